@@ -1,0 +1,172 @@
+//! A dry run that needs no machine: `cargo run --example plan`.
+//!
+//! Prints the container groups with their ports, then what a first cycle on this machine would do and why, and what it
+//! would not do and why. Nothing is changed, and nothing but the machine's load is read.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use serde::Serialize;
+use wnm_allocator::{Blocks, Group, Layout};
+use wnm_core::config::Config;
+use wnm_core::container_host::{self, GroupState};
+use wnm_core::decide::{Request, decide, decide_request};
+use wnm_core::node::{Flavour, Node, Status, UnixSeconds};
+use wnm_core::observe;
+use wnm_core::plan::{Action, Plan};
+use wnm_core::process_manager::{Binary, NumberingKind};
+use wnm_core::report::plan_text;
+use wnm_core::settings::{Facts, Layers, Occasion, overlay};
+use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+
+/// Shows the container groups, and what a first cycle on this machine would do and why. Changes nothing.
+#[derive(Parser)]
+struct Options {
+    /// Nodes in one container
+    #[arg(long = "max_node_per_container", default_value_t = 200)]
+    max_node_per_container: u32,
+    /// Container groups from the start
+    #[arg(long = "min_container_count", default_value_t = 5)]
+    min_container_count: u32,
+    /// Most nodes on this machine
+    #[arg(long = "node_cap", default_value_t = 1000)]
+    node_cap: u32,
+    /// Pretend that so many nodes run already
+    #[arg(long, default_value_t = 0)]
+    nodes: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    groups: Vec<GroupRow>,
+    host: HostLoad,
+    plan: Plan,
+}
+
+#[derive(Serialize)]
+struct GroupRow {
+    group: String,
+    metrics_ports: String,
+    node_ports: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    let config = config(&options)?;
+    let groups = group_rows(&config)?;
+    let snapshot = snapshot(&config, options.nodes).await?;
+    let plan = decide(&config, &snapshot);
+    let answer = Answer { groups, host: snapshot.host, plan };
+    let text = if options.json { serde_json::to_string_pretty(&answer)? + "\n" } else { words(&answer, options.nodes) };
+    print(&text)?;
+    Ok(())
+}
+
+/// The defaults of this machine, with nodes in containers, and what the options say.
+fn config(options: &Options) -> Result<Config, Box<dyn std::error::Error>> {
+    let layers = Layers::default().flags([
+        ("process_manager", "s6overlay+user".to_owned()),
+        ("rewards_address", "faucet".to_owned()),
+        ("max_node_per_container", options.max_node_per_container.to_string()),
+        ("min_container_count", options.min_container_count.to_string()),
+        ("node_cap", options.node_cap.to_string()),
+        ("max_concurrent_starts", options.min_container_count.to_string()),
+        ("max_concurrent_operations", options.min_container_count.to_string()),
+    ]);
+    Ok(overlay(&Facts::gather()?, Occasion::Change, &layers)?.0)
+}
+
+fn group_rows(config: &Config) -> Result<Vec<GroupRow>, Box<dyn std::error::Error>> {
+    let layout = Layout {
+        port_start: config.port_start,
+        metrics_port_start: config.metrics_port_start,
+        rpc_port_start: config.rpc_port_start,
+    };
+    let blocks = Blocks::new(config.max_node_per_container, config.min_container_count)?;
+    let row = |number| {
+        let group = Group::new(number)?;
+        let ports = blocks.ports_of(group, &layout)?;
+        Ok(GroupRow {
+            group: group.to_string(),
+            metrics_ports: ports.metrics.to_string(),
+            node_ports: ports.node.to_string(),
+        })
+    };
+    (1..=config.min_container_count).map(row).collect()
+}
+
+/// This machine's load, and so many nodes that the engine itself placed.
+async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::error::Error>> {
+    let now = UnixSeconds::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+    let observed = observe::host(None, existing(&config.node_storage), now).await?;
+    let boot_time = observed.counters.boot_time;
+    let mut snapshot = Snapshot {
+        now,
+        boot_time,
+        last_stopped_at: boot_time,
+        seed: 0,
+        host: observed.load,
+        available: Some(Binary { path: config.antnode_path.clone(), version: semver::Version::new(0, 4, 17) }),
+        flavour: Flavour::V1,
+        numbering: NumberingKind::Blocks,
+        highest_number_used: 0,
+        groups: Vec::new(),
+        nodes: Vec::new(),
+        blocked: Vec::new(),
+    };
+    let roomy = Config { node_cap: nodes.max(1), ..config.clone() };
+    let placed = decide_request(&roomy, &snapshot, &Request::Add(nodes))?;
+    for action in placed.actions {
+        let Action::Add { node } = action else { continue };
+        let node = Node { status: Status::Running, ..Node::new(*node, now) };
+        snapshot.highest_number_used = snapshot.highest_number_used.max(node.id().0);
+        snapshot.nodes.push(NodeSnapshot { node, seen: None });
+    }
+    snapshot.groups = placed.groups.into_iter().map(standing).collect();
+    Ok(snapshot)
+}
+
+fn standing(spec: container_host::GroupSpec) -> container_host::Group {
+    container_host::Group {
+        container_id: String::new(),
+        container_name: spec.name.clone(),
+        address: None,
+        state: GroupState::Running,
+        spec,
+    }
+}
+
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"))
+}
+
+fn words(answer: &Answer, nodes: u32) -> String {
+    let mut text = String::from("| group | metrics ports | node ports |\n| --- | --- | --- |\n");
+    for row in &answer.groups {
+        text.push_str(&format!("| {} | {} | {} |\n", row.group, row.metrics_ports, row.node_ports));
+    }
+    let host = &answer.host;
+    text.push_str(&format!(
+        "\nThis machine, with {nodes} nodes: CPU {:.1} %, memory {:.1} %, disk {:.1} %, load {:.2}.\n\n{}",
+        host.used_cpu_percent,
+        host.used_mem_percent,
+        host.used_hd_percent,
+        host.load_average_1,
+        plan_text(&answer.plan)
+    ));
+    text
+}
+
+/// A closed pipe is not an error.
+fn print(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,142 @@
+//! Rules of the architecture that the compiler does not hold: see ARCHITECTURE.md.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every source file below a folder, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is read").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("the file is read");
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "{folder} has sources");
+    files
+}
+
+/// Code without comments and without its unit tests.
+fn code(text: &str) -> String {
+    let until_tests = text.split("#[cfg(test)]").next().unwrap_or_default();
+    until_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn nowhere(folder: &str, but: &[&str], words: &[&str]) {
+    for (path, text) in sources(folder) {
+        if but.iter().any(|allowed| path.ends_with(allowed)) {
+            continue;
+        }
+        for word in words {
+            assert!(!code(&text).contains(word), "{} has {word:?}", path.display());
+        }
+    }
+}
+
+fn dependencies(member: &str) -> String {
+    let manifest = fs::read_to_string(root().join(member).join("Cargo.toml")).expect("the manifest is read");
+    let after = manifest.split("[dependencies]").nth(1).expect("it has dependencies");
+    after.split("\n[").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_allocator_does_arithmetic_only() {
+    let lib = fs::read_to_string(root().join("wnm-allocator/src/lib.rs")).expect("it is read");
+    assert!(lib.contains("#![no_std]"));
+    nowhere("wnm-allocator/src", &[], &["std::", "unsafe", "println"]);
+    assert!(!dependencies("wnm-allocator").contains("wnm-"));
+}
+
+#[test]
+fn a_decision_reads_no_clock_and_touches_no_file() {
+    let effects = [
+        "async ",
+        ".await",
+        "std::fs",
+        "std::net",
+        "std::process",
+        "SystemTime",
+        "Instant",
+        "std::env",
+        "tokio",
+        "rand::",
+    ];
+    nowhere("wnm-core/src/decide", &[], &effects);
+    nowhere("wnm-core/src/plan", &[], &effects);
+    nowhere("wnm-core/src/report", &[], &effects);
+}
+
+#[test]
+fn process_managers_never_see_the_store() {
+    for manager in ["setsid", "systemd", "launchd", "antctl", "s6overlay"] {
+        let member = format!("wnm-pm-{manager}");
+        nowhere(&format!("{member}/src"), &[], &["store::", "rusqlite", "cycle::", "decide::", "execute::"]);
+        assert!(!dependencies(&member).contains("rusqlite"));
+    }
+}
+
+#[test]
+fn sql_is_in_the_store_only() {
+    for folder in ["wnm-core/src", "wnm-cli/src"] {
+        for (path, text) in sources(folder) {
+            let in_store = path.components().any(|part| part.as_os_str() == "store");
+            assert!(in_store || !text.contains("rusqlite"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn programs_are_run_through_one_door() {
+    let doors = ["command.rs", "testing/program.rs", "testing/colony.rs", "testing/machine.rs", "contract/world.rs"];
+    nowhere("wnm-core/src", &doors, &["process::Command", "duct::"]);
+    for member in ["wnm-pm-systemd", "wnm-pm-launchd", "wnm-pm-antctl", "wnm-pm-s6overlay", "wnm-cli"] {
+        nowhere(&format!("{member}/src"), &[], &["process::Command", "duct::"]);
+    }
+    // Nodes are started without anybody waiting for them, which the door does not do.
+    nowhere("wnm-pm-setsid/src", &["spawn.rs"], &["process::Command", "duct::"]);
+}
+
+#[test]
+fn one_module_prints_and_only_main_exits() {
+    let printing = ["println!", "eprintln!", "io::stdout", "io::stderr", "print!(", "process::exit"];
+    nowhere("wnm-core/src", &["testing/mod.rs"], &printing);
+    nowhere("wnm-cli/src", &["output.rs", "progress.rs", "lib.rs"], &printing);
+    for manager in ["setsid", "systemd", "launchd", "antctl", "s6overlay"] {
+        nowhere(&format!("wnm-pm-{manager}/src"), &[], &printing);
+    }
+}
+
+#[test]
+fn no_process_manager_knows_another() {
+    let managers = ["setsid", "systemd", "launchd", "antctl", "s6overlay"];
+    for manager in managers {
+        let known = dependencies(&format!("wnm-pm-{manager}"));
+        for other in managers.iter().filter(|other| **other != manager) {
+            assert!(!known.contains(&format!("wnm-pm-{other}")), "{manager} knows {other}");
+        }
+    }
+    for member in ["wnm-core", "wnm-allocator"] {
+        assert!(!dependencies(member).contains("wnm-pm-"), "{member} knows a process manager");
+    }
+    nowhere("wnm-cli/src", &["managers.rs"], &["wnm_pm_"]);
+}
+
+#[test]
+fn every_member_takes_part_in_the_lints() {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("it is read");
+    let members = workspace.split('"').filter(|word| word.starts_with("wnm-") || *word == "examples");
+    for member in members.filter(|member| root().join(member).join("Cargo.toml").exists()) {
+        let manifest = fs::read_to_string(root().join(member).join("Cargo.toml")).expect("it is read");
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{member} has no lints");
+    }
+}

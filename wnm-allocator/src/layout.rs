@@ -1,0 +1,175 @@
+//! A layout is where the ports of nodes lie: the port of a node is the start of its range times 1000 plus the number
+//! of the node.
+
+use core::fmt;
+
+use crate::error::LayoutError;
+
+/// The ports between one start and the next.
+pub const PORTS_PER_START: u32 = 1_000;
+
+/// No node has a higher number, whatever the layout: its ports would pass 65535.
+pub const HIGHEST_NUMBER: u32 = u16::MAX as u32;
+
+/// What a port of a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum PortKind {
+    /// UDP: what the peers of the node talk to.
+    Node,
+    /// TCP: the metrics server of the node.
+    Metrics,
+    /// TCP: the RPC server of the node.
+    Rpc,
+}
+
+impl PortKind {
+    /// The setting that says where ports of this kind start.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Node => "port_start",
+            Self::Metrics => "metrics_port_start",
+            Self::Rpc => "rpc_port_start",
+        }
+    }
+}
+
+impl fmt::Display for PortKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Node => "node",
+            Self::Metrics => "metrics",
+            Self::Rpc => "rpc",
+        })
+    }
+}
+
+/// Ports `first` to `last`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PortRange {
+    /// The first port.
+    pub first: u16,
+    /// The last port.
+    pub last: u16,
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.first, self.last)
+    }
+}
+
+/// Where the three kinds of ports start, in thousands. With `port_start` 55, node 7 has node port 55007.
+///
+/// Ranges may not overlap. Node ports are UDP and the others TCP, so that the kernel would let some of them overlap,
+/// but nobody could tell from a port what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Layout {
+    /// The start of the node ports.
+    pub port_start: u16,
+    /// The start of the metrics ports.
+    pub metrics_port_start: u16,
+    /// The start of the rpc ports.
+    pub rpc_port_start: u16,
+}
+
+impl Layout {
+    /// Whether nodes 1 to `highest_number` can all have their three ports, each port for one purpose of one node.
+    ///
+    /// Callers without blocks pass the highest number that shall ever be possible.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::PastLastPort`] and [`LayoutError::Overlap`], with the figures and with what would fit.
+    pub fn check(&self, highest_number: u32) -> Result<(), LayoutError> {
+        let possible = self.highest_number();
+        if highest_number <= possible {
+            return Ok(());
+        }
+        for (kind, start) in self.starts() {
+            if highest_number > numbers_above(start) {
+                return Err(LayoutError::PastLastPort { kind, start, highest_number, possible });
+            }
+        }
+        for ((kind, start), (other, other_start)) in self.pairs() {
+            if highest_number > numbers_between(start, other_start) {
+                return Err(LayoutError::Overlap { kind, start, other, other_start, highest_number, possible });
+            }
+        }
+        Ok(())
+    }
+
+    /// The greatest number that a node can have so that it and all nodes below it have three ports each, none of them
+    /// shared; 0 where there is none.
+    #[must_use]
+    pub fn highest_number(&self) -> u32 {
+        let above = self.starts().map(|(_, start)| numbers_above(start));
+        let between = self.pairs().map(|((_, start), (_, other_start))| numbers_between(start, other_start));
+        above.into_iter().chain(between).min().unwrap_or(0)
+    }
+
+    /// The node port of a node.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::NoSuchNumber`] for number 0, [`LayoutError::NoPort`] past port 65535.
+    pub fn node_port(&self, number: u32) -> Result<u16, LayoutError> {
+        port_of(PortKind::Node, self.port_start, number)
+    }
+
+    /// The metrics port of a node.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::NoSuchNumber`] for number 0, [`LayoutError::NoPort`] past port 65535.
+    pub fn metrics_port(&self, number: u32) -> Result<u16, LayoutError> {
+        port_of(PortKind::Metrics, self.metrics_port_start, number)
+    }
+
+    /// The rpc port of a node.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::NoSuchNumber`] for number 0, [`LayoutError::NoPort`] past port 65535.
+    pub fn rpc_port(&self, number: u32) -> Result<u16, LayoutError> {
+        port_of(PortKind::Rpc, self.rpc_port_start, number)
+    }
+
+    fn starts(&self) -> [(PortKind, u16); 3] {
+        [
+            (PortKind::Node, self.port_start),
+            (PortKind::Metrics, self.metrics_port_start),
+            (PortKind::Rpc, self.rpc_port_start),
+        ]
+    }
+
+    fn pairs(&self) -> [((PortKind, u16), (PortKind, u16)); 3] {
+        let [node, metrics, rpc] = self.starts();
+        [(metrics, node), (rpc, node), (metrics, rpc)]
+    }
+}
+
+/// The port by the rule alone, also where no such port exists; wide enough for any start and number.
+pub(crate) fn port(start: u16, number: u32) -> u64 {
+    u64::from(start) * u64::from(PORTS_PER_START) + u64::from(number)
+}
+
+fn port_of(kind: PortKind, start: u16, number: u32) -> Result<u16, LayoutError> {
+    if number == 0 {
+        return Err(LayoutError::NoSuchNumber { number });
+    }
+    u16::try_from(port(start, number)).map_err(|_| LayoutError::NoPort { kind, start, number })
+}
+
+/// How many ports there are after the start.
+fn numbers_above(start: u16) -> u32 {
+    u32::from(u16::MAX).saturating_sub(u32::from(start) * PORTS_PER_START)
+}
+
+/// How many ports the lower of two ranges can have before it runs into the other.
+fn numbers_between(start: u16, other_start: u16) -> u32 {
+    u32::from(start.abs_diff(other_start)) * PORTS_PER_START
+}

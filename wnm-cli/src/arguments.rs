@@ -1,0 +1,235 @@
+//! Arguments are what was typed: subcommands, the options that all of them share, and a flag for every setting.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use wnm_core::decide::Selection;
+use wnm_core::settings::{Shape, TABLE};
+
+/// Keeps a machine full of Autonomi nodes, and no fuller than its owner allows.
+///
+/// Without a subcommand, one cycle is run: the machine is looked at, what should happen is decided and done, and what
+/// happened is written down.
+#[derive(Debug, Parser)]
+#[command(name = "wnm", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Every setting is a flag of every command, for that one run: `wnm --help` lists them.
+
+Exit codes: 0 done, also when there was nothing to do; 1 another failure; 2 arguments or settings are wrong; 3 some node
+failed; 4 refused; 5 another wnm is at work; 6 not initialised; 7 the record cannot be read or written; 8 the process
+manager cannot be used here; 130 interrupted.";
+
+/// Options that all subcommands share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The record, instead of the one in the usual place
+    #[arg(long, global = true, value_name = "FILE", env = "WNM_DATABASE", alias = "dbpath")]
+    pub database: Option<PathBuf>,
+    /// The config file, instead of the one in the usual place
+    #[arg(short = 'c', long, global = true, value_name = "FILE", env = "WNM_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long, global = true, alias = "dry_run")]
+    pub dry_run: bool,
+    /// Print errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log more to the standard error; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Which nodes are meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Nodes {
+    /// Nodes: names, services or numbers
+    #[arg(value_name = "NODE", conflicts_with = "count")]
+    pub names: Vec<String>,
+    /// So many nodes, chosen as a cycle would choose [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: Option<u32>,
+}
+
+impl From<Nodes> for Selection {
+    fn from(nodes: Nodes) -> Self {
+        if nodes.names.is_empty() { Self::Count(nodes.count.unwrap_or(1)) } else { Self::Names(nodes.names) }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put this machine under wnm's care
+    Init(Init),
+    /// Run one cycle
+    Run,
+    /// Show what a cycle would do, and why
+    Plan {
+        /// Write the plan to a file that `wnm apply` reads
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Carry out a saved plan, if the machine has not changed since
+    Apply {
+        /// The file that `wnm plan --out` wrote
+        file: PathBuf,
+    },
+    /// Add nodes
+    Add {
+        /// So many
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        count: u32,
+    },
+    /// Start stopped nodes
+    Start(Nodes),
+    /// Stop running nodes, until `wnm start`
+    Stop(Nodes),
+    /// Stop and start running nodes
+    Restart(Nodes),
+    /// Upgrade nodes to the node program on this machine
+    Upgrade(Nodes),
+    /// Remove nodes, with their files
+    Remove(Nodes),
+    /// Stop nodes and take them out of wnm's hands
+    Disable(Nodes),
+    /// Give nodes back into wnm's hands
+    Enable(Nodes),
+    /// Look at all nodes, and for nodes that nobody recorded
+    Survey {
+        /// Take the nodes that nobody recorded into the record
+        #[arg(long)]
+        adopt: bool,
+    },
+    /// Take everything down: all nodes with their files
+    Teardown {
+        /// Do not ask
+        #[arg(long)]
+        confirm: bool,
+    },
+    /// Show the nodes as they are now
+    Status {
+        /// Everything that is known of each node
+        #[arg(long)]
+        details: bool,
+        /// These nodes only: names, services or numbers
+        #[arg(value_name = "NODE")]
+        names: Vec<String>,
+    },
+    /// Show or change settings
+    Config {
+        #[command(subcommand)]
+        command: Option<ConfigCommand>,
+    },
+    /// Show the reasons of the last cycles
+    Why {
+        /// This node only: name, service or number
+        #[arg(value_name = "NODE")]
+        name: Option<String>,
+        /// So many entries
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        last: u32,
+    },
+    /// Show the container groups as they are now
+    Groups,
+    /// Print the Dockerfile of the image that container groups are made of
+    #[command(long_flag = "dockerfile")]
+    Dockerfile,
+    /// Have wnm run every minute: by a timer of systemd, or by cron where no systemd runs
+    Schedule {
+        #[command(subcommand)]
+        command: ScheduleCommand,
+    },
+    /// Look for everything on this machine that would keep nodes from working, now or later
+    Doctor,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Take over the nodes that run here already
+    #[arg(long)]
+    pub import: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleCommand {
+    /// Have it run; what is there already is put right
+    Install,
+    /// Have it run no longer
+    Remove,
+    /// Show what has it run
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show every setting, its value and where it comes from
+    Show {
+        /// As environment variables
+        #[arg(long)]
+        env: bool,
+    },
+    /// Set settings for good
+    Set {
+        /// NAME VALUE, or any number of NAME=VALUE
+        #[arg(required = true, allow_negative_numbers = true)]
+        settings: Vec<String>,
+    },
+    /// Put settings back to their defaults
+    Unset {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}
+
+/// Settings that were typed as flags: name and text.
+pub(crate) type Flags = Vec<(&'static str, String)>;
+
+/// The whole command line, settings and all.
+pub(crate) fn command() -> clap::Command {
+    let flags = TABLE.iter().map(|setting| {
+        let flag = Arg::new(setting.name)
+            .long(setting.name)
+            .alias(setting.name.replace('_', "-"))
+            .help(format!("{} [env: {}]", setting.help, setting.variable()))
+            .help_heading("Settings")
+            .hide_short_help(true)
+            .global(true)
+            // Of a flag given twice the last counts, so that an alias can be corrected.
+            .overrides_with(setting.name)
+            .allow_hyphen_values(true)
+            .value_name(setting.value_name());
+        match setting.shape {
+            Shape::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            _ => flag,
+        }
+    });
+    Arguments::command().args(flags)
+}
+
+impl Arguments {
+    /// Reads what was typed, and the settings among it as name and text.
+    pub(crate) fn read(matches: &ArgMatches) -> Result<(Self, Flags), clap::Error> {
+        let arguments = Self::from_arg_matches(matches)?;
+        let mut deepest = matches;
+        while let Some((_, inner)) = deepest.subcommand() {
+            deepest = inner;
+        }
+        let given = |name| deepest.get_one::<String>(name).cloned();
+        let flags = TABLE.iter().filter_map(|setting| Some((setting.name, given(setting.name)?)));
+        Ok((arguments, flags.collect()))
+    }
+}

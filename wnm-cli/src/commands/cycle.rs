@@ -1,0 +1,167 @@
+//! The commands that plan and act: a cycle, what the owner asks for, and saved plans.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use wnm_core::cycle::{Report, Wish};
+use wnm_core::decide::Request;
+use wnm_core::execute::{Deed, Execution};
+use wnm_core::node::{NodeId, Verb};
+use wnm_core::plan::Plan;
+use wnm_core::report::{plan_text, reasons_text};
+
+use crate::arguments::Common;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::session::{Access, Given, Session};
+
+/// What was planned and what was done, as a program reads it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    dry_run: bool,
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deeds: Option<&'a [Deed]>,
+    group_errors: &'a [String],
+    notes: &'a [String],
+    left: &'a [(Verb, NodeId)],
+    warnings: &'a [String],
+}
+
+/// Carries out a cycle, or what the owner asks for.
+pub(crate) async fn act(output: Output, common: &Common, given: &Given, wish: &Wish) -> Result<Exit, Failure> {
+    if common.dry_run {
+        return plan(output, given, wish, None).await;
+    }
+    let mut session = Session::open(given, Access::Change)?;
+    let watch = given.watch();
+    let report = session.machine.run(wish, &watch).await?;
+    drop(watch);
+    answer(output, &report)
+}
+
+/// Shows what would be done.
+pub(crate) async fn plan(output: Output, given: &Given, wish: &Wish, out: Option<&Path>) -> Result<Exit, Failure> {
+    let session = Session::open(given, Access::Read)?;
+    let sight = session.machine.look().await?;
+    let plan = session.machine.plan(&sight, wish)?;
+    if let Some(path) = out {
+        save(&plan, path)?;
+        output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
+    }
+    let nothing = Execution::default();
+    output.answer(&row(true, &plan, None, &nothing, &sight.warnings), || {
+        format!("{}{}Nothing was changed.\n", warnings(&sight.warnings), plan_text(&plan))
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Carries out a saved plan.
+pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: &Path) -> Result<Exit, Failure> {
+    let saved = load(file)?;
+    if common.dry_run {
+        let session = Session::open(given, Access::Read)?;
+        let sight = session.machine.look().await?;
+        session.machine.still_holds(&sight, &saved)?;
+        let nothing = Execution::default();
+        output.answer(&row(true, &saved, None, &nothing, &sight.warnings), || {
+            format!("{}The plan holds. Nothing was changed.\n", plan_text(&saved))
+        })?;
+        return Ok(Exit::Done);
+    }
+    let mut session = Session::open(given, Access::Change)?;
+    let watch = given.watch();
+    let report = session.machine.apply(saved, &watch).await?;
+    drop(watch);
+    answer(output, &report)
+}
+
+/// Asks first: everything goes.
+pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, confirm: bool) -> Result<Exit, Failure> {
+    let wish = Wish::Request(Request::Teardown);
+    if !common.dry_run && !confirm {
+        let session = Session::open(given, Access::Read)?;
+        let count = session.machine.store.load()?.nodes.len();
+        drop(session);
+        if !output.ask(&format!("Remove all {count} nodes with their files and keys?")) {
+            return Err(Failure::NotConfirmed(format!(
+                "teardown removes all {count} nodes with their files and keys, and was not confirmed\nhint: `wnm teardown --confirm`"
+            )));
+        }
+    }
+    act(output, common, given, &wish).await
+}
+
+fn row<'a>(
+    dry_run: bool,
+    plan: &'a Plan,
+    deeds: Option<&'a [Deed]>,
+    execution: &'a Execution,
+    warnings: &'a [String],
+) -> Answer<'a> {
+    let Execution { group_errors, notes, left, .. } = execution;
+    Answer { dry_run, plan, deeds, group_errors, notes, left, warnings }
+}
+
+fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
+    let Report { plan, execution, warnings: warned } = report;
+    output.answer(&row(false, plan, Some(&execution.deeds), execution, warned), || {
+        format!("{}{}", warnings(warned), report_text(plan, execution))
+    })?;
+    Ok(if !execution.left.is_empty() {
+        Exit::Interrupted
+    } else if execution.succeeded() {
+        Exit::Done
+    } else {
+        Exit::NodeFailed
+    })
+}
+
+fn warnings(warnings: &[String]) -> String {
+    warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
+}
+
+fn report_text(plan: &Plan, execution: &Execution) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for deed in &execution.deeds {
+        match &deed.error {
+            None => lines.push(format!("{} {}: done", deed.verb, deed.name)),
+            Some(error) => lines.push(format!("{} {}: FAILED: {error}", deed.verb, deed.name)),
+        }
+    }
+    lines.extend(execution.group_errors.iter().cloned());
+    lines.extend(execution.notes.iter().cloned());
+    if lines.is_empty() {
+        lines.push("Nothing to do.".to_owned());
+    }
+    if let Some((verb, id)) = execution.left.first() {
+        let count = execution.left.len();
+        lines.push(format!("Interrupted before {verb} {}: {count} actions were not begun.", id.name()));
+    }
+    lines.join("\n") + "\n" + &reasons_text(plan)
+}
+
+fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::Other(format!("cannot write the plan to {}: {error}", path.display()));
+    let text = serde_json::to_string_pretty(plan).map_err(|error| Failure::Other(error.to_string()))?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn load(path: &Path) -> Result<Plan, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read the plan {name}: {error}")))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!("{name} is not a plan: {error}\nhint: `wnm plan --out {name}` writes one"))
+    })?;
+    if plan.format != Plan::FORMAT {
+        let (found, known) = (plan.format, Plan::FORMAT);
+        return Err(Failure::Usage(format!("{name} has format {found}, and this wnm reads format {known}")));
+    }
+    Ok(plan)
+}

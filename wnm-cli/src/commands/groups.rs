@@ -1,0 +1,103 @@
+//! `wnm groups` shows the container groups as they are now: their containers, ranges and nodes.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+use wnm_core::container_host::{Group, GroupState, Range, Usage};
+use wnm_core::node::Status;
+use wnm_core::snapshot::Snapshot;
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::session::{Access, Given, Session};
+
+#[derive(Serialize)]
+struct Row {
+    group: String,
+    container: String,
+    container_id: String,
+    state: GroupState,
+    node_ports: Range,
+    metrics_ports: Range,
+    up: usize,
+    down: usize,
+    free: usize,
+    /// None while its container does not run.
+    usage: Option<Usage>,
+}
+
+pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failure> {
+    let session = Session::open(given, Access::Read)?;
+    let sight = session.machine.look().await?;
+    for warning in &sight.warnings {
+        output.remark(&format!("warning: {warning}"));
+    }
+    let (snapshot, size) = (&sight.snapshot, session.machine.config.max_node_per_container as usize);
+    let usages = match session.machine.manager.containers() {
+        Some(host) => host.usage(&snapshot.groups).await,
+        None => Vec::new(),
+    };
+    let rows: Vec<Row> =
+        snapshot.groups.iter().zip(usages).map(|(group, usage)| row(snapshot, size, group, usage.ok())).collect();
+    output.answer(&rows, || text(&rows))?;
+    Ok(Exit::Done)
+}
+
+fn row(snapshot: &Snapshot, size: usize, group: &Group, usage: Option<Usage>) -> Row {
+    let nodes = || snapshot.nodes.iter().filter(|each| each.node.spec.group == Some(group.spec.group));
+    let up = nodes().filter(|each| each.node.status == Status::Running).count();
+    let all = nodes().count();
+    Row {
+        group: group.spec.name.clone(),
+        container: group.container_name.clone(),
+        container_id: group.container_id.clone(),
+        state: group.state,
+        node_ports: group.spec.node_ports,
+        metrics_ports: group.spec.metrics_ports,
+        up,
+        down: all - up,
+        free: size.saturating_sub(all),
+        usage,
+    }
+}
+
+fn text(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "There are no container groups.\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "GROUP",
+        "CONTAINER",
+        "STATE",
+        "NODE PORTS",
+        "METRICS PORTS",
+        "UP",
+        "DOWN",
+        "FREE",
+        "MEMORY",
+        "CPU",
+    ]);
+    for row in rows {
+        let usage = |show: fn(&Usage) -> String| row.usage.as_ref().map_or_else(|| "-".to_owned(), show);
+        table.add_row([
+            row.group.clone(),
+            row.container.clone(),
+            format!("{:?}", row.state).to_lowercase(),
+            format!("{}-{}", row.node_ports.first, row.node_ports.last),
+            format!("{}-{}", row.metrics_ports.first, row.metrics_ports.last),
+            row.up.to_string(),
+            row.down.to_string(),
+            row.free.to_string(),
+            usage(|usage| format!("{} MB", usage.memory_bytes / 1_000_000)),
+            usage(|usage| format!("{:.1} %", usage.cpu_percent)),
+        ]);
+    }
+    for column in 5..10 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}

@@ -1,0 +1,11 @@
+//! Commands: one module for each family of subcommands.
+
+pub(crate) mod config;
+pub(crate) mod cycle;
+pub(crate) mod doctor;
+pub(crate) mod groups;
+pub(crate) mod init;
+pub(crate) mod schedule;
+pub(crate) mod status;
+pub(crate) mod survey;
+pub(crate) mod why;

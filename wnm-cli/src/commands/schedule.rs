@@ -1,0 +1,194 @@
+//! `wnm schedule` has a cycle run every minute: by a timer of systemd, or by cron where no systemd runs.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use wnm_core::command::{Command, CommandRunner};
+use wnm_core::process_manager::Mode;
+use wnm_core::schedule::timer::{Installed, Scope};
+use wnm_core::schedule::{Job, ScheduleError, cron, timer};
+
+use crate::arguments::{Common, ScheduleCommand};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::session::{Access, Given, Session};
+
+/// What was done, or would be.
+#[derive(Default, Serialize)]
+struct Answer {
+    dry_run: bool,
+    /// A row per thing that is written or run, in order; empty when nothing had to be done.
+    steps: Vec<Step>,
+    /// What runs wnm every minute, afterwards (in a dry run: now); none when nothing of wnm's own does.
+    schedule: Option<State>,
+}
+
+#[derive(Serialize)]
+struct Step {
+    command: String,
+    /// What the command reads: the whole of a file that is written.
+    input: Option<String>,
+}
+
+#[derive(Serialize)]
+struct State {
+    /// `systemd` or `cron`.
+    by: &'static str,
+    /// The unit file, or the line of the crontab.
+    at: String,
+    /// Whether it is switched on.
+    active: bool,
+}
+
+impl From<&Command> for Step {
+    fn from(command: &Command) -> Self {
+        let input = String::from_utf8_lossy(&command.input).into_owned();
+        Self { command: command.display(), input: Some(input).filter(|input| !input.is_empty()) }
+    }
+}
+
+pub(crate) async fn schedule(
+    output: Output,
+    common: &Common,
+    given: &Given,
+    command: &ScheduleCommand,
+) -> Result<Exit, Failure> {
+    let session = Session::open(given, Access::Read)?;
+    let place = Place::of(&session, given, common)?;
+    let runner = &*session.machine.runner;
+    let mut answer = Answer { dry_run: common.dry_run, ..Answer::default() };
+    let steps = match command {
+        ScheduleCommand::Show => Vec::new(),
+        ScheduleCommand::Install => place.to_install(runner).await?,
+        ScheduleCommand::Remove => place.to_remove(runner).await?,
+    };
+    answer.steps = steps.iter().map(Step::from).collect();
+    // Shown before it is done, so that whoever interrupts knows how far it may have come.
+    if !output.is_json() {
+        output.answer(&answer, || steps_text(&answer))?;
+    }
+    if !common.dry_run {
+        place.carry_out(&steps, runner).await?;
+    }
+    answer.schedule = place.state(runner).await?;
+    if output.is_json() {
+        output.answer(&answer, String::new)?;
+    } else {
+        output.answer(&answer, || state_text(&answer))?;
+        if matches!(command, ScheduleCommand::Install) {
+            place.remind(output);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn steps_text(answer: &Answer) -> String {
+    let one = |step: &Step| {
+        let input = step.input.as_deref().unwrap_or_default();
+        let indented: String = input.lines().map(|line| format!("{}\n", format!("    {line}").trim_end())).collect();
+        format!("$ {}\n{indented}", step.command)
+    };
+    answer.steps.iter().map(one).collect()
+}
+
+fn state_text(answer: &Answer) -> String {
+    if answer.dry_run {
+        return "Nothing was changed.\n".to_owned();
+    }
+    match &answer.schedule {
+        None => "Nothing of wnm's own runs it every minute.\n".to_owned(),
+        Some(State { by, at, active: true }) => format!("wnm runs every minute, by {by}: {at}\n"),
+        Some(State { by, at, active: false }) => {
+            format!("wnm would run every minute, by {by}, but that is switched off: {at}\n")
+        }
+    }
+}
+
+/// Where the schedule of this record belongs.
+struct Place {
+    job: Job,
+    /// None where no systemd runs.
+    scope: Option<Scope>,
+}
+
+impl Place {
+    fn of(session: &Session, given: &Given, common: &Common) -> Result<Self, Failure> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|error| Failure::Other(format!("{}: {error}", path.display())))
+        };
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::Other(format!("cannot tell where this program lies: {error}")))?;
+        let database = absolute(session.machine.store.path())?;
+        let config = common.config.as_deref().map(absolute).transpose()?;
+        let scope = given.facts.systemd_runs.then(|| {
+            let for_the_machine = session.machine.config.process_manager.mode == Mode::Sudo || given.facts.euid == 0;
+            if for_the_machine {
+                let owner = std::fs::metadata(&database).map_or(given.facts.euid, |file| file.uid());
+                Scope::Machine { owner }
+            } else {
+                Scope::User { home: PathBuf::from(&given.facts.home), uid: given.facts.euid }
+            }
+        });
+        Ok(Self { job: Job { program, database, config }, scope })
+    }
+
+    async fn to_install(&self, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
+        match &self.scope {
+            Some(scope) => timer::to_install(&self.job, scope, runner).await,
+            None => {
+                let crontab = cron::read(&self.job, runner).await?;
+                let wanted = cron::with(&crontab, &self.job)?;
+                Ok(if wanted == crontab { Vec::new() } else { vec![cron::replace(wanted)] })
+            }
+        }
+    }
+
+    async fn to_remove(&self, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
+        match &self.scope {
+            Some(scope) => Ok(timer::to_remove(&self.job, scope, runner).await),
+            None => {
+                let crontab = cron::read(&self.job, runner).await?;
+                let wanted = cron::without(&crontab, &self.job);
+                Ok(if wanted == crontab { Vec::new() } else { vec![cron::replace(wanted)] })
+            }
+        }
+    }
+
+    async fn carry_out(&self, steps: &[Command], runner: &dyn CommandRunner) -> Result<(), ScheduleError> {
+        match &self.scope {
+            Some(scope) => timer::carry_out(steps, scope, runner).await,
+            None => cron::carry_out(&self.job, steps, runner).await,
+        }
+    }
+
+    async fn state(&self, runner: &dyn CommandRunner) -> Result<Option<State>, ScheduleError> {
+        match &self.scope {
+            Some(scope) => {
+                let there = timer::installed(scope, runner).await;
+                let ours = there.filter(|there| there.database.as_ref() == Some(&self.job.database));
+                Ok(ours.map(|Installed { unit, active, .. }| State {
+                    by: "systemd",
+                    at: unit.display().to_string(),
+                    active,
+                }))
+            }
+            None => {
+                let crontab = cron::read(&self.job, runner).await?;
+                let line = cron::find(&crontab, &self.job);
+                Ok(line.map(|line| State { by: "cron", at: line.to_owned(), active: true }))
+            }
+        }
+    }
+
+    /// A user's systemd ends with the last login, and the timer with it.
+    fn remind(&self, output: Output) {
+        let Some(Scope::User { uid, .. }) = self.scope else { return };
+        if !timer::lingers(uid) {
+            let command = timer::linger(uid);
+            output.remark(&format!(
+                "warning: the timer ends when this user logs out\nhint: `{command}` keeps it running, also after a restart"
+            ));
+        }
+    }
+}

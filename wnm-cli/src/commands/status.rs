@@ -1,0 +1,135 @@
+//! `wnm status` shows the nodes as they are now, not as they were when last recorded.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use wnm_core::decide::Refusal;
+use wnm_core::report::{NodeRow, StatusReport, status as report};
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::session::{Access, Given, Session};
+
+pub(crate) async fn status(output: Output, given: &Given, details: bool, names: &[String]) -> Result<Exit, Failure> {
+    let session = Session::open(given, Access::Read)?;
+    let sight = session.machine.look().await?;
+    let wanted = sight.snapshot.named(names).map_err(Refusal::UnknownNames)?;
+    let mut report = report(&sight.snapshot);
+    if !names.is_empty() {
+        report.nodes.retain(|row| wanted.iter().any(|each| each.node.id() == row.number));
+    }
+    for warning in &sight.warnings {
+        output.remark(&format!("warning: {warning}"));
+    }
+    output.answer(&report, || if details { details_text(&report) } else { table_text(&report) })?;
+    Ok(Exit::Done)
+}
+
+fn dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// "3d 4h", "5m 6s": the two largest units.
+fn duration(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let mut left = seconds.max(0);
+    let mut parts = Vec::new();
+    for (size, unit) in units {
+        if left >= size && parts.len() < 2 {
+            parts.push(format!("{}{unit}", left / size));
+            left %= size;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+fn table_text(report: &StatusReport) -> String {
+    let mut text = head(report);
+    if report.nodes.is_empty() {
+        return text + "There are no nodes.\n";
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["NODE", "STATUS", "FOR", "VERSION", "PORT", "METRICS", "PEERS", "RECORDS", "PEER ID"]);
+    for row in &report.nodes {
+        let reading = row.reading.as_ref();
+        table.add_row([
+            row.name.clone(),
+            row.status.to_string(),
+            duration(report.at - row.since),
+            dash(row.version.as_ref()),
+            row.ports.node.to_string(),
+            row.ports.metrics.to_string(),
+            dash(reading.and_then(|reading| reading.connected_peers)),
+            dash(reading.and_then(|reading| reading.records)),
+            dash(row.peer_id.as_ref()),
+        ]);
+    }
+    for column in [4, 5, 6, 7] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    text.extend(table.lines().map(|line| line.trim_end().to_owned() + "\n"));
+    for row in &report.nodes {
+        if let Some(trouble) = &row.trouble {
+            text.push_str(&format!("{}: {trouble}\n", row.name));
+        }
+    }
+    text
+}
+
+fn head(report: &StatusReport) -> String {
+    let (host, load) = (&report.host, &report.host.load);
+    let counts: Vec<String> = host.counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let counts = if counts.is_empty() { "0".to_owned() } else { counts.join(", ") };
+    format!(
+        "CPU {:.1} %, memory {:.1} %, disk {:.1} %, load {:.2} {:.2} {:.2}, node program {}\nNodes: {counts}\n",
+        load.used_cpu_percent,
+        load.used_mem_percent,
+        load.used_hd_percent,
+        load.load_average_1,
+        load.load_average_5,
+        load.load_average_15,
+        dash(host.available_version.as_ref()),
+    )
+}
+
+fn details_text(report: &StatusReport) -> String {
+    let nodes: Vec<String> = report.nodes.iter().map(|row| node_text(report.at, row)).collect();
+    format!("{}\n{}", head(report), nodes.join("\n"))
+}
+
+fn node_text(at: i64, row: &NodeRow) -> String {
+    let reading = row.reading.clone().unwrap_or_default();
+    let held = if row.held { " (stopped by hand)" } else { "" };
+    let lines = [
+        ("Node", row.name.clone()),
+        ("Service", row.service.clone()),
+        ("Status", format!("{}{held} for {}", row.status, duration(at - row.since))),
+        ("Trouble", dash(row.trouble.as_ref())),
+        ("Age", duration(at - row.born)),
+        ("Version", dash(row.version.as_ref())),
+        ("Peer id", dash(row.peer_id.as_ref())),
+        ("Process", dash(row.pid)),
+        ("Group", dash(row.group.map(|group| format!("a{group}")))),
+        ("Node port", row.ports.node.to_string()),
+        ("Metrics port", row.ports.metrics.to_string()),
+        ("Earns for", row.wallet.clone()),
+        ("Directory", row.root_dir.display().to_string()),
+        ("Logs", row.log_dir.display().to_string()),
+        ("Program", row.binary.display().to_string()),
+        (
+            "Up",
+            reading.uptime_seconds.map_or_else(|| "-".to_owned(), |up| duration(i64::try_from(up).unwrap_or(i64::MAX))),
+        ),
+        ("Records", dash(reading.records)),
+        ("Puts", dash(reading.puts)),
+        ("Connected peers", dash(reading.connected_peers)),
+        ("Network size", dash(reading.network_size)),
+        ("Shunned", dash(reading.shunned)),
+        ("Rewards", dash(reading.rewards)),
+        ("Memory", reading.memory_megabytes.map_or_else(|| "-".to_owned(), |memory| format!("{memory:.1} MB"))),
+        ("CPU", reading.cpu_percent.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1} %"))),
+    ];
+    lines.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect()
+}

@@ -1,0 +1,97 @@
+//! `wnm survey` looks at all nodes, records what they tell, and finds nodes that nobody recorded.
+
+use serde::Serialize;
+use wnm_core::cycle::{Unrecorded, Wish};
+use wnm_core::decide::Request;
+use wnm_core::report::{StatusReport, status};
+
+use crate::arguments::Common;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::session::{Access, Given, Session};
+
+#[derive(Serialize)]
+struct Answer {
+    status: StatusReport,
+    unrecorded: Vec<Row>,
+    adopted: Vec<String>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    service: String,
+    directory: Option<String>,
+    /// Why it cannot be taken into the record; none when it can.
+    obstacle: Option<String>,
+}
+
+impl From<&Unrecorded> for Row {
+    fn from(unrecorded: &Unrecorded) -> Self {
+        Self {
+            service: unrecorded.found.service.clone(),
+            directory: unrecorded.found.root_dir.as_ref().map(|path| path.display().to_string()),
+            obstacle: unrecorded.row.as_ref().err().cloned(),
+        }
+    }
+}
+
+pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt: bool) -> Result<Exit, Failure> {
+    let access = if common.dry_run { Access::Read } else { Access::Change };
+    let mut session = Session::open(given, access)?;
+    if !common.dry_run {
+        let watch = given.watch();
+        session.machine.run(&Wish::Request(Request::Survey), &watch).await?;
+    }
+    let mut sight = session.machine.look().await?;
+    let unrecorded = session.machine.unrecorded(&sight).await?;
+    let mut adopted = Vec::new();
+    if adopt && !common.dry_run {
+        session.machine.adopt(&sight, &unrecorded)?;
+        adopted = names(&unrecorded);
+        sight = session.machine.look().await?;
+    }
+    let answer = Answer {
+        status: status(&sight.snapshot),
+        unrecorded: unrecorded.iter().map(Row::from).collect(),
+        adopted,
+        warnings: sight.warnings,
+    };
+    output.answer(&answer, || text(&answer))?;
+    Ok(Exit::Done)
+}
+
+/// Takes everything into the record that can be; the names that the nodes have from now on.
+pub(crate) async fn adopt_all(session: &mut Session) -> Result<Vec<String>, Failure> {
+    let sight = session.machine.look().await?;
+    let unrecorded = session.machine.unrecorded(&sight).await?;
+    session.machine.adopt(&sight, &unrecorded)?;
+    Ok(names(&unrecorded))
+}
+
+fn names(unrecorded: &[Unrecorded]) -> Vec<String> {
+    unrecorded.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
+}
+
+fn text(answer: &Answer) -> String {
+    let counts = &answer.status.host.counts;
+    let counts: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let mut lines = vec![format!("Nodes: {}", if counts.is_empty() { "0".to_owned() } else { counts.join(", ") })];
+    for row in &answer.status.nodes {
+        lines.extend(row.trouble.as_ref().map(|trouble| format!("{}: {trouble}", row.name)));
+    }
+    for row in &answer.unrecorded {
+        let directory = row.directory.as_deref().unwrap_or("an unknown directory");
+        lines.push(match &row.obstacle {
+            _ if !answer.adopted.is_empty() && row.obstacle.is_none() => {
+                format!("Took over {} in {directory}.", row.service)
+            }
+            None => format!("{} in {directory} is not in the record; `wnm survey --adopt` takes it over.", row.service),
+            Some(obstacle) => {
+                format!("{} in {directory} is not in the record, and cannot be: {obstacle}.", row.service)
+            }
+        });
+    }
+    lines.extend(answer.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,121 @@
+//! The command line of wnm, as a library: a program of one's own can run it with other arguments.
+
+mod arguments;
+mod commands;
+mod exit;
+mod managers;
+mod output;
+mod progress;
+mod session;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use clap::error::ErrorKind;
+use wnm_core::cycle::Wish;
+use wnm_core::decide::Request;
+use wnm_core::progress::{Progress, Silent};
+
+use arguments::{Arguments, Command, Flags};
+use commands::{config, cycle, doctor, groups, init, schedule, status, survey, why};
+pub use exit::Exit;
+use exit::Failure;
+use output::Output;
+use session::Given;
+
+/// Runs wnm with these arguments, the first of which is the program's name, and tells how it ended.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    run_watched(arguments, &(Arc::new(Silent) as Arc<dyn Progress>))
+}
+
+/// As [`run`], with somebody who listens to what is carried out.
+pub fn run_watched(arguments: impl IntoIterator<Item = OsString>, listener: &Arc<dyn Progress>) -> Exit {
+    let parsed = arguments::command().try_get_matches_from(arguments);
+    let (arguments, flags) = match parsed.and_then(|matches| Arguments::read(&matches)) {
+        Ok(read) => read,
+        Err(error) => return usage(&error),
+    };
+    log(arguments.common.verbose);
+    let output = Output::new(&arguments.common);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.failure(&Failure::Other(error.to_string()));
+            return Exit::Failed;
+        }
+    };
+    match runtime.block_on(dispatch(output, arguments, flags, listener)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit()
+        }
+    }
+}
+
+async fn dispatch(
+    output: Output,
+    arguments: Arguments,
+    flags: Flags,
+    listener: &Arc<dyn Progress>,
+) -> Result<Exit, Failure> {
+    let Arguments { common, command } = arguments;
+    match command {
+        Some(Command::Completions { shell }) => return output.raw(&completions(shell)).map(|()| Exit::Done),
+        Some(Command::Dockerfile) => return output.raw(&managers::dockerfile()?).map(|()| Exit::Done),
+        _ => {}
+    }
+    let given = Given::gather(&common, flags, listener)?;
+    let request = match command.unwrap_or(Command::Run) {
+        Command::Completions { .. } | Command::Dockerfile => return Ok(Exit::Done),
+        Command::Groups => return groups::groups(output, &given).await,
+        Command::Schedule { command } => return schedule::schedule(output, &common, &given, &command).await,
+        Command::Doctor => return doctor::doctor(output, &given).await,
+        Command::Init(options) => return init::init(output, &common, &given, &options).await,
+        Command::Run => return cycle::act(output, &common, &given, &Wish::Cycle).await,
+        Command::Plan { out } => return cycle::plan(output, &given, &Wish::Cycle, out.as_deref()).await,
+        Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
+        Command::Survey { adopt } => return survey::survey(output, &common, &given, adopt).await,
+        Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
+        Command::Status { details, names } => return status::status(output, &given, details, &names).await,
+        Command::Config { command } => return config::config(output, &common, &given, command),
+        Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
+        Command::Add { count } => Request::Add(count),
+        Command::Start(nodes) => Request::Start(nodes.into()),
+        Command::Stop(nodes) => Request::Stop(nodes.into()),
+        Command::Restart(nodes) => Request::Restart(nodes.into()),
+        Command::Upgrade(nodes) => Request::Upgrade(nodes.into()),
+        Command::Remove(nodes) => Request::Remove(nodes.into()),
+        Command::Disable(nodes) => Request::Disable(nodes.into()),
+        Command::Enable(nodes) => Request::Enable(nodes.into()),
+    };
+    cycle::act(output, &common, &given, &Wish::Request(request)).await
+}
+
+/// clap prints its own words; a closed pipe is not an error.
+fn usage(error: &clap::Error) -> Exit {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => Exit::Usage,
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut arguments::command(), "wnm", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = std::env::var("WNM_LOG").unwrap_or_else(|_| level.to_owned());
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).finish();
+    // A program that embeds this one may have its own.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

@@ -1,0 +1,83 @@
+//! Output is the one place that prints: answers on the standard output, what is said beside them on the standard error.
+//! A closed pipe is not an error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::arguments::Common;
+use crate::exit::{Failure, FailureRow};
+
+/// Where answers go, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(common: &Common) -> Self {
+        Self { json: common.json, quiet: common.quiet }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// An answer: as JSON when that was asked for, else in words.
+    pub(crate) fn answer(self, value: &impl Serialize, words: impl FnOnce() -> String) -> Result<(), Failure> {
+        if self.json {
+            let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Other(error.to_string()))?;
+            print(&format!("{text}\n"))
+        } else if self.quiet {
+            Ok(())
+        } else {
+            print(&words())
+        }
+    }
+
+    /// Text that is the same in every form (a completion script, a config file).
+    pub(crate) fn raw(self, text: &str) -> Result<(), Failure> {
+        print(text)
+    }
+
+    /// Something beside the answer.
+    pub(crate) fn remark(self, text: &str) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+
+    /// What went wrong.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.json {
+            let row = FailureRow::from(failure);
+            let _ = serde_json::to_string_pretty(&row).map(|text| print(&format!("{text}\n")));
+        }
+        say(&format!("error: {failure}"));
+    }
+
+    /// Asks a person yes or no; nobody there is a no.
+    pub(crate) fn ask(self, question: &str) -> bool {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return false;
+        }
+        let _ = write!(io::stderr(), "{question} [y/N] ");
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::Other(format!("cannot write the answer: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn say(text: &str) {
+    // Nobody is left to be told when even this fails.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,46 @@
+//! The real antnode, offline: added, watched, restarted and removed by the whole program.
+
+use std::path::PathBuf;
+
+use wnm_core::testing::skip;
+
+use crate::machine;
+
+/// The real node program; none where it is not installed.
+fn antnode() -> Option<PathBuf> {
+    let home = std::env::home_dir().unwrap_or_default();
+    let usual = home.join(".cache/wnm-tools/bin/antnode");
+    let path = std::env::var_os("WNM_ANTNODE").map_or(usual, PathBuf::from);
+    path.exists().then_some(path)
+}
+
+#[test]
+fn a_real_node_lives_under_wnm() {
+    let Some(program) = antnode() else {
+        return skip("the real antnode", "it is not installed (`.ci/install` does that, or set WNM_ANTNODE)");
+    };
+    // Without a network only a first node runs; without UPnP it stays.
+    let colony = machine(&["--node_cap=2", "--start_args=--first"]);
+    colony.install(&program);
+    colony.done(&["run"]);
+    colony.cycle_until_running(2);
+    colony.agrees();
+    let status = colony.done(&["status", "--json"]).json();
+    for row in status["nodes"].as_array().expect("there are rows") {
+        assert_eq!(row["version"], "0.4.17", "{row:#}");
+        assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row:#}");
+        assert!(row["reading"]["memory_megabytes"].is_number(), "{row:#}");
+    }
+    let peers = |colony: &wnm_core::testing::Colony| -> Vec<Option<String>> {
+        colony.record().nodes.into_iter().map(|node| node.peer_id).collect()
+    };
+    let before = peers(&colony);
+    colony.done(&["restart", "1"]);
+    colony.kill(colony.pid(2));
+    colony.done(&["run"]);
+    colony.cycle_until_running(2);
+    assert_eq!(peers(&colony), before, "they are who they were");
+    assert!(colony.done(&["upgrade", "1"]).stdout.starts_with("Nothing to do."), "it has the newest program already");
+    colony.done(&["teardown", "--confirm"]);
+    assert_eq!(colony.processes(), []);
+}

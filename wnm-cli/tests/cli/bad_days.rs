@@ -1,0 +1,301 @@
+//! An operator's bad days: each gets a clear message and the right exit code, loses nothing, and the next run goes on.
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use insta::assert_snapshot;
+use wnm_core::node::Status::{Running, Stopped};
+use wnm_core::testing::{Colony, skip, test_node, test_node_that};
+
+use crate::{bare, machine, running, steady};
+
+#[test]
+fn nothing_works_before_init() {
+    let colony = bare();
+    for words in [&["run"][..], &["status"], &["add"], &["why"], &["config"], &["teardown", "--confirm"]] {
+        let run = colony.wnm(words);
+        assert_eq!(run.code, 6, "{run:?}");
+        assert!(run.stderr.contains("hint: `wnm init`"), "{run:?}");
+    }
+    assert!(!colony.database().exists());
+}
+
+#[test]
+fn init_is_not_repeated_over_a_record() {
+    let colony = running(1);
+    let run = colony.wnm(&["init", "--rewards_address", "faucet"]);
+    assert_eq!(run.code, 4);
+    assert_snapshot!(steady(&colony, &run.stderr), @"
+    error: cannot use the database [DIR]/colony.db: something is there already, and is not overwritten
+    hint: `wnm status` shows the machine recorded there; to begin anew, move [DIR]/colony.db away
+    ");
+    assert_eq!(colony.statuses(), [(1, Running)]);
+}
+
+#[test]
+fn a_node_program_that_is_missing_or_none() {
+    let colony = machine(&["--node_cap=1"]);
+    fs::remove_file(colony.node_program()).expect("the node program is taken away");
+    let run = colony.wnm(&["add"]);
+    assert_eq!(run.code, 4);
+    assert_snapshot!(steady(&colony, &run.stderr), @"
+    error: there is no usable node program at [DIR]/antnode
+    hint: install one there, or `wnm config set antnode_path PATH`
+    ");
+    let cycle = colony.done(&["run"]);
+    assert!(cycle.stdout.contains("no node is added: there is no usable node program"), "{cycle:?}");
+
+    fs::write(colony.node_program(), "#!/bin/sh\necho hello\n").expect("it is written");
+    let cycle = colony.done(&["run"]);
+    assert!(cycle.stdout.contains("is not a file that can be run"), "{cycle:?}");
+    fs::set_permissions(colony.node_program(), fs::Permissions::from_mode(0o755)).expect("its mode is set");
+    let cycle = colony.done(&["run"]);
+    assert!(cycle.stdout.contains("is not a node program: asked for its version it says \"hello\""), "{cycle:?}");
+
+    colony.install(&test_node("0.4.17"));
+    colony.cycle_until_running(1);
+}
+
+#[test]
+fn f34_a_node_program_that_ends_at_once() {
+    let colony = machine(&["--node_cap=1"]);
+    colony.install(&test_node_that("exit:7:0", "0.4.17"));
+    let run = colony.wnm(&["add"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(
+        run.stdout.contains("add antnode0001: FAILED: antnode0001 ended right after its start (exit code 7)"),
+        "{run:?}"
+    );
+    assert!(run.stdout.contains("hint: see its log in"), "{run:?}");
+    assert_eq!(colony.statuses(), [(1, Stopped)]);
+    let cycle = colony.done(&["run"]);
+    assert!(cycle.stdout.contains("could not be started lately and are tried again later"), "{cycle:?}");
+    colony.done(&["remove", "1"]);
+    colony.install(&test_node("0.4.17"));
+    colony.cycle_until_running(1);
+    colony.agrees();
+}
+
+#[test]
+fn f35_a_port_that_somebody_else_holds() {
+    let colony = machine(&["--node_cap=2"]);
+    let ports = colony.ports();
+    let udp = UdpSocket::bind(("0.0.0.0", ports.ports(1).node)).expect("the port is free");
+    let cycle = colony.done(&["run"]);
+    let expected = format!("number 1 is passed over: UDP port {} is in use", ports.ports(1).node);
+    assert!(cycle.stdout.contains(&expected), "{cycle:?}");
+    colony.cycle_until_running(2);
+    assert_eq!(colony.statuses(), [(2, Running), (3, Running)]);
+    drop(udp);
+
+    colony.done(&["stop", "2"]);
+    let tcp = TcpListener::bind(("127.0.0.1", ports.ports(2).metrics)).expect("the port is free");
+    let run = colony.wnm(&["start", "2"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    let expected = format!("TCP port {} is in use by", ports.ports(2).metrics);
+    assert!(run.stdout.contains(&expected) && run.stdout.contains(&std::process::id().to_string()), "{run:?}");
+    drop(tcp);
+    colony.done(&["start", "2"]);
+    colony.cycle_until_running(2);
+}
+
+#[test]
+fn a_process_that_was_killed_comes_back() {
+    let colony = running(2);
+    colony.kill(colony.pid(1));
+    colony.kill(colony.pid(2));
+    colony.done(&["run"]);
+    colony.cycle_until_running(2);
+    colony.agrees();
+}
+
+#[test]
+fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
+    let colony = running(2);
+    fs::remove_dir_all(colony.node_dir(2)).expect("it is deleted by hand");
+    let run = colony.done(&["run"]);
+    assert!(run.stdout.contains("remove antnode0002: done"), "{run:?}");
+    assert_eq!(colony.statuses(), [(1, Running)]);
+    assert_eq!(colony.processes().len(), 1, "and its process is gone, too");
+    colony.cycle_until_running(2);
+    colony.agrees();
+}
+
+#[test]
+fn an_unmounted_storage_kills_no_node() {
+    let colony = running(2);
+    let (storage, away) = (colony.path().join("nodes"), colony.path().join("away"));
+    fs::rename(&storage, &away).expect("the disk goes");
+    fs::create_dir(&storage).expect("an empty directory stays");
+    colony.done(&["run"]);
+    assert_eq!(colony.statuses().len(), 2);
+    fs::remove_dir(&storage).expect("it is empty");
+    fs::rename(&away, &storage).expect("the disk comes back");
+    colony.cycle_until_running(2);
+    colony.agrees();
+}
+
+#[test]
+fn a_symlink_in_place_of_a_directory_is_left_alone() {
+    let colony = running(1);
+    colony.done(&["stop", "1"]);
+    let precious = colony.path().join("precious");
+    fs::rename(colony.node_dir(1), &precious).expect("it is moved");
+    symlink(&precious, colony.node_dir(1)).expect("a link takes its place");
+    let run = colony.wnm(&["remove", "1"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stdout.contains("is left alone"), "{run:?}");
+    assert!(precious.join("secret-key").exists());
+    assert_eq!(colony.statuses().len(), 1, "its row stays");
+}
+
+#[test]
+fn names_and_counts_that_make_no_sense() {
+    let colony = running(2);
+    for (words, code, told) in [
+        (&["stop", "antnode0009", "7"][..], 4, "there is no node called antnode0009, 7"),
+        (&["add", "--count", "0"], 2, "0 is not in 1.."),
+        (&["add", "--count", "100000"], 4, "100000 more nodes would make 100002, and node_cap is 2"),
+        (&["remove", "--count", "100000"], 4, "100000 to remove were asked for, and only 2 would do"),
+        (&["stop", "--count", "-1"], 2, "-1"),
+        (&["stop", "1", "--count", "1"], 2, "cannot be used with"),
+        (&["stop", "antnode0001xyz"], 4, "there is no node called antnode0001xyz"),
+        (&["status", "nobody"], 4, "there is no node called nobody"),
+        (&["why", "nobody"], 4, "there is no node called nobody"),
+    ] {
+        let run = colony.wnm(words);
+        assert_eq!(run.code, code, "{words:?}: {run:?}");
+        assert!(run.stderr.contains(told), "{words:?}: {run:?}");
+    }
+    assert_eq!(colony.statuses(), [(1, Running), (2, Running)]);
+    colony.agrees();
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_not_overwritten() {
+    let colony = running(1);
+    let pristine = fs::read(colony.database()).expect("the record is read");
+    let middle = pristine.len() / 2;
+    let spoilt: [(&str, Vec<u8>); 3] =
+        [("empty", Vec::new()), ("text", b"hello".repeat(1000)), ("truncated", pristine[..middle].to_vec())];
+    for (what, content) in spoilt {
+        fs::write(colony.database(), &content).expect("it is spoilt");
+        for words in
+            [&["run"][..], &["status"], &["add"], &["teardown", "--confirm"], &["init", "--rewards_address=faucet"]]
+        {
+            let run = colony.wnm(words);
+            assert!(matches!(run.code, 4 | 7), "{what} {words:?}: {run:?}");
+            assert!(run.stderr.contains("colony.db"), "{what}: {run:?}");
+        }
+        assert!(fs::read(colony.database()).expect("it is there") == content, "{what}: it is as it was");
+    }
+    fs::write(colony.database(), pristine).expect("it is put back");
+    colony.done(&["run"]);
+    colony.agrees();
+}
+
+#[test]
+fn f65_a_record_out_of_reach_is_not_taken_for_a_missing_one() {
+    let colony = running(1);
+    fs::rename(colony.database(), colony.path().join("aside")).expect("it is moved");
+    fs::create_dir(colony.database()).expect("a directory takes its place");
+    let run = colony.wnm(&["status"]);
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(run.stderr.contains("it is not a SQLite database"), "{run:?}");
+    fs::remove_dir(colony.database()).expect("it goes again");
+    fs::rename(colony.path().join("aside"), colony.database()).expect("it is moved back");
+    colony.done(&["status"]);
+}
+
+/// A small disk of its own for the storage; none where that cannot be had.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(place: &'a Path, options: &str) -> Option<Self> {
+        fs::create_dir_all(place).expect("the place is made");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(place))
+    }
+
+    fn remount(&self, options: &str) {
+        let status = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.0).status();
+        assert!(status.expect("mount can be run").success());
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[test]
+fn f25_a_full_disk_leaves_no_row_and_no_half_program() {
+    let colony = bare();
+    let storage = colony.path().join("nodes");
+    let Some(disk) = SmallDisk::mount(&storage, "size=600k,mode=700") else {
+        return skip("a full disk", "this user may not mount one");
+    };
+    colony.init(&[], &["--node_cap=2"]);
+    let run = colony.wnm(&["add"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stdout.contains("No space left on device"), "{run:?}");
+    assert_eq!(colony.statuses(), []);
+    assert!(!colony.node_dir(1).exists());
+    disk.remount("size=100m");
+    colony.cycle_until_running(2);
+    colony.agrees();
+    colony.done(&["teardown", "--confirm"]);
+}
+
+#[test]
+fn a_read_only_storage_is_told_and_loses_nothing() {
+    let colony = bare();
+    let storage = colony.path().join("nodes");
+    let Some(disk) = SmallDisk::mount(&storage, "size=100m,mode=700") else {
+        return skip("a read-only storage", "this user may not mount one");
+    };
+    colony.init(&[], &["--node_cap=2"]);
+    disk.remount("ro");
+    let run = colony.wnm(&["add"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stdout.contains("Read-only file system"), "{run:?}");
+    assert_eq!(colony.statuses(), []);
+    disk.remount("rw");
+    colony.cycle_until_running(2);
+    colony.done(&["teardown", "--confirm"]);
+}
+
+#[test]
+fn f29_a_node_that_hangs_is_told_and_restarted() {
+    let colony = running(2);
+    fs::write(colony.node_dir(1).join("misbehave"), "hang").expect("it is told to hang");
+    colony.done(&["restart", "1"]);
+    colony.done(&["run"]);
+    let status = colony.done(&["status"]).stdout;
+    assert!(status.contains("does not answer in time"), "{status}");
+    let before = colony.pid(1);
+    fs::remove_file(colony.node_dir(1).join("misbehave")).expect("it is told to behave");
+    restart_now(&colony);
+    colony.cycle_until_running(2);
+    assert_ne!(colony.pid(1), before);
+}
+
+/// The pause after a failed start is a minute; the owner need not wait for it.
+fn restart_now(colony: &Colony) {
+    colony.done(&["restart", "1"]);
+}
+
+#[test]
+fn many_nodes_that_hang_do_not_hold_a_cycle_up() {
+    let colony = machine(&["--node_cap=40", "--max_concurrent_starts=40", "--max_concurrent_operations=40"]);
+    colony.install(&test_node_that("hang", "0.4.17"));
+    colony.done(&["add", "--count", "40"]);
+    let begin = std::time::Instant::now();
+    colony.done(&["run"]);
+    assert!(begin.elapsed().as_secs() < 30, "one after the other they would take two minutes");
+    assert_eq!(colony.statuses().len(), 40);
+}

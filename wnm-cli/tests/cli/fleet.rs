@@ -1,0 +1,205 @@
+//! A fleet's life: it comes up, is looked at, stopped, started, upgraded, disabled, removed and torn down.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use wnm_core::node::Status::{self, Disabled, Restarting, Running, Stopped};
+use wnm_core::testing::test_node;
+
+use crate::{machine, running, steady};
+
+#[test]
+fn init_and_a_first_cycle() {
+    let colony = crate::bare();
+    let run = colony.done(&[
+        "init",
+        "--rewards_address",
+        "donate",
+        "--node_cap",
+        "2",
+        "--cpu_less_than=101",
+        "--cpu_remove=102",
+        "--mem_less_than=101",
+        "--mem_remove=102",
+        "--hd_less_than=101",
+        "--hd_remove=102",
+        "--desired_load_average=9999",
+        "--max_load_average_allowed=10000",
+    ]);
+    assert_snapshot!(steady(&colony, &run.stdout), @"
+    Initialised [DIR]/colony.db with setsid+user; nodes go to [DIR]/nodes.
+    Next: `wnm plan` shows what a cycle would do, `wnm run` does it.
+    ");
+    let run = colony.done(&["run"]);
+    assert_snapshot!(steady(&colony, &run.stdout), @"
+    add antnode0001: done
+    Why:
+      add: add antnode0001: there is room, and 0 in all is below node_cap 2
+    What is not done, and why:
+      max_concurrent_starts: 1 more up to node_cap 2, in later cycles
+    ");
+    colony.agrees();
+}
+
+#[test]
+fn a_fleet_comes_up_and_rests() {
+    let colony = running(3);
+    colony.agrees();
+    assert_eq!(colony.statuses(), [(1, Running), (2, Running), (3, Running)]);
+    let run = colony.done(&["--json"]);
+    let answer = run.json();
+    assert_eq!(answer["deeds"], json!([]), "plain wnm is a cycle, and a cycle on a fleet at rest does nothing");
+    assert_eq!(answer["plan"]["actions"], json!([{"verb": "survey"}]));
+}
+
+#[test]
+fn f69_status_shows_what_is_now() {
+    let colony = running(2);
+    let before = colony.done(&["status", "--json"]).json();
+    assert_eq!(statuses(&before), ["RUNNING", "RUNNING"]);
+    let row = &before["nodes"][0];
+    assert_eq!(row["name"], "antnode0001");
+    assert_eq!(row["pid"], colony.pid(1));
+    assert_eq!(row["ports"]["node"], colony.ports().ports(1).node);
+    assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row}");
+    assert!(row["reading"]["uptime_seconds"].is_u64(), "{row}");
+    colony.kill(colony.pid(2));
+    assert_eq!(statuses(&colony.done(&["status", "--json"]).json()), ["RUNNING", "STOPPED"]);
+    assert_eq!(colony.statuses()[1].1, Running, "looking records nothing");
+    let one = colony.done(&["status", "--details", "antnode0002.service"]).stdout;
+    assert!(one.contains("Trouble         its process is gone"), "{one}");
+    assert!(!one.contains("antnode0001"), "{one}");
+}
+
+fn statuses(status: &Value) -> Vec<&str> {
+    let rows = status["nodes"].as_array().expect("there are rows");
+    rows.iter().filter_map(|row| row["status"].as_str()).collect()
+}
+
+#[test]
+fn stop_start_and_restart_by_name_and_by_count() {
+    let colony = running(3);
+    colony.done(&["stop", "antnode0001", "3"]);
+    assert_eq!(colony.processes().len(), 1);
+    colony.done(&["run"]);
+    assert_eq!(colony.statuses(), [(1, Stopped), (2, Running), (3, Stopped)], "f39: what was stopped by hand stays so");
+    colony.done(&["start", "--count", "2"]);
+    colony.cycle_until_running(3);
+    let before = colony.pid(2);
+    colony.done(&["restart", "2"]);
+    assert_ne!(colony.pid(2), before);
+    colony.cycle_until_running(3);
+    colony.agrees();
+}
+
+#[test]
+fn f03_f04_upgrades_bring_running_and_stopped_nodes_to_the_new_program() {
+    let colony = running(2);
+    let key = |number| std::fs::read(colony.node_dir(number).join("secret-key")).expect("the node has a key");
+    let keys = [key(1), key(2)];
+    colony.done(&["stop", "2"]);
+    colony.install(&test_node("0.4.18"));
+    colony.done(&["run"]);
+    colony.cycle_until_running(1);
+    assert_eq!(versions(&colony), ["0.4.18", "0.4.17"]);
+    colony.done(&["start", "2"]);
+    colony.cycle_until_running(2);
+    colony.done(&["run"]);
+    colony.cycle_until_running(2);
+    assert_eq!(versions(&colony), ["0.4.18", "0.4.18"]);
+    assert_eq!([key(1), key(2)], keys, "they are who they were");
+    let again = colony.done(&["upgrade", "--count", "1"]);
+    assert!(again.stdout.starts_with("Nothing to do."), "{again:?}");
+}
+
+fn versions(colony: &wnm_core::testing::Colony) -> Vec<String> {
+    colony.record().nodes.iter().filter_map(|node| node.version.as_ref()).map(ToString::to_string).collect()
+}
+
+#[test]
+fn disabled_nodes_stay_as_they_are() {
+    let colony = running(2);
+    colony.done(&["disable", "1"]);
+    colony.done(&["run"]);
+    colony.done(&["run"]);
+    assert_eq!(colony.statuses(), [(1, Disabled), (2, Running)]);
+    let refused = colony.wnm(&["start", "1"]);
+    assert_eq!(refused.code, 4);
+    assert_snapshot!(refused.stderr, @"
+    error: antnode0001 is DISABLED, so it cannot be told to start
+    hint: `wnm enable` gives it back into wnm's hands first
+    ");
+    colony.done(&["enable", "1"]);
+    colony.cycle_until_running(2);
+    colony.agrees();
+}
+
+#[test]
+fn remove_takes_files_and_teardown_takes_all() {
+    let colony = running(3);
+    colony.done(&["remove", "2"]);
+    assert!(!colony.node_dir(2).exists());
+    assert_eq!(colony.statuses(), [(1, Running), (3, Running)]);
+    let unconfirmed = colony.wnm(&["teardown"]);
+    assert_eq!(unconfirmed.code, 4, "{unconfirmed:?}");
+    assert_eq!(colony.processes().len(), 2);
+    colony.done(&["teardown", "--confirm"]);
+    assert_eq!((colony.statuses(), colony.processes()), (vec![], vec![]));
+    assert_eq!(colony.record().highest_number_used, 0, "numbering starts again");
+}
+
+#[test]
+fn the_cap_removes_the_youngest_after_its_delay() {
+    let colony = running(3);
+    colony.done(&["config", "set", "delay_remove=3600", "node_cap=2"]);
+    colony.done(&["run"]);
+    assert_eq!(colony.statuses(), [(1, Running), (2, Running), (3, Status::Removing)]);
+    assert!(colony.node_dir(3).exists(), "its files stay for an hour");
+    colony.done(&["config", "set", "delay_remove", "0"]);
+    colony.done(&["config", "set", "node_cap=3"]);
+    colony.done(&["start", "3"]);
+    assert_eq!(colony.statuses()[2].1, Restarting, "its owner changed their mind in time");
+    colony.cycle_until_running(3);
+    colony.agrees();
+}
+
+#[test]
+fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
+    let colony = running(2);
+    std::fs::remove_file(colony.database()).expect("the record is lost");
+    for more in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{more}", colony.database().display()));
+    }
+    colony.init(&[], &["--node_cap=2"]);
+    let found = colony.done(&["survey"]);
+    assert!(found.stdout.contains("is not in the record; `wnm survey --adopt` takes it over"), "{found:?}");
+    assert_eq!(colony.statuses(), []);
+    let pids = colony.processes();
+    colony.done(&["survey", "--adopt"]);
+    colony.cycle_until_running(2);
+    assert_eq!(colony.processes(), pids, "nothing was started anew");
+    colony.agrees();
+}
+
+#[test]
+fn why_tells_the_reasons_of_cycles_and_of_nodes() {
+    let colony = machine(&["--node_cap=1"]);
+    assert_eq!(colony.done(&["why"]).stdout, "Nothing is recorded yet.\n");
+    colony.cycle_until_running(1);
+    colony.done(&["run"]);
+    let cycles = colony.done(&["why", "--json"]).json();
+    let rules = cycles["entries"][0]["decision"]["reasons"][0]["rule"].clone();
+    assert_eq!(rules, "node_cap", "{cycles:#}");
+    let node = colony.done(&["why", "antnode0001", "--last", "20"]).stdout;
+    assert!(node.contains("intended add [STOPPED]: add antnode0001: there is room"), "{node}");
+    assert!(node.contains("settled [RUNNING]: RESTARTING -> RUNNING"), "{node}");
+}
+
+#[test]
+fn f52_environment_and_arguments_reach_the_node() {
+    let colony = machine(&["--environment=WNM_TEST_NODE=record GREETING='hello  world'", "--start_args=--first"]);
+    colony.done(&["add"]);
+    let seen =
+        std::fs::read_to_string(colony.node_dir(1).join("seen.json")).expect("the node wrote down what it was given");
+    assert!(seen.contains("hello  world"), "{seen}");
+    assert!(seen.contains("--first") && seen.contains("--no-upnp"), "{seen}");
+}

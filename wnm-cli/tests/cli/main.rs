@@ -1,0 +1,50 @@
+//! The whole program, with real node processes, on an operator's good and bad days.
+
+mod antnode;
+mod bad_days;
+mod containers;
+mod doctor;
+mod documents;
+mod failings;
+mod fleet;
+mod in_container;
+mod interruptions;
+mod plans;
+mod schedule;
+mod settings;
+mod systemd;
+
+use wnm_core::testing::Colony;
+
+/// The program under test.
+const WNM: &str = env!("CARGO_BIN_EXE_wnm");
+
+/// A place that is not initialised.
+fn bare() -> Colony {
+    Colony::new(WNM)
+}
+
+/// An initialised machine without nodes.
+fn machine(settings: &[&str]) -> Colony {
+    Colony::initialised(WNM, settings)
+}
+
+/// An initialised machine with so many running nodes, and a cap of that many.
+fn running(count: usize) -> Colony {
+    let cap = format!("--node_cap={count}");
+    let colony = machine(&[&cap]);
+    colony.cycle_until_running(count);
+    colony
+}
+
+/// What was printed, with the places and ports of this run replaced by words that stay.
+fn steady(colony: &Colony, text: &str) -> String {
+    let ports = colony.ports();
+    let mut text = text.replace(&colony.path().display().to_string(), "[DIR]");
+    for (start, word) in [(ports.port_start, "[NODE]"), (ports.metrics_port_start, "[METRICS]")] {
+        for number in 1..10 {
+            text = text.replace(&format!(" {}", u32::from(start) * 1000 + number), &format!(" {word}{number:03}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,103 @@
+//! Schedules, with the machine's own crontab out of reach: a `crontab` stands first on the PATH that keeps its table in a file.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use wnm_core::testing::{Colony, Run, skip};
+
+use crate::{WNM, machine, steady};
+
+/// Behaves as Debian's: what it does not know is an error, and a table that is not there is one, too.
+const CRONTAB: &str = r#"#!/bin/sh
+table="$(dirname "$0")/table"
+case "$1" in
+    -l) if [ -e "$table" ]; then cat "$table"; else echo "no crontab for alice" >&2; exit 1; fi ;;
+    -) cat >"$table.new" && mv "$table.new" "$table" ;;
+    *) echo "usage" >&2; exit 1 ;;
+esac
+"#;
+
+/// Runs wnm with only these programs to be found.
+fn run_with(colony: &Colony, programs: &Path, words: &[&str]) -> Run {
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    let output = colony.command(words).env("PATH", path).output().expect("wnm can be run");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("wnm writes UTF-8");
+    Run { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// None where a systemd runs: there wnm is no longer cron's business.
+fn cron(colony: &Colony) -> Option<std::path::PathBuf> {
+    if Path::new("/run/systemd/system").is_dir() {
+        return None;
+    }
+    let programs = colony.path().join("programs");
+    fs::create_dir(&programs).expect("it is made");
+    fs::write(programs.join("crontab"), CRONTAB).expect("it is written");
+    fs::set_permissions(programs.join("crontab"), fs::Permissions::from_mode(0o755)).expect("its mode is set");
+    Some(programs)
+}
+
+#[test]
+fn cron_runs_wnm_where_no_systemd_does() {
+    let colony = machine(&["--node_cap=1"]);
+    let Some(programs) = cron(&colony) else {
+        // A timer of systemd is tested in a container of its own.
+        return;
+    };
+    let table = programs.join("table");
+    let others = "# mine\r\nMAILTO=\"\"\n\n5 4 * * * backup 50\\% # wnm elsewhere";
+    fs::write(&table, others).expect("it is written");
+    let told = |run: &Run| steady(&colony, &run.stdout).replace(WNM, "[WNM]");
+
+    let dry = run_with(&colony, &programs, &["schedule", "install", "--dry-run"]);
+    assert_eq!(fs::read_to_string(&table).expect("it is there"), others);
+    assert_snapshot!(told(&dry), @r#"
+    $ crontab -
+        # mine
+        MAILTO=""
+
+        5 4 * * * backup 50\% # wnm elsewhere
+        * * * * * [WNM] run --quiet --database [DIR]/colony.db # wnm [DIR]/colony.db
+    Nothing was changed.
+    "#);
+    let run = run_with(&colony, &programs, &["schedule", "install"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let line = fs::read_to_string(&table).expect("it is there");
+    let line = line.strip_prefix(others).expect("other lines stay").trim().to_owned();
+    assert_snapshot!(steady(&colony, &line).replace(WNM, "[WNM]"), @"* * * * * [WNM] run --quiet --database [DIR]/colony.db # wnm [DIR]/colony.db");
+    let again = run_with(&colony, &programs, &["schedule", "install"]);
+    assert_snapshot!(told(&again), @"wnm runs every minute, by cron: * * * * * [WNM] run --quiet --database [DIR]/colony.db # wnm [DIR]/colony.db");
+    let shown = run_with(&colony, &programs, &["schedule", "show", "--json"]).json();
+    assert_eq!(shown["schedule"], serde_json::json!({"by": "cron", "at": line, "active": true}));
+
+    // What cron would do: five fields, and the rest is a shell's.
+    let command = line.splitn(6, ' ').nth(5).expect("a command");
+    let status = std::process::Command::new("sh").args(["-c", command]).env("HOME", colony.path()).status();
+    assert!(status.expect("sh can be run").success());
+    assert_eq!(colony.statuses().len(), 1, "a cycle was run");
+
+    assert_eq!(run_with(&colony, &programs, &["schedule", "remove"]).code, 0);
+    assert_eq!(fs::read_to_string(&table).expect("it is there"), format!("{others}\n"));
+    assert_snapshot!(told(&run_with(&colony, &programs, &["schedule", "show"])), @"Nothing of wnm's own runs it every minute.");
+}
+
+#[test]
+fn without_cron_a_schedule_is_refused_with_the_line_to_run() {
+    let colony = machine(&[]);
+    let Some(programs) = cron(&colony) else {
+        // A timer of systemd is tested in a container of its own.
+        return;
+    };
+    if ["/usr/bin/crontab", "/bin/crontab"].iter().any(|path| Path::new(path).exists()) {
+        return skip("a machine without cron", "this one has it");
+    }
+    fs::remove_file(programs.join("crontab")).expect("it is ours");
+    let run = run_with(&colony, &programs, &["schedule", "install"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_snapshot!(steady(&colony, &run.stderr).replace(WNM, "[WNM]"), @"
+    error: cannot use the crontab of this user: cannot run `crontab -l`: No such file or directory (os error 2)
+    hint: install cron, or have something else run `[WNM] run --quiet --database [DIR]/colony.db` every minute
+    ");
+}

@@ -1,0 +1,113 @@
+//! The whole program with nodes as units, on machines with a systemd of their own.
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use wnm_core::testing::{on_machine_that_restarts, test_node};
+
+/// Settings under which nothing has to be waited for and nothing presses.
+const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \
+    --delay_remove 0 --max_concurrent_operations 3 --max_concurrent_starts 3 --max_concurrent_upgrades 3 \
+    --cpu_less_than 101 --cpu_remove 102 --mem_less_than 101 --mem_remove 102 --hd_less_than 101 --hd_remove 102 \
+    --desired_load_average 9999 --max_load_average_allowed 10000";
+
+/// The node program that the settings name.
+const PROGRAM: &str = "/var/tmp/antnode";
+
+/// Runs wnm as whoever runs the test.
+fn try_wnm(words: &str) -> Output {
+    let test = std::env::current_exe().expect("a test knows its own program");
+    let wnm = test.ancestors().nth(2).expect("it lies in a build directory").join("wnm");
+    Command::new(wnm).args(words.split_whitespace()).output().expect("wnm can be run")
+}
+
+/// Runs wnm, wants it to succeed, and answers what it answered.
+fn wnm(words: &str) -> String {
+    let output = try_wnm(words);
+    let (answer, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "wnm {words}: {answer}{said}");
+    answer.into_owned()
+}
+
+fn run(program: &str, words: &str) {
+    let output = Command::new(program).args(words.split_whitespace()).output().expect("it can be run");
+    assert!(output.status.success(), "{program} {words}: {output:?}");
+}
+
+/// Status and version of each recorded node.
+fn nodes() -> Vec<(String, String)> {
+    let status: serde_json::Value = serde_json::from_str(&wnm("status --json")).expect("it is JSON");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let nodes = status["nodes"].as_array().expect("nodes are a list");
+    nodes.iter().map(|node| (text(&node["status"]), text(&node["version"]))).collect()
+}
+
+/// Cycles until all is as it should be.
+fn cycle_until(wanted: [(&str, &str); 3]) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    let wanted = wanted.map(|(status, version)| (status.to_owned(), version.to_owned()));
+    let mut told = String::new();
+    while nodes() != wanted {
+        assert!(Instant::now() < deadline, "{:?} after {told}", nodes());
+        told = wnm("run");
+    }
+}
+
+fn before_restart(kind: &str) {
+    run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+    wnm(&format!("init --process_manager {kind} --antnode_path {PROGRAM} {INIT}"));
+    let running = ("RUNNING", "0.4.17");
+    cycle_until([running; 3]);
+    wnm("stop antnode0002");
+    cycle_until([running, ("STOPPED", "0.4.17"), running]);
+    let findings = String::from_utf8_lossy(&try_wnm("doctor").stdout).into_owned();
+    for of_systemd in
+        ["node-storage-closed", "manager-unavailable", "lingering-off", "nodes-not-started", "nodes-failed"]
+    {
+        assert!(!findings.contains(of_systemd), "{findings}");
+    }
+}
+
+fn after_restart() {
+    run("cp", &format!("{} {PROGRAM}", test_node("0.4.18").display()));
+    let upgraded = ("RUNNING", "0.4.18");
+    cycle_until([upgraded, ("STOPPED", "0.4.17"), upgraded]);
+    wnm("start antnode0002");
+    wnm("upgrade antnode0002");
+    cycle_until([upgraded; 3]);
+    wnm("teardown --confirm");
+    assert_eq!(nodes(), []);
+}
+
+#[test]
+fn root_keeps_units_of_the_machine() {
+    on_machine_that_restarts(
+        "root",
+        "systemd::root_keeps_units_of_the_machine",
+        async || before_restart("systemd+sudo"),
+        async || after_restart(),
+    );
+}
+
+#[test]
+fn a_user_with_sudo_keeps_units_of_the_machine() {
+    on_machine_that_restarts(
+        "keeper",
+        "systemd::a_user_with_sudo_keeps_units_of_the_machine",
+        async || {
+            run("sudo", "install --directory --owner keeper /var/antctl /var/antctl/services");
+            before_restart("systemd+sudo");
+        },
+        async || after_restart(),
+    );
+}
+
+#[test]
+fn a_user_without_rights_keeps_units_of_their_own() {
+    on_machine_that_restarts(
+        "resident",
+        "systemd::a_user_without_rights_keeps_units_of_their_own",
+        async || before_restart("systemd+user"),
+        async || after_restart(),
+    );
+}

@@ -1,0 +1,125 @@
+//! Adopting takes nodes into the record that run here and that nobody recorded.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{CycleError, Machine, Sight};
+use crate::config::Config;
+use crate::event::Event;
+use crate::node::{Flavour, Node, NodeId, NodeSpec, Ports};
+use crate::process_manager::FoundNode;
+use crate::snapshot::Snapshot;
+
+/// A node that was found on the machine and is not in the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unrecorded {
+    /// What was found.
+    pub found: FoundNode,
+    /// The row that it would get, or why it cannot be taken into the record.
+    pub row: Result<Box<Node>, String>,
+}
+
+impl Machine {
+    /// The nodes of this machine's manager that are not in the record.
+    ///
+    /// # Errors
+    /// When the manager cannot tell.
+    pub async fn unrecorded(&self, sight: &Sight) -> Result<Vec<Unrecorded>, CycleError> {
+        let snapshot = &sight.snapshot;
+        let mut taken: Vec<Node> = snapshot.nodes.iter().map(|each| each.node.clone()).collect();
+        let mut unrecorded = Vec::new();
+        for found in self.manager.survey().await? {
+            let known =
+                |node: &Node| node.service == found.service || found.root_dir.as_ref() == Some(&node.spec.root_dir);
+            if taken.iter().any(known) {
+                continue;
+            }
+            let row = row(&self.config, snapshot, &taken, &found).map(Box::new);
+            taken.extend(row.as_deref().ok().cloned());
+            unrecorded.push(Unrecorded { found, row });
+        }
+        Ok(unrecorded)
+    }
+
+    /// Takes nodes into the record, all or none. What they are is looked at in the next cycle.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn adopt(&mut self, sight: &Sight, unrecorded: &[Unrecorded]) -> Result<(), CycleError> {
+        let rows = unrecorded.iter().filter_map(|each| each.row.as_ref().ok());
+        let events: Vec<Event> = rows.map(|node| Event::Adopted { node: node.clone() }).collect();
+        Ok(self.store.apply(sight.snapshot.now, &events)?)
+    }
+}
+
+fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) -> Result<Node, String> {
+    let root_dir = found.root_dir.clone().ok_or("its directory is not known")?;
+    let binary = found.binary.clone().unwrap_or_else(|| root_dir.join("antnode"));
+    is_a_nodes_own(&root_dir, &binary, config, taken)?;
+    let ports = found.ports.filter(|ports| ports.node > 0).ok_or("its ports are not known")?;
+    if ports.metrics == 0 {
+        return Err("it has no metrics port, so that nobody could ask it how it is".to_owned());
+    }
+    let id = number(config, taken, found, ports)
+        .ok_or("its number is not known, and another node has the one that its port tells")?;
+    let holder =
+        taken.iter().find(|node| node.spec.ports.node == ports.node || node.spec.ports.metrics == ports.metrics);
+    if let Some(holder) = holder {
+        return Err(format!("{} has the same port", holder.spec.name));
+    }
+    let spec = NodeSpec {
+        id,
+        name: id.name(),
+        flavour: Flavour::V1,
+        program: config.antnode_path.clone(),
+        version: None,
+        binary,
+        log_dir: found.log_dir.clone().unwrap_or_else(|| root_dir.join("logs")),
+        root_dir,
+        bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
+        ports,
+        wallet: found.wallet.clone().ok_or("the address it earns for is not known")?,
+        network: found.network.clone().unwrap_or_else(|| config.network.clone()),
+        no_upnp: config.no_upnp,
+        environment: config.environment.clone(),
+        start_args: config.start_args.clone(),
+        group: None,
+    };
+    Ok(Node { service: found.service.clone(), ..Node::new(spec, snapshot.now) })
+}
+
+/// A directory is only ever deleted as a node's own; one that holds more than a node, or none, never becomes that.
+fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node]) -> Result<(), String> {
+    let shown = root_dir.display();
+    let unreadable = |error: io::Error| format!("its directory {shown} cannot be read: {error}");
+    if !root_dir.symlink_metadata().map_err(unreadable)?.is_dir() {
+        return Err(format!("{shown} is no directory (a symbolic link or a file stands there)"));
+    }
+    let real = root_dir.canonicalize().map_err(unreadable)?;
+    let home = std::env::home_dir().unwrap_or_default();
+    let of_all = [&config.node_storage, &config.log_dir, &config.bootstrap_cache_dir, &config.antnode_path, &home];
+    let of_nodes = taken.iter().map(|node| &node.spec.root_dir);
+    // By whatever link they are reached.
+    let lies_within = |path: &PathBuf| {
+        path.starts_with(&real) || path.canonicalize().is_ok_and(|resolved| resolved.starts_with(&real))
+    };
+    if let Some(path) = of_all.into_iter().chain(of_nodes).find(|path| lies_within(path)) {
+        return Err(format!("{shown} is not a directory of its own: {} lies in it", path.display()));
+    }
+    let contains = |path: &Path| path.canonicalize().is_ok_and(|own| real.starts_with(own));
+    if let Some(node) = taken.iter().find(|node| contains(&node.spec.root_dir)) {
+        return Err(format!("{shown} lies in the directory of {}", node.spec.name));
+    }
+    let holds = |path: &Path| path.starts_with(root_dir) && path.is_file();
+    if !holds(&root_dir.join("secret-key")) && !holds(binary) {
+        return Err(format!("{shown} holds neither a node's key nor its program"));
+    }
+    Ok(())
+}
+
+/// The number that the name tells, or the one that the port tells, as long as no node has it.
+fn number(config: &Config, taken: &[Node], found: &FoundNode, ports: Ports) -> Option<NodeId> {
+    let by_port = u32::from(ports.node).checked_sub(u32::from(config.port_start) * 1000).map(NodeId);
+    let free = |id: &NodeId| id.0 > 0 && !taken.iter().any(|node| node.id() == *id);
+    [by_port, found.id].into_iter().flatten().find(free)
+}

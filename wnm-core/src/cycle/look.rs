@@ -1,0 +1,197 @@
+//! Looking gathers everything that a decision may know. It only reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use wnm_allocator::PORTS_PER_START;
+
+use super::{CycleError, Machine, Sight, storage};
+use crate::container_host::{Group, GroupState};
+use crate::decide::{Settled, settle};
+use crate::event::{Event, NodeReading};
+use crate::node::{Flavour, Node, NodeId, NodeRef};
+use crate::observe::{self, Limits, Program, VersionCache};
+use crate::port_use::{Protocol, ports_in_use};
+use crate::process_manager::{Binary, ProcessState, Supervisor};
+use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
+use crate::store::Record;
+
+pub(super) async fn look(machine: &Machine, seed: u64) -> Result<Sight, CycleError> {
+    let (config, now) = (&machine.config, machine.clock.now());
+    let record = machine.store.load()?;
+    let references: Vec<NodeRef> = record.nodes.iter().map(Node::reference).collect();
+    let (host, program, states, groups) = tokio::join!(
+        observe::host(record.counters.as_ref(), &config.node_storage, now),
+        program(machine, &record),
+        machine.manager.inspect(&references),
+        groups(machine, &record),
+    );
+    let (host, (groups, mut warnings)) = (host?, groups);
+    let states = states.into_iter().map(|state| state.map_err(|error| error.to_string()));
+    let states: Vec<Result<ProcessState, String>> = states.collect();
+    let answers = ask(machine, &record.nodes, &states, &groups).await;
+    warnings.extend(unseen(&record.nodes, &states));
+    let mut events = vec![Event::Measured { counters: host.counters.clone() }];
+    events.extend(changed_groups(&record.groups, &groups));
+    let (available, flavour) = match program {
+        Ok((program, cached)) => {
+            events.extend(cached);
+            (Some(Binary { path: config.antnode_path.clone(), version: program.version }), program.flavour)
+        }
+        Err(warning) => {
+            warnings.push(warning);
+            (None, Flavour::default())
+        }
+    };
+    let blocked = blocked(machine, &record.nodes);
+    let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
+        let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
+        let directory = storage::directory(&config.node_storage, &node.spec.root_dir);
+        NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
+    });
+    let snapshot = Snapshot {
+        now,
+        boot_time: host.counters.boot_time,
+        last_stopped_at: record.last_stopped_at,
+        seed,
+        host: host.load,
+        available,
+        flavour,
+        numbering: machine.manager.capabilities().numbering,
+        // The owner may know of numbers that were used before wnm came.
+        highest_number_used: record.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
+        groups,
+        nodes: seen.collect(),
+        blocked,
+    };
+    let Settled { mut snapshot, events: settled } = settle(config, snapshot);
+    events.extend(settled);
+    events.extend(surveyed(&mut snapshot));
+    Ok(Sight { snapshot, events, warnings })
+}
+
+/// The node program on this machine. Its version is read from the very file that would be copied.
+async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<Event>), String> {
+    let cache: VersionCache =
+        record.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let (program, renewed) = observe::program_version(&*machine.runner, &machine.config.antnode_path, &cache)
+        .await
+        .map_err(|error| error.to_string())?;
+    let json = renewed.and_then(|cache| serde_json::to_string(&cache).ok());
+    Ok((program, json.map(|json| Event::VersionCached { json })))
+}
+
+/// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
+async fn groups(machine: &Machine, record: &Record) -> (Vec<Group>, Vec<String>) {
+    let Some(host) = machine.manager.containers() else { return (Vec::new(), Vec::new()) };
+    let (found, warnings) = match host.groups().await {
+        Ok(found) => (found, Vec::new()),
+        Err(error) => return (record.groups.clone(), vec![error.to_string()]),
+    };
+    let mut groups: Vec<Group> = record
+        .groups
+        .iter()
+        .map(|recorded| {
+            let now = found.iter().find(|found| found.spec.group == recorded.spec.group);
+            now.cloned().unwrap_or_else(|| Group { state: GroupState::Gone, ..recorded.clone() })
+        })
+        .collect();
+    groups.extend(
+        found.into_iter().filter(|found| !record.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
+    );
+    groups.sort_by_key(|group| group.spec.group);
+    (groups, warnings)
+}
+
+fn changed_groups(recorded: &[Group], seen: &[Group]) -> Vec<Event> {
+    let changed = seen.iter().filter(|group| !recorded.contains(group));
+    changed.map(|group| Event::GroupSeen { group: Box::new(group.clone()) }).collect()
+}
+
+/// Asks every living node that has a metrics server how it is.
+async fn ask(
+    machine: &Machine,
+    nodes: &[Node],
+    states: &[Result<ProcessState, String>],
+    groups: &[Group],
+) -> BTreeMap<NodeId, Answer> {
+    let living = nodes
+        .iter()
+        .zip(states)
+        .filter(|(node, state)| node.spec.flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. })));
+    let targets: Vec<(NodeId, SocketAddr)> = living
+        .map(|(node, _)| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
+        .collect();
+    let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
+    observe::ask(&targets, &limits).await.into_iter().collect()
+}
+
+fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
+    let group = node.spec.group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
+    match (machine.manager.containers(), group) {
+        (Some(host), Some(group)) => host.metrics_host(group),
+        _ => machine.config.host,
+    }
+}
+
+fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (node, state) in nodes.iter().zip(states) {
+        if let Err(reason) = state {
+            reasons.entry(reason).or_default().push(&node.spec.name);
+        }
+    }
+    reasons.into_iter().map(|(reason, names)| format!("nothing is known of {}: {reason}", names.join(", "))).collect()
+}
+
+/// What the nodes told, and the snapshot's own copy of it.
+fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
+    let mut readings = Vec::new();
+    for each in &mut snapshot.nodes {
+        let Some(Seen { answer: Answer::Node { peer_id, version, reading }, .. }) = &each.seen else { continue };
+        let own = each.node.peer_id.is_none() || peer_id.is_none() || *peer_id == each.node.peer_id;
+        if !own {
+            continue;
+        }
+        let node = &mut each.node;
+        node.peer_id = peer_id.clone().or_else(|| node.peer_id.take());
+        node.version = version.clone().or_else(|| node.version.take());
+        node.reading = Some((**reading).clone());
+        readings.push(NodeReading {
+            id: node.id(),
+            peer_id: node.peer_id.clone(),
+            version: node.version.clone(),
+            reading: (**reading).clone(),
+        });
+    }
+    (!readings.is_empty()).then_some(Event::Surveyed { readings })
+}
+
+/// Numbers that no node has, and whose ports cannot be had: another program holds one, or it is recorded as that of a
+/// node with another number, as adopted nodes can have it.
+fn blocked(machine: &Machine, nodes: &[Node]) -> Vec<BlockedNumber> {
+    let config = &machine.config;
+    let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
+    let mut blocked = BTreeMap::new();
+    let mut block = |start: u16, port: u16, by: &dyn Fn() -> String| {
+        let number = u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
+        if let Some(number) = number.filter(|number| number.0 > 0 && !recorded.contains(number)) {
+            blocked.entry(number).or_insert_with(by);
+        }
+    };
+    let (node_start, metrics_start, rpc_start) = (config.port_start, config.metrics_port_start, config.rpc_port_start);
+    let rpc_is_used = machine.manager.kind().supervisor == Supervisor::Antctl;
+    for node in nodes {
+        let ports = node.spec.ports;
+        for (start, port) in [(node_start, ports.node), (metrics_start, ports.metrics), (rpc_start, ports.rpc)] {
+            block(start, port, &|| format!("port {port} is that of {}", node.spec.name));
+        }
+    }
+    let bases = [(Protocol::Udp, node_start), (Protocol::Tcp, metrics_start), (Protocol::Tcp, rpc_start)];
+    for (protocol, start) in bases.into_iter().take(if rpc_is_used { 3 } else { 2 }) {
+        for port in ports_in_use(protocol) {
+            block(start, port, &|| format!("{} port {port} is in use", protocol.as_str()));
+        }
+    }
+    blocked.into_iter().map(|(number, by)| BlockedNumber { number, by }).collect()
+}

@@ -1,0 +1,195 @@
+//! A cycle is observe → decide → execute → record, on one machine.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::command::CommandRunner;
+use crate::config::Config;
+use crate::decide::{Refusal, Request, decide, decide_request};
+use crate::doctor;
+use crate::event::Event;
+use crate::execute::{Execution, Hands};
+use crate::firewall::Firewall;
+use crate::observe::HostError;
+use crate::plan::check::{Authority, check};
+use crate::plan::{Action, Basis, Plan};
+use crate::process_manager::{Finding, ManagerError, ProcessManager};
+use crate::progress::Progress;
+use crate::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+
+mod adopt;
+mod look;
+pub mod storage;
+
+pub use adopt::Unrecorded;
+
+/// Why a cycle came to nothing. What was recorded before stays; nothing is half done.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// The record could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine could not be measured.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// What was asked for cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The process manager cannot be used here.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    /// The storage of the nodes cannot be used.
+    #[error(transparent)]
+    Storage(#[from] storage::StorageError),
+    /// A saved plan no longer holds.
+    #[error("the plan was made for another state of the machine: {}\nhint: make a new one with `wnm plan`", .0.join("; "))]
+    Changed(Vec<String>),
+    /// A plan does what no plan may do.
+    #[error("the plan may not be carried out: {}\nhint: make a new one with `wnm plan`", .0.join("; "))]
+    Invalid(Vec<String>),
+}
+
+/// One machine: its settings, its record and the doors to it.
+pub struct Machine {
+    /// The settings.
+    pub config: Config,
+    /// The record. Whoever changes it holds its lock.
+    pub store: Store,
+    /// What keeps the nodes alive.
+    pub manager: Box<dyn ProcessManager>,
+    /// What lets the nodes' ports into this machine.
+    pub firewall: Arc<dyn Firewall>,
+    /// Runs programs.
+    pub runner: Arc<dyn CommandRunner>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What was seen of the machine, put right, and what has to be recorded for that.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// What is known now.
+    pub snapshot: Snapshot,
+    /// What follows from it for the record.
+    pub events: Vec<Event>,
+    /// What could not be seen, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// What a plan is wanted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// What a cycle decides.
+    Cycle,
+    /// What the owner asks for.
+    Request(Request),
+}
+
+/// What became of a plan, with the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// What was to be done.
+    pub plan: Plan,
+    /// What was done.
+    pub execution: Execution,
+    /// What could not be seen, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Machine {
+    /// Looks at the machine and all its nodes. Records nothing.
+    ///
+    /// # Errors
+    /// When the record cannot be read, or the machine cannot be measured.
+    pub async fn look(&self) -> Result<Sight, CycleError> {
+        look::look(self, rand::random()).await
+    }
+
+    /// What should happen. Pure.
+    ///
+    /// # Errors
+    /// When a request is refused.
+    pub fn plan(&self, sight: &Sight, wish: &Wish) -> Result<Plan, Refusal> {
+        match wish {
+            Wish::Cycle => Ok(decide(&self.config, &sight.snapshot)),
+            Wish::Request(request) => decide_request(&self.config, &sight.snapshot, request),
+        }
+    }
+
+    /// Looks, decides, does and records.
+    ///
+    /// # Errors
+    /// See [`CycleError`].
+    pub async fn run(&mut self, wish: &Wish, progress: &dyn Progress) -> Result<Report, CycleError> {
+        let sight = self.look().await?;
+        let plan = self.plan(&sight, wish)?;
+        self.carry_out(sight, plan, progress).await
+    }
+
+    /// Carries out a plan that was saved, if nothing that it rests on has changed since.
+    ///
+    /// # Errors
+    /// [`CycleError::Changed`] with all that has changed; then nothing is done.
+    pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
+        let sight = self.look().await?;
+        self.still_holds(&sight, &saved)?;
+        self.carry_out(sight, saved, progress).await
+    }
+
+    /// Whether a saved plan may be carried out on what is seen now.
+    ///
+    /// # Errors
+    /// [`CycleError::Changed`] and [`CycleError::Invalid`].
+    pub fn still_holds(&self, sight: &Sight, saved: &Plan) -> Result<(), CycleError> {
+        let changes = saved.basis.changes(&Basis::of(&self.config, &sight.snapshot));
+        if changes.is_empty() { self.may_be_done(sight, saved) } else { Err(CycleError::Changed(changes)) }
+    }
+
+    fn may_be_done(&self, sight: &Sight, plan: &Plan) -> Result<(), CycleError> {
+        let authority = if plan.by_request { Authority::Owner } else { Authority::Cycle };
+        let wrong = check(&self.config, &sight.snapshot, plan, authority);
+        if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
+    }
+
+    async fn carry_out(&mut self, sight: Sight, plan: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
+        self.may_be_done(&sight, &plan)?;
+        let now = sight.snapshot.now;
+        self.store.begin_cycle();
+        self.store.apply(now, &sight.events)?;
+        self.store.apply(now, &[decided(&plan)])?;
+        let nodes = sight.snapshot.nodes.into_iter().map(|each| each.node).collect();
+        let mut hands = Hands {
+            config: &self.config,
+            manager: &*self.manager,
+            firewall: &*self.firewall,
+            store: &mut self.store,
+            clock: &*self.clock,
+            progress,
+        };
+        let execution = hands.execute(&plan, nodes).await?;
+        if plan.actions.contains(&Action::Resurvey) {
+            let boot_time = sight.snapshot.boot_time;
+            self.store.apply(now, &[Event::Rebooted { boot_time }])?;
+        }
+        Ok(Report { plan, execution, warnings: sight.warnings })
+    }
+}
+
+fn decided(plan: &Plan) -> Event {
+    let words = |action: &Action| match action.deed() {
+        Some((verb, id)) => format!("{verb} {}", id.name()),
+        None => action.verb().to_owned(),
+    };
+    Event::Decided { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
+}
+
+impl Machine {
+    /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
+    pub async fn examine(&self) -> Vec<Finding> {
+        let mut findings = self.manager.examine().await;
+        findings.extend(doctor::check(&self.config, &doctor::gather(self).await));
+        doctor::sort(&mut findings);
+        findings
+    }
+}

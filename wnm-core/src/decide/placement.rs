@@ -1,0 +1,97 @@
+//! Placement gives new nodes their numbers and everything that follows from a number.
+
+use std::collections::BTreeSet;
+
+use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
+
+use super::Draft;
+use crate::config::Config;
+use crate::node::{NodeId, NodeSpec, Ports};
+use crate::process_manager::NumberingKind;
+use crate::snapshot::Snapshot;
+
+/// The port layout that this configuration asks for.
+pub(super) fn layout(config: &Config) -> Layout {
+    Layout {
+        port_start: config.port_start,
+        metrics_port_start: config.metrics_port_start,
+        rpc_port_start: config.rpc_port_start,
+    }
+}
+
+/// The blocks of container groups that this configuration asks for.
+pub(super) fn blocks(config: &Config) -> Option<Blocks> {
+    Blocks::new(config.max_node_per_container, config.min_container_count).ok()
+}
+
+/// The next nodes, fully specified: `count` of them, or as many as have ports. Numbers with a port that somebody else
+/// holds are passed over.
+pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<NodeSpec>, LayoutError> {
+    let (config, snapshot) = (draft.config, draft.snapshot);
+    let blocked: BTreeSet<u32> = snapshot.blocked.iter().map(|blocked| blocked.number.0).collect();
+    let used: Vec<u32> = snapshot.nodes.iter().map(|each| each.node.id().0).collect();
+    let numbering = numbering(config, snapshot);
+    let highest = layout(config).highest_number();
+    let numbers: Vec<u32> = Placer::new(&numbering, &used, snapshot.highest_number_used, highest)?
+        .filter(|number| !blocked.contains(number))
+        .take(count as usize)
+        .collect();
+    for blocked in snapshot.blocked.iter().filter(|blocked| passed_over(&numbers, blocked.number)) {
+        let text = format!("number {} is passed over: {}", blocked.number, blocked.by);
+        draft.held("port_in_use", text, None, &[blocked.number]);
+    }
+    numbers.into_iter().map(|number| specification(draft, number)).collect()
+}
+
+/// A blocked number matters only below the ones that were chosen.
+fn passed_over(chosen: &[u32], blocked: NodeId) -> bool {
+    chosen.iter().any(|&number| blocked.0 < number)
+}
+
+/// How this machine numbers its nodes, in the allocator's words.
+pub(super) fn numbering(config: &Config, snapshot: &Snapshot) -> Numbering {
+    match snapshot.numbering {
+        NumberingKind::FillGaps => Numbering::FillGaps,
+        NumberingKind::NeverReuse => Numbering::NeverReuse,
+        NumberingKind::Blocks => Numbering::Blocks {
+            max_node_per_container: config.max_node_per_container,
+            min_container_count: config.min_container_count,
+            active_groups: snapshot.groups.iter().map(|group| group.spec.group).max().unwrap_or(0),
+        },
+    }
+}
+
+fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError> {
+    let (config, snapshot) = (draft.config, draft.snapshot);
+    let layout = layout(config);
+    let name = NodeId(number).name();
+    let root_dir = config.node_storage.join(&name);
+    let in_containers = snapshot.numbering == NumberingKind::Blocks;
+    let group = match blocks(config) {
+        Some(blocks) if in_containers => Some(blocks.group_of(number)?.number()),
+        _ => None,
+    };
+    Ok(NodeSpec {
+        id: NodeId(number),
+        flavour: snapshot.flavour,
+        program: config.antnode_path.clone(),
+        version: snapshot.available.as_ref().map(|binary| binary.version.clone()),
+        binary: root_dir.join("antnode"),
+        // A container sees nothing of the machine but node_storage.
+        log_dir: if in_containers { root_dir.join("logs") } else { config.log_dir.join(&name) },
+        root_dir,
+        bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
+        ports: Ports {
+            node: layout.node_port(number)?,
+            metrics: layout.metrics_port(number)?,
+            rpc: layout.rpc_port(number)?,
+        },
+        wallet: config.rewards_address.draw(snapshot.seed, number).to_string(),
+        network: config.network.clone(),
+        no_upnp: config.no_upnp,
+        environment: config.environment.clone(),
+        start_args: config.start_args.clone(),
+        group,
+        name,
+    })
+}

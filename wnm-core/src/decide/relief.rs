@@ -1,0 +1,74 @@
+//! Relief stops or removes nodes when the machine is under pressure, or has more nodes than its owner allows.
+
+use std::cmp::Reverse;
+
+use super::{Draft, load, names};
+use crate::node::{NodeId, Status};
+use crate::plan::{Action, Effect};
+
+/// None when there is no pressure and no excess; the actions, possibly none, when there is.
+pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
+    let gauges = load::gauges(draft.config, &draft.snapshot.host);
+    let pressing: Vec<_> = gauges.iter().filter(|gauge| gauge.presses()).collect();
+    let staying = draft.snapshot.node_count() - draft.snapshot.count(Status::Removing);
+    let excess = staying.saturating_sub(draft.config.node_cap);
+    if pressing.is_empty() && excess == 0 {
+        return None;
+    }
+    let (removing, limit) = (draft.removing(), draft.config.max_concurrent_removals);
+    let capacity = limit.saturating_sub(removing).min(draft.free_hands());
+    let disk = pressing.iter().any(|gauge| gauge.is_disk);
+    let chosen = if disk || excess > 0 {
+        let most = if disk { capacity } else { capacity.min(excess) };
+        removals(draft, most)
+    } else if removing > 0 {
+        Vec::new()
+    } else {
+        stops(draft, capacity)
+    };
+    let effect = if chosen.is_empty() { Effect::Held } else { Effect::Did };
+    let touched: Vec<NodeId> = chosen.iter().filter_map(Action::deed).map(|(_, id)| id).collect();
+    for gauge in &pressing {
+        draft.reason(gauge.remove_rule, effect, gauge.pressure(), gauge.remove_figures(), &touched);
+    }
+    if excess > 0 {
+        let cap = draft.config.node_cap;
+        let text = format!("{staying} nodes are {excess} more than node_cap {cap}");
+        draft.reason("node_cap", effect, text, Some((f64::from(staying), f64::from(cap))), &touched);
+    }
+    if chosen.is_empty() {
+        why_nothing(draft, capacity);
+    } else {
+        let verb = chosen[0].verb();
+        draft.did(verb, format!("{verb} {}: youngest first", names(&touched)), &touched);
+    }
+    Some(chosen)
+}
+
+fn removals(draft: &Draft<'_>, most: u32) -> Vec<Action> {
+    let stopped = draft.youngest_first(Status::Stopped);
+    stopped
+        .into_iter()
+        .chain(draft.youngest_first(Status::Running))
+        .take(most as usize)
+        .map(|each| Action::Remove { number: each.node.id(), now: false })
+        .collect()
+}
+
+/// Nodes that live without answering cost as much as those that answer.
+fn stops(draft: &Draft<'_>, most: u32) -> Vec<Action> {
+    let mut alive = draft.youngest_first(Status::Running);
+    alive.extend(draft.youngest_first(Status::Stopped).into_iter().filter(|each| each.lives()));
+    alive.sort_by_key(|each| Reverse((each.node.born, each.node.id())));
+    alive.into_iter().take(most as usize).map(|each| Action::Stop { number: each.node.id(), hold: false }).collect()
+}
+
+fn why_nothing(draft: &mut Draft<'_>, capacity: u32) {
+    let (removing, limit) = (draft.removing(), draft.config.max_concurrent_removals);
+    if removing > 0 {
+        let text = format!("{removing} being removed already: their going is awaited first");
+        draft.held("max_concurrent_removals", text, Some((f64::from(removing), f64::from(limit))), &[]);
+    } else if capacity > 0 {
+        draft.held("relief", "no node is left that could be stopped or removed", None, &[]);
+    }
+}

@@ -1,0 +1,245 @@
+//! A request is what the owner asks for by hand; it becomes a plan like any other, or is refused with the figures.
+//!
+//! The owner's word stands above the limits on what may be in flight, and above CPU, memory and load. It does not stand
+//! above `node_cap`, nor above what is true: what does not exist cannot be stopped.
+
+use serde::{Deserialize, Serialize};
+use wnm_allocator::LayoutError;
+
+use super::{Draft, groups, growth, names, placement, upgrade};
+use crate::config::Config;
+use crate::node::{NodeId, Status, Verb};
+use crate::plan::{Action, Plan};
+use crate::process_manager::Binary;
+use crate::snapshot::{NodeSnapshot, Snapshot};
+
+/// Which nodes are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// So many, chosen as a cycle would choose.
+    Count(u32),
+    /// These: names (`antnode0007`), services (`antnode0007.service`) or numbers (`7`).
+    Names(Vec<String>),
+}
+
+/// What the owner asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Add so many nodes.
+    Add(u32),
+    /// Start stopped nodes, oldest first.
+    Start(Selection),
+    /// Stop running nodes, youngest first; they stay stopped until their owner starts them.
+    Stop(Selection),
+    /// Stop and start running nodes, oldest first.
+    Restart(Selection),
+    /// Upgrade outdated nodes, oldest first.
+    Upgrade(Selection),
+    /// Remove nodes with their files, at once: stopped ones first, youngest first.
+    Remove(Selection),
+    /// Stop nodes and take them out of wnm's hands, running ones first, youngest first.
+    Disable(Selection),
+    /// Give nodes back into wnm's hands, oldest first.
+    Enable(Selection),
+    /// Look at all nodes.
+    Survey,
+    /// Take everything down.
+    Teardown,
+}
+
+/// Why a request is not turned into a plan. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Names that no node has.
+    #[error("there is no node called {}\nhint: `wnm status` lists the nodes", .0.join(", "))]
+    UnknownNames(Vec<String>),
+    /// More nodes than the cap allows.
+    #[error(
+        "{asked} more nodes would make {would_be}, and node_cap is {cap}\nhint: `wnm config set node_cap {would_be}` allows them"
+    )]
+    OverCap {
+        /// How many were asked for.
+        asked: u32,
+        /// How many there would be.
+        would_be: u64,
+        /// The cap.
+        cap: u32,
+    },
+    /// More nodes than there are to do it to.
+    #[error(
+        "{asked} to {verb} were asked for, and only {there} would do\nhint: ask for {there} at most, or name the nodes"
+    )]
+    NotSoMany {
+        /// What was asked.
+        verb: Verb,
+        /// How many were asked for.
+        asked: u32,
+        /// How many there are.
+        there: usize,
+    },
+    /// A node is in a state in which this makes no sense.
+    #[error("{name} is {status}, so it cannot be told to {verb}\nhint: {hint}")]
+    WrongStatus {
+        /// Which node.
+        name: String,
+        /// Its status.
+        status: Status,
+        /// What was asked.
+        verb: Verb,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// No node program to add or upgrade with.
+    #[error(
+        "there is no usable node program at {path}\nhint: install one there, or `wnm config set antnode_path PATH`"
+    )]
+    NoProgram {
+        /// Where it should be.
+        path: String,
+    },
+    /// The numbers and ports do not fit.
+    #[error(
+        "{asked} more nodes were asked for, and the port layout has ports for {there}\nhint: another port_start, metrics_port_start or rpc_port_start makes room; they are fixed at init"
+    )]
+    Ports {
+        /// How many were asked for.
+        asked: u32,
+        /// How many would fit.
+        there: usize,
+    },
+    /// The numbering cannot go on.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// Turns a request into a plan. The snapshot must have been settled.
+///
+/// # Errors
+/// When the request cannot be carried out wholly: then nothing of it is planned.
+pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -> Result<Plan, Refusal> {
+    let mut draft = Draft::new(config, snapshot);
+    draft.plan.by_request = true;
+    let actions = match request {
+        Request::Add(count) => add(&mut draft, *count)?,
+        Request::Start(selection) => chosen(&mut draft, Verb::Start, selection)?,
+        Request::Stop(selection) => chosen(&mut draft, Verb::Stop, selection)?,
+        Request::Restart(selection) => chosen(&mut draft, Verb::Restart, selection)?,
+        Request::Upgrade(selection) => chosen(&mut draft, Verb::Upgrade, selection)?,
+        Request::Remove(selection) => chosen(&mut draft, Verb::Remove, selection)?,
+        Request::Disable(selection) => chosen(&mut draft, Verb::Disable, selection)?,
+        Request::Enable(selection) => chosen(&mut draft, Verb::Enable, selection)?,
+        Request::Survey => vec![Action::Survey],
+        Request::Teardown => vec![Action::Teardown {
+            numbers: snapshot.nodes.iter().map(|each| each.node.id()).collect(),
+            groups: snapshot.groups.iter().map(|group| group.spec.group).collect(),
+        }],
+    };
+    Ok(draft.finish(actions))
+}
+
+fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
+    let would_be = u64::from(draft.snapshot.node_count()) + u64::from(count);
+    let cap = draft.config.node_cap;
+    if would_be > u64::from(cap) {
+        return Err(Refusal::OverCap { asked: count, would_be, cap });
+    }
+    program(draft)?;
+    let nodes = placement::specifications(draft, count)?;
+    if nodes.len() < count as usize {
+        return Err(Refusal::Ports { asked: count, there: nodes.len() });
+    }
+    groups::open_for(draft, &nodes);
+    let numbers: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+    draft.did("request", format!("add {}: asked for", names(&numbers)), &numbers);
+    Ok(nodes.into_iter().map(|node| Action::Add { node: Box::new(node) }).collect())
+}
+
+fn program<'a>(draft: &Draft<'a>) -> Result<&'a Binary, Refusal> {
+    let path = || draft.config.antnode_path.display().to_string();
+    draft.snapshot.available.as_ref().ok_or_else(|| Refusal::NoProgram { path: path() })
+}
+
+fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Vec<Action>, Refusal> {
+    let candidates = match selection {
+        Selection::Count(count) => by_count(draft, verb, *count)?,
+        Selection::Names(wanted) => draft.snapshot.named(wanted).map_err(Refusal::UnknownNames)?,
+    };
+    let mut actions = Vec::new();
+    let mut settled = Vec::new();
+    for each in candidates {
+        match action(draft, verb, each)? {
+            Some(action) => actions.push(action),
+            None => settled.push(each.node.id()),
+        }
+    }
+    if !settled.is_empty() {
+        draft.held("request", format!("{}: nothing to {verb}", names(&settled)), None, &settled);
+    }
+    groups::mend(draft);
+    let touched: Vec<NodeId> = actions.iter().filter_map(Action::deed).map(|(_, id)| id).collect();
+    if !touched.is_empty() {
+        draft.did("request", format!("{verb} {}: asked for", names(&touched)), &touched);
+    }
+    Ok(actions)
+}
+
+/// The nodes that a cycle would choose. None at all is nothing to do; fewer than asked for is a mistake.
+fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a NodeSnapshot>, Refusal> {
+    let mut candidates = match verb {
+        Verb::Start => draft.oldest_first(Status::Stopped),
+        Verb::Stop => draft.youngest_first(Status::Running),
+        Verb::Upgrade => {
+            let available = program(draft)?;
+            let mut running = draft.oldest_first(Status::Running);
+            running.retain(|each| upgrade::is_outdated(each, available));
+            running
+        }
+        Verb::Remove => {
+            let mut candidates = draft.youngest_first(Status::Stopped);
+            candidates.extend(draft.youngest_first(Status::Running));
+            candidates
+        }
+        Verb::Disable => {
+            let mut candidates = draft.youngest_first(Status::Running);
+            candidates.extend(draft.youngest_first(Status::Stopped));
+            candidates
+        }
+        Verb::Enable => draft.oldest_first(Status::Disabled),
+        Verb::Add | Verb::Restart => draft.oldest_first(Status::Running),
+    };
+    let there = candidates.len();
+    if there > 0 && there < count as usize {
+        return Err(Refusal::NotSoMany { verb, asked: count, there });
+    }
+    candidates.truncate(count as usize);
+    Ok(candidates)
+}
+
+/// What this request means for this node; none when it is so already.
+fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
+    let (number, status) = (each.node.id(), each.node.status);
+    let wrong = |hint| Refusal::WrongStatus { name: each.node.spec.name.clone(), status, verb, hint };
+    let in_hand = !matches!(status, Status::Disabled | Status::Dead | Status::Migrating);
+    Ok(match verb {
+        Verb::Remove => Some(Action::Remove { number, now: true }),
+        Verb::Enable => (status == Status::Disabled).then_some(Action::Enable { number }),
+        Verb::Disable => (status != Status::Disabled).then_some(Action::Disable { number }),
+        _ if status == Status::Disabled => return Err(wrong("`wnm enable` gives it back into wnm's hands first")),
+        _ if !in_hand => return Err(wrong("`wnm remove` forgets it")),
+        Verb::Stop if status == Status::Removing => return Err(wrong("it is stopped already and will be removed")),
+        Verb::Stop => (status != Status::Stopped || !each.node.held || each.lives())
+            .then_some(Action::Stop { number, hold: true }),
+        Verb::Start => match status {
+            Status::Stopped | Status::Removing => Some(growth::start(each)),
+            _ => None,
+        },
+        Verb::Upgrade => {
+            let to = program(draft)?;
+            let newer = each.node.version.as_ref() != Some(&to.version);
+            newer.then(|| Action::Upgrade { number, to: to.clone() })
+        }
+        Verb::Add | Verb::Restart => Some(Action::Restart { number }),
+    })
+}

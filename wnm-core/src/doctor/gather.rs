@@ -1,0 +1,218 @@
+//! Gathering asks the machine for what the checks want to know. It only reads, and takes no answer for no finding.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, sysctl};
+use crate::command::{Command, CommandRunner};
+use crate::cycle::{Machine, storage};
+use crate::firewall::OpenPort;
+use crate::node::Node;
+use crate::observe::{self, VersionCache};
+use crate::port_use::{Protocol, holder, ports_in_use};
+use crate::schedule::timer::{self, Scope};
+
+/// What a node keeps its key in: the names of both flavours.
+const KEYS: [&str; 2] = ["secret-key", "node_identity.key"];
+/// Who holds a port is looked up for so many at most: each takes a walk through all processes.
+const NAMED_HOLDERS: usize = 20;
+
+/// Everything that [`super::check`] wants to know of this machine.
+pub async fn gather(machine: &Machine) -> Facts {
+    let config = &machine.config;
+    let now = machine.clock.now();
+    let nodes = machine.store.load().map(|record| record.nodes).unwrap_or_default();
+    let load = observe::host(None, &config.node_storage, now).await.ok().map(|observed| observed.load);
+    let program =
+        observe::program_version(&*machine.runner, &config.antnode_path, &VersionCache::default()).await.err();
+    Facts {
+        now,
+        clock_is_synchronised: clock_is_synchronised(&*machine.runner).await,
+        cpu_count: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
+        held_ports: held_ports(machine, &nodes),
+        kernel: kernel(),
+        disk: load.map(|load| Disk { used_percent: load.used_hd_percent, free_bytes: load.free_hd_bytes }),
+        files: files(machine, &nodes),
+        user: rustix::process::geteuid().as_raw(),
+        storage_is_marked: config.node_storage.join(storage::MARK).is_file(),
+        firewall: firewall(machine, &nodes).await,
+        schedule: schedule(machine.store.path(), &*machine.runner).await,
+        program_problem: program.map(|error| {
+            let text = error.to_string();
+            let (what, mend) = text.split_once("\nhint: ").unwrap_or((&text, "set antnode_path to a node program"));
+            (what.to_owned(), mend.to_owned())
+        }),
+        nodes: nodes.iter().map(known).collect(),
+    }
+}
+
+fn known(node: &Node) -> KnownNode {
+    let ports = node.spec.ports;
+    KnownNode { id: node.id(), status: node.status, node_port: ports.node, metrics_port: ports.metrics }
+}
+
+/// None where there is no timedatectl, or it does not know.
+async fn clock_is_synchronised(runner: &dyn CommandRunner) -> Option<bool> {
+    let words = ["show", "--property=NTPSynchronized", "--value"];
+    let asked = Command::new("timedatectl").args(words).timeout(Duration::from_secs(10));
+    match runner.succeed(&asked).await.ok()?.stdout.trim() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// The held ports in the ranges of nodes. What running nodes hold themselves is among them.
+fn held_ports(machine: &Machine, nodes: &[Node]) -> Vec<HeldPort> {
+    let config = &machine.config;
+    let highest = nodes.iter().map(|node| node.id().0).max().unwrap_or(0).max(config.node_cap);
+    let mut held = Vec::new();
+    for (protocol, start) in [(Protocol::Udp, config.port_start), (Protocol::Tcp, config.metrics_port_start)] {
+        let base = u32::from(start) * wnm_allocator::PORTS_PER_START;
+        for port in ports_in_use(protocol) {
+            let of_a_running_node = |node: &Node| {
+                let own = if protocol == Protocol::Udp { node.spec.ports.node } else { node.spec.ports.metrics };
+                own == port && node.process.is_some()
+            };
+            if !(base + 1..=base + highest).contains(&u32::from(port)) || nodes.iter().any(of_a_running_node) {
+                continue;
+            }
+            let holder = if held.len() < NAMED_HOLDERS { holder(protocol, port) } else { "another program".to_owned() };
+            held.push(HeldPort { protocol: protocol.as_str(), port, holder });
+        }
+    }
+    held
+}
+
+fn number(path: &str) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn kernel() -> Kernel {
+    let text = |path| fs::read_to_string(path).unwrap_or_default();
+    let local = text("/proc/sys/net/ipv4/ip_local_port_range");
+    let mut ends = local.split_whitespace().map(str::parse);
+    let local_ports = match (ends.next(), ends.next()) {
+        (Some(Ok(first)), Some(Ok(last))) => Some((first, last)),
+        _ => None,
+    };
+    Kernel {
+        local_ports,
+        reserved_ports: text("/proc/sys/net/ipv4/ip_local_reserved_ports").trim().to_owned(),
+        open_files: getrlimit(Resource::Nofile).current,
+        thread_limits: thread_limits(),
+        tracked_connections: number("/proc/sys/net/netfilter/nf_conntrack_max"),
+        receive_buffer: number("/proc/sys/net/core/rmem_max"),
+        dropped_packets: dropped_packets(&text("/proc/net/snmp")),
+    }
+}
+
+/// `Udp: InDatagrams … RcvbufErrors …` above `Udp: 12 … 3 …`
+pub(super) fn dropped_packets(snmp: &str) -> u64 {
+    let mut udp = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (Some(names), Some(values)) = (udp.next(), udp.next()) else { return 0 };
+    let mut columns = names.split_whitespace().zip(values.split_whitespace());
+    columns.find(|(name, _)| *name == "RcvbufErrors").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+/// The limits that hold for processes which are started from here.
+fn thread_limits() -> Vec<ThreadLimit> {
+    let mut limits = Vec::new();
+    for (name, path) in
+        [("kernel.pid_max", "/proc/sys/kernel/pid_max"), ("kernel.threads-max", "/proc/sys/kernel/threads-max")]
+    {
+        let raised = sysctl(&format!("{name} = 4194304"));
+        limits.extend(number(path).map(|most| ThreadLimit { name: name.to_owned(), most, mend: raised }));
+    }
+    if let Some(most) = getrlimit(Resource::Nproc).current {
+        let mend = "ulimit -u unlimited, and in /etc/security/limits.conf for all sessions".to_owned();
+        limits.push(ThreadLimit { name: "the process limit of this user (ulimit -u)".to_owned(), most, mend });
+    }
+    limits.extend(own_cgroup_limit());
+    limits
+}
+
+/// The lowest limit of the control groups that this process is in.
+fn own_cgroup_limit() -> Option<ThreadLimit> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?.to_owned();
+    let groups = Path::new(&path).ancestors().map(Path::to_owned).collect::<Vec<PathBuf>>();
+    let limit = |group: PathBuf| {
+        let most = number(&Path::new("/sys/fs/cgroup").join(&group).join("pids.max").to_string_lossy())?;
+        let unit = group.file_name().map_or_else(|| "-.slice".to_owned(), |name| name.to_string_lossy().into_owned());
+        let mend = format!("sudo systemctl set-property {unit} TasksMax=infinity");
+        Some(ThreadLimit { name: format!("{unit} (TasksMax)"), most, mend })
+    };
+    groups.into_iter().filter_map(limit).min_by_key(|limit| limit.most)
+}
+
+fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
+    let storage = &machine.config.node_storage;
+    let mut files =
+        vec![own_file(machine.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
+    for node in nodes {
+        let root_dir = &node.spec.root_dir;
+        files.extend(KEYS.map(|key| own_file(&root_dir.join(key), FileKind::Key, Some(storage))));
+    }
+    files.into_iter().flatten().collect()
+}
+
+/// `below`: a directory that, with those between, may keep others from a file whatever its own rights.
+fn own_file(path: &Path, kind: FileKind, below: Option<&Path>) -> Option<OwnFile> {
+    let metadata = fs::metadata(path).ok()?;
+    let mut mode = metadata.mode() & 0o7777;
+    let above = path.ancestors().skip(1).take_while(|above| below.is_some_and(|below| above.starts_with(below)));
+    for directory in above {
+        let rights = fs::metadata(directory).ok()?.mode();
+        mode &= !(if rights & 0o010 == 0 { 0o070 } else { 0 } | if rights & 0o001 == 0 { 0o007 } else { 0 });
+    }
+    Some(OwnFile { path: path.to_owned(), kind, owner: metadata.uid(), mode })
+}
+
+async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
+    let name = machine.firewall.name().await?;
+    let ports: Vec<OpenPort> =
+        nodes.iter().map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
+    let closed = match machine.firewall.closed(&ports).await {
+        Err(error) => Err(error.to_string()),
+        Ok(closed) => {
+            let mut commands = Vec::new();
+            for port in closed {
+                let command = machine.firewall.opening_command(&port).await;
+                commands.push((port, command));
+            }
+            Ok(commands)
+        }
+    };
+    Some(FirewallState { name, closed })
+}
+
+/// What runs wnm every minute: our own timer on this record, or any line of a crontab that names wnm.
+async fn schedule(database: &Path, runner: &dyn CommandRunner) -> Option<String> {
+    let home = std::env::home_dir().unwrap_or_default();
+    let user = Scope::User { home, uid: rustix::process::geteuid().as_raw() };
+    for scope in [Scope::Machine { owner: 0 }, user] {
+        let there = timer::installed(&scope, runner).await;
+        let ours = there.filter(|there| there.active && there.database.as_deref() == Some(database));
+        if let Some(there) = ours {
+            return Some(there.unit.display().to_string());
+        }
+    }
+    let own = runner.run(&Command::new("crontab").arg("-l")).await.ok().filter(|output| output.success());
+    let mut tables: Vec<String> = own.into_iter().map(|output| output.stdout).collect();
+    let of_the_machine = fs::read_dir("/etc/cron.d").into_iter().flatten().flatten().map(|entry| entry.path());
+    tables
+        .extend(of_the_machine.chain([PathBuf::from("/etc/crontab")]).filter_map(|path| fs::read_to_string(path).ok()));
+    tables.iter().flat_map(|table| table.lines()).find(|line| runs_wnm(line)).map(str::to_owned)
+}
+
+/// Whether a line of a crontab runs a program called wnm.
+pub(super) fn runs_wnm(line: &str) -> bool {
+    let program = |word: &str| word.trim_matches(['\'', '"']).rsplit('/').next() == Some("wnm");
+    !line.trim_start().starts_with('#')
+        && line.split(" #").next().is_some_and(|job| job.split_whitespace().any(program))
+}

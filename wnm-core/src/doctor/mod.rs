@@ -1,0 +1,199 @@
+//! The doctor looks for everything on this machine that would keep nodes from working, now or later: facts are gathered
+//! ([`gather`]), and judged by pure checks ([`check`]). It changes nothing.
+
+use crate::config::Config;
+use crate::firewall::OpenPort;
+use crate::node::{NodeId, Status, UnixSeconds};
+use crate::process_manager::{Finding, Severity};
+
+mod disk;
+mod files;
+mod gather;
+mod kernel;
+mod ports;
+mod upkeep;
+
+pub use gather::gather;
+
+/// What the checks know of this machine. What could not be found out is none, and leads to no finding.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// The time.
+    pub now: UnixSeconds,
+    /// Whether the clock is kept right over the network.
+    pub clock_is_synchronised: Option<bool>,
+    /// Processors that wnm may use.
+    pub cpu_count: u32,
+    /// The recorded nodes.
+    pub nodes: Vec<KnownNode>,
+    /// Ports that somebody holds, and who.
+    pub held_ports: Vec<HeldPort>,
+    /// What the kernel allows.
+    pub kernel: Kernel,
+    /// The disk of the node storage.
+    pub disk: Option<Disk>,
+    /// Files, and directories that hold secrets.
+    pub files: Vec<OwnFile>,
+    /// Who runs this wnm: a user id.
+    pub user: u32,
+    /// Whether the node storage is there and bears its mark.
+    pub storage_is_marked: bool,
+    /// The firewall that is in use, and what it says.
+    pub firewall: Option<FirewallState>,
+    /// What runs wnm every minute; none when nothing was found.
+    pub schedule: Option<String>,
+    /// Why the node program cannot be used, with what mends it.
+    pub program_problem: Option<(String, String)>,
+}
+
+/// A recorded node, as far as the checks need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownNode {
+    /// Its number.
+    pub id: NodeId,
+    /// Its status.
+    pub status: Status,
+    /// Its node port.
+    pub node_port: u16,
+    /// Its metrics port.
+    pub metrics_port: u16,
+}
+
+/// A port that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPort {
+    /// `UDP` or `TCP`.
+    pub protocol: &'static str,
+    /// The port.
+    pub port: u16,
+    /// By whom.
+    pub holder: String,
+}
+
+/// What the kernel allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kernel {
+    /// The ports that it gives to programs that ask for any.
+    pub local_ports: Option<(u16, u16)>,
+    /// Ports among them that it keeps back, as its own list: `55001-55200,60000`.
+    pub reserved_ports: String,
+    /// Files that a process started from here may open.
+    pub open_files: Option<u64>,
+    /// Limits on threads and processes: what sets it, how many, and the command that raises it.
+    pub thread_limits: Vec<ThreadLimit>,
+    /// Connections that it can keep track of, where it does.
+    pub tracked_connections: Option<u64>,
+    /// The most bytes that a socket may have for what comes in.
+    pub receive_buffer: Option<u64>,
+    /// UDP packets that were dropped since boot because such a buffer was full.
+    pub dropped_packets: u64,
+}
+
+/// A limit on threads and processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadLimit {
+    /// What sets it: `kernel.pid_max`.
+    pub name: String,
+    /// How many there may be.
+    pub most: u64,
+    /// What raises it.
+    pub mend: String,
+}
+
+/// The disk of the node storage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Disk {
+    /// How full it is, in percent.
+    pub used_percent: f64,
+    /// What is free, in bytes.
+    pub free_bytes: u64,
+}
+
+/// A file of wnm's or of a node's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    /// Where.
+    pub path: std::path::PathBuf,
+    /// What it is.
+    pub kind: FileKind,
+    /// Its owner: a user id.
+    pub owner: u32,
+    /// Its rights, `0o600`; those of the directories above that keep others out are taken off.
+    pub mode: u32,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// The record.
+    Record,
+    /// The directory of all nodes.
+    Storage,
+    /// A node's key.
+    Key,
+}
+
+/// A firewall that is in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirewallState {
+    /// What it is called.
+    pub name: &'static str,
+    /// Node ports that it keeps out, with the commands that open them; or why it cannot be asked.
+    pub closed: Result<Vec<(OpenPort, String)>, String>,
+}
+
+/// Everything that was found, the worst first.
+#[must_use]
+pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(upkeep::node_program(facts));
+    findings.extend(upkeep::clock(facts));
+    findings.extend(upkeep::firewall(facts));
+    findings.extend(upkeep::schedule(facts));
+    findings.extend(ports::held(config, facts));
+    findings.extend(ports::given_away(config, facts));
+    findings.extend(kernel::open_files(facts));
+    findings.extend(kernel::threads(config, facts));
+    findings.extend(kernel::connections(config, facts));
+    findings.extend(kernel::receive_buffer(facts));
+    findings.extend(disk::check(config, facts));
+    findings.extend(files::storage_mark(config, facts));
+    findings.extend(files::rights(facts));
+    sort(&mut findings);
+    findings
+}
+
+/// The worst first, one of each code and text.
+pub fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|one, other| {
+        other
+            .severity
+            .cmp(&one.severity)
+            .then_with(|| one.code.cmp(&other.code))
+            .then_with(|| one.what.cmp(&other.what))
+    });
+    findings.dedup();
+}
+
+fn error(code: &str, what: String, consequence: &str, mend: String) -> Finding {
+    Finding { code: code.to_owned(), severity: Severity::Error, what, consequence: consequence.to_owned(), mend }
+}
+
+fn warning(code: &str, what: String, consequence: &str, mend: String) -> Finding {
+    Finding { severity: Severity::Warning, ..error(code, what, consequence, mend) }
+}
+
+/// A path as a word of a shell.
+fn word(path: &std::path::Path) -> String {
+    let text = path.to_string_lossy();
+    shlex::Quoter::new().allow_nul(true).quote(&text).map_or_else(|_| text.to_string(), std::borrow::Cow::into_owned)
+}
+
+/// `what`, set now and at every start of the machine.
+fn sysctl(setting: &str) -> String {
+    let name = setting.split_once(" =").map_or(setting, |(name, _)| name);
+    format!("echo '{setting}' | sudo tee /etc/sysctl.d/60-wnm-{name}.conf && sudo sysctl --system")
+}
+
+#[cfg(test)]
+mod tests;

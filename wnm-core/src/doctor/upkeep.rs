@@ -1,0 +1,56 @@
+//! Upkeep: the node program, the clock, the firewall, and whatever runs wnm every minute.
+
+use super::{Facts, error, warning};
+use crate::process_manager::Finding;
+
+/// 2026-01-01: wnm is younger than that.
+const YEAR_2026: i64 = 1_767_225_600;
+
+pub(super) fn node_program(facts: &Facts) -> Option<Finding> {
+    let (what, mend) = facts.program_problem.clone()?;
+    Some(error("node-program", what, "no node can be added or upgraded", mend))
+}
+
+pub(super) fn clock(facts: &Facts) -> Option<Finding> {
+    let mend = "sudo timedatectl set-ntp true".to_owned();
+    if facts.now < YEAR_2026 {
+        let what = format!("the clock says that it is {} s after 1970, which is before 2026", facts.now);
+        return Some(error(
+            "clock-not-set",
+            what,
+            "delays never pass or pass at once, and peers refuse the node",
+            mend,
+        ));
+    }
+    (facts.clock_is_synchronised == Some(false)).then(|| {
+        let what = "the clock is not kept right over the network (timedatectl: NTPSynchronized=no)".to_owned();
+        warning("clock-drifts", what, "payments and peers are refused once it is wrong by minutes", mend)
+    })
+}
+
+pub(super) fn firewall(facts: &Facts) -> Option<Finding> {
+    let state = facts.firewall.as_ref()?;
+    let name = state.name;
+    match &state.closed {
+        Err(reason) => {
+            let (what, mend) = reason.split_once("\nhint: ").unwrap_or((reason, "run `wnm doctor` as root"));
+            let consequence = "node ports are neither opened nor closed by wnm";
+            Some(warning("firewall-unusable", what.to_owned(), consequence, mend.to_owned()))
+        }
+        Ok(closed) => {
+            let (_, command) = closed.first()?;
+            let ports: Vec<String> = closed.iter().map(|(port, _)| port.port.to_string()).collect();
+            let what =
+                format!("{name} keeps out the ports of nodes ({}): UDP {}", ports.len(), super::ports::some(&ports));
+            Some(error("firewall-closed", what, "no peer can begin to talk to these nodes", command.clone()))
+        }
+    }
+}
+
+pub(super) fn schedule(facts: &Facts) -> Option<Finding> {
+    facts.schedule.is_none().then(|| {
+        let what = "no timer of systemd and no line of a crontab runs wnm".to_owned();
+        let consequence = "nodes that end stay down, and nothing is added, upgraded or removed";
+        warning("not-scheduled", what, consequence, "wnm schedule install".to_owned())
+    })
+}

@@ -1,0 +1,169 @@
+//! Execution carries a plan out and writes down what became of it. It chooses nothing.
+//!
+//! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::container_host::GroupSpec;
+use crate::event::Event;
+use crate::firewall::Firewall;
+use crate::node::{Node, NodeId, Verb};
+use crate::plan::{Action, Effect, Plan};
+use crate::process_manager::ProcessManager;
+use crate::progress::{Moment, Progress};
+use crate::store::{Store, StoreError};
+
+mod deeds;
+mod ports;
+mod teardown;
+
+/// How many nodes are handed to a manager in one call, so that an interruption does not have to wait for all.
+const BATCH_SIZE: usize = 32;
+
+/// What became of one action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deed {
+    /// What was done.
+    pub verb: Verb,
+    /// To which node.
+    pub number: NodeId,
+    /// The node's name.
+    pub name: String,
+    /// Why it failed; none when it did not.
+    pub error: Option<String>,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Execution {
+    /// What became of each action that was begun, in order.
+    pub deeds: Vec<Deed>,
+    /// Container groups that could not be opened or closed, a sentence each.
+    pub group_errors: Vec<String>,
+    /// What else is worth telling, a sentence each.
+    pub notes: Vec<String>,
+    /// Actions that were not begun, since somebody asked to stop.
+    pub left: Vec<(Verb, NodeId)>,
+}
+
+impl Execution {
+    /// Whether everything that was begun succeeded.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.group_errors.is_empty() && self.deeds.iter().all(|deed| deed.error.is_none())
+    }
+}
+
+/// What holds for all batches of a plan.
+struct Context {
+    /// Container groups that could not be opened, and why.
+    closed: BTreeMap<u32, String>,
+    /// Why something is done to a node.
+    why: BTreeMap<NodeId, String>,
+}
+
+fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
+    let causes = plan.reasons.iter().filter(|reason| reason.effect == Effect::Did);
+    causes.flat_map(|reason| reason.nodes.iter().map(|&id| (id, reason.text.clone()))).collect()
+}
+
+/// What carries a plan out.
+pub struct Hands<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// What keeps the nodes alive.
+    pub manager: &'a dyn ProcessManager,
+    /// What lets the nodes' ports into this machine.
+    pub firewall: &'a dyn Firewall,
+    /// What is written down.
+    pub store: &'a mut Store,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Who listens.
+    pub progress: &'a dyn Progress,
+}
+
+impl Hands<'_> {
+    /// Carries `plan` out on the nodes of the record.
+    ///
+    /// # Errors
+    /// When something cannot be written down: then nothing more is done, and the next run finds out the truth.
+    pub async fn execute(&mut self, plan: &Plan, nodes: Vec<Node>) -> Result<Execution, StoreError> {
+        let mut nodes: BTreeMap<NodeId, Node> = nodes.into_iter().map(|node| (node.id(), node)).collect();
+        let mut execution = Execution::default();
+        let closed = self.open_groups(&plan.groups, &mut execution).await?;
+        let context = Context { closed, why: reasons_by_node(plan) };
+        for batch in self.batches(&plan.actions) {
+            if self.progress.interrupted() {
+                execution.left.extend(batch.iter().filter_map(Action::deed));
+                continue;
+            }
+            if let Action::Teardown { numbers, groups } = &batch[0] {
+                self.tear_down(numbers, groups, &context, &mut nodes, &mut execution).await?;
+                continue;
+            }
+            self.carry_out(batch, &context, &mut nodes, &mut execution).await?;
+            if self.config.action_delay > 0 {
+                tokio::time::sleep(Duration::from_millis(self.config.action_delay)).await;
+            }
+        }
+        Ok(execution)
+    }
+
+    /// Runs of actions with the same verb. Containers take a whole run in one call; with a delay between actions every
+    /// action stands alone.
+    fn batches<'p>(&self, actions: &'p [Action]) -> Vec<&'p [Action]> {
+        let most = match self.manager.containers() {
+            _ if self.config.action_delay > 0 => 1,
+            Some(_) => usize::MAX,
+            None => BATCH_SIZE,
+        };
+        actions
+            .chunk_by(|one, next| one.verb() == next.verb() && one.deed().is_some())
+            .flat_map(|run| run.chunks(most))
+            .collect()
+    }
+
+    /// Opens groups; answers with those that could not be opened, and why.
+    async fn open_groups(
+        &mut self,
+        groups: &[GroupSpec],
+        execution: &mut Execution,
+    ) -> Result<BTreeMap<u32, String>, StoreError> {
+        let mut closed = BTreeMap::new();
+        let Some(host) = self.manager.containers().filter(|_| !groups.is_empty()) else { return Ok(closed) };
+        for (spec, outcome) in groups.iter().zip(host.open(groups).await) {
+            let event = match outcome {
+                Ok(group) => {
+                    execution.notes.push(format!("container group {} stands", spec.name));
+                    Event::GroupSeen { group: Box::new(group) }
+                }
+                Err(error) => {
+                    // The nodes of the group need not repeat why.
+                    let short = format!("container group {} could not be opened", spec.name);
+                    let what = format!("{short}: {error}");
+                    closed.insert(spec.group, short);
+                    execution.group_errors.push(what.clone());
+                    Event::Noted { id: None, what }
+                }
+            };
+            self.record(&[event])?;
+        }
+        Ok(closed)
+    }
+
+    fn record(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        self.store.apply(at, events)
+    }
+
+    fn at(&self, verb: Verb, nodes: &[Node], moment: Moment) {
+        let numbers: Vec<NodeId> = nodes.iter().map(Node::id).collect();
+        self.progress.at(verb, &numbers, moment);
+    }
+}

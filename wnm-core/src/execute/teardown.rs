@@ -1,0 +1,66 @@
+//! Teardown takes everything down: nodes, then the containers of their groups; numbering starts again.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Execution, Hands};
+use crate::event::Event;
+use crate::node::{Node, NodeId};
+use crate::plan::Action;
+use crate::process_manager::Teardown;
+use crate::store::StoreError;
+
+impl Hands<'_> {
+    pub(super) async fn tear_down(
+        &mut self,
+        numbers: &[NodeId],
+        groups: &[u32],
+        context: &Context,
+        nodes: &mut BTreeMap<NodeId, Node>,
+        execution: &mut Execution,
+    ) -> Result<(), StoreError> {
+        match self.manager.teardown().await {
+            Ok(Teardown::AllAtOnce { notes }) => {
+                execution.notes.extend(notes);
+                let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
+                let ports = self.close_ports(&gone).await;
+                execution.notes.extend(ports.notes);
+                self.record(&ports.events)?;
+                return self.record(&[Event::TornDown]);
+            }
+            Ok(Teardown::OneByOne) => {}
+            Err(error) => {
+                execution.group_errors.push(error.to_string());
+                return Ok(());
+            }
+        }
+        let removals: Vec<Action> = numbers.iter().map(|&number| Action::Remove { number, now: true }).collect();
+        for batch in self.batches(&removals) {
+            if self.progress.interrupted() {
+                execution.left.extend(batch.iter().filter_map(Action::deed));
+                continue;
+            }
+            self.carry_out(batch, context, nodes, execution).await?;
+        }
+        let whole = nodes.is_empty() && self.close_groups(groups, execution).await?;
+        if whole { self.record(&[Event::TornDown]) } else { Ok(()) }
+    }
+
+    /// Whether all of them are gone.
+    async fn close_groups(&mut self, groups: &[u32], execution: &mut Execution) -> Result<bool, StoreError> {
+        let Some(host) = self.manager.containers() else { return Ok(true) };
+        let recorded = self.store.load()?.groups;
+        let closing: Vec<_> = recorded.into_iter().filter(|group| groups.contains(&group.spec.group)).collect();
+        let mut whole = true;
+        for (group, outcome) in closing.iter().zip(host.close(&closing).await) {
+            match outcome {
+                Ok(()) => self.record(&[Event::GroupClosed { group: group.spec.group }])?,
+                Err(error) => {
+                    whole = false;
+                    let text = format!("container group {} could not be closed: {error}", group.spec.name);
+                    execution.group_errors.push(text);
+                }
+            }
+        }
+        Ok(whole)
+    }
+}

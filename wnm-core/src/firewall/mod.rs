@@ -1,0 +1,117 @@
+//! A firewall lets in what nodes are told from outside: each node's UDP port is opened when the node is started, and
+//! closed when the node is removed. Metrics ports are asked from this machine only and stay as they are.
+//!
+//! A firewall never decides whether a node lives: what it cannot do is told, and the node goes on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::command::{Command, CommandError, CommandRunner};
+use crate::privilege::{Privilege, SUDO_HINT};
+use crate::settings::FirewallKind;
+
+mod auto;
+mod firewalld;
+mod ufw;
+
+pub use auto::Auto;
+pub use firewalld::Firewalld;
+pub use ufw::Ufw;
+
+/// The UDP port of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPort {
+    /// The port.
+    pub port: u16,
+    /// The node's name, which a firewall that keeps comments is told.
+    pub name: String,
+}
+
+/// What became of one port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was opened or closed.
+    Made,
+    /// It was so already, or is not wnm's to close.
+    Unneeded,
+}
+
+/// A firewall could not be asked or told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{firewall} does not do as told: {reason}\nhint: {hint}, or `wnm config set firewall null` where ports are opened by hand", reason = .source.without_hint(), hint = SUDO_HINT)]
+pub struct FirewallError {
+    /// Which one.
+    pub firewall: &'static str,
+    /// Why not.
+    pub source: CommandError,
+}
+
+/// The door to what lets packets into this machine. May be told the same thing again and again.
+#[async_trait]
+pub trait Firewall: Send + Sync {
+    /// What it is called; none where nothing keeps packets out.
+    async fn name(&self) -> Option<&'static str>;
+
+    /// Lets these ports in. Answers in the order of the call.
+    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>>;
+
+    /// No longer lets these ports in. Answers in the order of the call.
+    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>>;
+
+    /// Which of these ports it keeps out. Reads only.
+    async fn closed(&self, ports: &[OpenPort]) -> Result<Vec<OpenPort>, FirewallError>;
+
+    /// The command by which a person opens a port, as root.
+    async fn opening_command(&self, port: &OpenPort) -> String;
+}
+
+/// The firewall that the setting names.
+#[must_use]
+pub fn firewall(kind: FirewallKind, runner: &Arc<dyn CommandRunner>) -> Arc<dyn Firewall> {
+    let runner = Arc::clone(runner);
+    match kind {
+        FirewallKind::Auto => Arc::new(Auto::new(runner)),
+        FirewallKind::Null => Arc::new(Null),
+        FirewallKind::Ufw => Arc::new(Ufw::new(runner, Privilege::of_root())),
+        FirewallKind::Firewalld => Arc::new(Firewalld::new(runner, Privilege::of_root())),
+    }
+}
+
+/// Nothing keeps packets out, or ports are their owner's business.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Null;
+
+#[async_trait]
+impl Firewall for Null {
+    async fn name(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+        vec![Ok(Change::Unneeded); ports.len()]
+    }
+
+    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+        vec![Ok(Change::Unneeded); ports.len()]
+    }
+
+    async fn closed(&self, _: &[OpenPort]) -> Result<Vec<OpenPort>, FirewallError> {
+        Ok(Vec::new())
+    }
+
+    async fn opening_command(&self, _: &OpenPort) -> String {
+        String::new()
+    }
+}
+
+/// A program of root's. Cron does not look in the directories where such programs lie.
+fn root_command(privilege: Privilege, program: &str) -> Command {
+    privilege.command(program).env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+}
+
+/// `55007` or `55001<separator>55200`, both ends included.
+fn range(text: &str, separator: char) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once(separator).unwrap_or((text, text));
+    Some((first.parse().ok()?, last.parse().ok()?))
+}

@@ -1,0 +1,333 @@
+//! A node is one Autonomi process with its directory, ports, wallet and number.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Seconds since the Unix epoch.
+pub type UnixSeconds = i64;
+
+/// The number of a node: 1, 2, 3 …; it decides the node's ports and is unique on its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The name that a node of this number has on disk and under most process managers: `antnode0007`.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("antnode{:04}", self.0)
+    }
+
+    /// 7 of `antnode0007`; none for a name that wnm would give no number.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let id = Self(name.strip_prefix("antnode")?.parse().ok()?);
+        (id.name() == name).then_some(id)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+/// Which program a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavour {
+    /// `antnode`: has a metrics server.
+    #[default]
+    V1,
+    /// `ant-node`: has no metrics server and upgrades itself.
+    V2,
+}
+
+/// What the record says about a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// Its process lives and its metrics answer for its own peer id.
+    Running,
+    /// Its process does not live; it may be started.
+    Stopped,
+    /// It was told to start; what it became is looked at when its delay has passed.
+    Restarting,
+    /// Its program was replaced; what it became is looked at when its delay has passed.
+    Upgrading,
+    /// It was told to stop for good; its files go when its delay has passed.
+    Removing,
+    /// It is being taken over from elsewhere; nothing grows meanwhile.
+    Migrating,
+    /// Its owner took it out of wnm's hands; it counts as a node and is never touched.
+    Disabled,
+    /// Its directory is gone; it is forgotten at the next occasion.
+    Dead,
+}
+
+impl Status {
+    /// All statuses, in the order in which reports list them.
+    pub const ALL: [Self; 8] = [
+        Self::Running,
+        Self::Stopped,
+        Self::Restarting,
+        Self::Upgrading,
+        Self::Removing,
+        Self::Migrating,
+        Self::Disabled,
+        Self::Dead,
+    ];
+
+    /// The word that the record, the reports and the vectors use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+            Self::Restarting => "RESTARTING",
+            Self::Upgrading => "UPGRADING",
+            Self::Removing => "REMOVING",
+            Self::Migrating => "MIGRATING",
+            Self::Disabled => "DISABLED",
+            Self::Dead => "DEAD",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// The ports of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ports {
+    /// UDP: what the node's peers talk to.
+    pub node: u16,
+    /// TCP: the node's own metrics server (v1 only).
+    pub metrics: u16,
+    /// TCP: the node's RPC server, used by antctl only.
+    pub rpc: u16,
+}
+
+/// Everything that is settled about a node before it exists; a process manager needs nothing else to create it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// The node's number.
+    pub id: NodeId,
+    /// The node's name, `antnode0007`.
+    pub name: String,
+    /// Which program it is.
+    pub flavour: Flavour,
+    /// The program that is copied to `binary`.
+    pub program: PathBuf,
+    /// The version of `program` when the node was planned.
+    pub version: Option<semver::Version>,
+    /// The node's own directory, inside `node_storage`.
+    pub root_dir: PathBuf,
+    /// The node's own copy of the program, inside `root_dir`.
+    pub binary: PathBuf,
+    /// Where the node writes its logs.
+    pub log_dir: PathBuf,
+    /// Where the nodes of this machine share the peers they know.
+    pub bootstrap_cache_dir: PathBuf,
+    /// The node's ports.
+    pub ports: Ports,
+    /// The address that the node earns for: `0x` and 40 hexadecimal digits.
+    pub wallet: String,
+    /// The payment network: the node program's subcommand, such as `evm-arbitrum-one`.
+    pub network: String,
+    /// Whether the node is told not to ask a router for an open port.
+    pub no_upnp: bool,
+    /// Environment of the process, one assignment each.
+    pub environment: Vec<(String, String)>,
+    /// Arguments that the owner adds to the command line.
+    pub start_args: Vec<String>,
+    /// The container group that it lives in (1 is a1), under managers with containers.
+    pub group: Option<u32>,
+}
+
+/// A process of the operating system, told from a later one that got the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The process id.
+    pub pid: u32,
+    /// When it started, in the kernel's own unit (Linux: clock ticks since boot).
+    pub start_time: u64,
+}
+
+/// A node that exists, as a process manager needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRef {
+    /// What was settled when it was planned, with the paths that the manager reported.
+    pub spec: NodeSpec,
+    /// The name under which the process manager knows it (`antnode0007.service`, `antnode7`).
+    pub service: String,
+    /// Its process when last seen alive.
+    pub process: Option<ProcessId>,
+}
+
+/// What a node last told about itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Reading {
+    /// Seconds that the node is up.
+    pub uptime_seconds: Option<u64>,
+    /// Records it stores.
+    pub records: Option<u64>,
+    /// Records it is responsible for.
+    pub relevant_records: Option<u64>,
+    /// Records it can store at most.
+    pub max_records: Option<u64>,
+    /// Records it was given so far.
+    pub puts: Option<u64>,
+    /// Records it was asked for so far.
+    pub gets: Option<u64>,
+    /// Peers it is connected to.
+    pub connected_peers: Option<u64>,
+    /// Connections it has open.
+    pub open_connections: Option<u64>,
+    /// Peers in its routing table.
+    pub peers_in_routing_table: Option<u64>,
+    /// Peers that it took for bad.
+    pub bad_peers: Option<u64>,
+    /// Times that it was shunned.
+    pub shunned: Option<u64>,
+    /// Its guess at the size of the network.
+    pub network_size: Option<u64>,
+    /// Payments it received.
+    pub payments: Option<u64>,
+    /// Its live time as it reports it, in its own unit.
+    pub live_time: Option<u64>,
+    /// What it earned, in the smallest unit of the token; text, since it passes 2^64.
+    pub rewards: Option<String>,
+    /// Memory in megabytes (10^6 bytes).
+    pub memory_megabytes: Option<f64>,
+    /// Processor use in percent of one core.
+    pub cpu_percent: Option<f64>,
+}
+
+/// A node as the record holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// What was settled when it was planned, with the paths that the manager reported.
+    pub spec: NodeSpec,
+    /// The name under which the process manager knows it.
+    pub service: String,
+    /// What the record says about it.
+    pub status: Status,
+    /// When it got that status.
+    pub since: UnixSeconds,
+    /// When it was created.
+    pub born: UnixSeconds,
+    /// The version that it runs, or was last seen to run.
+    pub version: Option<semver::Version>,
+    /// Its name in the network.
+    pub peer_id: Option<String>,
+    /// Its process when last seen alive.
+    pub process: Option<ProcessId>,
+    /// Whether its owner stopped it by hand: then only its owner starts it again.
+    pub held: bool,
+    /// What was about to be done to it, if that was never finished.
+    pub intention: Option<Verb>,
+    /// How often in a row it could not be started.
+    pub failures: u32,
+    /// When it is looked at again: RESTARTING, UPGRADING and REMOVING nodes become what they are then, and a STOPPED one
+    /// is not started by itself before.
+    pub retry_at: Option<UnixSeconds>,
+    /// Why the last deed on it failed, or what is wrong with it.
+    pub trouble: Option<String>,
+    /// What it last told about itself.
+    pub reading: Option<Reading>,
+}
+
+impl Node {
+    /// A node that is about to be created, or was just found: stopped, until somebody has looked at it.
+    #[must_use]
+    pub fn new(spec: NodeSpec, now: UnixSeconds) -> Self {
+        Self {
+            service: spec.name.clone(),
+            version: spec.version.clone(),
+            spec,
+            status: Status::Stopped,
+            since: now,
+            born: now,
+            peer_id: None,
+            process: None,
+            held: false,
+            intention: None,
+            failures: 0,
+            retry_at: None,
+            trouble: None,
+            reading: None,
+        }
+    }
+
+    /// The node's number.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.spec.id
+    }
+
+    /// Whether this is a name of the node: its name (`antnode0007`), its service (`antnode0007.service`) or its number.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.spec.name == name
+            || self.service == name
+            || name.strip_suffix(".service") == Some(&self.spec.name)
+            || name.parse() == Ok(self.id().0)
+    }
+
+    /// The node as a process manager needs to know it.
+    #[must_use]
+    pub fn reference(&self) -> NodeRef {
+        NodeRef { spec: self.spec.clone(), service: self.service.clone(), process: self.process }
+    }
+}
+
+/// What can be done to a node, or about all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Create a node and start it.
+    Add,
+    /// Start a stopped node.
+    Start,
+    /// Stop a running node; its data stays.
+    Stop,
+    /// Stop and start.
+    Restart,
+    /// Replace its program by a newer one; it runs again afterwards.
+    Upgrade,
+    /// Stop it for good; its files go.
+    Remove,
+    /// Stop it and take it out of wnm's hands.
+    Disable,
+    /// Give it back into wnm's hands, stopped.
+    Enable,
+}
+
+impl Verb {
+    /// The word that plans, history and commands use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Upgrade => "upgrade",
+            Self::Remove => "remove",
+            Self::Disable => "disable",
+            Self::Enable => "enable",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}

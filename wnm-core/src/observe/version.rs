@@ -1,0 +1,117 @@
+//! The version of a node program is what the very file says that would be copied, never what another of that name says.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, CommandError, CommandRunner};
+use crate::node::Flavour;
+
+/// A node program, and what it says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Which program.
+    pub flavour: Flavour,
+    /// Which version of it.
+    pub version: Version,
+}
+
+/// Why nothing is known of a node program.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// It is missing, or out of reach.
+    #[error("there is no node program at {path}: {source}\nhint: install one there, or set antnode_path", path = path.display())]
+    Missing {
+        /// Where it should lie.
+        path: PathBuf,
+        /// What is in the way.
+        source: io::Error,
+    },
+    /// It is a directory, or no one may run it.
+    #[error("{path} is not a file that can be run\nhint: set antnode_path to a node program that may be (`chmod +x`)", path = path.display())]
+    NotExecutable {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// It could not be run, or did not end well.
+    #[error("the node program at {path} does not tell its version: {source}", path = path.display())]
+    Failed {
+        /// The program.
+        path: PathBuf,
+        /// How it failed.
+        source: CommandError,
+    },
+    /// It said something else than a node program does.
+    #[error("{path} is not a node program: asked for its version it says {said:?}\nhint: set antnode_path to an antnode", path = path.display())]
+    NotANode {
+        /// The program.
+        path: PathBuf,
+        /// What it said, shortened.
+        said: String,
+    },
+}
+
+/// What a program said, and which file that was: as long as the file is the same, it need not be asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct VersionCache(Option<(FileIdentity, Program)>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FileIdentity {
+    path: PathBuf,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+/// Asks the program at `path` for its version, unless `cache` knows the file. With the answer comes the cache to keep,
+/// when it is another one.
+///
+/// # Errors
+/// See [`VersionError`].
+pub async fn program_version(
+    runner: &dyn CommandRunner,
+    path: &Path,
+    cache: &VersionCache,
+) -> Result<(Program, Option<VersionCache>), VersionError> {
+    let missing = |source| VersionError::Missing { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(missing)?;
+    if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
+        return Err(VersionError::NotExecutable { path: path.to_owned() });
+    }
+    let identity = FileIdentity {
+        path: path.to_owned(),
+        inode: metadata.ino(),
+        size: metadata.len(),
+        // Unlike the time of modification, this one cannot be set by anybody.
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    };
+    if let VersionCache(Some((known, program))) = cache
+        && *known == identity
+    {
+        return Ok((program.clone(), None));
+    }
+    let command = Command::new(path).arg("--version").timeout(Duration::from_secs(30));
+    let output = runner.succeed(&command).await;
+    let output = output.map_err(|source| VersionError::Failed { path: path.to_owned(), source })?;
+    let program = parse_node_version(&output.stdout).ok_or_else(|| VersionError::NotANode {
+        path: path.to_owned(),
+        said: output.stdout.lines().next().unwrap_or_default().chars().take(80).collect(),
+    })?;
+    Ok((program.clone(), Some(VersionCache(Some((identity, program))))))
+}
+
+/// Reads `Autonomi Node v0.4.17` (v1) or `ant-node 0.23.1` (v2), pre-releases and all.
+#[must_use]
+pub fn parse_node_version(stdout: &str) -> Option<Program> {
+    let line = stdout.lines().find(|line| !line.trim().is_empty())?.trim();
+    let (flavour, version) = match (line.strip_prefix("Autonomi Node v"), line.strip_prefix("ant-node ")) {
+        (Some(version), _) => (Flavour::V1, version),
+        (None, Some(version)) => (Flavour::V2, version),
+        (None, None) => return None,
+    };
+    Some(Program { flavour, version: Version::parse(version.split_whitespace().next()?).ok()? })
+}

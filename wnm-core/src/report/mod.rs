@@ -1,0 +1,7 @@
+//! Reports turn what is known into what is shown. Pure: rows for programs, and sentences for persons.
+
+mod plan;
+mod status;
+
+pub use plan::{plan_text, reasons_text};
+pub use status::{HostRow, NodeRow, StatusReport, status};

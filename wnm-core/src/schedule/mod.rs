@@ -1,0 +1,83 @@
+//! A schedule runs a cycle every minute: a timer of systemd, or a line of the user's crontab where no systemd runs.
+
+use std::path::{Path, PathBuf};
+
+use crate::command::CommandError;
+use crate::process_manager::ManagerError;
+
+pub mod cron;
+pub mod timer;
+
+/// What runs every minute: `wnm run --quiet` on one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The wnm program: an absolute path.
+    pub program: PathBuf,
+    /// The record: an absolute path.
+    pub database: PathBuf,
+    /// The config file, where it is not the usual one: an absolute path.
+    pub config: Option<PathBuf>,
+}
+
+/// Why there is no schedule, or no other one.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    /// A path that the schedule's form cannot carry.
+    #[error("wnm cannot be scheduled: {0}\nhint: move it to a path of plain characters")]
+    Unusable(#[from] ManagerError),
+    /// A path that cron cannot carry.
+    #[error("wnm cannot be scheduled by cron: {path:?} {reason}\nhint: move it to a path of plain characters", path = .path.display())]
+    NotForCron {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The crontab could not be read or written.
+    #[error(
+        "cannot use the crontab of this user: {reason}\nhint: install cron, or have something else run `{job}` every minute", reason = .source.without_hint()
+    )]
+    Cron {
+        /// What was to be run.
+        job: String,
+        /// Why not.
+        source: CommandError,
+    },
+    /// The crontab holds what wnm could not write back unchanged.
+    #[error(
+        "the crontab of this user holds bytes that are no UTF-8, and is left alone\nhint: add this line with `crontab -e`: {0}"
+    )]
+    NotText(String),
+    /// systemd could not be reached or refused.
+    #[error("cannot use the systemd of this {whose}: {reason}\nhint: {hint}")]
+    Systemd {
+        /// `user` or `machine`.
+        whose: &'static str,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The timer is there for another record.
+    #[error("{unit} runs wnm on {other}, not on this record\nhint: `wnm schedule remove --database {other}` frees it", unit = .unit.display(), other = .other.display())]
+    Taken {
+        /// The unit file.
+        unit: PathBuf,
+        /// The record that it is for.
+        other: PathBuf,
+    },
+}
+
+impl Job {
+    /// The words behind the program.
+    fn words(&self) -> Vec<String> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut words = vec!["run".to_owned(), "--quiet".to_owned(), "--database".to_owned(), text(&self.database)];
+        words.extend(self.config.iter().flat_map(|path| ["--config".to_owned(), text(path)]));
+        words
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        [self.program.as_path(), &self.database].into_iter().chain(self.config.as_deref())
+    }
+}

@@ -1,0 +1,102 @@
+//! A contradiction is what no single setting shows: pairs the wrong way round, ranges that do not fit, unsafe places.
+
+use std::path::Path;
+
+use wnm_allocator::{Layout, LayoutError};
+
+use super::facts::Facts;
+use super::overlay::Origins;
+use super::problem::Problem;
+use super::table::Config;
+use crate::process_manager::Supervisor;
+
+/// Everything that contradicts itself, as far as the settings involved are sound by themselves.
+pub(super) fn contradictions(config: &Config, origins: &Origins, facts: &Facts) -> Vec<Problem> {
+    let mut problems = pairs(config, origins);
+    problems.extend(storage(config, origins, facts));
+    problems.extend(layout(config, origins));
+    problems
+}
+
+/// Where growing begins above where shrinking begins, or at it, the fleet would swing between the two.
+fn pairs(config: &Config, origins: &Origins) -> Vec<Problem> {
+    let c = config;
+    let always = [
+        ("cpu_less_than", c.cpu_less_than, "cpu_remove", c.cpu_remove),
+        ("mem_less_than", c.mem_less_than, "mem_remove", c.mem_remove),
+        ("hd_less_than", c.hd_less_than, "hd_remove", c.hd_remove),
+        ("desired_load_average", c.desired_load_average, "max_load_average_allowed", c.max_load_average_allowed),
+    ];
+    let always = always
+        .into_iter()
+        .filter(|(name, low, other, high)| low >= high && origins.all_sound(&[name, other]))
+        .map(|(name, low, other, high)| swing(origins, name, &low.to_string(), other, &high.to_string()));
+    let when_set = [
+        ("hdio_read_less_than", c.hdio_read_less_than, "hdio_read_remove", c.hdio_read_remove),
+        ("hdio_write_less_than", c.hdio_write_less_than, "hdio_write_remove", c.hdio_write_remove),
+        ("netio_read_less_than", c.netio_read_less_than, "netio_read_remove", c.netio_read_remove),
+        ("netio_write_less_than", c.netio_write_less_than, "netio_write_remove", c.netio_write_remove),
+    ];
+    let when_set = when_set
+        .into_iter()
+        .filter(|(_, low, _, high)| *low != 0 && *high != 0)
+        .filter(|(name, low, other, high)| low >= high && origins.all_sound(&[name, other]))
+        .map(|(name, low, other, high)| swing(origins, name, &low.to_string(), other, &high.to_string()));
+    always.chain(when_set).collect()
+}
+
+fn swing(origins: &Origins, name: &str, low: &str, other: &str, high: &str) -> Problem {
+    let reason = format!("must be below {other}, which is {high} ({})", origins.of(other));
+    let problem = Problem::new(name, Some(low), origins.of(name), reason);
+    problem.hint("otherwise nodes would be added and removed in turns")
+}
+
+/// Node directories are deleted, so they have a place of their own.
+fn storage(config: &Config, origins: &Origins, facts: &Facts) -> Option<Problem> {
+    let storage = &config.node_storage;
+    let holds_home = Path::new(&facts.home).starts_with(storage);
+    (holds_home && origins.all_sound(&["node_storage"])).then(|| {
+        let text = storage.to_string_lossy();
+        let reason = format!("must not be the home directory {} or lie above it", facts.home);
+        let problem = Problem::new("node_storage", Some(&text), origins.of("node_storage"), reason);
+        problem.hint("name a directory that holds nothing but nodes")
+    })
+}
+
+/// The highest number that a node can get while there are no more than `node_cap` of them and none is left over from before.
+fn highest_number(config: &Config) -> u32 {
+    match config.process_manager.supervisor {
+        Supervisor::S6overlay => {
+            let size = config.max_node_per_container;
+            config.node_cap.div_ceil(size).max(config.min_container_count).saturating_mul(size)
+        }
+        _ => config.node_cap.max(config.highest_node_id_used.unwrap_or(0)),
+    }
+}
+
+/// Every port of every node must exist, and no two ranges may overlap.
+fn layout(config: &Config, origins: &Origins) -> Option<Problem> {
+    let involved = [
+        "port_start",
+        "metrics_port_start",
+        "rpc_port_start",
+        "node_cap",
+        "highest_node_id_used",
+        "process_manager",
+        "max_node_per_container",
+        "min_container_count",
+    ];
+    let layout = Layout {
+        port_start: config.port_start,
+        metrics_port_start: config.metrics_port_start,
+        rpc_port_start: config.rpc_port_start,
+    };
+    let refusal = layout.check(highest_number(config)).err().filter(|_| origins.all_sound(&involved))?;
+    let name = match &refusal {
+        LayoutError::PastLastPort { kind, .. } | LayoutError::Overlap { kind, .. } => kind.setting(),
+        _ => "node_cap",
+    };
+    let texts = config.texts();
+    let text = texts.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str());
+    Some(Problem::from_text(name, text, origins.of(name), &refusal.to_string()))
+}

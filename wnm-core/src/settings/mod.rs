@@ -1,0 +1,30 @@
+//! A setting is something that the owner of a machine may choose: declared once in the `table`, given in layers,
+//! and complete and checked in the [`Config`].
+//!
+//! ```text
+//! flags > environment > config file > database > default
+//! ```
+//!
+//! [`Layers`] collects what was given where, [`overlay`] makes the [`Config`] of it or reports all [`Problems`] at once,
+//! and [`show`], [`show_environment`] and [`rows`] write a [`Config`] so that it can be read back.
+
+mod check;
+mod facts;
+mod layers;
+mod overlay;
+mod problem;
+mod setting;
+mod show;
+mod table;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
+mod value;
+
+pub use facts::{Facts, NoHome, OperatingSystem, base_dir, base_dirs, config_file};
+pub use layers::{Layers, Origin};
+pub use overlay::{Occasion, Origins, overlay, to_record};
+pub use problem::{Problem, Problems};
+pub use setting::{DefaultValue, Lifetime, Setting, Shape, lookup};
+pub use show::{Row, reference, rows, show, show_environment};
+pub use table::{Config, TABLE};
+pub use value::{ContainerNetwork, FirewallKind};

@@ -1,0 +1,180 @@
+//! A snapshot is everything that a decision may know: time, boot time, host load, what is recorded and what was just
+//! seen. The time and the dice are in it, so that a decision can be made again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::container_host::Group;
+use crate::node::{Flavour, Node, NodeId, Reading, Status, UnixSeconds};
+use crate::process_manager::{Binary, NumberingKind, ProcessState};
+
+/// What the machine measures. Rates are averages in bytes per second; percentages run from 0 to 100.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostLoad {
+    /// Processor time in use.
+    pub used_cpu_percent: f64,
+    /// Memory in use.
+    pub used_mem_percent: f64,
+    /// Space in use on the disk that `node_storage` lies on.
+    pub used_hd_percent: f64,
+    /// Free space on that disk, in bytes.
+    pub free_hd_bytes: u64,
+    /// Size of that disk, in bytes.
+    pub total_hd_bytes: u64,
+    /// Load average of the last minute.
+    pub load_average_1: f64,
+    /// Load average of the last 5 minutes.
+    pub load_average_5: f64,
+    /// Load average of the last 15 minutes.
+    pub load_average_15: f64,
+    /// Read from disks, bytes per second.
+    pub hdio_read_bytes: u64,
+    /// Written to disks, bytes per second.
+    pub hdio_write_bytes: u64,
+    /// Received from the network, bytes per second.
+    pub netio_read_bytes: u64,
+    /// Sent to the network, bytes per second.
+    pub netio_write_bytes: u64,
+}
+
+/// What answers on a node's metrics port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// Nobody was asked (no process, a node without a metrics server, or the time for asking was over).
+    NotAsked,
+    /// A node answered.
+    Node {
+        /// Its name in the network, where it told it.
+        peer_id: Option<String>,
+        /// Its version, where it told one that can be read.
+        version: Option<semver::Version>,
+        /// What it told about itself.
+        reading: Box<Reading>,
+    },
+    /// Something answered that is no node.
+    Foreign {
+        /// What it said, shortened.
+        said: String,
+    },
+    /// Nobody listens.
+    Refused,
+    /// It did not answer in time.
+    TimedOut,
+    /// It answered, and what came was broken.
+    Broken {
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+/// What was just seen of one recorded node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its process; an error's text when the manager could not tell.
+    pub process: Result<ProcessState, String>,
+    /// What its metrics port answers.
+    pub answer: Answer,
+    /// What stands wrong with its directory: gone, or a symlink in its place.
+    pub directory: DirectoryState,
+}
+
+/// The state of a node's directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirectoryState {
+    /// It is there.
+    Present,
+    /// It is gone, while the storage that it lay in is there.
+    Missing,
+    /// Something else stands in its place (a symlink, a file).
+    NotADirectory,
+    /// The storage itself cannot be read (unmounted, no rights): nothing is known about the node's directory.
+    Unknown,
+}
+
+/// A recorded node and what was just seen of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeSnapshot {
+    /// What the record says.
+    pub node: Node,
+    /// What was just seen; none where nothing was looked at.
+    pub seen: Option<Seen>,
+}
+
+/// Everything that a decision may know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The time.
+    pub now: UnixSeconds,
+    /// When the kernel started.
+    pub boot_time: UnixSeconds,
+    /// The boot after which all nodes were last looked at.
+    pub last_stopped_at: UnixSeconds,
+    /// The dice: what is drawn is drawn from this.
+    pub seed: u64,
+    /// What the machine measures.
+    pub host: HostLoad,
+    /// The node program on this machine; none where it is missing or its version cannot be read.
+    pub available: Option<Binary>,
+    /// Which program that is.
+    pub flavour: Flavour,
+    /// How nodes are numbered.
+    pub numbering: NumberingKind,
+    /// The highest number that any node ever had.
+    pub highest_number_used: u32,
+    /// The container groups, as recorded and seen.
+    pub groups: Vec<Group>,
+    /// The nodes, by number.
+    pub nodes: Vec<NodeSnapshot>,
+    /// Numbers that no new node may get, since somebody else holds one of their ports.
+    pub blocked: Vec<BlockedNumber>,
+}
+
+/// A number whose ports cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedNumber {
+    /// The number.
+    pub number: NodeId,
+    /// Which port is held: `UDP port 55007 is in use`.
+    pub by: String,
+}
+
+impl NodeSnapshot {
+    /// Whether its process was just seen alive.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        matches!(self.seen.as_ref().map(|seen| &seen.process), Some(Ok(ProcessState::Running { .. })))
+    }
+}
+
+impl Snapshot {
+    /// The nodes with these names, services or numbers, each once, in the order of the names.
+    ///
+    /// # Errors
+    /// The names that no node has.
+    pub fn named(&self, names: &[String]) -> Result<Vec<&NodeSnapshot>, Vec<String>> {
+        let mut found: Vec<&NodeSnapshot> = Vec::new();
+        let mut unknown = Vec::new();
+        for name in names {
+            match self.nodes.iter().find(|each| each.node.is_called(name)) {
+                Some(each) if found.iter().any(|other| other.node.id() == each.node.id()) => {}
+                Some(each) => found.push(each),
+                None => unknown.push(name.clone()),
+            }
+        }
+        if unknown.is_empty() { Ok(found) } else { Err(unknown) }
+    }
+
+    /// How many nodes have this status.
+    #[must_use]
+    pub fn count(&self, status: Status) -> u32 {
+        let count = self.nodes.iter().filter(|each| each.node.status == status).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many nodes there are, whatever their status.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,128 @@
+//! What each event changes in the record.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::Problem;
+use super::rows::{find_group, write_counters, write_group, write_node, write_reading};
+use crate::event::{Event, NodeReading};
+use crate::node::{Node, NodeId, UnixSeconds, Verb};
+
+/// Applies one event; answers whether the history should tell of it. What comes each minute and only repeats should not.
+pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> Result<bool, Problem> {
+    match event {
+        Event::Initialised { settings, boot_time } => initialise(connection, at, settings, *boot_time)?,
+        Event::SettingsChanged { changes } => {
+            for (name, value) in changes {
+                set(connection, name, value.as_deref())?;
+            }
+        }
+        Event::Intended { verb: Verb::Add, node, .. } => {
+            require_free(connection, node, |_| false)?;
+            record_node(connection, node)?;
+        }
+        Event::Adopted { node } => {
+            // The same node may be found twice; another one must not take its number.
+            require_free(connection, node, |root_dir| node.spec.root_dir.to_str() == Some(root_dir))?;
+            record_node(connection, node)?;
+        }
+        Event::Intended { node, .. }
+        | Event::Completed { node, .. }
+        | Event::Failed { node, .. }
+        | Event::Settled { node, .. } => record_node(connection, node)?,
+        Event::Forgotten { id, .. } => {
+            connection.prepare_cached("DELETE FROM node WHERE number = ?1")?.execute([id.0])?;
+        }
+        Event::Surveyed { readings } => {
+            for reading in readings {
+                record_reading(connection, reading)?;
+            }
+            return Ok(false);
+        }
+        Event::Measured { counters } => {
+            write_counters(connection, counters)?;
+            return Ok(false);
+        }
+        Event::VersionCached { json } => {
+            connection.execute("UPDATE machine SET version_cache = ?1", [json])?;
+            return Ok(false);
+        }
+        Event::Rebooted { boot_time } => {
+            connection.execute("UPDATE machine SET last_stopped_at = ?1", [boot_time])?;
+        }
+        Event::GroupSeen { group } => {
+            if find_group(connection, group.spec.group)?.as_ref() == Some(group) {
+                return Ok(false);
+            }
+            write_group(connection, group)?;
+        }
+        Event::GroupClosed { group } => {
+            connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
+        }
+        Event::TornDown => connection.execute_batch(
+            "DELETE FROM node; DELETE FROM container_group; UPDATE machine SET highest_number_used = 0",
+        )?,
+        Event::Decided { .. } | Event::Noted { .. } => {}
+    }
+    Ok(true)
+}
+
+fn initialise(
+    connection: &Connection,
+    at: UnixSeconds,
+    settings: &[(String, String)],
+    boot_time: UnixSeconds,
+) -> Result<(), Problem> {
+    let sql = "UPDATE machine SET initialised_at = ?1, last_stopped_at = ?2 WHERE initialised_at IS NULL";
+    if connection.execute(sql, [at, boot_time])? == 0 {
+        return Err(Problem::AlreadyInitialised);
+    }
+    settings.iter().try_for_each(|(name, value)| set(connection, name, Some(value)))
+}
+
+fn set(connection: &Connection, name: &str, value: Option<&str>) -> Result<(), Problem> {
+    match value {
+        Some(value) => connection
+            .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
+            .execute([name, value])?,
+        None => connection.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([name])?,
+    };
+    Ok(())
+}
+
+/// Refuses a new node whose number is taken, unless what has it is `same`, told by its directory.
+fn require_free(connection: &Connection, node: &Node, same: impl Fn(&str) -> bool) -> Result<(), Problem> {
+    let number = node.id();
+    let taken: Option<(String, String)> = connection
+        .prepare_cached("SELECT name, root_dir FROM node WHERE number = ?1")?
+        .query_row([number.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match taken {
+        Some((name, root_dir)) if !same(&root_dir) => Err(Problem::NumberTaken { number, name }),
+        _ => Ok(()),
+    }
+}
+
+fn record_node(connection: &Connection, node: &Node) -> Result<(), Problem> {
+    if node.id() == NodeId(0) {
+        return Err(Problem::Unstorable {
+            what: format!("node {}", node.spec.name),
+            reason: "numbers begin at 1".to_owned(),
+        });
+    }
+    write_node(connection, node)?;
+    let sql = "UPDATE machine SET highest_number_used = ?1 WHERE highest_number_used < ?1";
+    connection.prepare_cached(sql)?.execute([node.id().0])?;
+    Ok(())
+}
+
+/// Takes over what a node told about itself, and never its status: what that becomes is decided. A node that was
+/// forgotten in the meantime is passed over.
+fn record_reading(connection: &Connection, told: &NodeReading) -> Result<(), Problem> {
+    let sql = "UPDATE node SET peer_id = coalesce(?2, peer_id), version = coalesce(?3, version) WHERE number = ?1";
+    let version = told.version.as_ref().map(ToString::to_string);
+    let found = connection.prepare_cached(sql)?.execute((told.id.0, &told.peer_id, version))?;
+    if found > 0 {
+        write_reading(connection, told.id, &told.reading)?;
+    }
+    Ok(())
+}

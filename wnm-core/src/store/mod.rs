@@ -1,0 +1,142 @@
+//! The store keeps the record of one machine: what is settled about its nodes, and what happened to them. It is told
+//! events, each slice of them one transaction, and is the only place with SQL.
+
+mod apply;
+mod error;
+mod history;
+mod open;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::container_host::Group;
+use crate::event::{Counters, Event};
+use crate::node::{Node, UnixSeconds};
+
+pub use error::{Problem, StoreError};
+pub use history::{Decision, EventKind, HistoryEntry, HistoryFilter};
+
+/// All that is recorded about a machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// Whether the machine is under wnm's care.
+    pub initialised: bool,
+    /// The settings that were given, as text.
+    pub settings: BTreeMap<String, String>,
+    /// The boot after which all nodes were last looked at; 0 before the machine is initialised.
+    pub last_stopped_at: UnixSeconds,
+    /// The highest number that any node had since the last teardown.
+    pub highest_number_used: u32,
+    /// The machine's counters when last read.
+    pub counters: Option<Counters>,
+    /// The nodes, by number.
+    pub nodes: Vec<Node>,
+    /// The container groups, by number.
+    pub groups: Vec<Group>,
+    /// What is remembered about versions of programs, in its owner's own form.
+    pub version_cache: Option<String>,
+}
+
+/// The record of one machine, in a SQLite database.
+///
+/// Only the holder of the database's [`crate::lock::Lock`] may create or change it; reading needs no lock.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    cycle: Option<i64>,
+}
+
+impl Store {
+    /// Makes an empty record, and its directory where it is missing, for this user only.
+    ///
+    /// # Errors
+    /// [`Problem::Exists`] where anything is at `path`; whatever keeps a file from being written there.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        open::create(path).map_err(|problem| problem.at(path))?;
+        Self::open(path)
+    }
+
+    /// Opens a record, and brings it to the form of this wnm.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, another program's, newer, locked or out of reach: each its own [`Problem`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::with(path, open::open(path))
+    }
+
+    /// Opens a record for reading only: while another wnm writes it, and on read-only storage.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; also [`Problem::Older`], since reading does not bring a record to a newer form.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        Self::with(path, open::open_read_only(path))
+    }
+
+    fn with(path: &Path, connection: Result<Connection, Problem>) -> Result<Self, StoreError> {
+        let connection = connection.map_err(|problem| problem.at(path))?;
+        Ok(Self { connection, path: path.to_owned(), cycle: None })
+    }
+
+    /// Where the database lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole record, as it was at one moment.
+    ///
+    /// # Errors
+    /// [`Problem::BadValue`] for a value that wnm does not write; damage found while reading.
+    pub fn load(&self) -> Result<Record, StoreError> {
+        let load = || {
+            let moment = self.connection.unchecked_transaction()?;
+            rows::load(&moment)
+        };
+        load().map_err(|problem| problem.at(&self.path))
+    }
+
+    /// Records what happened at `at`: all of it or, where any of it cannot be, nothing.
+    ///
+    /// # Errors
+    /// [`Problem::NumberTaken`] and [`Problem::Twice`] for nodes that contradict the record; whatever keeps the
+    /// database from being written.
+    pub fn apply(&mut self, at: UnixSeconds, events: &[Event]) -> Result<(), StoreError> {
+        self.apply_all(at, events).map_err(|problem| problem.at(&self.path))
+    }
+
+    fn apply_all(&mut self, at: UnixSeconds, events: &[Event]) -> Result<(), Problem> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let cycle = match self.cycle {
+            Some(cycle) => cycle,
+            None => history::next_cycle(&transaction)?,
+        };
+        for event in events {
+            if apply::apply(&transaction, at, event)? {
+                history::write(&transaction, at, cycle, event)?;
+            }
+        }
+        if events.iter().any(|event| matches!(event, Event::Decided { .. })) {
+            history::prune(&transaction)?;
+        }
+        transaction.commit()?;
+        self.cycle = Some(cycle);
+        Ok(())
+    }
+
+    /// Begins a new cycle in the history. An opened store begins one by itself.
+    pub fn begin_cycle(&mut self) {
+        self.cycle = None;
+    }
+
+    /// What happened, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryEntry>, StoreError> {
+        history::read(&self.connection, filter).map_err(|problem| problem.at(&self.path))
+    }
+}

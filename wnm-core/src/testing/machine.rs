@@ -1,0 +1,171 @@
+//! A test machine is a container that was booted with systemd, for one test alone: the test runs itself again in there,
+//! as root, as a user of no rights (`resident`), or as one with sudo (`keeper`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::{skip, test_node, test_node_that};
+
+const IMAGE: &str = "wnm-test-systemd:1";
+/// What cargo built, as the machine sees it.
+const BUILD: &str = "/opt/wnm/debug";
+/// Tools of this machine that a test needs, as the test machine sees them.
+const TOOLS: &str = "/opt/wnm/tools";
+/// Which part of the test runs inside.
+const PART: &str = "TEST_MACHINE_PART";
+/// How long systemd may take to come up on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs `body` on a machine of its own, as this user of it. `test` is the full name of the test that calls this.
+///
+/// # Panics
+/// Where `body` does, or when the machine cannot be had and `CI` is set.
+pub fn on_machine(user: &str, test: &str, body: impl AsyncFnOnce()) {
+    match std::env::var(PART) {
+        Ok(_) => run(body),
+        Err(_) => {
+            if let Some(machine) = Machine::boot(test) {
+                machine.run(user, test, "1");
+            }
+        }
+    }
+}
+
+/// Runs `before` on a machine of its own, restarts that machine, and runs `after` on it.
+///
+/// # Panics
+/// As [`on_machine`].
+pub fn on_machine_that_restarts(user: &str, test: &str, before: impl AsyncFnOnce(), after: impl AsyncFnOnce()) {
+    match std::env::var(PART).as_deref() {
+        Ok("1") => run(before),
+        Ok(_) => run(after),
+        Err(_) => {
+            if let Some(machine) = Machine::boot(test) {
+                machine.run(user, test, "1");
+                machine.restart();
+                machine.run(user, test, "2");
+            }
+        }
+    }
+}
+
+/// A tool such as the real `antnode`, as a test on a machine finds it; none when nobody built it.
+#[must_use]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    Some(Path::new(TOOLS).join(name)).filter(|path| path.is_file())
+}
+
+fn run(body: impl AsyncFnOnce()) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    runtime.block_on(body());
+}
+
+/// A container that goes with its test.
+struct Machine {
+    name: String,
+    profile: PathBuf,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = docker(&["rm", "--force", "--volumes", &self.name]).output();
+    }
+}
+
+impl Machine {
+    fn boot(test: &str) -> Option<Self> {
+        if let Some(why) = lacking() {
+            skip(test, why);
+            return None;
+        }
+        // The build directory cannot be written from inside.
+        let _ = (test_node("0.4.17"), test_node("0.4.18"), test_node_that("exit:7:0", "0.4.19"));
+        let program = std::env::current_exe().expect("a test knows its own program");
+        let profile = program.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
+        let profile = profile.expect("the test lies in a build directory of cargo").to_owned();
+        let name = format!("wnm-test-machine-{}-{}", std::process::id(), test.replace("::", "-").replace('_', "-"));
+        let mut command = docker(&["run", "--detach", "--name", &name, "--cgroupns=private"]);
+        for capability in ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"] {
+            command.args(["--cap-add", capability]);
+        }
+        for volatile in ["/run", "/run/lock", "/tmp"] {
+            command.args(["--tmpfs", volatile]);
+        }
+        // A node has no network to meet others in, and none outside learns of it.
+        command.args(["--network", "none", "--volume", &format!("{}:{BUILD}:ro", profile.display())]);
+        for tool in ["antnode", "antctl"].iter().filter(|tool| host_tool(tool).is_file()) {
+            command.args(["--volume", &format!("{}:{TOOLS}/{tool}:ro", host_tool(tool).display())]);
+        }
+        let machine = Self { name, profile };
+        succeed(command.args([IMAGE, "/sbin/init"]));
+        machine.wait();
+        Some(machine)
+    }
+
+    /// Waits for systemd; the lingering user's own is the last to come up.
+    fn wait(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let up = |user: &str, arguments: &[&str]| {
+            let mut command = docker(&["exec", "--user", user, "--env", "XDG_RUNTIME_DIR=/run/user/1000", &self.name]);
+            let output = command.arg("systemctl").args(arguments).output().expect("docker can be run");
+            ["running", "degraded"].contains(&String::from_utf8_lossy(&output.stdout).trim())
+        };
+        while !(up("root", &["is-system-running"]) && up("resident", &["--user", "is-system-running"])) {
+            assert!(Instant::now() < deadline, "systemd comes up in {}", self.name);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn restart(&self) {
+        succeed(&mut docker(&["restart", "--time", "5", &self.name]));
+        self.wait();
+    }
+
+    fn run(&self, user: &str, test: &str, part: &str) {
+        let program = std::env::current_exe().expect("a test knows its own program");
+        let program = program.strip_prefix(&self.profile).expect("it was built there");
+        // As a job of cron: of the environment only HOME, and a short PATH.
+        let part_of_test = format!("{PART}={part}");
+        let mut command = docker(&["exec", "--user", user, "--env", &part_of_test, "--env", "PATH=/usr/bin:/bin"]);
+        for variable in ["CI", "RUST_BACKTRACE", "RUST_LOG"] {
+            command.args(["--env", variable]);
+        }
+        command.arg(&self.name).arg(Path::new(BUILD).join(program));
+        let status = command.args(["--exact", test, "--nocapture"]).status().expect("docker can be run");
+        assert!(status.success(), "{test} fails in part {part} as {user}");
+    }
+}
+
+fn docker(arguments: &[&str]) -> Command {
+    let mut command = Command::new("docker");
+    command.args(arguments);
+    command
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().expect("docker can be run");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What this machine lacks to have test machines. The image is made when it is not there.
+fn lacking() -> Option<&'static str> {
+    static LACKING: OnceLock<Option<String>> = OnceLock::new();
+    let find = || {
+        if !docker(&["version"]).output().is_ok_and(|output| output.status.success()) {
+            return Some("there is no Docker that this user may use".to_owned());
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wnm-pm-systemd/image/build-test-image.sh");
+        let output = Command::new(&script).output().expect("the script can be run");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (!output.status.success()).then(|| format!("{} cannot make {IMAGE}: {said}", script.display()))
+    };
+    LACKING.get_or_init(find).as_deref()
+}
+
+/// Where a tool lies on this machine, if somebody built it.
+fn host_tool(name: &str) -> PathBuf {
+    let usual = || std::env::home_dir().unwrap_or_default().join(".cache/wnm-tools/bin").join(name);
+    std::env::var_os(format!("WNM_{}", name.to_uppercase())).map_or_else(usual, PathBuf::from)
+}

@@ -1,0 +1,69 @@
+//! What is done about the ports of nodes while a plan is carried out, and what becomes of a firewall that fails.
+
+use std::sync::Arc;
+
+use wnm_core::command::CommandRunner;
+use wnm_core::cycle::{Report, Wish};
+use wnm_core::decide::{Request, Selection};
+use wnm_core::firewall::Ufw;
+use wnm_core::privilege::Privilege;
+use wnm_core::progress::Silent;
+use wnm_core::store::HistoryFilter;
+use wnm_core::testing::RecordedRunner;
+
+use crate::Scene;
+
+/// A machine with this ufw.
+fn scene(ufw: RecordedRunner) -> (Scene, Arc<RecordedRunner>) {
+    let (mut scene, ufw) = (Scene::new(), Arc::new(ufw));
+    let runner = Arc::clone(&ufw) as Arc<dyn CommandRunner>;
+    scene.machine.firewall = Arc::new(Ufw::new(runner, Privilege::Own));
+    (scene, ufw)
+}
+
+async fn ask(scene: &mut Scene, request: Request) -> Report {
+    scene.machine.run(&Wish::Request(request), &Silent).await.expect("it is done")
+}
+
+fn first() -> Selection {
+    Selection::Names(vec!["1".to_owned()])
+}
+
+#[tokio::test]
+async fn a_port_is_opened_before_the_start_and_closed_once_the_node_is_gone() {
+    let (mut scene, ufw) = scene(RecordedRunner::new().on_success("ufw", ""));
+    scene.machine.config.delay_remove = 0;
+    let port = scene.ports.ports(1).node;
+    ask(&mut scene, Request::Add(1)).await;
+    let open = format!("ufw allow {port}/udp comment wnm antnode0001");
+    assert_eq!(ufw.lines(), ["ufw show added".to_owned(), open]);
+    scene.node_directory(&scene.storage().join("antnode0001"));
+    let rule = format!("ufw allow {port}/udp comment 'wnm antnode0001'\n");
+    let (mut again, ufw) = (scene, Arc::new(RecordedRunner::new().on_success("ufw", &rule)));
+    again.machine.firewall = Arc::new(Ufw::new(Arc::clone(&ufw) as Arc<dyn CommandRunner>, Privilege::Own));
+    ask(&mut again, Request::Stop(first())).await;
+    assert_eq!(ufw.lines(), Vec::<String>::new(), "it may be started again");
+    ask(&mut again, Request::Start(first())).await;
+    assert_eq!(ufw.lines(), ["ufw show added"], "it is open");
+    ask(&mut again, Request::Remove(first())).await;
+    assert_eq!(ufw.lines()[1..], ["ufw show added".to_owned(), format!("ufw delete allow {port}/udp")]);
+    let history = again.machine.store.history(&HistoryFilter::default()).expect("it is read");
+    let noted: Vec<String> =
+        history.into_iter().map(|entry| entry.text).filter(|text| text.starts_with("UDP")).collect();
+    assert_eq!(noted.len(), 2, "{noted:?}");
+}
+
+#[tokio::test]
+async fn a_firewall_that_fails_is_told_and_loses_no_node() {
+    let (mut scene, _) = scene(RecordedRunner::new().on_failure("ufw", 1, "ERROR: problem running\n"));
+    let report = ask(&mut scene, Request::Add(2)).await;
+    assert!(report.execution.succeeded(), "{report:?}");
+    assert_eq!(scene.world.running().len(), 2);
+    let ports = [1, 2].map(|number| scene.ports.ports(number).node);
+    let told = format!(
+        "UDP port {}, {} not opened in ufw: ufw does not do as told: `ufw show added` failed (exit code 1): ERROR: problem running\nhint: ",
+        ports[0], ports[1]
+    );
+    assert_eq!(report.execution.notes.len(), 1, "{report:?}");
+    assert!(report.execution.notes[0].starts_with(&told), "{report:?}");
+}

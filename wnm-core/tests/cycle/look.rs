@@ -1,0 +1,197 @@
+//! Looking gathers what is there, says what it could not see, and changes nothing.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wnm_core::cycle::storage::MARK;
+use wnm_core::event::Event;
+use wnm_core::node::{Node, NodeId, Ports, Status};
+use wnm_core::process_manager::ProcessState;
+use wnm_core::snapshot::{Answer, DirectoryState, Seen};
+use wnm_core::store::HistoryFilter;
+use wnm_core::testing::{Operation, test_node};
+
+use crate::Scene;
+
+fn seen(sight: &wnm_core::cycle::Sight, number: u32) -> &Seen {
+    let node = sight.snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
+    node.and_then(|each| each.seen.as_ref()).expect("it was looked at")
+}
+
+fn blocked(sight: &wnm_core::cycle::Sight) -> Vec<(u32, &str)> {
+    sight.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.as_str())).collect()
+}
+
+#[tokio::test]
+async fn looking_records_nothing() {
+    let mut scene = Scene::new();
+    scene.recorded(1, None).await;
+    let before = (scene.machine.store.load().expect("it is read"), history(&scene));
+    let sight = scene.look().await;
+    assert!(!sight.events.is_empty(), "there would be something to record");
+    assert_eq!((scene.machine.store.load().expect("it is read"), history(&scene)), before);
+}
+
+fn history(scene: &Scene) -> usize {
+    scene.machine.store.history(&HistoryFilter::default()).expect("it is read").len()
+}
+
+#[tokio::test]
+async fn the_machine_and_the_program_are_seen() {
+    let scene = Scene::new();
+    let sight = scene.look().await;
+    let available = sight.snapshot.available.as_ref().expect("the program tells its version");
+    assert_eq!(available.path, scene.machine.config.antnode_path);
+    assert_eq!(available.version.to_string(), "0.4.17");
+    assert!(sight.snapshot.host.total_hd_bytes > 0 && sight.snapshot.boot_time > 0);
+    assert_eq!(sight.warnings, Vec::<String>::new());
+    let recorded = |wanted: fn(&Event) -> bool| sight.events.iter().any(wanted);
+    assert!(recorded(|event| matches!(event, Event::Measured { .. })));
+    assert!(recorded(|event| matches!(event, Event::VersionCached { .. })));
+}
+
+#[tokio::test]
+async fn f46_a_missing_program_is_a_warning() {
+    let scene = Scene::new();
+    fs::remove_file(&scene.machine.config.antnode_path).expect("it is ours");
+    let sight = scene.look().await;
+    assert_eq!(sight.snapshot.available, None);
+    let warnings = sight.warnings.join("\n").replace(&scene.base().display().to_string(), "/base");
+    insta::assert_snapshot!(warnings, @"
+    there is no node program at /base/program/antnode: No such file or directory (os error 2)
+    hint: install one there, or set antnode_path
+    ");
+}
+
+#[tokio::test]
+async fn directories_are_seen_as_they_are() {
+    let mut scene = Scene::new();
+    for number in 1..=3 {
+        scene.recorded(number, None).await;
+    }
+    let storage = scene.storage().to_owned();
+    fs::remove_dir_all(storage.join("antnode0002")).expect("it is ours");
+    fs::rename(storage.join("antnode0003"), scene.base().join("moved")).expect("it is ours");
+    std::os::unix::fs::symlink(scene.base().join("moved"), storage.join("antnode0003")).expect("it is ours");
+    let sight = scene.look().await;
+    let states = [1, 2, 3].map(|number| seen(&sight, number).directory);
+    assert_eq!(states, [DirectoryState::Present, DirectoryState::Missing, DirectoryState::NotADirectory]);
+    assert_eq!(sight.snapshot.nodes[1].node.status, Status::Dead);
+
+    fs::remove_file(storage.join(MARK)).expect("it is ours");
+    let sight = scene.look().await;
+    assert_eq!(seen(&sight, 2).directory, DirectoryState::Unknown);
+    assert_eq!(sight.snapshot.nodes[1].node.status, Status::Stopped, "nothing is known of it");
+}
+
+#[tokio::test]
+async fn what_the_manager_cannot_tell_is_a_warning_and_no_death() {
+    let mut scene = Scene::new();
+    let recorded = scene.recorded(1, None).await;
+    scene.recorded(2, None).await;
+    for number in 1..=2 {
+        scene.world.fail(Operation::Inspect, NodeId(number), "the bus is down");
+    }
+    let sight = scene.look().await;
+    assert_eq!(sight.snapshot.nodes[0].node, recorded);
+    assert_eq!(seen(&sight, 1).answer, Answer::NotAsked);
+    insta::assert_snapshot!(sight.warnings.join("\n"), @"nothing is known of antnode0001, antnode0002: the bus is down");
+}
+
+#[tokio::test]
+async fn f35_numbers_whose_ports_others_hold_are_blocked() {
+    let mut scene = Scene::new();
+    scene.recorded(1, None).await;
+    let ports = |number| scene.ports.ports(number);
+    let _udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, ports(4).node)).expect("it is free");
+    let _tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, ports(6).metrics)).expect("it is free");
+    let _own = UdpSocket::bind((Ipv4Addr::LOCALHOST, ports(1).node)).expect("it is free");
+    let _unused = TcpListener::bind((Ipv4Addr::LOCALHOST, ports(8).rpc)).expect("it is free");
+    let sight = scene.look().await;
+    let expected =
+        [(4, format!("UDP port {} is in use", ports(4).node)), (6, format!("TCP port {} is in use", ports(6).metrics))];
+    let found: Vec<(u32, String)> =
+        blocked(&sight).into_iter().filter(|(number, _)| *number < 1_000).map(|(n, by)| (n, by.to_owned())).collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_port_that_a_node_was_recorded_with_blocks_the_number_it_belongs_to() {
+    let mut scene = Scene::new();
+    let own = scene.ports.ports(1);
+    let odd = Ports { metrics: scene.ports.ports(5).metrics, ..own };
+    scene.recorded(1, Some(odd)).await;
+    let sight = scene.look().await;
+    let found = blocked(&sight).into_iter().find(|(number, _)| *number == 5);
+    assert_eq!(found, Some((5, format!("port {} is that of antnode0001", odd.metrics).as_str())));
+}
+
+/// A test node that answers in the place of a process in memory.
+struct Answering(Child);
+
+impl Answering {
+    fn start(node: &Node) -> Self {
+        let child = Command::new(test_node("0.4.18"))
+            .arg("--root-dir")
+            .arg(&node.spec.root_dir)
+            .args(["--port", &node.spec.ports.node.to_string()])
+            .args(["--metrics-server-port", &node.spec.ports.metrics.to_string()])
+            .args(["--rewards-address", &node.spec.wallet])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, node.spec.ports.metrics)).is_err() {
+            assert!(Instant::now() < deadline, "it does not listen after a minute");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self(child)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_tells_is_taken_over() {
+    let mut scene = Scene::new();
+    let node = scene.recorded(1, None).await;
+    scene.recorded(2, None).await;
+    let _answering = Answering::start(&node);
+    let sight = scene.look().await;
+    assert!(matches!(seen(&sight, 1).process, Ok(ProcessState::Running { .. })));
+    assert!(matches!(seen(&sight, 1).answer, Answer::Node { .. }));
+    assert_eq!(seen(&sight, 2).answer, Answer::Refused);
+    let told = &sight.snapshot.nodes[0].node;
+    assert_eq!(told.status, Status::Running, "it lives and answers");
+    assert_eq!(told.version.as_ref().map(ToString::to_string).as_deref(), Some("0.4.18"));
+    assert!(told.peer_id.is_some() && told.reading.is_some());
+    let surveyed = sight.events.iter().find_map(|event| match event {
+        Event::Surveyed { readings } => Some(readings.iter().map(|told| told.id.0).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(surveyed, Some(vec![1]));
+
+    scene.machine.store.apply(crate::NOW, &sight.events).expect("it is recorded");
+    assert_eq!(scene.machine.store.load().expect("it is read").nodes[0], *told, "the record is what was seen");
+}
+
+#[tokio::test]
+async fn f31_an_answer_for_another_peer_changes_nothing() {
+    let mut scene = Scene::new();
+    let mut node = scene.recorded(1, None).await;
+    node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned());
+    let row = Event::Settled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
+    scene.machine.store.apply(crate::NOW, &[row]).expect("it is recorded");
+    let _answering = Answering::start(&node);
+    let sight = scene.look().await;
+    assert_eq!(sight.snapshot.nodes[0].node, node);
+    assert!(!sight.events.iter().any(|event| matches!(event, Event::Surveyed { .. })));
+}

@@ -1,0 +1,208 @@
+//! Laws of every plan, over machines of any kind.
+
+use proptest::collection::btree_map;
+use proptest::option;
+use proptest::prelude::*;
+use semver::Version;
+use wnm_core::config::Config;
+use wnm_core::decide::{Request, Selection, decide, decide_request, settle};
+use wnm_core::node::{NodeId, Status, UnixSeconds};
+use wnm_core::plan::check::{Authority, check};
+use wnm_core::plan::{Basis, Plan};
+use wnm_core::process_manager::{NumberingKind, ProcessState};
+use wnm_core::snapshot::{Answer, BlockedNumber, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+
+use crate::fleet::{self, NOW, alive};
+
+fn configs() -> impl Strategy<Value = Config> {
+    let limits = [1_u32..6, 1_u32..4, 1_u32..4, 1_u32..4];
+    (0_u32..40, limits, 1_u32..12, 1_u32..4, any::<bool>()).prop_map(|(node_cap, limits, size, groups, io)| Config {
+        node_cap,
+        max_concurrent_operations: limits[0],
+        max_concurrent_starts: limits[1],
+        max_concurrent_upgrades: limits[2],
+        max_concurrent_removals: limits[3],
+        max_node_per_container: size,
+        min_container_count: groups,
+        netio_read_less_than: if io { 1_000 } else { 0 },
+        netio_read_remove: if io { 2_000 } else { 0 },
+        ..fleet::config()
+    })
+}
+
+fn hosts() -> impl Strategy<Value = HostLoad> {
+    let percent = || prop_oneof![5 => Just(10.0), 1 => Just(70.0), 1 => 0.0..100.0];
+    (percent(), percent(), percent(), 0.0..3.0, 0_u64..4_000).prop_map(|(cpu, memory, disk, load, net)| HostLoad {
+        used_cpu_percent: cpu,
+        used_mem_percent: memory,
+        used_hd_percent: disk,
+        load_average_1: load,
+        netio_read_bytes: net,
+        ..HostLoad::default()
+    })
+}
+
+fn sights() -> impl Strategy<Value = Option<Seen>> {
+    let process = prop_oneof![
+        Just(Ok(ProcessState::Running { process: None })),
+        Just(Ok(ProcessState::Stopped { reason: None })),
+        Just(Ok(ProcessState::Waiting { reason: "it is restarted".to_owned() })),
+        Just(Ok(ProcessState::Incomplete { missing: "its program".to_owned() })),
+        Just(Ok(ProcessState::Absent)),
+        Just(Err("nobody can tell".to_owned())),
+    ];
+    let answer = prop_oneof![
+        3 => Just(alive(&fleet::node(1, Status::Running)).answer),
+        1 => Just(Answer::TimedOut),
+        1 => Just(Answer::Refused),
+        1 => Just(Answer::Foreign { said: "hello".to_owned() }),
+    ];
+    let directory = prop_oneof![
+        6 => Just(DirectoryState::Present),
+        1 => Just(DirectoryState::Missing),
+        1 => Just(DirectoryState::NotADirectory),
+        1 => Just(DirectoryState::Unknown),
+    ];
+    option::weighted(
+        0.8,
+        (process, answer, directory).prop_map(|(process, answer, directory)| Seen { process, answer, directory }),
+    )
+}
+
+fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
+    let statuses = proptest::sample::select(Status::ALL.to_vec());
+    let retry = option::weighted(0.3, -1000_i64..5_000);
+    let one = (statuses, 0_i64..1_000, option::of(15_u64..19), sights(), retry, any::<bool>());
+    btree_map(1_u32..60, one, 0..25).prop_map(|nodes| {
+        let mut snapshots = Vec::new();
+        for (number, (status, age, patch, seen, retry, held)) in nodes {
+            let mut node = fleet::node(number, status);
+            node.since = NOW - age;
+            node.born = NOW - 10 * age;
+            node.version = patch.map(|patch| Version::new(0, 4, patch));
+            node.retry_at = retry.map(|after: UnixSeconds| NOW + after);
+            node.held = held && status == Status::Stopped;
+            node.peer_id = None;
+            snapshots.push(NodeSnapshot { node, seen });
+        }
+        snapshots
+    })
+}
+
+fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
+    let numberings =
+        proptest::sample::select(vec![NumberingKind::FillGaps, NumberingKind::NeverReuse, NumberingKind::Blocks]);
+    let blocked = proptest::collection::vec(1_u32..80, 0..4);
+    (configs(), hosts(), nodes(), numberings, 0_u32..100, blocked).prop_map(
+        |(config, host, nodes, numbering, highest, blocked)| {
+            let snapshot = Snapshot {
+                host,
+                numbering,
+                highest_number_used: nodes.iter().map(|each| each.node.id().0).max().unwrap_or(0).max(highest),
+                nodes: nodes
+                    .into_iter()
+                    .map(|mut each| {
+                        let number = each.node.id().0;
+                        let blocks = numbering == NumberingKind::Blocks;
+                        each.node.spec.group = blocks.then(|| number.div_ceil(config.max_node_per_container));
+                        each
+                    })
+                    .collect(),
+                blocked: blocked
+                    .into_iter()
+                    .map(|number| BlockedNumber { number: NodeId(number), by: "somebody".to_owned() })
+                    .collect(),
+                ..fleet::machine()
+            };
+            (config, snapshot)
+        },
+    )
+}
+
+fn requests() -> impl Strategy<Value = Request> {
+    let selection = prop_oneof![
+        (1_u32..5).prop_map(Selection::Count),
+        proptest::collection::vec(1_u32..60, 1..4)
+            .prop_map(|numbers| Selection::Names(numbers.iter().map(ToString::to_string).collect())),
+    ];
+    (0_usize..9, selection).prop_map(|(kind, selection)| match kind {
+        0 => Request::Start(selection),
+        1 => Request::Stop(selection),
+        2 => Request::Restart(selection),
+        3 => Request::Upgrade(selection),
+        4 => Request::Remove(selection),
+        5 => Request::Disable(selection),
+        6 => Request::Enable(selection),
+        7 => Request::Teardown,
+        _ => Request::Add(3),
+    })
+}
+
+fn nothing_wrong(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Authority) -> Result<(), TestCaseError> {
+    let wrong = check(config, snapshot, plan, authority);
+    prop_assert!(wrong.is_empty(), "{wrong:?}\n{:#?}", plan.actions);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn every_plan_of_a_cycle_passes_the_checker((config, snapshot) in machines()) {
+        let snapshot = settle(&config, snapshot).snapshot;
+        nothing_wrong(&config, &snapshot, &decide(&config, &snapshot), Authority::Cycle)?;
+    }
+
+    #[test]
+    fn every_plan_for_a_request_passes_the_checker((config, snapshot) in machines(), request in requests()) {
+        let snapshot = settle(&config, snapshot).snapshot;
+        if let Ok(plan) = decide_request(&config, &snapshot, &request) {
+            nothing_wrong(&config, &snapshot, &plan, Authority::Owner)?;
+        }
+    }
+
+    #[test]
+    fn what_is_settled_stays_settled((config, snapshot) in machines()) {
+        let once = settle(&config, snapshot).snapshot;
+        let twice = settle(&config, once.clone());
+        prop_assert_eq!(&twice.snapshot, &once);
+        prop_assert!(twice.events.is_empty());
+    }
+
+    #[test]
+    fn no_blocked_number_is_given_to_a_new_node((config, snapshot) in machines()) {
+        let blocked: Vec<NodeId> = snapshot.blocked.iter().map(|blocked| blocked.number).collect();
+        let plan = decide(&config, &snapshot);
+        for action in &plan.actions {
+            if let wnm_core::plan::Action::Add { node } = action {
+                prop_assert!(!blocked.contains(&node.id));
+            }
+        }
+    }
+
+    #[test]
+    fn disabled_nodes_are_never_touched_by_a_cycle((config, snapshot) in machines()) {
+        let plan = decide(&config, &snapshot);
+        for each in snapshot.nodes.iter().filter(|each| each.node.status == Status::Disabled) {
+            prop_assert!(plan.actions.iter().all(|action| action.deed().map(|(_, id)| id) != Some(each.node.id())));
+        }
+    }
+
+    #[test]
+    fn the_same_snapshot_gives_the_same_plan((config, snapshot) in machines()) {
+        prop_assert_eq!(decide(&config, &snapshot), decide(&config, &snapshot));
+    }
+
+    #[test]
+    fn a_saved_plan_is_read_as_it_was((config, snapshot) in machines()) {
+        let plan = decide(&config, &snapshot);
+        let text = serde_json::to_string(&plan).expect("a plan is JSON");
+        let read: Plan = serde_json::from_str(&text).expect("and is read again");
+        prop_assert_eq!(&read, &plan);
+        prop_assert!(read.basis.changes(&Basis::of(&config, &snapshot)).is_empty());
+    }
+
+    #[test]
+    fn a_plan_does_not_hold_on_another_machine((config, snapshot) in machines(), (_, other) in machines()) {
+        let (before, after) = (Basis::of(&config, &snapshot), Basis::of(&config, &other));
+        prop_assert_eq!(before.changes(&after).is_empty(), before == after);
+    }
+}

@@ -1,0 +1,7 @@
+//! The decision engine, held to its laws, to the failings of the Python wnm, and to a fleet that runs in memory.
+
+mod convergence;
+mod failings;
+mod fleet;
+mod laws;
+mod sentences;

@@ -1,0 +1,7 @@
+//! Observation, held against real sockets, real programs and hostile texts.
+
+mod host;
+mod nodes;
+mod openmetrics;
+mod program;
+mod test_nodes;

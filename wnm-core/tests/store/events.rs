@@ -1,0 +1,210 @@
+//! Each event changes what its description says, and nothing else.
+
+use semver::Version;
+use wnm_core::container_host::GroupState;
+use wnm_core::event::{Counters, Event, NodeReading};
+use wnm_core::node::{Node, NodeId, NodeSpec, Ports, Reading, Status, Verb};
+use wnm_core::store::{Problem, Record};
+
+use crate::rows::{NOW, added, counters, group, node, reading};
+use crate::scratch;
+
+#[test]
+fn a_new_record_is_empty_and_not_initialised() {
+    let scratch = scratch();
+    assert_eq!(scratch.store.load().expect("the record is read"), Record::default());
+}
+
+#[test]
+fn a_machine_is_initialised_once() {
+    let mut scratch = scratch();
+    let begin = |value: &str, boot_time| Event::Initialised {
+        settings: vec![("node_cap".to_owned(), value.to_owned())],
+        boot_time,
+    };
+    scratch.apply(&[begin("20", 77)]);
+    let record = scratch.store.load().expect("the record is read");
+    assert!(record.initialised);
+    assert_eq!(record.settings["node_cap"], "20");
+    assert_eq!(record.last_stopped_at, 77);
+    assert!(matches!(scratch.refused(&[begin("30", 88)]), Problem::AlreadyInitialised));
+}
+
+#[test]
+fn a_setting_without_a_value_goes_back_to_its_default() {
+    let mut scratch = scratch();
+    let change = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    scratch.apply(&[Event::SettingsChanged { changes: vec![change("a", Some("1")), change("b", Some(""))] }]);
+    scratch.apply(&[Event::SettingsChanged { changes: vec![change("a", None), change("c", None)] }]);
+    let settings = scratch.store.load().expect("the record is read").settings;
+    assert_eq!(settings.into_iter().collect::<Vec<_>>(), [("b".to_owned(), String::new())]);
+}
+
+#[test]
+fn every_column_of_a_node_comes_back() {
+    let mut scratch = scratch();
+    let minimal = Node::new(NodeSpec { version: None, group: None, ..node(2).spec }, NOW);
+    scratch.apply(&[added(node(1)), added(minimal.clone())]);
+    assert_eq!(scratch.store.load().expect("the record is read").nodes, [node(1), minimal]);
+}
+
+#[test]
+fn a_completed_deed_replaces_the_whole_row() {
+    let mut scratch = scratch();
+    scratch.apply(&[added(node(1))]);
+    let stopped = Node { status: Status::Stopped, process: None, reading: None, trouble: None, ..node(1) };
+    scratch.apply(&[Event::Completed { verb: Verb::Stop, node: Box::new(stopped.clone()) }]);
+    assert_eq!(scratch.store.load().expect("the record is read").nodes, [stopped]);
+}
+
+#[test]
+fn the_highest_number_stays_until_the_teardown() {
+    let mut scratch = scratch();
+    scratch.apply(&[added(node(7)), added(node(3))]);
+    scratch.apply(&[Event::Forgotten { id: NodeId(7), why: "it is gone".to_owned() }]);
+    let record = scratch.store.load().expect("the record is read");
+    assert_eq!((record.highest_number_used, record.nodes.len()), (7, 1));
+    scratch.apply(&[Event::GroupSeen { group: Box::new(group(1)) }, Event::TornDown]);
+    assert_eq!(scratch.store.load().expect("the record is read"), Record::default());
+}
+
+#[test]
+fn f26_a_survey_never_touches_the_status() {
+    let mut scratch = scratch();
+    for (number, status) in (1..).zip(Status::ALL) {
+        scratch.apply(&[added(Node { status, reading: None, ..node(number) })]);
+    }
+    let told = |number| NodeReading {
+        id: NodeId(number),
+        peer_id: None,
+        version: Some(Version::new(0, 5, 0)),
+        reading: Reading { records: Some(7), ..Reading::default() },
+    };
+    // Number 99 was forgotten since it was asked.
+    scratch.apply(&[Event::Surveyed { readings: (1..=8).chain([99]).map(told).collect() }]);
+    let nodes = scratch.store.load().expect("the record is read").nodes;
+    assert_eq!(nodes.iter().map(|node| node.status).collect::<Vec<_>>(), Status::ALL);
+    for (number, seen) in (1..).zip(nodes) {
+        let expected = Node {
+            version: Some(Version::new(0, 5, 0)),
+            reading: Some(told(number).reading),
+            status: seen.status,
+            ..node(number)
+        };
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn a_reading_goes_with_its_node() {
+    let mut scratch = scratch();
+    scratch.apply(&[added(node(1)), Event::Forgotten { id: NodeId(1), why: "it is gone".to_owned() }]);
+    scratch.apply(&[added(Node { reading: None, ..node(1) })]);
+    assert_eq!(scratch.store.load().expect("the record is read").nodes[0].reading, None);
+}
+
+#[test]
+fn counters_caches_and_boots_are_kept_once() {
+    let mut scratch = scratch();
+    let later = Counters { cpu_busy: 50, boot_id: None, ..counters() };
+    scratch.apply(&[Event::Measured { counters: counters() }, Event::Measured { counters: later.clone() }]);
+    scratch.apply(&[Event::VersionCached { json: "{}".to_owned() }, Event::Rebooted { boot_time: 5 }]);
+    let record = scratch.store.load().expect("the record is read");
+    assert_eq!(record.counters, Some(later));
+    assert_eq!((record.version_cache.as_deref(), record.last_stopped_at), (Some("{}"), 5));
+}
+
+#[test]
+fn a_group_is_kept_as_it_was_last_seen() {
+    let mut scratch = scratch();
+    let gone = wnm_core::container_host::Group {
+        state: GroupState::Gone,
+        container_id: String::new(),
+        address: None,
+        ..group(2)
+    };
+    for each in [group(2), group(1), gone.clone()] {
+        scratch.apply(&[Event::GroupSeen { group: Box::new(each) }]);
+    }
+    assert_eq!(scratch.store.load().expect("the record is read").groups, [group(1), gone]);
+    scratch.apply(&[Event::GroupClosed { group: 2 }]);
+    assert_eq!(scratch.store.load().expect("the record is read").groups, [group(1)]);
+}
+
+#[test]
+fn an_adopted_node_may_be_found_twice() {
+    let mut scratch = scratch();
+    scratch.apply(&[Event::Adopted { node: Box::new(node(1)) }, Event::Adopted { node: Box::new(node(1)) }]);
+    let mut other = node(1);
+    other.spec.root_dir = "/nodes/elsewhere".into();
+    let problem = scratch.refused(&[Event::Adopted { node: Box::new(other) }]);
+    assert!(matches!(&problem, Problem::NumberTaken { number: NodeId(1), name } if name == "antnode0001"), "{problem}");
+}
+
+#[test]
+fn a_count_beyond_what_sqlite_holds_is_kept_as_the_most_it_can() {
+    let mut scratch = scratch();
+    let endless = Reading { records: Some(u64::MAX), ..reading(1) };
+    scratch.apply(&[added(Node { reading: Some(endless), ..node(1) })]);
+    let nodes = scratch.store.load().expect("the record is read").nodes;
+    let most = i64::MAX.cast_unsigned();
+    assert_eq!(nodes[0].reading.as_ref().expect("it is kept").records, Some(most));
+}
+
+/// A node that takes something of node 1.
+fn rival(change: impl FnOnce(&mut Node)) -> Event {
+    let mut rival = node(2);
+    change(&mut rival);
+    added(rival)
+}
+
+#[test]
+fn nothing_that_must_be_unique_is_there_twice() {
+    let mut scratch = scratch();
+    scratch.apply(&[added(node(1)), Event::GroupSeen { group: Box::new(group(1)) }]);
+    let ports = node(1).spec.ports;
+    let own = node(2).spec.ports;
+    let mut second = group(2);
+    second.container_id = group(1).container_id;
+    let cases = [
+        ("node.name", rival(|rival| rival.spec.name = "antnode0001".to_owned())),
+        ("node.service", rival(|rival| rival.service = "antnode0001.service".to_owned())),
+        ("node.root_dir", rival(|rival| rival.spec.root_dir = "/nodes/antnode0001".into())),
+        ("node.node_port", rival(|rival| rival.spec.ports = Ports { node: ports.node, ..own })),
+        ("node.metrics_port", rival(|rival| rival.spec.ports = Ports { metrics: ports.metrics, ..own })),
+        ("node.rpc_port", rival(|rival| rival.spec.ports = Ports { rpc: ports.rpc, ..own })),
+        ("container_group.container_id", Event::GroupSeen { group: Box::new(second) }),
+    ];
+    for (column, event) in cases {
+        // What comes before it in its slice is not recorded either.
+        let problem = scratch.refused(&[added(node(5)), event]);
+        assert!(matches!(&problem, Problem::Twice { what } if what == column), "{column}: {problem}");
+    }
+    let problem = scratch.refused(&[added(node(1))]);
+    assert!(matches!(problem, Problem::NumberTaken { number: NodeId(1), .. }), "{problem}");
+}
+
+#[test]
+fn what_is_not_known_yet_may_be_there_twice() {
+    let mut scratch = scratch();
+    let unknown = |number| {
+        let mut node = Node { service: String::new(), ..node(number) };
+        node.spec.ports = Ports { rpc: 0, ..node.spec.ports };
+        node.spec.root_dir = "".into();
+        added(node)
+    };
+    scratch.apply(&[unknown(1), unknown(2)]);
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_by_name() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut scratch = scratch();
+    let mut odd = node(1);
+    odd.spec.log_dir = std::ffi::OsString::from_vec(b"/logs/\xff".to_vec()).into();
+    let problem = scratch.refused(&[added(odd)]);
+    insta::assert_snapshot!(problem, @"log_dir /logs/� cannot be recorded: it is not UTF-8");
+    let mut none = node(1);
+    none.spec.id = NodeId(0);
+    insta::assert_snapshot!(scratch.refused(&[added(none)]), @"node antnode0001 cannot be recorded: numbers begin at 1");
+}

@@ -1,0 +1,152 @@
+//! The history tells what happened and why, newest first, and never grows without end.
+
+use wnm_core::event::Event;
+use wnm_core::node::{Node, NodeId, Status, Verb};
+use wnm_core::plan::{Effect, Reason};
+use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
+
+use crate::rows::{NOW, added, counters, group, node};
+use crate::{Scratch, scratch};
+
+fn reason() -> Reason {
+    Reason {
+        rule: "node_cap".to_owned(),
+        effect: Effect::Held,
+        text: "there are 2 nodes of 2".to_owned(),
+        nodes: vec![NodeId(2)],
+        figure: Some(2.0),
+        threshold: Some(2.0),
+    }
+}
+
+fn decided() -> Event {
+    Event::Decided { actions: vec!["survey".to_owned(), "start antnode0001".to_owned()], reasons: vec![reason()] }
+}
+
+fn history(scratch: &Scratch, filter: &HistoryFilter) -> Vec<HistoryEntry> {
+    scratch.store.history(filter).expect("the history is read")
+}
+
+fn lines(entries: &[HistoryEntry]) -> String {
+    let line = |entry: &HistoryEntry| {
+        let HistoryEntry { id, cycle, kind, node, verb, status, text, .. } = entry;
+        let node = node.map_or_else(String::new, |node| node.to_string());
+        let words = [verb.map_or("", Verb::as_str), status.map_or("", Status::as_str), text];
+        format!("{id} | {cycle} | {kind:?} | {node} | {}", words.join(" | "))
+    };
+    entries.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_event_that_matters_is_told() {
+    let mut scratch = scratch();
+    let row = || Box::new(node(1));
+    let settings = vec![("node_cap".to_owned(), "20".to_owned())];
+    let changes = vec![("node_cap".to_owned(), None), ("host".to_owned(), Some("::1".to_owned()))];
+    scratch.apply(&[
+        Event::Initialised { settings, boot_time: 1 },
+        Event::SettingsChanged { changes },
+        added(node(1)),
+        Event::Completed { verb: Verb::Add, node: row() },
+        Event::Failed { verb: Verb::Stop, node: row(), error: "it would not".to_owned() },
+        Event::Settled { from: Status::Stopped, node: row(), why: "it runs and answers".to_owned() },
+        Event::Surveyed { readings: Vec::new() },
+        Event::Measured { counters: counters() },
+        Event::VersionCached { json: "{}".to_owned() },
+        Event::Rebooted { boot_time: 2 },
+        decided(),
+        Event::GroupSeen { group: Box::new(group(1)) },
+        Event::GroupSeen { group: Box::new(group(1)) },
+        Event::GroupClosed { group: 1 },
+        Event::Adopted { node: Box::new(node(2)) },
+        Event::Noted { id: None, what: "a port was opened".to_owned() },
+        Event::Forgotten { id: NodeId(2), why: "its directory is gone".to_owned() },
+        Event::TornDown,
+    ]);
+    let mut entries = history(&scratch, &HistoryFilter::default());
+    assert!(entries.iter().all(|entry| entry.at == NOW));
+    entries.reverse();
+    insta::assert_snapshot!(lines(&entries), @"
+    1 | 1 | Initialised |  |  |  | node_cap=20
+    2 | 1 | SettingsChanged |  |  |  | node_cap back to its default, host=::1
+    3 | 1 | Intended | 1 | add | RUNNING | there is room
+    4 | 1 | Completed | 1 | add | RUNNING | 
+    5 | 1 | Failed | 1 | stop | RUNNING | it would not
+    6 | 1 | Settled | 1 |  | RUNNING | STOPPED -> RUNNING: it runs and answers
+    7 | 1 | Rebooted |  |  |  | boot time 2
+    8 | 1 | Decided |  |  |  | survey; start antnode0001
+    9 | 1 | GroupSeen |  |  |  | a1 running
+    10 | 1 | GroupClosed |  |  |  | a1
+    11 | 1 | Adopted | 2 |  | RUNNING | antnode0002.service
+    12 | 1 | Noted |  |  |  | a port was opened
+    13 | 1 | Forgotten | 2 |  |  | its directory is gone
+    14 | 1 | TornDown |  |  |  |
+    ");
+}
+
+#[test]
+fn a_decision_is_kept_whole() {
+    let mut scratch = scratch();
+    scratch.apply(&[decided()]);
+    let entries = history(&scratch, &HistoryFilter::default());
+    let actions = vec!["survey".to_owned(), "start antnode0001".to_owned()];
+    assert_eq!(entries[0].decision, Some(Decision { actions, reasons: vec![reason()] }));
+}
+
+#[test]
+fn entries_are_found_by_node_cycle_and_kind() {
+    let mut scratch = scratch();
+    let note = |id, what: &str| Event::Noted { id: Some(NodeId(id)), what: what.to_owned() };
+    scratch.apply(&[note(1, "first"), note(2, "second"), added(Node { reading: None, ..node(1) })]);
+    scratch.apply(&[note(1, "still the first cycle")]);
+    scratch.store.begin_cycle();
+    scratch.apply(&[note(1, "the second cycle")]);
+    scratch.store = Store::open(&scratch.path).expect("it is opened again");
+    scratch.apply(&[note(1, "the third cycle")]);
+
+    let texts = |filter| history(&scratch, &filter).into_iter().map(|entry| entry.text).collect::<Vec<_>>();
+    let all = HistoryFilter::default();
+    let (node, kind) = (Some(NodeId(1)), Some(EventKind::Noted));
+    assert_eq!(
+        texts(HistoryFilter { node, kind, ..all.clone() }),
+        ["the third cycle", "the second cycle", "still the first cycle", "first"]
+    );
+    assert_eq!(texts(HistoryFilter { cycle: Some(2), ..all.clone() }), ["the second cycle"]);
+    assert_eq!(
+        texts(HistoryFilter { cycle: Some(1), kind: Some(EventKind::Intended), ..all.clone() }),
+        ["there is room"]
+    );
+    assert_eq!(texts(HistoryFilter { limit: Some(1), ..all.clone() }), ["the third cycle"]);
+    assert_eq!(texts(HistoryFilter { node: Some(NodeId(9)), ..all }), Vec::<String>::new());
+}
+
+#[test]
+fn a_refused_slice_tells_nothing() {
+    let mut scratch = scratch();
+    scratch.apply(&[added(node(1))]);
+    scratch.refused(&[Event::Noted { id: None, what: "never".to_owned() }, added(node(1))]);
+    assert_eq!(history(&scratch, &HistoryFilter::default()).len(), 1);
+}
+
+#[test]
+fn old_decisions_go_and_what_was_done_stays() {
+    let mut scratch = scratch();
+    scratch.apply(&[added(node(1))]);
+    let decisions: Vec<Event> = (0..4_330).map(|_| decided()).collect();
+    scratch.apply(&decisions);
+    let kind = Some(EventKind::Decided);
+    assert_eq!(history(&scratch, &HistoryFilter { kind, ..HistoryFilter::default() }).len(), 4_320);
+    let node = Some(NodeId(1));
+    assert_eq!(history(&scratch, &HistoryFilter { node, ..HistoryFilter::default() }).len(), 1);
+}
+
+#[test]
+fn the_history_has_an_end_and_its_numbers_go_on() {
+    let mut scratch = scratch();
+    let notes: Vec<Event> = (0..100_050).map(|_| Event::Noted { id: None, what: "it rained".to_owned() }).collect();
+    scratch.apply(&notes);
+    scratch.apply(&[decided()]);
+    let entries = history(&scratch, &HistoryFilter::default());
+    assert_eq!(entries.len(), 100_000);
+    assert_eq!((entries[0].id, entries[99_999].id), (100_051, 52));
+}

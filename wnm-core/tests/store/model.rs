@@ -1,0 +1,165 @@
+//! Whatever the store is told, it holds what a naive model in memory holds, also after it was closed.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use wnm_core::container_host::Group;
+use wnm_core::event::{Counters, Event, NodeReading};
+use wnm_core::node::{Node, NodeId, Status, Verb};
+use wnm_core::store::{Record, Store};
+
+use crate::rows::{self, NOW};
+use crate::scratch;
+
+/// The record, as its events are described, with nothing of SQL.
+#[derive(Debug, Clone, Default)]
+struct Model {
+    record: Record,
+    nodes: BTreeMap<u32, Node>,
+    groups: BTreeMap<u32, Group>,
+}
+
+/// The model refuses a slice as the store does: by an error, and with no change.
+#[derive(Debug)]
+struct Refused;
+
+impl Model {
+    fn apply_all(&mut self, events: &[Event]) -> Result<(), Refused> {
+        let mut changed = self.clone();
+        events.iter().try_for_each(|event| changed.apply(event))?;
+        changed.record.nodes = changed.nodes.values().cloned().collect();
+        changed.record.groups = changed.groups.values().cloned().collect();
+        *self = changed;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), Refused> {
+        match event.clone() {
+            Event::Initialised { settings, boot_time } => {
+                if std::mem::replace(&mut self.record.initialised, true) {
+                    return Err(Refused);
+                }
+                self.record.settings.extend(settings);
+                self.record.last_stopped_at = boot_time;
+            }
+            Event::SettingsChanged { changes } => {
+                for (name, value) in changes {
+                    match value {
+                        Some(value) => drop(self.record.settings.insert(name, value)),
+                        None => drop(self.record.settings.remove(&name)),
+                    }
+                }
+            }
+            Event::Intended { verb: Verb::Add, node, .. } if self.nodes.contains_key(&node.id().0) => {
+                return Err(Refused);
+            }
+            Event::Adopted { node }
+                if self.nodes.get(&node.id().0).is_some_and(|known| known.spec.root_dir != node.spec.root_dir) =>
+            {
+                return Err(Refused);
+            }
+            Event::Intended { node, .. }
+            | Event::Completed { node, .. }
+            | Event::Failed { node, .. }
+            | Event::Settled { node, .. }
+            | Event::Adopted { node } => self.put(*node)?,
+            Event::Forgotten { id, .. } => drop(self.nodes.remove(&id.0)),
+            Event::Surveyed { readings } => {
+                for told in readings {
+                    let Some(node) = self.nodes.get_mut(&told.id.0) else { continue };
+                    node.peer_id = told.peer_id.or(node.peer_id.take());
+                    node.version = told.version.or(node.version.take());
+                    node.reading = Some(told.reading);
+                }
+            }
+            Event::Measured { counters } => self.record.counters = Some(counters),
+            Event::VersionCached { json } => self.record.version_cache = Some(json),
+            Event::Rebooted { boot_time } => self.record.last_stopped_at = boot_time,
+            Event::GroupSeen { group } => drop(self.groups.insert(group.spec.group, *group)),
+            Event::GroupClosed { group } => drop(self.groups.remove(&group)),
+            Event::TornDown => {
+                self.nodes.clear();
+                self.groups.clear();
+                self.record.highest_number_used = 0;
+            }
+            Event::Decided { .. } | Event::Noted { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, node: Node) -> Result<(), Refused> {
+        let others = self.nodes.values().filter(|other| other.id() != node.id());
+        let (spec, ports) = (&node.spec, node.spec.ports);
+        let clashes = |other: &Node| {
+            other.service == node.service
+                || other.spec.name == spec.name
+                || other.spec.root_dir == spec.root_dir
+                || other.spec.ports.node == ports.node
+                || other.spec.ports.metrics == ports.metrics
+                || other.spec.ports.rpc == ports.rpc
+        };
+        if others.into_iter().any(clashes) {
+            return Err(Refused);
+        }
+        self.record.highest_number_used = self.record.highest_number_used.max(node.id().0);
+        self.nodes.insert(node.id().0, node);
+        Ok(())
+    }
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let number = || 1_u32..6;
+    let text = any::<String>;
+    let row = || number().prop_flat_map(rows::nodes).prop_map(Box::new);
+    let verbs = [Verb::Add, Verb::Add, Verb::Start, Verb::Stop, Verb::Upgrade, Verb::Remove];
+    let verb = move || proptest::sample::select(verbs.to_vec());
+    let setting = || "[a-c]";
+    let told = (number(), proptest::option::of(text()), rows::readings());
+    let told = told.prop_map(|(id, peer_id, reading)| NodeReading { id: NodeId(id), peer_id, version: None, reading });
+    let counters = (any::<i64>(), 0..=i64::MAX.cast_unsigned(), proptest::option::of(text()));
+    prop_oneof![
+        1 => (vec((setting(), text()), 0..3), any::<i64>())
+            .prop_map(|(settings, boot_time)| Event::Initialised { settings, boot_time }),
+        2 => vec((setting(), proptest::option::of(text())), 0..3).prop_map(|changes| Event::SettingsChanged { changes }),
+        6 => (verb(), row(), text()).prop_map(|(verb, node, why)| Event::Intended { verb, node, why }),
+        4 => (verb(), row()).prop_map(|(verb, node)| Event::Completed { verb, node }),
+        2 => (verb(), row(), text()).prop_map(|(verb, node, error)| Event::Failed { verb, node, error }),
+        2 => (row(), text()).prop_map(|(node, why)| Event::Settled { from: Status::Running, node, why }),
+        2 => row().prop_map(|node| Event::Adopted { node }),
+        3 => (number(), text()).prop_map(|(id, why)| Event::Forgotten { id: NodeId(id), why }),
+        4 => vec(told, 0..4).prop_map(|readings| Event::Surveyed { readings }),
+        1 => counters.prop_map(|(at, cpu_busy, boot_id)| {
+            Event::Measured { counters: Counters { at, cpu_busy, boot_id, ..rows::counters() } }
+        }),
+        1 => text().prop_map(|json| Event::VersionCached { json }),
+        1 => any::<i64>().prop_map(|boot_time| Event::Rebooted { boot_time }),
+        1 => (1_u32..4).prop_map(|number| Event::GroupSeen { group: Box::new(rows::group(number)) }),
+        1 => (1_u32..4).prop_map(|group| Event::GroupClosed { group }),
+        1 => Just(Event::TornDown),
+        1 => (proptest::option::of(number()), text())
+            .prop_map(|(id, what)| Event::Noted { id: id.map(NodeId), what }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_record_is_what_its_events_say(slices in vec(vec(events(), 0..5), 0..8)) {
+        let mut scratch = scratch();
+        let mut model = Model::default();
+        for slice in &slices {
+            let expected = model.apply_all(slice);
+            let done = scratch.store.apply(NOW, slice);
+            prop_assert_eq!(done.is_ok(), expected.is_ok(), "{:?} of {:?}", done, slice);
+            prop_assert_eq!(&scratch.store.load().expect("the record is read"), &model.record);
+        }
+        drop(scratch.store);
+        let again = Store::open(&scratch.path).expect("it is opened again");
+        prop_assert_eq!(&again.load().expect("the record is read"), &model.record);
+        drop(again);
+        let reader = Store::open_read_only(&scratch.path).expect("it is opened for reading");
+        prop_assert_eq!(reader.load().expect("the record is read"), model.record);
+    }
+}

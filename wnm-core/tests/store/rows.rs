@@ -1,0 +1,165 @@
+//! Rows for tests: nodes and groups in which every column has something to lose, and strategies that draw them.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use semver::Version;
+use wnm_core::container_host::{Group, GroupSpec, GroupState, Range};
+use wnm_core::event::{Counters, Event};
+use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, ProcessId, Reading, Status, UnixSeconds, Verb};
+
+pub const NOW: UnixSeconds = 1_790_000_000;
+
+/// A running node about which everything is known.
+pub fn node(number: u32) -> Node {
+    let port = u16::try_from(number % 10_000).expect("it is below 10000");
+    let root_dir = format!("/nodes/antnode{number:04}");
+    let spec = NodeSpec {
+        id: NodeId(number),
+        name: NodeId(number).name(),
+        flavour: Flavour::V1,
+        program: "/usr/bin/antnode".into(),
+        version: Some(Version::new(0, 4, 17)),
+        binary: format!("{root_dir}/antnode").into(),
+        log_dir: format!("/logs/antnode{number:04}").into(),
+        root_dir: root_dir.into(),
+        bootstrap_cache_dir: "/nodes/bootstrap-cache".into(),
+        ports: Ports { node: 55_000 + port, metrics: 13_000 + port, rpc: 30_000 + port },
+        wallet: "0x00455d78f850b0358E8cea5be24d415E01E107CF".to_owned(),
+        network: "evm-arbitrum-one".to_owned(),
+        no_upnp: true,
+        environment: vec![("RUST_LOG".to_owned(), "in fo\n'\"".to_owned())],
+        start_args: vec!["--alpha".to_owned(), String::new()],
+        group: Some(1),
+    };
+    Node {
+        service: format!("antnode{number:04}.service"),
+        status: Status::Running,
+        version: Some("0.4.17-rc.1+build.5".parse().expect("it is a version")),
+        peer_id: Some(format!("12D3KooWPeer{number}")),
+        process: Some(ProcessId { pid: 4_000 + number, start_time: 99 }),
+        held: true,
+        failures: 3,
+        retry_at: Some(NOW + 60),
+        trouble: Some("it was tired".to_owned()),
+        reading: Some(reading(number)),
+        ..Node::new(spec, NOW - 1_000)
+    }
+}
+
+/// What a node tells that tells everything.
+pub fn reading(number: u32) -> Reading {
+    let count = |place: u64| Some(u64::from(number) * 100 + place);
+    Reading {
+        uptime_seconds: count(1),
+        records: count(2),
+        relevant_records: count(3),
+        max_records: count(4),
+        puts: count(5),
+        gets: count(6),
+        connected_peers: count(7),
+        open_connections: count(8),
+        peers_in_routing_table: count(9),
+        bad_peers: count(10),
+        shunned: count(11),
+        network_size: count(12),
+        payments: count(13),
+        live_time: count(14),
+        rewards: Some("24691357802469137000000000000001".to_owned()),
+        memory_megabytes: Some(201.5),
+        cpu_percent: Some(0.1),
+    }
+}
+
+pub fn added(node: Node) -> Event {
+    Event::Intended { verb: Verb::Add, node: Box::new(node), why: "there is room".to_owned() }
+}
+
+pub fn group(number: u32) -> Group {
+    let first = u16::try_from(number * 200).expect("it is small");
+    Group {
+        spec: GroupSpec {
+            group: number,
+            name: format!("a{number}"),
+            image: "wnm-antnode".to_owned(),
+            node_ports: Range { first: 55_000 + first, last: 55_199 + first },
+            metrics_ports: Range { first: 13_000 + first, last: 13_199 + first },
+        },
+        container_id: format!("c0ffee{number}"),
+        container_name: format!("wnm-a{number}"),
+        address: Some("10.72.0.2".parse().expect("it is an address")),
+        state: GroupState::Running,
+    }
+}
+
+pub fn counters() -> Counters {
+    Counters {
+        at: NOW,
+        boot_time: NOW - 9_000,
+        boot_id: Some("5d0b3c1e".to_owned()),
+        uptime_milliseconds: 9_000_000,
+        cpu_busy: 1,
+        cpu_total: 2,
+        disk_read: 3,
+        disk_written: 4,
+        net_received: 5,
+        net_sent: 6,
+    }
+}
+
+fn versions() -> impl Strategy<Value = Option<Version>> {
+    option::of(
+        (0_u64..9, 0_u64..99, prop_oneof![Just(""), Just("-rc.1")])
+            .prop_map(|(minor, patch, pre)| format!("0.{minor}.{patch}{pre}").parse().expect("it is a version")),
+    )
+}
+
+fn counts() -> impl Strategy<Value = Option<u64>> {
+    option::of(0..=i64::MAX.cast_unsigned())
+}
+
+pub fn readings() -> impl Strategy<Value = Reading> {
+    let figures = option::of(prop_oneof![Just(0.0), proptest::num::f64::NORMAL]);
+    let counts = (counts(), counts(), counts(), counts(), counts());
+    (counts, figures, option::of("[0-9]{1,40}")).prop_map(|((one, two, three, four, five), figure, rewards)| Reading {
+        uptime_seconds: one,
+        records: two,
+        puts: three,
+        shunned: four,
+        live_time: five,
+        rewards,
+        memory_megabytes: figure,
+        cpu_percent: figure,
+        ..Reading::default()
+    })
+}
+
+/// Nodes of a number, any text in them; now and then with the ports or the service of another number.
+pub fn nodes(number: u32) -> impl Strategy<Value = Node> {
+    let texts = (any::<String>(), vec((any::<String>(), any::<String>()), 0..3), vec(any::<String>(), 0..3));
+    let status = proptest::sample::select(Status::ALL.to_vec());
+    let process = option::of((1_u32.., 0..=i64::MAX.cast_unsigned()));
+    let life = (status, any::<i64>(), process, option::of(any::<String>()), option::of(any::<i64>()), any::<bool>());
+    let clash = prop_oneof![8 => Just((number, number)), 1 => (1_u32..6, Just(number)), 1 => (Just(number), 1_u32..6)];
+    (texts, life, versions(), option::of(readings()), clash).prop_map(
+        move |((wallet, environment, start_args), life, version, reading, (ports, service))| {
+            let (status, since, process, trouble, retry_at, held) = life;
+            let base = node(number);
+            let ports = node(ports).spec.ports;
+            Node {
+                spec: NodeSpec { wallet, environment, start_args, ports, version: version.clone(), ..base.spec },
+                service: node(service).service,
+                status,
+                since,
+                process: process.map(|(pid, start_time)| ProcessId { pid, start_time }),
+                peer_id: trouble.clone(),
+                trouble,
+                retry_at,
+                held,
+                version,
+                reading,
+                ..node(number)
+            }
+        },
+    )
+}

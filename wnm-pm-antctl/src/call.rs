@@ -1,0 +1,152 @@
+//! A call is one run of antctl: under our lock, with a time limit, and told apart by what it does, not by what it claims.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wnm_core::command::{Command, CommandError, CommandRunner, Output};
+use wnm_core::process_manager::ManagerError;
+
+use crate::parse::{self, Registry};
+use crate::places::Places;
+
+/// How long we wait for others' calls: starting a hundred nodes takes antctl six minutes.
+const PATIENCE: Duration = Duration::from_mins(15);
+
+/// Runs antctl.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub runner: Arc<dyn CommandRunner>,
+    pub antctl: PathBuf,
+    pub debug: bool,
+    pub backtrace: Option<String>,
+    pub places: Places,
+}
+
+impl Caller {
+    /// Takes the lock that keeps two calls apart, whoever makes them through wnm. The kernel releases it when the process
+    /// ends, however it ends.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made, or others hold it for fifteen minutes.
+    pub(crate) async fn lock(&self) -> Result<File, ManagerError> {
+        let path = self.places.lock();
+        let trouble = |source| ManagerError::Io { doing: "lock", path: path.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o755).create(&self.places.base).map_err(trouble)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(trouble)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(trouble(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                    let minutes = PATIENCE.as_secs() / 60;
+                    return Err(ManagerError::Failed(format!(
+                        "another wnm kept {} locked for {minutes} minutes\nhint: see what it does: `ps -ef | grep antctl`",
+                        path.display()
+                    )));
+                }
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    /// Runs antctl with a refresh that talks to no node: the usual one hangs for ever when one node of all does not
+    /// answer. It also says nothing, so `quiet` is for what `status --json` and systemd tell better.
+    pub(crate) async fn quiet(&self, arguments: Vec<OsString>, seconds: u64) -> Result<Output, CommandError> {
+        self.run(std::iter::once("-v".into()).chain(arguments).collect(), seconds).await
+    }
+
+    /// Runs antctl to its end, whatever its exit code.
+    pub(crate) async fn run(&self, arguments: Vec<OsString>, seconds: u64) -> Result<Output, CommandError> {
+        let mut command = Command::new(&self.antctl).timeout(Duration::from_secs(seconds));
+        if self.debug {
+            command = command.arg("--debug");
+        }
+        command = command.args(arguments);
+        if let Some(depth) = &self.backtrace {
+            command = command.env("RUST_BACKTRACE", depth);
+        }
+        if let Some(directory) = &self.places.runtime_dir {
+            command = command.env("XDG_RUNTIME_DIR", directory);
+        }
+        let output = self.runner.run(&command).await;
+        if let Ok(output) = &output {
+            let complaint = parse::complaint(output);
+            tracing::debug!(command = command.display(), code = output.code, complaint, "antctl ended");
+        }
+        output
+    }
+
+    /// antctl's registry, with what it found alive just now.
+    ///
+    /// # Errors
+    /// When antctl cannot read it, cannot be run, or says nothing about a registry that is not empty.
+    pub(crate) async fn registry(&self) -> Result<Registry, ManagerError> {
+        for _ in 0..4 {
+            let output = self.run(vec!["status".into(), "--json".into()], 300).await?;
+            if !output.success() {
+                return Err(self.unreadable(&parse::complaint(&output)));
+            }
+            match parse::registry(&output.stdout) {
+                Ok(Some(registry)) => return Ok(registry),
+                // It wrote nothing: it found nothing, or read while another antctl was writing.
+                Ok(None) if self.is_empty() => return Ok(Registry::default()),
+                Ok(None) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) => return Err(self.unreadable(&error.to_string())),
+            }
+        }
+        let registry = self.places.registry();
+        match fs::metadata(&registry) {
+            // Any call of root's antctl makes an empty file.
+            Ok(data) if data.len() == 0 => Ok(Registry::default()),
+            _ => Err(self.unreadable(&format!("antctl says nothing, though {} is not empty", registry.display()))),
+        }
+    }
+
+    fn unreadable(&self, reason: &str) -> ManagerError {
+        let registry = self.places.registry();
+        ManagerError::Failed(format!(
+            "antctl does not tell its nodes: {reason}\nhint: its record is {}; when that is damaged, restore it, or start \
+             again with `wnm teardown`",
+            registry.display()
+        ))
+    }
+
+    /// Whether antctl's record holds no node, told without antctl.
+    fn is_empty(&self) -> bool {
+        match fs::read_to_string(self.places.registry()) {
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            Ok(text) => text.contains("\"nodes\":[]"),
+        }
+    }
+}
+
+/// `--service-name` before each name.
+pub(crate) fn named<'a>(verb: &[&str], services: impl IntoIterator<Item = &'a String>) -> Vec<OsString> {
+    let names = services.into_iter().flat_map(|service| ["--service-name", service]);
+    verb.iter().copied().chain(names).map(OsString::from).collect()
+}
+
+/// What failed for all, said to each.
+pub(crate) fn to_all<T>(count: usize, error: &ManagerError) -> Vec<Result<T, ManagerError>> {
+    (0..count).map(|_| Err(again(error))).collect()
+}
+
+/// The same error once more.
+pub(crate) fn again(error: &ManagerError) -> ManagerError {
+    match error {
+        ManagerError::Command(error) => ManagerError::Command(error.clone()),
+        ManagerError::Program { path, reason } => ManagerError::Program { path: path.clone(), reason: reason.clone() },
+        ManagerError::Unusable { what, reason } => {
+            ManagerError::Unusable { what: what.clone(), reason: reason.clone() }
+        }
+        ManagerError::PortInUse { protocol, port, holder } => {
+            ManagerError::PortInUse { protocol, port: *port, holder: holder.clone() }
+        }
+        other => ManagerError::Failed(other.to_string()),
+    }
+}

@@ -1,0 +1,145 @@
+//! What of a node antctl cannot carry: it writes unit files without quoting anything, and hands on only the options it knows.
+
+use wnm_core::flavour;
+use wnm_core::node::{Flavour, NodeSpec};
+use wnm_core::process_manager::{ManagerError, Mode};
+
+use crate::AntctlSettings;
+use crate::render::{log_parent, parent};
+
+/// Options of antnode that antctl hands on, and what antctl calls them; those with a value take exactly one.
+const HANDED_ON: [(&str, &str, bool); 11] = [
+    ("--alpha", "--alpha", false),
+    ("--first", "--first", false),
+    ("--ignore-cache", "--ignore-cache", false),
+    ("--local", "--local", false),
+    ("--relay", "--relay", false),
+    ("--write-older-cache-files", "--write-older-cache-files", false),
+    ("--ip", "--node-ip", true),
+    ("--log-format", "--log-format", true),
+    ("--network-contacts-url", "--network-contacts-url", true),
+    ("--network-id", "--network-id", true),
+    ("--peer", "--peer", true),
+];
+
+/// Refuses what antctl would bend or drop on its way into a unit file.
+///
+/// # Errors
+/// [`ManagerError::Unusable`] names the value and what is wrong with it.
+pub(crate) fn check(spec: &NodeSpec, settings: &AntctlSettings) -> Result<(), ManagerError> {
+    flavour::check(spec)?;
+    if spec.flavour == Flavour::V2 {
+        return Err(unusable(format!("the flavour of {}", spec.name), "antctl runs antnode (v1) only"));
+    }
+    for (name, value) in &spec.environment {
+        let proper = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !proper || name.starts_with(|first: char| first.is_ascii_digit()) {
+            let what = format!("the environment variable {name:?}");
+            return Err(unusable(what, "systemd knows names of letters, digits and _ only"));
+        }
+        // antctl writes Environment="NAME=value" as it is.
+        if let Some(bad) = value
+            .chars()
+            .find(|character| matches!(character, '"' | '\\' | '%') || (character.is_control() && *character != '\t'))
+        {
+            let what = format!("the value {value:?} of the environment variable {name}");
+            return Err(unusable(what, &format!("antctl would write {bad:?} into a unit file unquoted")));
+        }
+    }
+    if settings.mode != Mode::Zen {
+        word("node_storage", &parent(&spec.root_dir).display().to_string())?;
+        word("log_dir", &log_parent(spec).display().to_string())?;
+    }
+    // antctl calls the node's copy as the original is called.
+    let program = spec.program.file_name().unwrap_or_default();
+    word("the node program's name", &program.to_string_lossy())?;
+    handed_on(spec).map(drop)
+}
+
+/// A word of a unit file's command line, where nothing is quoted.
+fn word(what: &str, value: &str) -> Result<(), ManagerError> {
+    let bent = |character: &char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '"' | '\'' | '\\' | '%' | '$')
+    };
+    match value.chars().find(bent) {
+        Some(bad) => {
+            Err(unusable(format!("{what} {value:?}"), &format!("antctl would write {bad:?} into a unit file unquoted")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The owner's own arguments in antctl's words.
+pub(crate) fn handed_on(spec: &NodeSpec) -> Result<Vec<String>, ManagerError> {
+    let mut words = Vec::new();
+    let mut given = spec.start_args.iter();
+    while let Some(argument) = given.next() {
+        let (option, glued) = match argument.split_once('=') {
+            Some((option, value)) => (option, Some(value.to_owned())),
+            None => (argument.as_str(), None),
+        };
+        let what = || format!("the argument {argument:?}");
+        let known = HANDED_ON.iter().find(|(name, _, _)| *name == option);
+        let Some((_, antctls, takes_value)) = known else {
+            return Err(unusable(what(), "antctl has no way to hand it to a node"));
+        };
+        if words.iter().any(|word| word == antctls) {
+            return Err(unusable(what(), "antctl would join it with the other one"));
+        }
+        words.push((*antctls).to_owned());
+        let value = if *takes_value { glued.or_else(|| given.next().cloned()) } else { glued };
+        match (takes_value, value) {
+            (false, None) => {}
+            (true, Some(value)) => {
+                word(option, &value)?;
+                words.push(value);
+            }
+            (true, None) => return Err(unusable(what(), "its value is missing")),
+            (false, Some(_)) => return Err(unusable(what(), "it takes no value")),
+        }
+    }
+    Ok(words)
+}
+
+fn unusable(what: String, reason: &str) -> ManagerError {
+    let reason = reason.to_owned();
+    ManagerError::Unusable { what, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::tests::{settings, spec};
+
+    #[test]
+    fn what_antctl_would_bend_is_refused_by_name() {
+        let refused = |change: fn(&mut NodeSpec)| {
+            let mut spec = spec(7);
+            change(&mut spec);
+            check(&spec, &settings(Mode::User)).expect_err("it cannot be used").to_string()
+        };
+        check(&spec(7), &settings(Mode::User)).expect("nothing is wrong with it");
+        let told = [
+            refused(|spec| spec.root_dir = "/srv/my nodes/antnode0007".into()),
+            refused(|spec| spec.program = "/opt/antnode 2".into()),
+            refused(|spec| spec.environment[0].1 = "say \"hi\"".to_owned()),
+            refused(|spec| spec.environment[0].0 = "9-LIVES".to_owned()),
+            refused(|spec| spec.start_args = vec!["--home-network".to_owned()]),
+            refused(|spec| spec.start_args = vec!["--peer".to_owned()]),
+            refused(|spec| spec.start_args = vec!["--peer".to_owned(), "a b".to_owned()]),
+            refused(|spec| spec.start_args = vec!["--peer=a".to_owned(), "--peer=b".to_owned()]),
+            refused(|spec| spec.flavour = Flavour::V2),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        node_storage "/srv/my nodes" cannot be used: antctl would write ' ' into a unit file unquoted
+        the node program's name "antnode 2" cannot be used: antctl would write ' ' into a unit file unquoted
+        the value "say \"hi\"" of the environment variable A cannot be used: antctl would write '"' into a unit file unquoted
+        the environment variable "9-LIVES" cannot be used: systemd knows names of letters, digits and _ only
+        the argument "--home-network" cannot be used: antctl has no way to hand it to a node
+        the argument "--peer" cannot be used: its value is missing
+        --peer "a b" cannot be used: antctl would write ' ' into a unit file unquoted
+        the argument "--peer=b" cannot be used: antctl would join it with the other one
+        the flavour of antnode0007 cannot be used: antctl runs antnode (v1) only
+        "#);
+    }
+}

@@ -1,0 +1,124 @@
+//! Leftovers are what antctl forgot: units and directories of nodes that its registry does not, or no longer, hold.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wnm_core::process_manager::{ManagerError, Mode, Outcome};
+
+use crate::Antctl;
+use crate::parse::Registry;
+use crate::sight::exists;
+
+/// A node that antctl forgot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Leftover {
+    pub service: String,
+    pub root_dir: PathBuf,
+    pub log_dir: PathBuf,
+}
+
+impl Antctl {
+    /// Whether a directory may be deleted as a node's own: it is no link, and lies inside the storage, links resolved.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotOurs`] says what is wrong with it.
+    pub(crate) fn deletable(&self, directory: &Path) -> Outcome<()> {
+        let not_ours = |reason: String| Err(ManagerError::NotOurs { path: directory.to_owned(), reason });
+        if directory.is_symlink() {
+            return not_ours("it is a symbolic link".to_owned());
+        }
+        if !exists(directory) {
+            return Ok(());
+        }
+        let real = match directory.canonicalize() {
+            Ok(real) => real,
+            Err(error) => return not_ours(error.to_string()),
+        };
+        let storages: Vec<PathBuf> = match self.settings.mode {
+            Mode::Zen => vec![self.places().nodes.clone(), "/var/log/antnode".into()],
+            _ => vec![self.settings.node_storage.clone(), self.settings.log_dir.clone()],
+        };
+        let inside = |storage: &PathBuf| {
+            storage.canonicalize().is_ok_and(|storage| real != storage && real.starts_with(storage))
+        };
+        match storages.iter().any(inside) {
+            true => Ok(()),
+            false => not_ours("it does not lie where nodes are kept".to_owned()),
+        }
+    }
+
+    /// Stops and deletes what is left of a node.
+    pub(crate) async fn clear(&self, left: &Leftover) -> Outcome<()> {
+        self.deletable(&left.root_dir)?;
+        self.deletable(&left.log_dir)?;
+        let unit = self.places().unit(&left.service);
+        let is_its = fs::read_to_string(&unit)
+            .ok()
+            .and_then(|text| command(&text))
+            .is_some_and(|line| line.root_dir == left.root_dir);
+        let service = std::slice::from_ref(&left.service);
+        if is_its {
+            self.systemd.tell(&["stop"], service).await;
+            self.systemd.tell(&["disable"], service).await;
+            delete(&unit, |path| fs::remove_file(path))?;
+        }
+        delete(&left.root_dir, |path| fs::remove_dir_all(path))?;
+        delete(&left.log_dir, |path| fs::remove_dir_all(path))?;
+        self.systemd.settle(service).await;
+        Ok(())
+    }
+
+    /// All nodes that have a unit file and no entry, and lie where nodes are kept.
+    pub(crate) fn forgotten(&self, registry: &Registry) -> Vec<Leftover> {
+        let files = fs::read_dir(&self.places().units).into_iter().flatten().flatten();
+        let units = files.filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let service = name.strip_suffix(".service")?.to_owned();
+            service.strip_prefix("antnode")?.parse::<u32>().ok()?;
+            let line = command(&fs::read_to_string(file.path()).ok()?)?;
+            Some(Leftover { service, ..line })
+        });
+        let known = |left: &Leftover| registry.present().any(|entry| entry.service_name == left.service);
+        let mut forgotten: Vec<_> =
+            units.filter(|left| !known(left) && self.deletable(&left.root_dir).is_ok()).collect();
+        forgotten.sort_by(|a, b| a.service.cmp(&b.service));
+        forgotten
+    }
+}
+
+/// What a unit file of antctl's tells of its node.
+fn command(unit: &str) -> Option<Leftover> {
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
+    let words: Vec<&str> = line.split(' ').collect();
+    let value = |option: &str| {
+        let at = words.iter().position(|word| *word == option)?;
+        words.get(at + 1).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let (root_dir, log_dir) = (value("--root-dir")?, value("--log-output-dest")?);
+    Some(Leftover { service: String::new(), root_dir, log_dir })
+}
+
+fn delete(path: &Path, how: impl Fn(&Path) -> std::io::Result<()>) -> Outcome<()> {
+    match how(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(ManagerError::Io { doing: "delete", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_file_tells_where_its_node_lies() {
+        let unit = "[Unit]\nDescription=antnode1\n[Service]\nExecStart=/var/antctl/services/antnode1/antnode --rpc \
+                    127.0.0.1:39533 --root-dir /var/antctl/services/antnode1 --log-output-dest /var/log/antnode/antnode1 \
+                    --port 55001\nRestart=on-success\nUser=ant";
+        let left = command(unit).expect("it is antctl's");
+        assert_eq!(left.root_dir, Path::new("/var/antctl/services/antnode1"));
+        assert_eq!(left.log_dir, Path::new("/var/log/antnode/antnode1"));
+        assert_eq!(command("[Service]\nExecStart=/bin/true\n"), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Places are the paths that antctl settles by itself: by who calls it, not by what it is told.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use wnm_core::process_manager::ManagerError;
+
+/// Where antctl keeps what it keeps, for the user that runs wnm.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Whether antctl works in the machine's name: it does for root, and for nobody else.
+    pub system: bool,
+    /// Where its registry lies.
+    pub base: PathBuf,
+    /// Where it keeps nodes when it is not told where.
+    pub nodes: PathBuf,
+    /// Where it writes unit files.
+    pub units: PathBuf,
+    /// systemd's directory for this user's programs, when the environment does not name it: under cron it does not.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+impl Places {
+    /// The places of the user that runs wnm.
+    ///
+    /// # Errors
+    /// [`ManagerError::Unavailable`] when that user has no home.
+    pub(crate) fn own(manager: &str) -> Result<Self, ManagerError> {
+        let user = rustix::process::geteuid();
+        if user.is_root() {
+            let base = PathBuf::from("/var/antctl");
+            let nodes = base.join("services");
+            return Ok(Self { system: true, base, nodes, units: "/etc/systemd/system".into(), runtime_dir: None });
+        }
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let home = home.ok_or_else(|| ManagerError::Unavailable {
+            manager: manager.to_owned(),
+            reason: "this user has no home directory, and antctl keeps everything there".to_owned(),
+            hint: "set HOME".to_owned(),
+        })?;
+        let (data, config) = match cfg!(target_os = "macos") {
+            true => (home.join("Library/Application Support"), home.join("Library/Application Support")),
+            false => (named_or("XDG_DATA_HOME", &home, ".local/share"), named_or("XDG_CONFIG_HOME", &home, ".config")),
+        };
+        let base = data.join("autonomi/node");
+        let runtime_dir = PathBuf::from(format!("/run/user/{}", user.as_raw()));
+        let unnamed = std::env::var_os("XDG_RUNTIME_DIR").is_none() && runtime_dir.is_dir();
+        Ok(Self {
+            system: false,
+            nodes: base.clone(),
+            base,
+            units: config.join("systemd/user"),
+            runtime_dir: unnamed.then_some(runtime_dir),
+        })
+    }
+
+    /// antctl's record of its nodes.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.base.join("node_registry.json")
+    }
+
+    /// Our lock on it: antctl has none.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.base.join("wnm-antctl.lock")
+    }
+
+    /// Where a node's program waits while its successor is tried.
+    pub(crate) fn previous(&self, service: &str) -> PathBuf {
+        self.base.join("wnm-previous").join(service)
+    }
+
+    /// The unit file of a node.
+    pub(crate) fn unit(&self, service: &str) -> PathBuf {
+        self.units.join(format!("{service}.service"))
+    }
+}
+
+/// A directory that the environment names absolutely, else the usual one.
+fn named_or(variable: &str, home: &Path, usual: &str) -> PathBuf {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    named.filter(|path| path.is_absolute()).unwrap_or_else(|| home.join(OsStr::new(usual)))
+}

@@ -1,0 +1,130 @@
+//! The container as the tests see it: managers, nodes to add, and what systemd and antctl say without wnm.
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use wnm_core::command::SystemRunner;
+use wnm_core::node::{NodeRef, NodeSpec};
+use wnm_core::port_use::Protocol;
+use wnm_core::process_manager::{Created, ManagerError, Mode, ProcessManager, ProcessState};
+use wnm_core::testing::{ContractWorld, HostWorld};
+use wnm_pm_antctl::{Antctl, AntctlSettings};
+
+use crate::container::tool;
+
+/// A peer that nobody is; with it a node runs on alone.
+const NOBODY: &str = "/ip4/127.0.0.1/udp/9/quic-v1/p2p/12D3KooWKdoyTc3S1YuoQoUbhihMRrPvZGv4FWyDAqt8ps8t9ygT";
+
+/// Nodes of this test, in a container of its own.
+pub struct World {
+    host: HostWorld,
+    directory: PathBuf,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let root = rustix::process::geteuid().is_root();
+        // antctl's own user has to get there.
+        let directory = PathBuf::from(if root { "/srv/wnm" } else { "/home/resident/wnm" });
+        std::fs::create_dir_all(&directory).expect("the container is this test's own");
+        Self { host: HostWorld::new(&directory), directory }
+    }
+
+    pub fn manager(&self, mode: Mode) -> Antctl {
+        self.try_manager(mode).expect("this user may use antctl")
+    }
+
+    pub fn try_manager(&self, mode: Mode) -> Result<Antctl, ManagerError> {
+        Antctl::new(self.settings(mode), Arc::new(SystemRunner))
+    }
+
+    pub fn settings(&self, mode: Mode) -> AntctlSettings {
+        AntctlSettings {
+            mode,
+            antctl_path: tool("antctl"),
+            antctl_debug: false,
+            antctl_version: None,
+            rust_backtrace: None,
+            node_storage: self.host.node_storage(),
+            log_dir: self.directory.join("log"),
+        }
+    }
+
+    /// What a node of the real antnode shall be.
+    pub fn real(&self, number: u32) -> NodeSpec {
+        NodeSpec {
+            program: tool("antnode"),
+            environment: vec![],
+            start_args: vec!["--peer".to_owned(), NOBODY.to_owned()],
+            ..self.host.spec(number)
+        }
+    }
+
+    /// Adds nodes; answers them as the record would hold them.
+    pub async fn create(&self, manager: &Antctl, specs: &[NodeSpec]) -> Vec<NodeRef> {
+        let created = manager.create(specs).await;
+        specs.iter().zip(created).map(|(spec, created)| reference(spec, created.expect("it is added"))).collect()
+    }
+
+    pub async fn state(&self, manager: &Antctl, node: &NodeRef) -> ProcessState {
+        let mut states = manager.inspect(std::slice::from_ref(node)).await;
+        states.remove(0).expect("it can be looked at")
+    }
+
+    /// The program that antctl's units run under this user's systemd.
+    pub fn systemctl(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("systemctl");
+        if !rustix::process::geteuid().is_root() {
+            command.arg("--user").env("XDG_RUNTIME_DIR", "/run/user/1000");
+        }
+        command.args(arguments).output().expect("systemctl can be run")
+    }
+
+    /// antctl without wnm.
+    pub fn antctl(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(tool("antctl"));
+        if !rustix::process::geteuid().is_root() {
+            command.env("XDG_RUNTIME_DIR", "/run/user/1000");
+        }
+        command.args(arguments).output().expect("antctl can be run")
+    }
+
+    pub fn unit(&self, service: &str) -> PathBuf {
+        let root = rustix::process::geteuid().is_root();
+        let units = if root { "/etc/systemd/system" } else { "/home/resident/.config/systemd/user" };
+        Path::new(units).join(format!("{service}.service"))
+    }
+
+    pub fn registry(&self) -> PathBuf {
+        let root = rustix::process::geteuid().is_root();
+        let base = if root { "/var/antctl" } else { "/home/resident/.local/share/autonomi/node" };
+        Path::new(base).join("node_registry.json")
+    }
+}
+
+fn reference(spec: &NodeSpec, created: Created) -> NodeRef {
+    let Created { service, root_dir, binary, log_dir } = created;
+    NodeRef { spec: NodeSpec { root_dir, binary, log_dir, ..spec.clone() }, service, process: None }
+}
+
+#[async_trait]
+impl ContractWorld for World {
+    fn spec(&self, number: u32) -> NodeSpec {
+        self.host.spec(number)
+    }
+
+    async fn listens(&self, spec: &NodeSpec) -> bool {
+        self.host.listens(spec).await
+    }
+
+    async fn kill(&self, spec: &NodeSpec) {
+        self.host.kill(spec).await;
+    }
+
+    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send> {
+        self.host.occupy(protocol, port).await
+    }
+}

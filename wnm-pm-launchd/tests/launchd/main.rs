@@ -1,0 +1,203 @@
+//! The launchd manager against a stand-in for launchctl that keeps real processes alive, and its property lists against
+//! Python's plistlib and libplist. Neither replaces a Mac.
+//!
+//! Needs Python 3.
+
+mod plists;
+mod world;
+
+use std::fs;
+use std::sync::Arc;
+
+use wnm_core::process_manager::{Mode, ProcessManager, ProcessState};
+use wnm_core::testing::{ContractWorld, contract, skip, test_node_that};
+use wnm_pm_launchd::Launchd;
+
+use world::World;
+
+/// Whether the stand-in can run here.
+pub fn python(test: &str) -> bool {
+    let found = std::process::Command::new(world::python())
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !found {
+        skip(test, "there is no python3");
+    }
+    found
+}
+
+#[tokio::test]
+async fn contract_with_the_stand_in() {
+    if python("contract_with_the_stand_in") {
+        let world = World::new();
+        contract(&world.manager(), &world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_of_the_machine_brings_back_what_ran_and_only_that() {
+    if !python("a_restart_of_the_machine_brings_back_what_ran_and_only_that") {
+        return;
+    }
+    let world = World::new();
+    let manager = world.manager();
+    let (runs, rests) = (world.running(&manager, 1).await, world.running(&manager, 2).await);
+    manager.stop(std::slice::from_ref(&rests)).await.remove(0).expect("it stops");
+    let plists = world.domain().plists;
+    assert!(world.launchctl(&["stand-in-restart", "gui/501", plists.to_str().expect("text")]).await.success());
+    wait_for(&world, &manager, &runs).await;
+    assert_eq!(world.state(&manager, &rests).await, ProcessState::Stopped { reason: None });
+    manager.start(std::slice::from_ref(&rests)).await.remove(0).expect("its owner starts it again");
+    for outcome in manager.remove(&[runs, rests]).await {
+        outcome.expect("both go");
+    }
+    assert_eq!(fs::read_to_string(world.directory.path().join("state/disabled")).expect("it is there"), "[]");
+}
+
+#[tokio::test]
+async fn a_label_that_launchd_still_refuses_is_tried_again() {
+    if !python("a_label_that_launchd_still_refuses_is_tried_again") {
+        return;
+    }
+    let world = World::with_race("2");
+    let manager = world.manager();
+    let node = world.running(&manager, 1).await;
+    manager.stop(std::slice::from_ref(&node)).await.remove(0).expect("it stops");
+    let plist = world.plist(&node.service);
+    let refused = world.launchctl(&["bootstrap", "gui/501", plist.to_str().expect("text")]).await;
+    assert_eq!(refused.code, Some(119), "it is disabled first");
+    manager.start(std::slice::from_ref(&node)).await.remove(0).expect("the race is waited out");
+    manager.remove(&[node]).await.remove(0).expect("it goes");
+}
+
+#[tokio::test]
+async fn a_node_that_ends_at_once_is_not_started_for_ever() {
+    if !python("a_node_that_ends_at_once_is_not_started_for_ever") {
+        return;
+    }
+    let world = World::new();
+    let manager = world.manager();
+    let mut spec = world.spec(1);
+    spec.program = test_node_that("exit:7:0", "0.4.19");
+    let node = world.created(&manager, &spec).await;
+    let error = manager.start(std::slice::from_ref(&node)).await.remove(0).expect_err("it does not live").to_string();
+    assert!(error.contains("ended right after its start (exit code 7): "), "{error}");
+    assert_eq!(world.state(&manager, &node).await, ProcessState::Stopped { reason: None });
+    let unknown = world.launchctl(&["print", &format!("gui/501/{}", node.service)]).await;
+    assert_eq!(unknown.code, Some(113), "launchd does not know it any more");
+    manager.remove(&[node]).await.remove(0).expect("it goes");
+}
+
+#[tokio::test]
+async fn nodes_of_the_python_wnm_are_found() {
+    if !python("nodes_of_the_python_wnm_are_found") {
+        return;
+    }
+    let world = World::new();
+    let manager = world.manager();
+    let node = world.running(&manager, 7).await;
+    assert_eq!(node.service, "com.autonomi.antnode-7");
+    let folder = world.domain().plists;
+    fs::write(folder.join("com.example.other.plist"), "not a node's").expect("it can be written");
+    fs::write(folder.join("com.autonomi.antnode-9.plist"), "<plist><dict>").expect("it can be written");
+    let found = manager.survey().await.expect("the property lists can be read");
+    let [seventh, ninth] = &found[..] else { panic!("two are nodes': {found:#?}") };
+    assert_eq!(seventh.id, Some(node.spec.id));
+    assert_eq!(seventh.root_dir.as_ref(), Some(&node.spec.root_dir));
+    assert_eq!(seventh.log_dir.as_ref(), Some(&node.spec.log_dir));
+    assert_eq!(seventh.binary.as_ref(), Some(&node.spec.binary));
+    assert_eq!(seventh.wallet.as_ref(), Some(&node.spec.wallet));
+    assert_eq!(seventh.network.as_deref(), Some("evm-arbitrum-one"));
+    assert!(matches!(seventh.state, ProcessState::Running { .. }));
+    assert_eq!((ninth.root_dir.as_ref(), ninth.state.clone()), (None, ProcessState::Absent));
+
+    fs::remove_file(folder.join("com.autonomi.antnode-9.plist")).expect("it is there");
+    assert_eq!(manager.examine().await, []);
+    fs::write(folder.join("com.autonomi.antnode-9.plist"), "<plist><dict>").expect("it can be written");
+    let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["plist-damaged"]);
+    manager.remove(&[node]).await.remove(0).expect("it goes");
+}
+
+#[tokio::test]
+async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
+    if !python("what_does_not_lie_where_nodes_are_kept_is_left_alone") {
+        return;
+    }
+    let world = World::new();
+    let manager = world.manager();
+    let storage = world.spec(1).root_dir.with_file_name("");
+    let outside = [
+        (storage.clone(), "it does not lie in the node storage"),
+        (storage.join("../elsewhere"), "it holds `..`"),
+        ("/nonexistent/antnode0001".into(), "it does not lie in the node storage"),
+    ];
+    for (root_dir, reason) in outside {
+        let mut spec = world.spec(1);
+        spec.binary = root_dir.join("antnode");
+        spec.root_dir = root_dir;
+        let error =
+            manager.create(std::slice::from_ref(&spec)).await.remove(0).expect_err("it is not ours").to_string();
+        assert!(error.contains(&format!("is left alone: {reason}")), "{error}");
+    }
+    assert!(!world.domain().plists.exists(), "nothing was made");
+}
+
+#[tokio::test]
+async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
+    let world = World::new();
+    if !rustix::process::geteuid().is_root() {
+        let error = Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err().expect("it needs root");
+        assert!(error.to_string().contains("hint: run wnm as root"), "{error}");
+    }
+    if python("the_machines_domain_is_for_root_and_a_users_needs_a_session") {
+        let mut domain = world.domain();
+        domain.target = "nobody/501".to_owned();
+        let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
+        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["no-gui-session"]);
+    }
+    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_core::command::SystemRunner));
+    if cfg!(not(target_os = "macos")) {
+        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["no-launchd"]);
+    }
+}
+
+#[tokio::test]
+async fn the_stand_in_refuses_what_launchd_refuses() {
+    if !python("the_stand_in_refuses_what_launchd_refuses") {
+        return;
+    }
+    let world = World::new();
+    let manager = world.manager();
+    let node = world.running(&manager, 1).await;
+    let plist = world.plist(&node.service);
+    let plist = plist.to_str().expect("it is text");
+    let damaged = world.directory.path().join("com.autonomi.antnode-2.plist");
+    fs::write(&damaged, "<plist><dict>").expect("it can be written");
+    let refused = [
+        (vec!["bootstrap", "gui/501", plist], 5),
+        (vec!["bootstrap", "gui/501", damaged.to_str().expect("it is text")], 5),
+        (vec!["bootout", "gui/501/com.autonomi.antnode-3"], 3),
+        (vec!["kickstart", "gui/501/com.autonomi.antnode-3"], 113),
+        (vec!["print", "gui/501/com.autonomi.antnode-3"], 113),
+        (vec!["print", "gui/502/com.autonomi.antnode-1"], 113),
+        (vec!["load", plist], 64),
+    ];
+    for (words, code) in refused {
+        let output = world.launchctl(&words).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(code), ""), "{words:?}");
+        assert_ne!(output.stderr, "", "{words:?}");
+    }
+    manager.remove(&[node]).await.remove(0).expect("it goes");
+}
+
+async fn wait_for(world: &World, manager: &Launchd, node: &wnm_core::node::NodeRef) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !matches!(world.state(manager, node).await, ProcessState::Running { .. }) {
+        assert!(std::time::Instant::now() < deadline, "{} comes back", node.spec.name);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

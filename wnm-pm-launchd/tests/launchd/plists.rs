@@ -1,0 +1,168 @@
+//! Property lists, read by others than the crate that wrote them.
+
+use std::fs;
+use std::process::Command;
+
+use wnm_core::flavour;
+use wnm_core::process_manager::ProcessManager;
+use wnm_core::testing::{ContractWorld, skip};
+
+use crate::python;
+use crate::world::World;
+
+/// Prints a property list as JSON.
+const READER: &str =
+    "import json, plistlib, sys\nprint(json.dumps(plistlib.load(open(sys.argv[1], 'rb')), sort_keys=True))";
+
+#[tokio::test]
+async fn pythons_reader_sees_what_was_meant() {
+    if !python("pythons_reader_sees_what_was_meant") {
+        return;
+    }
+    let world = World::new();
+    let mut spec = world.spec(7);
+    let hostile = "<a> &amp; ]]> \"q\" 'q' $HOME \\n 100% ünïcödé 😀\n\ttwo  blanks at the end  ";
+    spec.environment = vec![("HOSTILE".to_owned(), hostile.to_owned()), ("EMPTY".to_owned(), String::new())];
+    spec.start_args = vec!["--peer".to_owned(), format!(" {hostile}")];
+    let node = world.created(&world.manager(), &spec).await;
+    let path = world.plist(&node.service);
+    let output =
+        Command::new(crate::world::python()).args(["-c", READER]).arg(&path).output().expect("python3 can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut seen: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it printed JSON");
+
+    let program = node.spec.binary.to_string_lossy().into_owned();
+    let line: Vec<String> = std::iter::once(program).chain(flavour::arguments(&spec)).collect();
+    assert_eq!(seen["ProgramArguments"].take(), serde_json::json!(line));
+    assert_eq!(seen["EnvironmentVariables"].take(), serde_json::json!({ "HOSTILE": hostile, "EMPTY": "" }));
+    let output = node.spec.log_dir.join("output.log");
+    for key in ["StandardOutPath", "StandardErrorPath"] {
+        assert_eq!(seen[key].take(), serde_json::json!(output));
+    }
+    assert_eq!(seen["WorkingDirectory"].take(), serde_json::json!(node.spec.root_dir));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&seen).expect("it is JSON"), @r#"
+    {
+      "EnvironmentVariables": null,
+      "ExitTimeOut": 20,
+      "HardResourceLimits": {
+        "NumberOfFiles": 8192
+      },
+      "KeepAlive": true,
+      "Label": "com.autonomi.antnode-7",
+      "ProcessType": "Standard",
+      "ProgramArguments": null,
+      "RunAtLoad": true,
+      "SoftResourceLimits": {
+        "NumberOfFiles": 8192
+      },
+      "StandardErrorPath": null,
+      "StandardOutPath": null,
+      "Umask": 63,
+      "WorkingDirectory": null
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn libplist_takes_it_too() {
+    let world = World::new();
+    let node = world.created(&world.manager(), &world.spec(1)).await;
+    let read =
+        Command::new("plistutil").arg("-i").arg(world.plist(&node.service)).args(["-o", "-", "-f", "xml"]).output();
+    let Ok(read) = read else {
+        return skip("libplist_takes_it_too", "there is no plistutil (Debian: libplist-utils)");
+    };
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    assert!(String::from_utf8_lossy(&read.stdout).contains("<string>com.autonomi.antnode-1</string>"));
+}
+
+#[tokio::test]
+async fn a_property_list_says_all_that_launchd_is_told() {
+    let world = World::new();
+    let node = world.created(&world.manager(), &world.spec(7)).await;
+    let text = fs::read_to_string(world.plist(&node.service)).expect("it was written");
+    let directory = world.directory.path().to_str().expect("it is text");
+    let ports = &node.spec.ports;
+    let text = text
+        .replace(directory, "/DIR")
+        .replace(&ports.node.to_string(), "NODE")
+        .replace(&ports.metrics.to_string(), "METRICS");
+    insta::assert_snapshot!(text, @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+    <plist version="1.0">
+    <dict>
+    	<key>Label</key>
+    	<string>com.autonomi.antnode-7</string>
+    	<key>ProgramArguments</key>
+    	<array>
+    		<string>/DIR/node/antnode0007/antnode</string>
+    		<string>--bootstrap-cache-dir</string>
+    		<string>/DIR/bootstrap-cache</string>
+    		<string>--root-dir</string>
+    		<string>/DIR/node/antnode0007</string>
+    		<string>--port</string>
+    		<string>NODE</string>
+    		<string>--enable-metrics-server</string>
+    		<string>--metrics-server-port</string>
+    		<string>METRICS</string>
+    		<string>--log-output-dest</string>
+    		<string>/DIR/log/antnode0007</string>
+    		<string>--max-log-files</string>
+    		<string>1</string>
+    		<string>--max-archived-log-files</string>
+    		<string>1</string>
+    		<string>--no-upnp</string>
+    		<string>--rewards-address</string>
+    		<string>0x03B770D9cD32077cC0bF330c13C114a87643B124</string>
+    		<string>evm-arbitrum-one</string>
+    	</array>
+    	<key>WorkingDirectory</key>
+    	<string>/DIR/node/antnode0007</string>
+    	<key>StandardOutPath</key>
+    	<string>/DIR/log/antnode0007/output.log</string>
+    	<key>StandardErrorPath</key>
+    	<string>/DIR/log/antnode0007/output.log</string>
+    	<key>RunAtLoad</key>
+    	<true/>
+    	<key>KeepAlive</key>
+    	<true/>
+    	<key>ExitTimeOut</key>
+    	<integer>20</integer>
+    	<key>ProcessType</key>
+    	<string>Standard</string>
+    	<key>SoftResourceLimits</key>
+    	<dict>
+    		<key>NumberOfFiles</key>
+    		<integer>8192</integer>
+    	</dict>
+    	<key>HardResourceLimits</key>
+    	<dict>
+    		<key>NumberOfFiles</key>
+    		<integer>8192</integer>
+    	</dict>
+    	<key>Umask</key>
+    	<integer>63</integer>
+    	<key>EnvironmentVariables</key>
+    	<dict>
+    		<key>WNM_TEST_NODE</key>
+    		<string>record</string>
+    	</dict>
+    </dict>
+    </plist>
+    "#);
+}
+
+#[tokio::test]
+async fn what_a_property_list_cannot_carry_is_refused_by_name() {
+    let world = World::new();
+    let mut spec = world.spec(1);
+    spec.environment = vec![("BELL".to_owned(), "ding\u{7}".to_owned())];
+    let error = world.manager().create(&[spec]).await.remove(0).expect_err("XML has no bell").to_string();
+    insta::assert_snapshot!(error, @r#"the value of BELL "ding\u{7}" cannot be used: it holds '\u{7}', which a property list cannot carry"#);
+    let mut spec = world.spec(1);
+    spec.start_args = vec!["--peer".to_owned(), "a\r\nb".to_owned()];
+    let error =
+        world.manager().create(&[spec]).await.remove(0).expect_err("it would arrive as one line feed").to_string();
+    insta::assert_snapshot!(error, @r#"an argument "a\r\nb" cannot be used: it holds '\r', which a property list cannot carry"#);
+}

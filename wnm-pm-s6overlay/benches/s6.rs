@@ -1,0 +1,296 @@
+//! Hundreds of nodes per container, measured: see `s6.sh`, which runs it.
+
+#![expect(clippy::print_stdout, reason = "a measurement is told")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::time::{Duration, Instant};
+
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, PortBinding};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RestartContainerOptions, StatsOptionsBuilder};
+use common::{Machine, image};
+use futures_util::StreamExt;
+use wnm_core::container_host::{ContainerHost, Group, GroupSpec, Range};
+use wnm_core::node::{NodeId, NodeRef, NodeSpec, Ports};
+use wnm_core::process_manager::{ProcessManager, ProcessState};
+use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
+
+/// Containers that are enough to tell what one costs.
+const SINGLE_CONTAINERS: u16 = 50;
+/// Groups that are enough to tell how Docker's own publishing grows: five take minutes, and more minutes to go.
+const DOCKER_GROUPS: usize = 2;
+
+/// A thousand nodes need more numbers than the blocks of ports that tests share have.
+const NODE_THOUSAND: u16 = 31;
+const METRICS_THOUSAND: u16 = 8;
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    nodes: u16,
+    groups: u16,
+}
+
+impl Size {
+    fn of_environment() -> Self {
+        let number =
+            |name: &str, otherwise| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+        Self { nodes: number("WNM_BENCH_NODES", 200), groups: number("WNM_BENCH_GROUPS", 5) }
+    }
+}
+
+fn main() {
+    let size = Size::of_environment();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        println!(
+            "\n{} test nodes in {} groups of {}, published ranges",
+            size.nodes * size.groups,
+            size.groups,
+            size.nodes
+        );
+        published(size).await;
+        println!("\nthe same ports published by Docker itself, without nodes");
+        by_docker(size).await;
+        println!("\none container per node, two published ports each, {SINGLE_CONTAINERS} of them");
+        one_each(size).await;
+    });
+}
+
+/// Does something and says how long it took.
+async fn timed<T>(what: &str, deed: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let done = deed.await;
+    println!("| {what} | {:.2} s |", begun.elapsed().as_secs_f64());
+    done
+}
+
+async fn machine(network: ContainerNetwork, size: Size) -> Option<Machine> {
+    let mut machine = Machine::new(network).await?;
+    machine.settings.max_node_per_container = size.nodes.into();
+    machine.ports.port_start = NODE_THOUSAND;
+    machine.ports.metrics_port_start = METRICS_THOUSAND;
+    Some(machine)
+}
+
+fn groups(machine: &Machine, size: Size) -> Vec<GroupSpec> {
+    let range = |thousand: u16, group: u16| Range {
+        first: thousand * 1000 + group * size.nodes + 1,
+        last: thousand * 1000 + (group + 1) * size.nodes,
+    };
+    let spec = |group: u16| GroupSpec {
+        group: u32::from(group) + 1,
+        name: format!("a{}", group + 1),
+        image: image(),
+        node_ports: range(machine.ports.port_start, group),
+        metrics_ports: range(machine.ports.metrics_port_start, group),
+    };
+    (0..size.groups).map(spec).collect()
+}
+
+fn nodes(machine: &Machine, size: Size) -> Vec<NodeSpec> {
+    let template = machine.spec(1);
+    let spec = |number: u16| {
+        let id = NodeId(number.into());
+        let root_dir = machine.settings.node_storage.join(id.name());
+        NodeSpec {
+            id,
+            name: id.name(),
+            binary: root_dir.join("antnode"),
+            root_dir,
+            log_dir: machine.settings.log_dir.join(id.name()),
+            ports: Ports {
+                node: machine.ports.port_start * 1000 + number,
+                metrics: machine.ports.metrics_port_start * 1000 + number,
+                rpc: 0,
+            },
+            environment: vec![],
+            group: Some(u32::from((number - 1) / size.nodes) + 1),
+            ..template.clone()
+        }
+    };
+    (1..=size.nodes * size.groups).map(spec).collect()
+}
+
+async fn open(manager: &S6Overlay, specs: &[GroupSpec]) -> Vec<Group> {
+    manager.open(specs).await.into_iter().map(|group| group.expect("it opens")).collect()
+}
+
+async fn published(size: Size) {
+    let Some(machine) = machine(ContainerNetwork::Published, size).await else { return };
+    let (manager, specs, wanted) = (machine.manager(), nodes(&machine, size), groups(&machine, size));
+    let opened = timed("groups up, with rules", open(&manager, &wanted)).await;
+    timed("the same again, all being well", open(&manager, &wanted)).await;
+    let created = timed("nodes created (each with its own copy of the program)", manager.create(&specs)).await;
+    let nodes: Vec<NodeRef> = specs
+        .into_iter()
+        .zip(created)
+        .map(|(spec, created)| NodeRef { spec, service: created.expect("it is created").service, process: None })
+        .collect();
+    timed("nodes started", async {
+        all_well(manager.start(&nodes).await);
+    })
+    .await;
+    timed("state of all nodes", async {
+        assert_eq!(running(&manager, &nodes).await, nodes.len());
+    })
+    .await;
+    timed("state of all groups, network and rules", manager.groups()).await.expect("the engine answers");
+    println!("| memory of all containers | {:.0} MB |", memory(&machine, &opened).await / 1e6);
+
+    let (name, members) = (&opened[0].container_name, &nodes[..usize::from(size.nodes)]);
+    timed("one group restarted, all its nodes back", async {
+        machine.docker.restart_container(name, None::<RestartContainerOptions>).await.expect("it restarts");
+        while running(&manager, members).await < members.len() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    timed("all nodes stopped", async {
+        all_well(manager.stop(&nodes).await);
+    })
+    .await;
+    timed("all nodes removed", async {
+        all_well(manager.remove(&nodes).await);
+    })
+    .await;
+    timed("groups closed, network and rules gone", async {
+        all_well(manager.close(&opened).await);
+    })
+    .await;
+}
+
+fn all_well<T: std::fmt::Debug>(outcomes: Vec<Result<T, wnm_core::process_manager::ManagerError>>) {
+    let failed: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "{} failed, the first: {}", failed.len(), failed[0]);
+}
+
+async fn running(manager: &S6Overlay, nodes: &[NodeRef]) -> usize {
+    let states = manager.inspect(nodes).await;
+    states.iter().filter(|state| matches!(state, Ok(ProcessState::Running { .. }))).count()
+}
+
+/// What the containers use, without what the kernel only caches for them.
+async fn memory(machine: &Machine, groups: &[Group]) -> f64 {
+    let mut sum = 0.0;
+    for group in groups {
+        let once = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let Some(Ok(told)) = machine.docker.stats(&group.container_name, Some(once)).next().await else { continue };
+        let memory = told.memory_stats.unwrap_or_default();
+        let cached =
+            memory.stats.as_ref().and_then(|stats| stats.get("total_inactive_file").or(stats.get("inactive_file")));
+        #[expect(clippy::cast_precision_loss, reason = "megabytes are told")]
+        let used = memory.usage.unwrap_or(0).saturating_sub(cached.copied().unwrap_or(0)) as f64;
+        sum += used;
+    }
+    sum
+}
+
+/// Docker's own publishing of the same ports.
+async fn by_docker(size: Size) {
+    let Some(machine) = machine(ContainerNetwork::Docker, size).await else { return };
+    let (manager, wanted) = (machine.manager(), groups(&machine, size));
+    let before = memory_of("docker-proxy");
+    let mut opened = Vec::new();
+    for spec in &wanted[..DOCKER_GROUPS.min(wanted.len())] {
+        opened.extend(timed(&format!("group {} up", spec.name), open(&manager, std::slice::from_ref(spec))).await);
+    }
+    println!("| memory of their proxies | {:.0} MB |", (memory_of("docker-proxy") - before) / 1e6);
+    timed(
+        "one group restarted",
+        machine.docker.restart_container(&opened[0].container_name, None::<RestartContainerOptions>),
+    )
+    .await
+    .expect("it restarts");
+    timed("groups closed", async {
+        all_well(manager.close(&opened).await);
+    })
+    .await;
+}
+
+/// A container for each node, with the node as its only program.
+async fn one_each(size: Size) {
+    let Some(machine) = machine(ContainerNetwork::Published, size).await else { return };
+    let manager = machine.manager();
+    let mut specs = nodes(&machine, size);
+    specs.truncate(SINGLE_CONTAINERS.into());
+    let specs = &specs;
+    all_well(manager.create(specs).await);
+    let shims = memory_of("containerd-shim") + memory_of("docker-proxy");
+    timed("containers up", async {
+        futures_util::stream::iter(specs).for_each_concurrent(8, |spec| run_alone(&machine, spec)).await;
+    })
+    .await;
+    let used = memory_of("containerd-shim") + memory_of("docker-proxy") - shims;
+    println!("| memory of shims and proxies, without nodes | {:.0} MB |", used / 1e6);
+}
+
+async fn run_alone(machine: &Machine, spec: &NodeSpec) {
+    let inside = |path: &std::path::Path| {
+        path.display().to_string().replace(&machine.settings.node_storage.display().to_string(), "/var/antctl/services")
+    };
+    let bind = |host: Option<&str>, port: u16| {
+        Some(vec![PortBinding { host_ip: host.map(str::to_owned), host_port: Some(port.to_string()) }])
+    };
+    let root_dir = inside(&spec.root_dir);
+    let body = ContainerCreateBody {
+        image: Some(image()),
+        entrypoint: Some(vec![inside(&spec.binary)]),
+        cmd: Some(
+            [
+                "--root-dir",
+                &root_dir,
+                "--log-output-dest",
+                &root_dir,
+                "--port",
+                &spec.ports.node.to_string(),
+                "--metrics-server-port",
+                &spec.ports.metrics.to_string(),
+                "--rewards-address",
+                &spec.wallet,
+                "evm-arbitrum-one",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        ),
+        labels: Some([("wnm.machine".to_owned(), machine.id().to_string())].into()),
+        exposed_ports: Some(vec![format!("{}/udp", spec.ports.node), format!("{}/tcp", spec.ports.metrics)]),
+        host_config: Some(HostConfig {
+            mounts: Some(vec![Mount {
+                typ: Some(MountType::BIND),
+                source: Some(machine.settings.node_storage.display().to_string()),
+                target: Some("/var/antctl/services".to_owned()),
+                ..Mount::default()
+            }]),
+            port_bindings: Some(
+                [
+                    (format!("{}/udp", spec.ports.node), bind(None, spec.ports.node)),
+                    (format!("{}/tcp", spec.ports.metrics), bind(Some("127.0.0.1"), spec.ports.metrics)),
+                ]
+                .into(),
+            ),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    };
+    let name = format!("wnm-{}-{}", machine.id(), spec.name);
+    let options = CreateContainerOptionsBuilder::new().name(&name).build();
+    machine.docker.create_container(Some(options), body).await.expect("it is made");
+    machine.docker.start_container(&name, None).await.expect("it starts");
+}
+
+/// The memory of all processes of this name, shared parts shared out among those who share them.
+fn memory_of(name: &str) -> f64 {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of_name = entries.filter(|entry| {
+        std::fs::read_to_string(entry.path().join("comm"))
+            .is_ok_and(|comm| comm.starts_with(&name[..name.len().min(15)]))
+    });
+    let kilobytes = of_name.filter_map(|entry| {
+        let text = std::fs::read_to_string(entry.path().join("smaps_rollup")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    });
+    kilobytes.sum::<f64>() * 1024.0
+}

@@ -1,0 +1,266 @@
+//! A container is what the engine makes of a group's specification: found by its labels, begun, ended in order, asked
+//! to run a program.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    StopContainerOptionsBuilder, WaitContainerOptions, WaitContainerOptionsBuilder,
+};
+use futures_util::{StreamExt, TryStreamExt};
+use tokio::io::AsyncWriteExt;
+use wnm_core::command::Output;
+use wnm_core::container_host::GroupState;
+
+use crate::engine::{Doing, Engine, EngineError};
+use crate::settings::MachineId;
+use crate::spec::{CONTAINER_GRACE_SECONDS, LABEL_MACHINE, LABEL_ROLE, policy};
+
+/// Ends the main program (`sleep infinity`) as a closed terminal would: s6 then takes all nodes down and the container
+/// ends. Process 1 itself does not listen to this signal.
+const HANG_UP: [&str; 5] = ["pkill", "-HUP", "-x", "-f", "sleep infinity"];
+/// What a container that did not end within its grace gets once more, from the engine, before it is killed.
+const LAST_GRACE_SECONDS: i32 = 10;
+
+/// How long the engine may take to take away hundreds of ports that it published itself.
+const REMOVAL: Duration = Duration::from_mins(10);
+
+/// A container of this machine's, as the engine lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// The engine's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: HashMap<String, String>,
+    /// Its state.
+    pub state: GroupState,
+    /// The id of the image it was made of.
+    pub image_id: String,
+    /// The ids of the networks it is on, by name.
+    pub networks: HashMap<String, String>,
+    /// What the engine says about its state: `Exited (137) 5 minutes ago`.
+    pub said: String,
+}
+
+impl Container {
+    fn read(summary: ContainerSummary) -> Option<Self> {
+        let names = summary.names.unwrap_or_default();
+        let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        Some(Self {
+            id: summary.id?,
+            name: names.first()?.trim_start_matches('/').to_owned(),
+            labels: summary.labels.unwrap_or_default(),
+            state: state(summary.state),
+            image_id: summary.image_id.unwrap_or_default(),
+            networks: networks
+                .into_iter()
+                .map(|(name, endpoint)| (name, endpoint.network_id.unwrap_or_default()))
+                .collect(),
+            said: summary.status.unwrap_or_default(),
+        })
+    }
+}
+
+fn state(state: Option<ContainerSummaryStateEnum>) -> GroupState {
+    use ContainerSummaryStateEnum as S;
+    match state {
+        Some(S::RUNNING) => GroupState::Running,
+        Some(S::PAUSED) => GroupState::Paused,
+        Some(S::RESTARTING) => GroupState::Restarting,
+        Some(S::REMOVING) => GroupState::Gone,
+        Some(S::CREATED | S::EXITED | S::DEAD | S::STOPPING | S::EMPTY) | None => GroupState::Stopped,
+    }
+}
+
+impl Engine {
+    /// The containers of this machine's groups, running or not. What is not labelled so is not seen at all.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn containers(&self, machine: &MachineId) -> Result<Vec<Container>, EngineError> {
+        let labels = vec![format!("{LABEL_MACHINE}={machine}"), format!("{LABEL_ROLE}=group")];
+        let options =
+            ListContainersOptionsBuilder::new().all(true).filters(&HashMap::from([("label", labels)])).build();
+        let listed = self.docker().await?.list_containers(Some(options)).await;
+        let listed = listed.doing(|| "list the containers".to_owned())?;
+        Ok(listed.into_iter().filter_map(Container::read).collect())
+    }
+
+    /// Makes a container; it does not run yet. Its id.
+    ///
+    /// # Errors
+    /// A conflict when its name is taken.
+    pub async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<String, EngineError> {
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let made = self.docker().await?.create_container(Some(options), body).await;
+        Ok(made.doing(|| format!("make the container {name}"))?.id)
+    }
+
+    /// Starts a container that stands still, and has the engine bring it back from now on.
+    ///
+    /// # Errors
+    /// What the engine says, such as a port that is in use.
+    pub async fn begin(&self, container: &str) -> Result<(), EngineError> {
+        let docker = self.docker().await?;
+        self.bring_back(docker, container, RestartPolicyNameEnum::UNLESS_STOPPED).await?;
+        self.begin_once(container).await
+    }
+
+    /// Starts a container as it is.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn begin_once(&self, container: &str) -> Result<(), EngineError> {
+        let started = self.docker().await?.start_container(container, None).await;
+        started.doing(|| format!("start the container {container}"))
+    }
+
+    /// Thaws a container.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
+        let thawed = self.docker().await?.unpause_container(container).await;
+        thawed.doing(|| format!("unpause the container {container}"))
+    }
+
+    /// Ends a container in order: its main program is hung up on, s6 takes the nodes down, and it stays down, also
+    /// when the engine or the machine restarts. It is killed only after its grace.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn end(&self, container: &Container) -> Result<(), EngineError> {
+        let docker = self.docker().await?;
+        let name = &container.name;
+        // The engine takes the hang-up for a crash and would bring the container back.
+        self.bring_back(docker, name, RestartPolicyNameEnum::NO).await?;
+        if container.state == GroupState::Paused {
+            self.unpause(name).await?;
+        }
+        if matches!(container.state, GroupState::Running | GroupState::Damaged | GroupState::Paused) {
+            let argv = HANG_UP.map(str::to_owned);
+            let hung_up = self.exec(name, &argv, &[], Duration::from_secs(10)).await;
+            match hung_up {
+                Ok(output) if output.success() => {
+                    if self.ended_within(docker, name, Duration::from_secs(CONTAINER_GRACE_SECONDS)).await {
+                        return Ok(());
+                    }
+                    tracing::warn!(container = name, seconds = CONTAINER_GRACE_SECONDS, "did not end in its grace");
+                }
+                said => tracing::warn!(container = name, ?said, "its main program could not be hung up on"),
+            }
+        }
+        let options = StopContainerOptionsBuilder::new().t(LAST_GRACE_SECONDS).build();
+        match docker.stop_container(name, Some(options)).await {
+            Err(Error::DockerResponseServerError { status_code: 304 | 404, .. }) => Ok(()),
+            answer => answer.doing(|| format!("stop the container {name}")),
+        }
+    }
+
+    /// Removes a container, one that runs only by `force`, and answers when it is gone.
+    ///
+    /// # Errors
+    /// What the engine says; that it is gone already, or that somebody else is removing it, is no error.
+    pub async fn remove(&self, name: &str, force: bool) -> Result<(), EngineError> {
+        let options = RemoveContainerOptionsBuilder::new().force(force).v(true).build();
+        let docker = self.docker().await?;
+        match docker.remove_container(name, Some(options)).await.doing(|| format!("remove the container {name}")) {
+            Err(error) if error.is_missing() => Ok(()),
+            Err(EngineError::Refused { said, .. }) if said.contains("already in progress") => {
+                let options = WaitContainerOptionsBuilder::new().condition("removed").build();
+                // It ends with an error when the container is gone before it is asked for.
+                let _ = tokio::time::timeout(REMOVAL, docker.wait_container(name, Some(options)).next()).await;
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
+    /// The last lines that a container wrote, for a person.
+    pub async fn last_words(&self, container: &str) -> String {
+        let Ok(docker) = self.docker().await else {
+            return String::new();
+        };
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("5").build();
+        let lines: Vec<LogOutput> = docker.logs(container, Some(options)).try_collect().await.unwrap_or_default();
+        lines.iter().map(ToString::to_string).collect::<String>().trim().to_owned()
+    }
+
+    /// Runs a program in a container to its end, as the container's root, without a terminal or a shell.
+    ///
+    /// # Errors
+    /// When the engine refuses, or the program does not end in time; an exit code is not an error.
+    pub async fn exec(
+        &self,
+        container: &str,
+        argv: &[String],
+        input: &[u8],
+        timeout: Duration,
+    ) -> Result<Output, EngineError> {
+        let running = self.exec_to_end(container, argv, input);
+        let doing = || format!("run `{}` in {container}", argv.first().map_or("", String::as_str));
+        tokio::time::timeout(timeout, running).await.unwrap_or_else(|_| {
+            Err(EngineError::Refused {
+                doing: doing(),
+                status: 0,
+                said: format!("nothing: it did not end within {} s", timeout.as_secs()),
+            })
+        })
+    }
+
+    async fn exec_to_end(&self, container: &str, argv: &[String], input: &[u8]) -> Result<Output, EngineError> {
+        let docker = self.docker().await?;
+        let doing = || format!("run a program in {container}");
+        let options = CreateExecOptions {
+            cmd: Some(argv.to_vec()),
+            attach_stdin: Some(!input.is_empty()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let exec = docker.create_exec(container, options).await.doing(doing)?;
+        let mut output = Output::default();
+        if let StartExecResults::Attached { output: mut said, input: mut stdin } =
+            docker.start_exec(&exec.id, None).await.doing(doing)?
+        {
+            if !input.is_empty() {
+                let written = async {
+                    stdin.write_all(input).await?;
+                    stdin.shutdown().await
+                };
+                written.await.map_err(Error::from).doing(doing)?;
+            }
+            while let Some(piece) = said.next().await {
+                match piece.doing(doing)? {
+                    LogOutput::StdErr { message } => output.stderr.push_str(&String::from_utf8_lossy(&message)),
+                    other => output.stdout.push_str(&String::from_utf8_lossy(&other.into_bytes())),
+                }
+            }
+        }
+        let ended = docker.inspect_exec(&exec.id).await.doing(doing)?;
+        output.code = ended.exit_code.and_then(|code| i32::try_from(code).ok());
+        Ok(output)
+    }
+
+    async fn bring_back(&self, docker: &Docker, name: &str, when: RestartPolicyNameEnum) -> Result<(), EngineError> {
+        let body = ContainerUpdateBody { restart_policy: Some(policy(when)), ..ContainerUpdateBody::default() };
+        docker.update_container(name, body).await.doing(|| format!("set the restart policy of {name}"))
+    }
+
+    async fn ended_within(&self, docker: &Docker, name: &str, grace: Duration) -> bool {
+        let mut waiting = docker.wait_container(name, None::<WaitContainerOptions>);
+        // An exit code other than 0, which a hang-up always gives, is an error to bollard: it has ended all the same.
+        let ended = tokio::time::timeout(grace, waiting.next()).await;
+        matches!(ended, Ok(Some(Ok(_) | Err(Error::DockerContainerWaitError { .. }))))
+    }
+}

@@ -1,0 +1,106 @@
+//! The image is what containers are made of. One that is missing is pulled.
+
+use std::collections::HashMap;
+
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt;
+use wnm_core::process_manager::ManagerError;
+
+use crate::MANAGER;
+use crate::engine::{Doing, Engine, EngineError};
+
+/// An image as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The engine's id: another one for every build.
+    pub id: String,
+    /// What it says about itself.
+    pub labels: HashMap<String, String>,
+}
+
+impl Engine {
+    /// An image on this engine; none when it is not there.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn image(&self, image: &str) -> Result<Option<Image>, EngineError> {
+        let inspected = self.docker().await?.inspect_image(image).await;
+        match inspected.doing(|| format!("look at the image {image}")) {
+            Ok(found) => Ok(Some(Image {
+                id: found.id.unwrap_or_default(),
+                labels: found.config.and_then(|config| config.labels).unwrap_or_default(),
+            })),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sees to it that an image is there: pulls it when it is not. What the pull does is told at `info` level.
+    ///
+    /// # Errors
+    /// [`ManagerError::Unavailable`] names the image and says how to build it.
+    pub async fn ensure_image(&self, image: &str) -> Result<(), ManagerError> {
+        if self.image(image).await?.is_some() {
+            return Ok(());
+        }
+        tracing::info!(image, "pulling");
+        let pulled = self.pull(image).await;
+        match pulled {
+            Ok(()) => Ok(()),
+            Err(error @ EngineError::Unreachable { .. }) => Err(error.into()),
+            Err(EngineError::Refused { said, .. }) => Err(ManagerError::Unavailable {
+                manager: MANAGER.to_owned(),
+                reason: format!("the image {image} is not on this engine and cannot be pulled: {said}"),
+                hint: format!("build it: `wnm dockerfile | docker build --tag {image} -`; or set docker_image"),
+            }),
+        }
+    }
+
+    async fn pull(&self, image: &str) -> Result<(), EngineError> {
+        let (name, tag) = split(image);
+        let mut options = CreateImageOptionsBuilder::new().from_image(name);
+        if let Some(tag) = tag {
+            options = options.tag(tag);
+        }
+        let mut news = self.docker().await?.create_image(Some(options.build()), None, None);
+        let mut told = HashMap::new();
+        while let Some(piece) = news.next().await {
+            let piece = piece.doing(|| format!("pull the image {image}"))?;
+            let (Some(layer), Some(status)) = (piece.id, piece.status) else {
+                continue;
+            };
+            // One line per layer and stage: a pull tells every few kilobytes.
+            if told.insert(layer.clone(), status.clone()).as_ref() != Some(&status) {
+                tracing::info!(image, layer, "{status}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Name and tag of an image; without a tag, or with a digest, all of it is the name and the tag is left out or `latest`:
+/// without one the engine would pull every tag there is.
+fn split(image: &str) -> (&str, Option<&str>) {
+    if image.contains('@') {
+        return (image, None);
+    }
+    match image.rsplit_once(':') {
+        // A colon before a slash is the port of a registry.
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (image, Some("latest")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn names_and_tags_are_told_apart() {
+        assert_eq!(split("wnm:1"), ("wnm", Some("1")));
+        assert_eq!(split("wnm"), ("wnm", Some("latest")));
+        assert_eq!(split("localhost:5000/wnm"), ("localhost:5000/wnm", Some("latest")));
+        assert_eq!(split("localhost:5000/wnm:1"), ("localhost:5000/wnm", Some("1")));
+        assert_eq!(split("wnm@sha256:00"), ("wnm@sha256:00", None));
+    }
+}

@@ -1,0 +1,56 @@
+//! A hairpin is what lets a bridge hand a packet back through the port it came from. Without it a node cannot reach
+//! another node of its own container by the machine's address, which is the only one that nodes tell each other.
+
+use serde_json::Value;
+use wnm_core::process_manager::ManagerError;
+
+use super::Hands;
+use crate::settings::MachineId;
+
+/// The ports of the bridge that do not do it yet: containers get a new one whenever they start.
+///
+/// # Errors
+/// When that cannot be found out.
+pub async fn missing(machine: &MachineId, hands: &Hands<'_>) -> Result<Vec<String>, ManagerError> {
+    let listed = hands.run("ip", &["-details", "-json", "link", "show", "master", &machine.network_name()], "").await?;
+    Ok(without_hairpin(&listed.stdout))
+}
+
+/// Has a port of the bridge do it; one that went away meanwhile is no error.
+///
+/// # Errors
+/// When the program does not end.
+pub async fn set(port: &str, hands: &Hands<'_>) -> Result<(), ManagerError> {
+    let arguments = ["link", "set", "dev", port, "type", "bridge_slave", "hairpin", "on"];
+    let output = hands.run("ip", &arguments, "").await?;
+    if !output.success() {
+        tracing::warn!(port, said = output.stderr, "nodes behind it do not reach each other by the machine's address");
+    }
+    Ok(())
+}
+
+fn without_hairpin(listing: &str) -> Vec<String> {
+    let links: Vec<Value> = serde_json::from_str(listing).unwrap_or_default();
+    links
+        .iter()
+        .filter(|link| link["linkinfo"]["info_slave_data"]["hairpin"] == false)
+        .filter_map(|link| link["ifname"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_hairpin;
+
+    #[test]
+    fn only_ports_without_it_are_named() {
+        let listing = r#"[
+            {"ifname": "veth1", "linkinfo": {"info_slave_kind": "bridge", "info_slave_data": {"hairpin": false}}},
+            {"ifname": "veth2", "linkinfo": {"info_slave_kind": "bridge", "info_slave_data": {"hairpin": true}}},
+            {"ifname": "veth3"}
+        ]"#;
+        assert_eq!(without_hairpin(listing), ["veth1"]);
+        assert_eq!(without_hairpin(""), Vec::<String>::new());
+        assert_eq!(without_hairpin("[{}]"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,238 @@
+//! A published network is one of our own, with a fixed address for each container, and rules that lead the ports of
+//! each group there.
+
+mod acceptance;
+mod hairpin;
+mod hands;
+mod ipv6;
+mod rules;
+mod stale;
+mod subnet;
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
+use bollard::query_parameters::InspectNetworkOptions;
+use wnm_core::container_host::{Group, Range};
+use wnm_core::process_manager::ManagerError;
+
+pub use hands::{Hands, find_program, is_absent};
+pub use ipv6::{has_ipv6, ipv6_is_usable};
+use rules::{Door, Rules, Subnet};
+
+use crate::engine::{Doing, Engine};
+use crate::settings::MachineId;
+use crate::spec::{Addresses, LABEL_MACHINE};
+
+/// From this version on the engine guards containers by itself, and has to be told that our rules are meant.
+const GUARDING_ENGINE_MAJOR: u32 = 28;
+
+/// The network of this machine's containers, as the engine knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The engine's id of it.
+    pub id: String,
+    subnet: Subnet<Ipv4Addr>,
+    subnet6: Option<Subnet<Ipv6Addr>>,
+}
+
+impl Network {
+    /// The fixed addresses of a group.
+    ///
+    /// # Errors
+    /// When there are more groups than addresses.
+    pub fn addresses(&self, group: u32) -> Result<Addresses, ManagerError> {
+        subnet::addresses(group, self.subnet, self.subnet6).ok_or_else(|| ManagerError::Unusable {
+            what: format!("group a{group}"),
+            reason: format!(
+                "the network has addresses for groups 1 to {}\nhint: raise max_node_per_container",
+                subnet::HIGHEST_GROUP
+            ),
+        })
+    }
+
+    fn read(inspected: NetworkInspect) -> Option<Self> {
+        let configs = inspected.ipam?.config?;
+        let subnets: Vec<&str> = configs.iter().filter_map(|config| config.subnet.as_deref()).collect();
+        Some(Self {
+            id: inspected.id?,
+            subnet: subnets.iter().find_map(|text| subnet::parse(text))?,
+            subnet6: subnets.iter().find_map(|text| subnet::parse(text)),
+        })
+    }
+}
+
+/// What is done about the network and the rules of one machine.
+pub struct Published<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// The machine.
+    pub machine: &'a MachineId,
+}
+
+impl Published<'_> {
+    /// The network; none when it does not exist.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked, or a network of that name is not ours.
+    pub async fn network(&self) -> Result<Option<Network>, ManagerError> {
+        let name = self.machine.network_name();
+        let inspected = self.engine.docker().await?.inspect_network(&name, None::<InspectNetworkOptions>).await;
+        let inspected = match inspected.doing(|| format!("look at the network {name}")) {
+            Err(error) if error.is_missing() => return Ok(None),
+            answer => answer?,
+        };
+        let ours = inspected.labels.as_ref().and_then(|labels| labels.get(LABEL_MACHINE));
+        if ours.map(String::as_str) != Some(self.machine.as_str()) {
+            return Err(ManagerError::Unusable {
+                what: format!("the network {name}"),
+                reason: "it is not labelled as this machine's, so it is left alone\nhint: rename or remove it"
+                    .to_owned(),
+            });
+        }
+        Ok(Network::read(inspected))
+    }
+
+    /// The network, made when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn ensure_network(&self) -> Result<Network, ManagerError> {
+        if let Some(network) = self.network().await? {
+            return Ok(network);
+        }
+        let name = self.machine.network_name();
+        let docker = self.engine.docker().await?;
+        let request = self.request(&name).await?;
+        docker.create_network(request).await.doing(|| format!("make the network {name}"))?;
+        self.network()
+            .await?
+            .ok_or_else(|| ManagerError::Failed(format!("the network {name} was gone as soon as it was made")))
+    }
+
+    async fn request(&self, name: &str) -> Result<NetworkCreateRequest, ManagerError> {
+        let mut taken = subnet::routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default());
+        taken.extend(self.subnets_of_engine().await?);
+        let v4 = subnet::choose(self.machine, &taken).ok_or_else(|| {
+            ManagerError::Failed("all of 10.0.0.0/8 is in use by routes of this machine, so containers can have no addresses\nhint: set container_network to host or docker".to_owned())
+        })?;
+        let v6 = ipv6_is_usable().then(|| subnet::private6(self.machine));
+        let pool = |subnet: String| IpamConfig { subnet: Some(subnet), ..IpamConfig::default() };
+        let pools = std::iter::once(pool(v4.to_string())).chain(v6.map(|v6| pool(v6.to_string())));
+        let mut options = HashMap::from([("com.docker.network.bridge.name".to_owned(), name.to_owned())]);
+        if self.engine.major_version().await? >= GUARDING_ENGINE_MAJOR {
+            for family in ["ipv4", "ipv6"] {
+                options
+                    .insert(format!("com.docker.network.bridge.gateway_mode_{family}"), "nat-unprotected".to_owned());
+            }
+        }
+        Ok(NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            enable_ipv6: Some(v6.is_some()),
+            ipam: Some(Ipam { config: Some(pools.collect()), ..Ipam::default() }),
+            options: Some(options),
+            labels: Some(HashMap::from([(LABEL_MACHINE.to_owned(), self.machine.to_string())])),
+            ..NetworkCreateRequest::default()
+        })
+    }
+
+    async fn subnets_of_engine(&self) -> Result<Vec<Subnet<Ipv4Addr>>, ManagerError> {
+        let listed = self.engine.docker().await?.list_networks(None).await;
+        let networks = listed.doing(|| "list the networks".to_owned())?;
+        let configs = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
+        Ok(configs.filter_map(|config| subnet::parse(&config.subnet?)).collect())
+    }
+
+    /// Whether the rules that should stand for these groups stand. Reads only.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub async fn stands(&self, network: &Network, groups: &[Group], hands: &Hands<'_>) -> Result<bool, ManagerError> {
+        let doors = self.doors(network, groups)?;
+        Ok(self.table_stands(network, &doors, hands).await?
+            && self.switch_stands(hands).await?
+            && hairpin::missing(self.machine, hands).await?.is_empty()
+            && acceptance::missing(self.machine, hands).await?.is_empty())
+    }
+
+    /// Makes the rules that should stand for these groups stand; what stands already is not touched.
+    ///
+    /// # Errors
+    /// When they cannot be set.
+    pub async fn mend(&self, network: &Network, groups: &[Group], hands: &Hands<'_>) -> Result<(), ManagerError> {
+        let doors = self.doors(network, groups)?;
+        let mut changed = false;
+        if !self.switch_stands(hands).await? {
+            hands.set_switch(&self.switch(), "1").await?;
+            changed = true;
+        }
+        for program in acceptance::missing(self.machine, hands).await? {
+            acceptance::set(self.machine, program, hands).await?;
+            changed = true;
+        }
+        for port in hairpin::missing(self.machine, hands).await? {
+            hairpin::set(&port, hands).await?;
+        }
+        if !self.table_stands(network, &doors, hands).await? {
+            hands.succeed("nft", &["-f", "-"], &self.rules(network, &doors).render()).await?;
+            changed = true;
+        }
+        if changed {
+            let ranges: Vec<Range> = doors.iter().map(|door| door.node_ports).collect();
+            stale::forget(&ranges, hands).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes rules and network away. What is gone already is no error.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub async fn remove(&self, hands: &Hands<'_>) -> Result<(), ManagerError> {
+        acceptance::remove(self.machine, hands).await?;
+        let table = self.machine.table_name();
+        // Declaring it first makes deleting it legal when there is none.
+        hands.succeed("nft", &["-f", "-"], &format!("table inet {table} {{}}\ndelete table inet {table}\n")).await?;
+        let name = self.machine.network_name();
+        if self.network().await?.is_some() {
+            let removed = self.engine.docker().await?.remove_network(&name).await;
+            removed.doing(|| format!("remove the network {name}"))?;
+        }
+        Ok(())
+    }
+
+    fn rules<'r>(&'r self, network: &Network, doors: &'r [Door]) -> Rules<'r> {
+        Rules { machine: self.machine, subnet: network.subnet, subnet6: network.subnet6, doors }
+    }
+
+    fn doors(&self, network: &Network, groups: &[Group]) -> Result<Vec<Door>, ManagerError> {
+        let mut groups: Vec<&Group> = groups.iter().collect();
+        groups.sort_by_key(|group| group.spec.group);
+        let door = |group: &&Group| {
+            Ok(Door {
+                name: group.spec.name.clone(),
+                node_ports: group.spec.node_ports,
+                metrics_ports: group.spec.metrics_ports,
+                addresses: network.addresses(group.spec.group)?,
+            })
+        };
+        groups.iter().map(door).collect()
+    }
+
+    async fn table_stands(&self, network: &Network, doors: &[Door], hands: &Hands<'_>) -> Result<bool, ManagerError> {
+        let table = self.machine.table_name();
+        let listed = hands.run("nft", &["-j", "list", "table", "inet", &table], "").await?;
+        Ok(listed.success() && self.rules(network, doors).stand_in(&listed.stdout))
+    }
+
+    /// With it the machine itself reaches containers from 127.0.0.1.
+    fn switch(&self) -> String {
+        format!("ipv4/conf/{}/route_localnet", self.machine.network_name())
+    }
+
+    async fn switch_stands(&self, hands: &Hands<'_>) -> Result<bool, ManagerError> {
+        Ok(hands.switch(&self.switch()).await?.as_deref() == Some("1"))
+    }
+}

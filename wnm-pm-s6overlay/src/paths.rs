@@ -1,0 +1,84 @@
+//! The paths of a node are its own when they lie where this machine's nodes lie and no symbolic link leads elsewhere; and
+//! each has another name inside the node's container.
+
+use std::path::{Path, PathBuf};
+
+use wnm_core::guard;
+use wnm_core::node::NodeSpec;
+use wnm_core::process_manager::ManagerError;
+
+use crate::render;
+use crate::settings::S6Settings;
+use crate::spec::{BOOTSTRAP_INSIDE, LOGS_INSIDE};
+
+/// Refuses a node whose values no process can be given, or whose paths are not what a node of this machine can have.
+///
+/// # Errors
+/// [`ManagerError::Unusable`] for values, [`ManagerError::NotOurs`] for paths.
+pub fn check(settings: &S6Settings, spec: &NodeSpec) -> Result<(), ManagerError> {
+    guard::check(&settings.node_storage, spec)?;
+    if spec.name != spec.id.name() {
+        let reason = format!("node {} is called {}", spec.id, spec.id.name());
+        return Err(unusable(format!("the name {:?}", spec.name), &reason));
+    }
+    if guard::own_path(&spec.root_dir)?.starts_with(guard::resolve(&settings.node_storage).join(".s6")) {
+        return Err(unusable(format!("root_dir {}", spec.root_dir.display()), "nodes' definitions lie there"));
+    }
+    Ok(())
+}
+
+/// The group that a node lives in.
+///
+/// # Errors
+/// [`ManagerError::Unusable`] for a node without one.
+pub fn group(spec: &NodeSpec) -> Result<u32, ManagerError> {
+    spec.group.ok_or_else(|| unusable(spec.name.clone(), "it belongs to no container group"))
+}
+
+/// The name of a group, `a1`.
+#[must_use]
+pub fn group_name(group: u32) -> String {
+    format!("a{group}")
+}
+
+/// A node as its container sees it: the same with the container's names for all paths.
+///
+/// # Errors
+/// [`ManagerError::Unusable`] for a path that containers do not see.
+pub fn inside(settings: &S6Settings, spec: &NodeSpec) -> Result<NodeSpec, ManagerError> {
+    Ok(NodeSpec {
+        root_dir: path_inside(settings, &spec.root_dir)?,
+        binary: path_inside(settings, &spec.binary)?,
+        log_dir: path_inside(settings, &spec.log_dir)?,
+        bootstrap_cache_dir: path_inside(settings, &spec.bootstrap_cache_dir)?,
+        ..spec.clone()
+    })
+}
+
+fn path_inside(settings: &S6Settings, path: &Path) -> Result<PathBuf, ManagerError> {
+    let under = |host: &Path, inside: &str| path.strip_prefix(host).ok().map(|rest| join(Path::new(inside), rest));
+    render::inside(&settings.node_storage, path)
+        .or_else(|| under(&settings.log_dir, LOGS_INSIDE))
+        .or_else(|| under(&settings.bootstrap_cache_dir, BOOTSTRAP_INSIDE))
+        .ok_or_else(|| {
+            let seen = [&settings.node_storage, &settings.log_dir, &settings.bootstrap_cache_dir];
+            let seen = seen.map(|path| path.display().to_string()).join(", ");
+            unusable(path.display().to_string(), &format!("containers see nothing but {seen}"))
+        })
+}
+
+/// Joining nothing would add a slash.
+fn join(base: &Path, rest: &Path) -> PathBuf {
+    if rest.as_os_str().is_empty() { base.to_owned() } else { base.join(rest) }
+}
+
+/// The name on this machine of a path that a container has in `node_storage`, or among the logs.
+#[must_use]
+pub fn outside(settings: &S6Settings, path: &Path) -> Option<PathBuf> {
+    let under = |inside: &str, host: &Path| path.strip_prefix(inside).ok().map(|rest| join(host, rest));
+    under(render::STORAGE, &settings.node_storage).or_else(|| under(LOGS_INSIDE, &settings.log_dir))
+}
+
+fn unusable(what: String, reason: &str) -> ManagerError {
+    ManagerError::Unusable { what, reason: reason.to_owned() }
+}

@@ -1,0 +1,307 @@
+//! Healing: whatever becomes of containers, engine, image, network, volume or s6, no node is lost.
+
+mod common;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::{
+    KillContainerOptions, RemoveContainerOptionsBuilder, RemoveImageOptions, RestartContainerOptions,
+    TagImageOptionsBuilder,
+};
+use common::events::during;
+use common::{Machine, is_root, open, run};
+use wnm_core::container_host::{ContainerHost, Group, GroupState};
+use wnm_core::node::NodeRef;
+use wnm_core::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
+use wnm_core::testing::{skip, test_node};
+use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
+
+/// A group of five nodes: 1 to 4 run, 5 is stopped.
+struct Ward {
+    machine: Machine,
+    manager: S6Overlay,
+    group: Group,
+    nodes: Vec<NodeRef>,
+    keys: Vec<Vec<u8>>,
+}
+
+impl Ward {
+    async fn new(network: ContainerNetwork) -> Option<Self> {
+        let machine = Machine::new(network).await?;
+        Some(Self::on(machine).await)
+    }
+
+    async fn on(machine: Machine) -> Self {
+        let manager = machine.manager();
+        let group = open(&manager, &machine.group(1)).await;
+        let nodes = run(&manager, &[1, 2, 3, 4, 5].map(|number| machine.spec(number))).await;
+        manager.stop(&nodes[4..]).await.remove(0).expect("it stops");
+        let keys = keys(&nodes);
+        Self { machine, manager, group, nodes, keys }
+    }
+
+    async fn open(&mut self) {
+        self.group = open(&self.manager, &self.machine.group(1)).await;
+    }
+
+    async fn state(&self, number: usize) -> ProcessState {
+        let inspected = self.manager.inspect(&self.nodes[number - 1..number]).await.remove(0);
+        inspected.unwrap_or_else(|error| panic!("node {number} is inspected: {error}"))
+    }
+
+    /// Whether 1 to 4 run and 5 does not, with the identities that they had.
+    async fn is_well(&self) -> bool {
+        let states = self.manager.inspect(&self.nodes).await;
+        let run = states.iter().map(|state| matches!(state, Ok(ProcessState::Running { .. })));
+        run.collect::<Vec<_>>() == [true, true, true, true, false]
+    }
+
+    async fn recovers(&self, from: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.is_well().await {
+            let states = self.manager.inspect(&self.nodes).await;
+            assert!(Instant::now() < deadline, "all is well again after: {from}; {states:#?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(keys(&self.nodes), self.keys, "the nodes are the same after: {from}");
+        let owner = std::fs::metadata(&self.machine.settings.node_storage).expect("it is there").uid();
+        for node in &self.nodes {
+            let key = std::fs::metadata(node.spec.root_dir.join("secret-key")).expect("it has a key");
+            assert_eq!(key.uid(), owner, "what nodes write belongs to the operator");
+        }
+    }
+}
+
+fn keys(nodes: &[NodeRef]) -> Vec<Vec<u8>> {
+    let key = |node: &NodeRef| std::fs::read(node.spec.root_dir.join("secret-key")).expect("it has a key");
+    nodes.iter().map(key).collect()
+}
+
+#[tokio::test]
+async fn a_container_that_was_killed_restarted_or_removed_gets_its_nodes_back() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
+    let docker = ward.machine.docker.clone();
+
+    docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>).await.expect("it restarts");
+    ward.recovers("a restart by the engine, with nobody there").await;
+
+    docker.kill_container(&ward.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
+    ward.open().await;
+    ward.recovers("a killed container").await;
+
+    let first = ward.group.container_id.clone();
+    let force = RemoveContainerOptionsBuilder::new().force(true).build();
+    docker.remove_container(&first, Some(force)).await.expect("it is removed");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers"), []);
+    let ProcessState::Stopped { reason: Some(reason) } = ward.state(1).await else { panic!("nothing runs") };
+    assert!(reason.contains(&ward.group.container_name) && reason.contains("does not exist"), "{reason}");
+    ward.open().await;
+    assert_ne!(ward.group.container_id, first);
+    ward.recovers("a container removed by hand").await;
+}
+
+#[tokio::test]
+async fn a_paused_container_is_one_finding_and_its_nodes_say_so() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
+    ward.machine.docker.pause_container(&ward.group.container_name).await.expect("it is paused");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Paused);
+    let ProcessState::Stopped { reason: Some(reason) } = ward.state(1).await else { panic!("it does not run") };
+    assert!(reason.contains("Paused"), "{reason}");
+    let findings = ward.manager.examine().await;
+    let about: Vec<_> = findings.iter().filter(|finding| finding.code == "group-down").collect();
+    assert_eq!(about.len(), 1, "one finding, not one per node: {findings:#?}");
+
+    let error = ward.manager.start(&ward.nodes[..1]).await.remove(0).expect_err("nothing can be started in it");
+    assert!(error.to_string().contains("Paused"), "{error}");
+    ward.open().await;
+    ward.recovers("a paused container").await;
+}
+
+#[tokio::test]
+async fn another_image_takes_the_nodes_over_and_an_ordered_end_stays_ended() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
+    let tag = TagImageOptionsBuilder::new().repo("wnm-test-other").tag(ward.machine.id().as_str()).build();
+    ward.machine.docker.tag_image(&common::image(), Some(tag)).await.expect("it is tagged");
+    let other = format!("wnm-test-other:{}", ward.machine.id());
+    let mut spec = ward.machine.group(1);
+    spec.image.clone_from(&other);
+    let (group, events) = during(&ward.machine, open(&ward.manager, &spec)).await;
+    let removed = ward.machine.docker.remove_image(&other, None::<RemoveImageOptions>, None).await;
+    assert_eq!(group.spec.image, other);
+    assert_ne!(group.container_id, ward.group.container_id);
+    let ends: Vec<&String> =
+        events.iter().filter(|event| event.starts_with("die") || event.starts_with("kill")).collect();
+    assert_eq!(ends, ["die a1 129"], "the main program was hung up on and nobody was killed: {events:#?}");
+    ward.recovers("another image").await;
+
+    ward.group = group;
+    ward.manager.close(&[ward.group.clone()]).await.remove(0).expect("it closes");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers"), []);
+    ward.open().await;
+    ward.recovers("an ordered end").await;
+    removed.expect("the tag is removed");
+}
+
+#[tokio::test]
+async fn nodes_that_need_longer_than_s6_would_wait_end_in_order() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let manager = machine.manager();
+    let group = open(&manager, &machine.group(1)).await;
+    let mut specs = [1, 2, 3].map(|number| machine.spec(number));
+    for spec in &mut specs {
+        spec.environment = vec![("WNM_TEST_NODE".to_owned(), "record,slow_term:5s".to_owned())];
+    }
+    run(&manager, &specs).await;
+    let begun = Instant::now();
+    let (closed, events) = during(&machine, manager.close(&[group])).await;
+    assert!(closed[0].is_ok(), "{closed:?}");
+    assert!(begun.elapsed() >= Duration::from_secs(5), "they were waited for: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(25), "all at once: {:?}", begun.elapsed());
+    assert!(!events.iter().any(|event| event.starts_with("kill")), "{events:#?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_is_named_and_nothing_is_changed() {
+    let Some(ward) = Ward::new(ContainerNetwork::Published).await else { return };
+    let mut settings = ward.machine.settings.clone();
+    settings.engine_address = Some(format!("unix://{}/docker.sock", settings.log_dir.display()));
+    let cut_off = S6Overlay::connect(settings).expect("a manager can be made without its engine");
+    let gone =
+        |error: &ManagerError| matches!(error, ManagerError::Unavailable { .. }) && error.to_string().contains("hint:");
+
+    assert!(gone(&cut_off.open(&[ward.machine.group(1)]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.groups().await.expect_err("nobody is there")));
+    assert!(gone(&cut_off.close(std::slice::from_ref(&ward.group)).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.start(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.stop(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.inspect(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.remove(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    let newer = Binary { path: test_node("0.4.18"), version: semver::Version::new(0, 4, 18) };
+    assert!(gone(&cut_off.upgrade(&ward.nodes[..1], &newer).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.survey().await.expect_err("nobody is there")));
+    assert!(gone(&cut_off.teardown().await.expect_err("nobody is there")));
+    let codes: Vec<String> = cut_off.examine().await.into_iter().map(|finding| finding.code).collect();
+    assert!(codes.contains(&"engine-unreachable".to_owned()), "{codes:?}");
+    ward.recovers("a manager that was cut off").await;
+    assert_eq!(ward.manager.groups().await.expect("the engine answers"), std::slice::from_ref(&ward.group));
+    ward.machine
+        .docker
+        .restart_container(&ward.group.container_name, None::<RestartContainerOptions>)
+        .await
+        .expect("it restarts");
+    ward.recovers("a restart after it: no mark was left behind").await;
+}
+
+#[tokio::test]
+async fn a_missing_image_is_named_with_how_to_build_it() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let mut spec = machine.group(1);
+    spec.image = "wnm.invalid/nobody/has-this:7".to_owned();
+    let error = machine.manager().open(&[spec]).await.remove(0).expect_err("nobody has it").to_string();
+    assert!(
+        error.contains("wnm.invalid/nobody/has-this:7") && error.contains("wnm dockerfile | docker build"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_in_use_is_named_before_the_container_is_made() {
+    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let manager = machine.manager();
+    let port = machine.ports.ports(17).node;
+    let held = std::net::UdpSocket::bind(("127.0.0.1", port)).expect("the port is free");
+    let error = manager.open(&[machine.group(1)]).await.remove(0).expect_err("the port is taken");
+    assert!(matches!(error, ManagerError::PortInUse { port: found, .. } if found == port), "{error}");
+    assert_eq!(manager.groups().await.expect("the engine answers"), []);
+    drop(held);
+    open(&manager, &machine.group(1)).await;
+}
+
+#[tokio::test]
+async fn a_network_that_was_removed_or_left_is_made_again_with_its_containers() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
+    let (docker, network) = (ward.machine.docker.clone(), ward.machine.id().network_name());
+    docker.stop_container(&ward.group.container_name, None).await.expect("it stops");
+    docker.remove_network(&network).await.expect("nobody is on it");
+    ward.open().await;
+    ward.recovers("a removed network").await;
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+
+    let leave =
+        bollard::models::NetworkDisconnectRequest { container: ward.group.container_name.clone(), force: Some(true) };
+    docker.disconnect_network(&network, leave).await.expect("it is taken off");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    ward.open().await;
+    ward.recovers("a container taken off its network").await;
+}
+
+#[tokio::test]
+async fn deleted_service_directories_and_a_killed_supervisor_are_mended() {
+    let Some(ward) = Ward::new(ContainerNetwork::Published).await else { return };
+    let exec = async |line: &str| ward.machine.exec(1, &["sh", "-c", line]).await;
+
+    exec("rm -rf /run/service/antnode0001").await;
+    ward.manager.start(&ward.nodes[..1]).await.remove(0).expect("it starts");
+    ward.recovers("a service directory deleted in the container").await;
+
+    std::fs::remove_dir_all(ward.machine.settings.node_storage.join(".s6/a1/antnode0002")).expect("it is there");
+    assert!(matches!(ward.state(2).await, ProcessState::Running { .. }), "what lives counts");
+    ward.manager.start(&ward.nodes[1..2]).await.remove(0).expect("it starts");
+    ward.recovers("a definition deleted from the volume").await;
+
+    exec("pkill -KILL -x s6-supervise").await;
+    ward.recovers("killed supervisors").await;
+    exec("kill -KILL $(cat /var/antctl/services/antnode0003/antnode.pid)").await;
+    ward.recovers("a killed node").await;
+}
+
+/// A bind mount that goes away with the test.
+struct Disk<'a>(&'a Path);
+
+impl Disk<'_> {
+    fn mount(&self, from: &Path) {
+        let done = Command::new("mount").arg("--bind").arg(from).arg(self.0).status().expect("mount runs");
+        assert!(done.success());
+    }
+
+    fn unmount(&self) {
+        assert!(Command::new("umount").arg("--lazy").arg(self.0).status().expect("umount runs").success());
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        while Command::new("umount").arg("--lazy").arg(self.0).output().is_ok_and(|done| done.status.success()) {}
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_it() {
+    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    if !is_root() {
+        return skip("an unmounted disk", "only root can mount");
+    }
+    let storage = machine.settings.node_storage.clone();
+    let real = storage.with_file_name("disk");
+    std::fs::create_dir(&real).expect("it is made");
+    std::os::unix::fs::chown(&real, Some(12_345), Some(12_345)).expect("root gives files away");
+    let disk = Disk(&storage);
+    disk.mount(&real);
+    let mut ward = Ward::on(machine).await;
+
+    disk.unmount();
+    let error = ward.manager.open(&[ward.machine.group(1)]).await.remove(0).expect_err("the disk is away").to_string();
+    assert!(error.contains("is its disk mounted?"), "{error}");
+    ward.machine
+        .docker
+        .restart_container(&ward.group.container_name, None::<RestartContainerOptions>)
+        .await
+        .expect("it restarts");
+    disk.mount(&real);
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    ward.open().await;
+    ward.recovers("a disk that was away when its container started").await;
+}

@@ -1,0 +1,94 @@
+//! The nodes' metrics seen from outside their container.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use wnm_core::testing::test_node;
+use wnm_pm_s6overlay::render::STORAGE;
+use wnm_pm_s6overlay::script::NodeState;
+
+use crate::container::{Container, docker, until};
+
+const OPTIONS: [&str; 6] = [
+    "--cap-add=NET_ADMIN",
+    "--security-opt=no-new-privileges",
+    "--sysctl",
+    "net.ipv4.conf.all.route_localnet=1",
+    "--env",
+    "WNM_METRICS_PORTS=13001-13200",
+];
+
+/// Defines node 1 with its metrics server on port 13001.
+fn define_node(container: &Container) {
+    fs::copy(test_node("0.4.17"), container.storage().join("antnode")).unwrap();
+    let (program, root_dir) = (format!("{STORAGE}/antnode"), format!("{STORAGE}/antnode0001"));
+    let wallet = format!("0x{}", "a".repeat(40));
+    let ports = ["--port", "55001", "--enable-metrics-server", "--metrics-server-port", "13001"];
+    let line = [&[program.as_str(), "--root-dir", &root_dir][..], &ports, &["--rewards-address", &wallet]].concat();
+    container.define(1, &line, &[]);
+}
+
+/// What this port of the container answers to this machine.
+fn ask(container: &Container, port: u16) -> Option<String> {
+    let address = container.inspect("{{.NetworkSettings.IPAddress}}");
+    let address: SocketAddr = format!("{address}:{port}").parse().ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n").ok()?;
+    // A node keeps the connection open for more questions, until it hears that there are none.
+    stream.shutdown(Shutdown::Write).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn metrics_are_reached_at_the_containers_address_also_after_a_restart() {
+    let Some(container) = Container::prepared(&OPTIONS) else { return };
+    define_node(&container);
+    container.run();
+    let answers = || ask(&container, 13001).is_some_and(|answer| answer.contains("ant_networking_connected_peers"));
+    until("the node's metrics answer", answers);
+    let sockets = container.shell("ss -Htln sport = :13001");
+    assert!(sockets.contains("127.0.0.1:13001"), "the node listens on the container's own 127.0.0.1: {sockets}");
+    assert_eq!(ask(&container, 13201), None, "ports outside the range stay closed");
+
+    docker(&["restart", "--time", "60", &container.name]);
+    until("the node's metrics answer again", answers);
+}
+
+#[test]
+fn what_else_listens_inside_stays_out_of_reach() {
+    let Some(container) = Container::prepared(&OPTIONS) else { return };
+    container.run();
+    container.await_boot();
+    let rules = container.shell("nft list table ip wnm_metrics");
+    assert!(rules.contains("ip daddr 127.0.0.0/8 drop"), "packets from outside for 127.0.0.1 are dropped: {rules}");
+}
+
+#[test]
+fn without_the_right_nodes_run_unseen_and_the_log_says_why() {
+    let Some(container) = Container::prepared(&OPTIONS[1..]) else { return };
+    define_node(&container);
+    container.run();
+    until("the node runs", || {
+        container.inspect("{{.State.Running}}") == "true" && container.states().values().eq(&[NodeState::Up])
+    });
+    assert!(container.log().contains("has the container NET_ADMIN?"), "{}", container.log());
+
+    let Some(container) = Container::prepared(&[OPTIONS[0], OPTIONS[4], OPTIONS[5]]) else { return };
+    container.run();
+    container.await_boot();
+    assert!(container.log().contains("lacks the sysctl net.ipv4.conf.all.route_localnet=1"), "{}", container.log());
+}
+
+#[test]
+fn a_range_that_is_none_is_not_handed_to_nft() {
+    let options = [OPTIONS[0], OPTIONS[2], OPTIONS[3], "--env", "WNM_METRICS_PORTS=1 accept; drop"];
+    let Some(container) = Container::prepared(&options) else { return };
+    container.run();
+    container.await_boot();
+    assert!(container.log().contains("WNM_METRICS_PORTS is no range of ports"), "{}", container.log());
+}

@@ -1,0 +1,176 @@
+//! What the batch script does with nodes.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use wnm_core::testing::test_node_that;
+use wnm_pm_s6overlay::output::tail;
+use wnm_pm_s6overlay::render::STORAGE;
+use wnm_pm_s6overlay::script::{Call, Ended, NodeState};
+
+use crate::container::{Container, START, all, states, until};
+
+const UNLOAD: Call = Call::Unload { grace: Duration::from_secs(10) };
+const LOAD: Call = Call::Load { pause: Duration::from_millis(10) };
+
+#[test]
+fn nodes_are_added_stopped_started_and_removed_by_the_batch() {
+    let Some(container) = Container::running(&[]) else { return };
+    assert!(container.call(Call::Status, &[]).is_empty());
+    let numbers: Vec<u32> = (1..=20).collect();
+    numbers.iter().for_each(|number| container.define_idle(*number));
+    assert!(all(&container.call(Call::Status, &[]), 20, NodeState::Unloaded), "defined and not loaded");
+
+    let started = container.start(&numbers);
+    assert!(all(&started, 20, NodeState::Up), "{started:?}");
+    let again = container.start(&numbers);
+    let pids = |reports: &std::collections::BTreeMap<String, _>| -> Vec<_> {
+        reports.values().map(|report: &wnm_pm_s6overlay::script::NodeReport| (report.pid, report.start_time)).collect()
+    };
+    assert_eq!(pids(&again), pids(&started), "starting what runs leaves it alone");
+
+    let stopped = container.stop(&numbers[..5]);
+    assert!(all(&stopped, 5, NodeState::Down), "{stopped:?}");
+    assert!(stopped.values().all(|report| report.ended == Some(Ended::Signal(15)) && report.crashes == 0));
+    assert!(all(&container.stop(&numbers[..5]), 5, NodeState::Down), "stopping what stands still is fine");
+    let others = container.call(Call::Status, &numbers[5..]);
+    assert_eq!(pids(&others), pids(&started)[5..], "the others did not notice");
+
+    assert!(all(&container.call(UNLOAD, &numbers[..10]), 10, NodeState::Unloaded));
+    numbers[..10].iter().for_each(|number| fs::remove_dir_all(container.definition(*number).dir).unwrap());
+    assert!(all(&container.call(UNLOAD, &numbers[..10]), 10, NodeState::Undefined), "removing what is gone is fine");
+    assert_eq!(container.shell("ls /run/wnm/services | wc -l; pgrep -c s6-supervise"), "10\n10");
+    assert_eq!(container.states().len(), 10);
+}
+
+#[test]
+fn what_is_not_defined_is_one_nodes_outcome() {
+    let Some(container) = Container::running(&[]) else { return };
+    container.define_idle(1);
+    let reports = container.start(&[1]);
+    let both = container.call(START, &[1, 2]);
+    assert_eq!(both["antnode0001"].pid, reports["antnode0001"].pid);
+    assert_eq!(both["antnode0002"].state, NodeState::Undefined);
+}
+
+#[test]
+fn a_load_makes_the_container_agree_with_the_volume() {
+    let Some(container) = Container::running(&[]) else { return };
+    (1..=4).for_each(|number| container.define_idle(number));
+    container.mark(4, true);
+    container.call(LOAD, &[]);
+    until("the unmarked start", || {
+        states(&container.call(Call::Status, &[1, 2, 3])).values().all(|state| *state == NodeState::Up)
+    });
+    let before = container.status(3);
+    // Node 1 is gone from the volume, and node 2 from the container.
+    fs::remove_dir_all(container.definition(1).dir).unwrap();
+    container.shell("rm -r /run/wnm/services/antnode0002");
+    assert_eq!(container.status(2).state, NodeState::Unloaded);
+    container.call(LOAD, &[]);
+    until("node 2 is back", || container.status(2).state == NodeState::Up);
+    assert_eq!(container.status(1).state, NodeState::Undefined);
+    assert_eq!(container.status(3).pid, before.pid, "node 3 did not notice");
+    assert_eq!(container.status(4).state, NodeState::Down);
+    assert_eq!(container.shell("pgrep -c s6-supervise; pgrep -cxf '/bin/sleep 100000'"), "3\n2");
+}
+
+#[test]
+fn a_start_mends_what_was_deleted_in_the_container() {
+    let Some(container) = Container::running(&[]) else { return };
+    (1..=3).for_each(|number| container.define_idle(number));
+    let before = container.start(&[1, 2, 3]);
+    for deleted in [
+        "/run/service/antnode0001",
+        "/run/wnm/services/antnode0001",
+        "/run/service/antnode0001 && /command/s6-svscanctl -a /run/service",
+        "/run/service/antnode0001 && /command/s6-svscanctl -an /run/service",
+        "/run/wnm/run /run/wnm/finish",
+    ] {
+        container.shell(&format!("rm -r {deleted}"));
+        let reports = container.start(&[1, 2, 3]);
+        assert!(all(&reports, 3, NodeState::Up), "{deleted}: {reports:?}");
+        assert_eq!(reports["antnode0002"].pid, before["antnode0002"].pid, "the others did not notice");
+        assert_eq!(container.shell("pgrep -cxf '/bin/sleep 100000'"), "3", "{deleted}: one process each");
+        assert!(all(&container.stop(&[1]), 1, NodeState::Down), "{deleted}: it can be steered again");
+        container.start(&[1]);
+    }
+}
+
+#[test]
+fn arguments_and_environment_arrive_exactly() {
+    let Some(container) = Container::running(&[]) else { return };
+    fs::copy(test_node_that("record", "0.4.17"), container.storage().join("antnode")).unwrap();
+    let hostile =
+        ["it's \"quoted\" `id` $(id) $HOME", "back\\slash \\n", "line\nbreak\ttab ", "ünï😀", "; reboot # &", ""];
+    let (program, root_dir) = (format!("{STORAGE}/antnode"), format!("{STORAGE}/antnode0001"));
+    let wallet = format!("0x{}", "a".repeat(40));
+    let mut line = vec![program.as_str(), "--root-dir", &root_dir, "--port", "55001", "--rewards-address", &wallet];
+    line.extend(hostile.iter().flat_map(|value| ["--peer", value]));
+    let environment: Vec<(String, String)> = hostile
+        .iter()
+        .enumerate()
+        .map(|(index, value)| (format!("WNM_HOSTILE_{index}"), (*value).to_owned()))
+        .collect();
+    container.define(1, &line, &environment);
+    assert!(all(&container.start(&[1]), 1, NodeState::Up));
+
+    let seen = fs::read(container.node_dir(1).join("seen.json")).unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&seen).unwrap();
+    let arguments: Vec<&str> = seen["arguments"].as_array().unwrap().iter().filter_map(|word| word.as_str()).collect();
+    assert!(arguments.ends_with(&line[1..]), "{arguments:?}");
+    let mut expected: serde_json::Map<String, serde_json::Value> =
+        environment.into_iter().map(|(name, value)| (name, value.into())).collect();
+    for (name, value) in [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/home/ant"), ("USER", "ant")] {
+        expected.insert(name.to_owned(), value.into());
+    }
+    assert_eq!(seen["environment"], serde_json::Value::Object(expected), "and no other variable");
+}
+
+#[test]
+fn a_node_that_does_not_end_is_killed_after_its_grace() {
+    let Some(container) = Container::running(&[]) else { return };
+    container.define_shell(1, "trap '' TERM; while :; do sleep 0.1; done");
+    container.define_shell(2, "trap 'sleep 1; touch ended; exit 3' TERM; while :; do sleep 0.1; done");
+    container.start(&[1, 2]);
+    container.mark(1, true);
+    container.mark(2, true);
+    let started = Instant::now();
+    let stopped = container.call(Call::Stop { grace: Duration::from_secs(4) }, &[1, 2]);
+    assert!(started.elapsed() >= Duration::from_secs(4));
+    assert_eq!(stopped["antnode0001"].ended, Some(Ended::Signal(9)));
+    assert_eq!(stopped["antnode0002"].ended, Some(Ended::Code(3)), "who ends in time is not killed");
+    assert!(all(&stopped, 2, NodeState::Down), "{stopped:?}");
+    assert!(container.node_dir(2).join("ended").exists());
+}
+
+#[test]
+fn a_nodes_output_is_kept_below_a_ceiling() {
+    let Some(container) = Container::running(&[]) else { return };
+    container.define_shell(1, "seq 300000; echo last words >&2; exec sleep 100000");
+    container.start(&[1]);
+    let definition = container.definition(1);
+    until("the last words are kept", || tail(&definition).ends_with("last words\n"));
+    let files = fs::read_dir(definition.said.parent().unwrap()).unwrap();
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!((100_000..500_000).contains(&bytes), "{bytes} bytes of some 10,000,000 are kept");
+}
+
+#[test]
+fn two_hundred_nodes_take_one_call() {
+    let Some(container) = Container::running(&[]) else { return };
+    let numbers: Vec<u32> = (1..=200).collect();
+    numbers.iter().for_each(|number| container.define_idle(*number));
+    let timed = |what: &str, reports: &dyn Fn() -> bool| {
+        let started = Instant::now();
+        assert!(reports(), "{what}");
+        println!("{what}: {:.2?}", started.elapsed());
+        started.elapsed()
+    };
+    timed("200 added and started", &|| all(&container.start(&numbers), 200, NodeState::Up));
+    let status = timed("200 asked", &|| all(&container.call(Call::Status, &[]), 200, NodeState::Up));
+    assert!(status < Duration::from_secs(5), "asking is cheap");
+    timed("200 stopped", &|| all(&container.stop(&numbers), 200, NodeState::Down));
+    timed("200 started again", &|| all(&container.start(&numbers), 200, NodeState::Up));
+    timed("200 unloaded", &|| all(&container.call(UNLOAD, &numbers), 200, NodeState::Unloaded));
+}

@@ -1,0 +1,203 @@
+//! Published ranges, seen by peers on other machines: reached by UDP with their own address, and by nothing else.
+
+mod common;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::Command;
+
+use common::peer::{Peer, answer_udp, ask, ask_from_here, metrics, udp_in_container};
+use common::{Machine, open, run};
+use wnm_core::container_host::{ContainerHost, GroupState};
+use wnm_core::testing::skip;
+use wnm_pm_s6overlay::{ContainerNetwork, RulesBy, S6Overlay};
+
+/// A machine with one group that runs node 1 and answers UDP questions on the port of number 2.
+async fn machine_with_a_group() -> Option<(Machine, S6Overlay)> {
+    let machine = Machine::new(ContainerNetwork::Published).await?;
+    let manager = machine.manager();
+    open(&manager, &machine.group(1)).await;
+    run(&manager, &[machine.spec(1)]).await;
+    answer_udp(machine.container_pid(1).await, machine.ports.ports(2).node);
+    Some((machine, manager))
+}
+
+/// The container's own addresses.
+fn addresses(machine: &Machine, address: IpAddr) -> (IpAddr, Option<IpAddr>) {
+    let listed =
+        Command::new("ip").args(["-6", "-brief", "address", "show", "dev", &machine.id().network_name()]).output();
+    let listed = String::from_utf8(listed.expect("ip runs").stdout).expect("ip writes text");
+    let own = listed.split_whitespace().find(|word| word.starts_with("fd77:"));
+    let bridge: Option<Ipv6Addr> = own.and_then(|own| own.split('/').next()?.parse().ok());
+    (address, bridge.map(|bridge| IpAddr::V6(Ipv6Addr::from(u128::from(bridge) + 1))))
+}
+
+#[tokio::test]
+async fn peers_reach_node_ports_with_their_own_address_and_nothing_else() {
+    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let group = manager.groups().await.expect("the engine answers").remove(0);
+    let (container, container6) = addresses(&machine, group.address.expect("it has an address of its own"));
+    let (udp, tcp) = (machine.ports.ports(2).node, machine.ports.ports(1).metrics);
+    let peer = Peer::new();
+
+    assert_eq!(peer.ask((peer.machine, udp)), Some(peer.own.into()), "the peer's own address arrives");
+    assert_eq!(peer.ask((container, udp)), None, "a container is reached through its ranges only");
+    for to in [IpAddr::V4(peer.machine), container] {
+        assert!(!peer.connects((to, tcp)), "metrics are nobody else's business ({to})");
+    }
+    for to in [container, Ipv4Addr::LOCALHOST.into(), manager.metrics_host(&group)] {
+        let said = metrics((to, tcp)).unwrap_or_else(|| panic!("metrics answer at {to}"));
+        assert!(said.contains("ant_networking_"), "a node answers at {to}: {said}");
+    }
+    assert!(metrics((peer.machine, tcp)).is_none(), "not even this machine is asked by another of its addresses");
+    assert!(ask_from_here((Ipv4Addr::LOCALHOST, udp)).is_some());
+    assert_eq!(ask_from_here((peer.machine, udp)), Some(peer.machine.into()));
+
+    let Some(container6) = container6 else { return skip("IPv6", "this machine has none that could be used") };
+    assert_eq!(peer.ask((peer.machine6, udp)), Some(peer.own6.into()));
+    assert_eq!(peer.ask((container6, udp)), None);
+    for to in [IpAddr::V6(peer.machine6), container6] {
+        assert!(!peer.connects((to, tcp)), "metrics are nobody else's business ({to})");
+    }
+}
+
+#[tokio::test]
+async fn nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_address() {
+    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    open(&manager, &machine.group(2)).await;
+    let peer = Peer::new();
+    let port = machine.ports.ports(2).node;
+    for group in [2, 1] {
+        let socket = udp_in_container(machine.container_pid(group).await);
+        assert!(ask(&socket, (peer.machine, port)).is_some(), "from a{group} to a1");
+        assert_eq!(ask(&socket, (peer.own, 9)), None, "the way out is open, and nobody is there");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_kept_sending_while_no_rule_stood_is_reached_again() {
+    let Some((mut machine, _)) = machine_with_a_group().await else { return };
+    // The image has `conntrack`, which this machine may lack.
+    machine.settings.rules_by = RulesBy::Helper;
+    let manager = machine.manager();
+    let (peer, port) = (Peer::new(), machine.ports.ports(2).node);
+    flush(&machine);
+    let socket = peer.udp();
+    assert_eq!(ask(&socket, (peer.machine, port)), None, "no rule, no way");
+    open(&manager, &machine.group(1)).await;
+    assert!(ask(&socket, (peer.machine, port)).is_some(), "the same socket is heard at once");
+}
+
+/// Flushes the rules, as restarting a firewall does.
+fn flush(machine: &Machine) {
+    nft(&["delete", "table", "inet", &machine.id().table_name()]);
+}
+
+fn nft(arguments: &[&str]) {
+    let output = Command::new("nft").args(arguments).output().expect("nft runs");
+    assert!(output.status.success(), "nft {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Damage to what is around a group, by its name.
+type Damage = (&'static str, fn(&Machine));
+
+#[tokio::test]
+async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
+    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let (peer, port) = (Peer::new(), machine.ports.ports(2).node);
+    let damages: [Damage; 5] = [
+        ("flushed", flush),
+        ("another address", |machine| {
+            let (table, range) = (machine.id().table_name(), machine.group(1).node_ports);
+            nft(&["flush", "chain", "inet", &table, "from_outside"]);
+            let ports = format!("{}-{}", range.first, range.last);
+            nft(&[
+                "add",
+                "rule",
+                "inet",
+                &table,
+                "from_outside",
+                "udp",
+                "dport",
+                &ports,
+                "dnat",
+                "ip",
+                "to",
+                "192.0.2.99",
+                "comment",
+                "\"a1 nodes\"",
+            ]);
+        }),
+        ("a chain emptied", |machine| nft(&["flush", "chain", "inet", &machine.id().table_name(), "direct"])),
+        ("not accepted", |machine| {
+            let bridge = machine.id().network_name();
+            let rule = [
+                "-w",
+                "-D",
+                "DOCKER-USER",
+                "-o",
+                &bridge,
+                "-p",
+                "udp",
+                "-m",
+                "conntrack",
+                "--ctstate",
+                "DNAT",
+                "-j",
+                "ACCEPT",
+            ];
+            assert!(Command::new("iptables").args(rule).status().expect("iptables runs").success());
+        }),
+        ("switched off", |machine| {
+            let switch = format!("/proc/sys/net/ipv4/conf/{}/route_localnet", machine.id().network_name());
+            std::fs::write(switch, "0").expect("root may switch");
+        }),
+    ];
+    for (what, damage) in damages {
+        damage(&machine);
+        let seen = manager.groups().await.expect("the engine answers");
+        assert_eq!(seen[0].state, GroupState::Damaged, "{what}");
+        let mended = open(&manager, &machine.group(1)).await;
+        assert_eq!(mended.container_id, seen[0].container_id, "{what}: the container is left alone");
+        assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running, "{what}");
+        assert!(peer.ask((peer.machine, port)).is_some(), "{what}");
+        assert!(metrics((Ipv4Addr::LOCALHOST, machine.ports.ports(1).metrics)).is_some(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_helper_container_sets_looks_at_and_removes_the_rules() {
+    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    machine.settings.rules_by = RulesBy::Helper;
+    let manager = machine.manager();
+    let group = open(&manager, &machine.group(1)).await;
+    run(&manager, &[machine.spec(1)]).await;
+    answer_udp(machine.container_pid(1).await, machine.ports.ports(2).node);
+    let peer = Peer::new();
+    assert!(peer.ask((peer.machine, machine.ports.ports(2).node)).is_some());
+    assert!(metrics((Ipv4Addr::LOCALHOST, machine.ports.ports(1).metrics)).is_some());
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+    flush(&machine);
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+
+    manager.close(&[group]).await.remove(0).expect("it closes");
+    let tables = Command::new("nft").args(["list", "tables"]).output().expect("nft runs").stdout;
+    assert!(!String::from_utf8_lossy(&tables).contains(&machine.id().table_name()));
+    let accepted = Command::new("iptables").args(["-S", "DOCKER-USER"]).output().expect("iptables runs").stdout;
+    assert!(!String::from_utf8_lossy(&accepted).contains(&machine.id().network_name()));
+    let filters = std::collections::HashMap::from([("label", vec![format!("wnm.machine={}", machine.id())])]);
+    let options = bollard::query_parameters::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let left = machine.docker.list_containers(Some(options)).await.expect("the engine answers");
+    assert!(left.is_empty(), "no helper is left: {left:?}");
+}
+
+#[tokio::test]
+async fn two_machines_on_one_engine_do_not_meet() {
+    let Some((one, one_manager)) = machine_with_a_group().await else { return };
+    let Some((other, other_manager)) = machine_with_a_group().await else { return };
+    let peer = Peer::new();
+    let group = other_manager.groups().await.expect("the engine answers").remove(0);
+    other_manager.close(&[group]).await.remove(0).expect("it closes");
+    assert!(peer.ask((peer.machine, one.ports.ports(2).node)).is_some(), "the one is as it was");
+    assert_eq!(peer.ask((peer.machine, other.ports.ports(2).node)), None, "the other is gone");
+    assert_eq!(one_manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+}

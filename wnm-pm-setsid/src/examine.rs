@@ -1,0 +1,135 @@
+//! What would not work with plain background processes on this machine, and what mends it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use wnm_core::process_manager::{Finding, ManagerError, Severity};
+
+use crate::Setsid;
+
+/// Services that leave alone what was started from them when they end or are restarted.
+const LENIENT_SERVICES: [&str; 4] = ["cron.service", "crond.service", "cronie.service", "fcron.service"];
+
+pub(crate) fn examine(manager: &Setsid) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(ManagerError::Unavailable { reason, hint, .. }) = manager.refuse_unavailable() {
+        findings.push(Finding {
+            code: "manager-unavailable".to_owned(),
+            severity: Severity::Error,
+            what: format!("{}: {reason}", manager.kind),
+            consequence: "no node can be created, started or stopped".to_owned(),
+            mend: hint,
+        });
+    }
+    findings.extend(storage(&manager.node_storage));
+    findings.extend(fs::read_to_string("/proc/self/cgroup").ok().and_then(|cgroup| service(&cgroup)));
+    findings.extend(logind());
+    findings
+}
+
+/// The node storage, or where it will be made, has to take files and let them run.
+fn storage(node_storage: &Path) -> Vec<Finding> {
+    let Some(there) = node_storage.ancestors().find(|path| path.exists()) else {
+        return vec![];
+    };
+    let mut findings = Vec::new();
+    if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        findings.push(Finding {
+            code: "node-storage-not-writable".to_owned(),
+            severity: Severity::Error,
+            what: format!("{} cannot be written by this user: {error}", there.display()),
+            consequence: "no node can be created".to_owned(),
+            mend: format!("give {} to this user, or set node_storage to a directory of its own", there.display()),
+        });
+    }
+    if runs_no_programs(there) {
+        findings.push(Finding {
+            code: "node-storage-noexec".to_owned(),
+            severity: Severity::Error,
+            what: format!("{} lies on a file system that is mounted noexec", there.display()),
+            consequence: "nodes' own copies of the program cannot be run".to_owned(),
+            mend: "mount it without noexec, or set node_storage to another file system".to_owned(),
+        });
+    }
+    findings
+}
+
+#[cfg(target_os = "linux")]
+fn runs_no_programs(path: &Path) -> bool {
+    use rustix::fs::{StatVfsMountFlags, statvfs};
+    statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn runs_no_programs(_: &Path) -> bool {
+    false
+}
+
+/// The service of systemd that this process runs in, where that would take the nodes with it.
+fn service(cgroup: &str) -> Option<Finding> {
+    let mut paths = cgroup.lines().filter_map(|line| line.rsplit(':').next());
+    let service = paths.find_map(|path| path.split('/').rev().find(|part| part.ends_with(".service")))?;
+    // A terminal of a desktop or a user's own systemd is itself `user@1000.service`, and lives on.
+    if LENIENT_SERVICES.contains(&service) || service.starts_with("user@") {
+        return None;
+    }
+    Some(Finding {
+        code: "started-by-a-service".to_owned(),
+        severity: Severity::Warning,
+        what: format!("wnm runs in {service} of systemd"),
+        consequence: format!("when {service} ends or is restarted, systemd ends every node that was started from it"),
+        mend: format!("put `KillMode=process` into the [Service] section of {service}, or use systemd+user"),
+    })
+}
+
+/// systemd-logind may be told to end what a user leaves behind.
+fn logind() -> Option<Finding> {
+    let mut files = vec![PathBuf::from("/etc/systemd/logind.conf")];
+    let mut more: Vec<_> =
+        fs::read_dir("/etc/systemd/logind.conf.d").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    more.sort();
+    files.extend(more);
+    let text: Vec<_> = files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    kills_user_processes(&text.join("\n")).then(|| Finding {
+        code: "killed-at-logout".to_owned(),
+        severity: Severity::Warning,
+        what: "systemd-logind has KillUserProcesses=yes".to_owned(),
+        consequence: "nodes that were started from a login session are ended when that session ends".to_owned(),
+        mend: "set KillUserProcesses=no in /etc/systemd/logind.conf, or let cron run wnm".to_owned(),
+    })
+}
+
+/// The last word counts, as it does for logind.
+fn kills_user_processes(configuration: &str) -> bool {
+    let mut values = configuration.lines().filter_map(|line| line.trim().strip_prefix("KillUserProcesses="));
+    values.next_back().is_some_and(|value| matches!(value.trim(), "yes" | "true" | "on" | "1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_takes_its_processes_with_it_is_found() {
+        let found = service("0::/system.slice/wnm.service\n").expect("a oneshot service ends");
+        assert_eq!(found.code, "started-by-a-service");
+        insta::assert_snapshot!(found.mend, @"put `KillMode=process` into the [Service] section of wnm.service, or use systemd+user");
+        for quiet in [
+            "0::/system.slice/cron.service",
+            "0::/user.slice/user-1000.slice/session-3.scope",
+            "0::/user.slice/user-1000.slice/user@1000.service/app.slice/terminal.scope",
+            "9:name=systemd:/\n0::/\n",
+            "",
+        ] {
+            assert_eq!(service(quiet), None, "{quiet}");
+        }
+    }
+
+    #[test]
+    fn logind_is_asked_for_its_last_word() {
+        assert!(kills_user_processes("[Login]\nKillUserProcesses=no\n  KillUserProcesses=yes\n"));
+        assert!(!kills_user_processes("[Login]\n#KillUserProcesses=yes\n"));
+        assert!(!kills_user_processes("KillUserProcesses=yes\nKillUserProcesses=no\n"));
+    }
+}

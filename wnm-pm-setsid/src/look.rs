@@ -1,0 +1,74 @@
+//! A look at the machine tells which processes are nodes', once for a whole batch.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use wnm_core::guard;
+use wnm_core::node::{NodeSpec, ProcessId};
+use wnm_core::process_manager::ProcessState;
+
+use crate::processes::{self, Process};
+use crate::{files, output};
+
+/// The living processes whose program is a node's own copy.
+pub(crate) struct Look(HashMap<PathBuf, Vec<Process>>);
+
+impl Look {
+    /// Looks for the processes of these nodes.
+    pub(crate) fn at<'a>(specs: impl Iterator<Item = &'a NodeSpec>) -> Self {
+        let programs: HashSet<PathBuf> = specs.filter_map(own_program).collect();
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        if !programs.is_empty() {
+            for process in processes::running(|program| programs.contains(program)) {
+                found.entry(process.program.clone()).or_default().push(process);
+            }
+        }
+        Self(found)
+    }
+
+    /// Every process of a node: its program is the node's own copy (also one that was replaced meanwhile) *and* its
+    /// command line holds the node's directory. Neither a pid in a file nor a part of a command line makes a process a
+    /// node's.
+    pub(crate) fn processes(&self, spec: &NodeSpec) -> Vec<ProcessId> {
+        let candidates = own_program(spec).and_then(|program| self.0.get(&program)).into_iter().flatten();
+        let own = candidates.filter(|process| {
+            process.option("--root-dir").is_some_and(|directory| is_same(Path::new(directory), &spec.root_dir))
+        });
+        let mut ids: Vec<_> = own.map(|process| process.id).collect();
+        ids.sort_by_key(|id| (id.start_time, id.pid));
+        ids
+    }
+
+    /// The process of a node: the oldest, should there be several.
+    pub(crate) fn process(&self, spec: &NodeSpec) -> Option<ProcessId> {
+        self.processes(spec).first().copied()
+    }
+
+    /// What becomes of a node's process.
+    pub(crate) fn state(&self, spec: &NodeSpec) -> ProcessState {
+        if let process @ Some(_) = self.process(spec) {
+            return ProcessState::Running { process };
+        }
+        if !spec.root_dir.exists() {
+            return ProcessState::Absent;
+        }
+        if !spec.binary.exists() {
+            return ProcessState::Incomplete { missing: format!("its program {}", spec.binary.display()) };
+        }
+        // wnm takes its note of the process away when it ends a node: one that is there tells of another end.
+        let reason = files::noted_process(spec).map(|note| {
+            let said = output::last_complaint(spec, note.output_start);
+            let said = said.map(|said| format!("; it said: {said}")).unwrap_or_default();
+            format!("its process {} was not ended by wnm{said}", note.process.pid)
+        });
+        ProcessState::Stopped { reason }
+    }
+}
+
+fn own_program(spec: &NodeSpec) -> Option<PathBuf> {
+    guard::own_path(&spec.binary).ok()
+}
+
+fn is_same(told: &Path, root_dir: &Path) -> bool {
+    told == root_dir || guard::own_path(told).ok() == guard::own_path(root_dir).ok()
+}

@@ -1,0 +1,74 @@
+//! Spawning makes a node's process: in a session of its own, with nothing of wnm's in its hands.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use tokio::process::Child;
+use wnm_core::flavour;
+use wnm_core::node::NodeSpec;
+use wnm_core::process_manager::ManagerError;
+
+/// What a node takes over from the environment of whoever calls wnm. The rest differs between a shell and cron, and a
+/// node shall not.
+const INHERITED: [&str; 9] = ["HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_DATA_HOME"];
+
+/// Starts a node's process. It is a child of this one; when wnm ends it goes on, as a child of the machine's first
+/// process.
+pub(crate) fn spawn(spec: &NodeSpec, output: &File) -> Result<Child, ManagerError> {
+    let refused =
+        |error: std::io::Error| ManagerError::Program { path: spec.binary.clone(), reason: error.to_string() };
+    let mut command = Command::new(&spec.binary);
+    command.args(flavour::arguments(spec));
+    command.env_clear();
+    command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
+    command.current_dir(&spec.root_dir);
+    command.stdin(Stdio::null());
+    command.stdout(output.try_clone().map_err(refused)?);
+    command.stderr(output.try_clone().map_err(refused)?);
+    detach(&mut command, open_files());
+    let mut command = tokio::process::Command::from(command);
+
+    // While any thread of this program starts another, the copy of a program that was just written may for a moment
+    // still be open for writing there.
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            spawned => return spawned.map_err(refused),
+        }
+    }
+}
+
+/// Gives the process a session and process group of its own, so that no terminal and no signal to wnm's group reaches it,
+/// and closes what this process was itself given open and is not marked to be closed: the lock of a `flock` that wraps
+/// wnm in cron would otherwise be held as long as the node lives.
+#[expect(unsafe_code, reason = "nothing safe calls setsid between fork and exec; the closure only makes system calls")]
+fn detach(command: &mut Command, inherited: Vec<RawFd>) {
+    use std::os::unix::process::CommandExt;
+    let prepare = move || {
+        rustix::process::setsid()?;
+        for &file in &inherited {
+            // SAFETY: the number is only handed to fcntl, which refuses one that was closed meanwhile.
+            let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(file) }, FdFlags::CLOEXEC);
+        }
+        Ok(())
+    };
+    // SAFETY: the closure allocates nothing and takes no lock, so it may run in a process that was just forked.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// The numbers of all files that this process has open beyond the three standard ones.
+fn open_files() -> Vec<RawFd> {
+    let entries = fs::read_dir(Path::new("/proc/self/fd")).into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| *number > 2).collect()
+}

@@ -1,0 +1,171 @@
+//! A machine of a test's own: node storage in a temporary directory, a block of ports, and nothing left in the end.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use wnm_core::node::{NodeRef, NodeSpec};
+use wnm_core::process_manager::{ManagerError, Outcome, ProcessManager, ProcessState};
+use wnm_core::testing::{ContractWorld, HostWorld};
+use wnm_pm_setsid::Setsid;
+
+/// See the module's words.
+pub struct Machine {
+    pub world: HostWorld,
+    pub manager: Setsid,
+    directory: TempDir,
+}
+
+impl Machine {
+    /// A machine whose manager waits as long as it does for everybody.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let world = HostWorld::new(directory.path());
+        Self { manager: setsid(&world.node_storage()), world, directory }
+    }
+
+    /// A machine whose manager does not wait a second for each node that starts.
+    pub fn hasty() -> Self {
+        let mut machine = Self::new();
+        machine.manager = machine.manager.clone().settling(Duration::from_millis(50), Duration::from_secs(3));
+        machine
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn spec(&self, number: u32) -> NodeSpec {
+        self.world.spec(number)
+    }
+
+    pub fn spec_that(&self, misbehaviour: &str, number: u32) -> NodeSpec {
+        let mut spec = self.spec(number);
+        spec.environment = vec![("WNM_TEST_NODE".to_owned(), misbehaviour.to_owned())];
+        spec
+    }
+
+    pub async fn create(&self, specs: &[NodeSpec]) -> Vec<NodeRef> {
+        let outcomes = self.manager.create(specs).await;
+        let pairs = specs.iter().zip(outcomes);
+        pairs.map(|(spec, outcome)| reference(spec, &outcome.expect("it is created").service)).collect()
+    }
+
+    pub async fn start(&self, specs: &[NodeSpec]) -> Vec<NodeRef> {
+        let mut nodes = self.create(specs).await;
+        let started = self.manager.start(&nodes).await;
+        for (node, outcome) in nodes.iter_mut().zip(started) {
+            node.process = outcome.expect("it starts").process;
+        }
+        nodes
+    }
+
+    pub async fn stop(&self, nodes: &[NodeRef]) {
+        for outcome in self.manager.stop(nodes).await {
+            outcome.expect("it stops");
+        }
+    }
+
+    pub async fn state(&self, node: &NodeRef) -> ProcessState {
+        only(self.manager.inspect(std::slice::from_ref(node)).await).expect("it is looked at")
+    }
+
+    pub async fn is_running(&self, node: &NodeRef) -> bool {
+        matches!(self.state(node).await, ProcessState::Running { .. })
+    }
+
+    pub async fn seen(&self, node: &NodeRef) -> serde_json::Value {
+        let path = node.spec.root_dir.join("seen.json");
+        eventually("the node writes seen.json", async || path.exists()).await;
+        serde_json::from_slice(&fs::read(path).expect("it is there")).expect("it is JSON")
+    }
+}
+
+impl Drop for Machine {
+    /// A test that failed leaves no process.
+    fn drop(&mut self) {
+        let below = self.path().canonicalize().unwrap_or_default();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let program = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            if let (true, Some(pid)) = (program.starts_with(&below), pid) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+pub fn setsid(node_storage: &Path) -> Setsid {
+    Setsid::new("setsid+user".parse().expect("it is a kind"), node_storage)
+}
+
+pub fn reference(spec: &NodeSpec, service: &str) -> NodeRef {
+    NodeRef { spec: spec.clone(), service: service.to_owned(), process: None }
+}
+
+/// The outcome of a batch of one.
+pub fn only<T>(mut outcomes: Vec<Outcome<T>>) -> Result<T, ManagerError> {
+    assert_eq!(outcomes.len(), 1, "one node has one outcome");
+    outcomes.remove(0)
+}
+
+/// Waits for something to come true.
+pub async fn eventually(what: &str, happens: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !happens().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub fn is_process(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+pub fn pid(node: &NodeRef) -> u32 {
+    node.process.expect("setsid knows the process").pid
+}
+
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
+/// Runs a program that was just copied: while another thread of this test starts a process, the copy may for a moment be
+/// open for writing there.
+pub fn spawn_fresh(command: &mut Command) -> Child {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            spawned => return spawned.expect("it can be run"),
+        }
+    }
+}
+
+/// A small file system in memory, gone when dropped.
+pub struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    pub fn mount(path: &'a Path, options: &str) -> Result<Self, String> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path);
+        let output = mount.output().map_err(|error| error.to_string())?;
+        if output.status.success() { Ok(Self(path)) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}

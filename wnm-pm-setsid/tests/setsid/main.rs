@@ -1,0 +1,7 @@
+//! Setsid with test nodes for nodes.
+
+mod contract;
+mod failings;
+mod machine;
+mod processes;
+mod refusals;

@@ -1,0 +1,198 @@
+//! What this manager refuses to touch, and what it says then.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::machine::{Machine, SmallDisk, only, reference};
+use wnm_core::node::{NodeId, NodeSpec};
+use wnm_core::process_manager::{ManagerError, ProcessManager, ProcessState, Severity};
+use wnm_core::testing::skip;
+use wnm_pm_setsid::Setsid;
+
+#[tokio::test]
+async fn nothing_outside_the_node_storage_is_made_or_deleted() {
+    let machine = Machine::hasty();
+    let storage = machine.world.node_storage();
+    let precious = machine.path().join("precious/kept");
+    fs::create_dir_all(precious.with_file_name("")).and_then(|()| fs::write(&precious, "kept")).expect("it is written");
+    fs::create_dir_all(&storage).expect("it is made");
+    symlink(machine.path().join("precious"), storage.join("link")).expect("a link is made");
+
+    let wrong: [(&str, &Path); 7] = [
+        ("the root of all", Path::new("/")),
+        ("the node storage itself", &storage),
+        ("a parent of it", machine.path()),
+        ("something beside it", &machine.path().join("precious")),
+        ("a way out of it", &storage.join("../precious")),
+        ("a link", &storage.join("link")),
+        ("what lies behind a link", &storage.join("link/kept")),
+    ];
+    for (what, root_dir) in wrong {
+        let mut spec = machine.spec(1);
+        spec.root_dir = root_dir.to_owned();
+        spec.binary = root_dir.join("antnode");
+        let node = reference(&spec, "antnode0001");
+        let created = only(machine.manager.create(&[spec]).await).map(drop);
+        let removed = only(machine.manager.remove(&[node]).await);
+        for outcome in [created, removed] {
+            let error = outcome.expect_err(what);
+            assert!(matches!(error, ManagerError::NotOurs { .. }), "{what}: {error:?}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&precious).expect("it is kept"), "kept");
+}
+
+#[tokio::test]
+async fn a_log_directory_that_others_live_in_stays() {
+    let machine = Machine::hasty();
+    let shared = machine.path().join("log");
+    let with_log = |log_dir: &Path| NodeSpec { log_dir: log_dir.to_owned(), ..machine.spec(1) };
+
+    let nodes = machine.create(&[with_log(&shared)]).await;
+    fs::write(shared.join("another.log"), "kept").expect("it is written");
+    only(machine.manager.remove(&nodes).await).expect("the node goes");
+    assert!(shared.join("another.log").exists(), "it is not named after the node");
+
+    let error = only(machine.manager.create(&[with_log(machine.path())]).await).expect_err("nodes live in it");
+    assert!(matches!(error, ManagerError::NotOurs { .. }), "{error:?}");
+    symlink(&shared, shared.join("antnode0001")).expect("a link is made");
+    let error = only(machine.manager.create(&[with_log(&shared.join("antnode0001"))]).await).expect_err("it is a link");
+    assert!(matches!(error, ManagerError::NotOurs { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_run_is_named() {
+    let machine = Machine::hasty();
+    let plain = machine.path().join("plain");
+    fs::write(&plain, "text").expect("it is written");
+    let empty = machine.path().join("empty");
+    fs::write(&empty, "").and_then(|()| fs::set_permissions(&empty, fs::Permissions::from_mode(0o755))).expect("ours");
+    let wrong = [
+        (machine.path().join("nowhere"), "No such file"),
+        (machine.path().to_owned(), "no file"),
+        (plain, "not executable"),
+        (empty, "empty"),
+    ];
+    for (program, why) in wrong {
+        let spec = NodeSpec { program: program.clone(), ..machine.spec(1) };
+        let error = only(machine.manager.create(&[spec]).await).expect_err(why).to_string();
+        assert!(error.contains(&program.display().to_string()) && error.contains(why), "{error}");
+        assert!(error.contains("\nhint: "), "{error}");
+        assert!(!machine.spec(1).root_dir.exists() && !machine.spec(1).log_dir.exists(), "nothing is left");
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_program_is_lost_is_incomplete_until_it_is_created_again() {
+    let machine = Machine::hasty();
+    let nodes = machine.create(&[machine.spec(1)]).await;
+    fs::remove_file(&nodes[0].spec.binary).expect("it was there");
+    assert!(matches!(machine.state(&nodes[0]).await, ProcessState::Incomplete { .. }));
+    let error = only(machine.manager.start(&nodes).await).expect_err("there is no program");
+    assert!(matches!(error, ManagerError::Program { .. }), "{error:?}");
+    machine.start(&[machine.spec(1)]).await;
+    machine.stop(&nodes).await;
+}
+
+#[tokio::test]
+async fn a_nodes_directory_is_private() {
+    let machine = Machine::hasty();
+    let spec = machine.spec(1);
+    fs::create_dir_all(&spec.root_dir).expect("it is made, for all to read");
+    let nodes = machine.start(&[spec]).await;
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    let spec = &nodes[0].spec;
+    assert_eq!(mode(&spec.root_dir), 0o700);
+    assert_eq!(mode(&spec.log_dir), 0o700);
+    assert_eq!(mode(&spec.binary), 0o755);
+    assert_eq!(mode(&spec.root_dir.join("wnm.process")), 0o600);
+    assert_eq!(mode(&spec.log_dir.join("output.log")), 0o600);
+    machine.stop(&nodes).await;
+}
+
+#[tokio::test]
+async fn long_output_is_put_aside_once() {
+    let machine = Machine::hasty();
+    let nodes = machine.create(&[machine.spec(1)]).await;
+    let output = nodes[0].spec.log_dir.join("output.log");
+    for filler in ["a", "b"] {
+        fs::write(&output, filler.repeat(2 * 1024 * 1024)).expect("there is room");
+        machine.start(&[machine.spec(1)]).await;
+        machine.stop(&nodes).await;
+    }
+    assert!(fs::metadata(&output).expect("it is there").len() < 4096);
+    let aside = fs::read(output.with_extension("log.1")).expect("it is there");
+    assert!(aside.starts_with(b"b"), "only the last is kept");
+}
+
+#[tokio::test]
+async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
+    let machine = Machine::hasty();
+    let storage = machine.world.node_storage();
+    assert!(machine.manager.survey().await.expect("there is nothing yet").is_empty());
+    fs::create_dir_all(storage.join("not-a-node")).expect("it is made");
+    fs::write(storage.join("antnode0009"), "no directory").expect("it is written");
+    symlink(machine.path(), storage.join("antnode0010")).expect("a link is made");
+    assert!(machine.manager.survey().await.expect("it can be looked at").is_empty());
+
+    fs::create_dir_all(storage.join("antnode0011/record_store")).expect("it is made");
+    machine.create(&[machine.spec(12)]).await;
+    let found = machine.manager.survey().await.expect("it can be looked at");
+    let [leftover, stopped] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((leftover.id, leftover.binary.as_deref()), (Some(NodeId(11)), None));
+    assert!(matches!(leftover.state, ProcessState::Incomplete { .. }), "{leftover:?}");
+    assert_eq!((stopped.id, stopped.binary.as_ref()), (Some(NodeId(12)), Some(&machine.spec(12).binary)));
+    assert!(matches!(stopped.state, ProcessState::Stopped { .. }), "{stopped:?}");
+}
+
+/// Tells a run of this test program that it runs as somebody who is not root.
+const AS_NOBODY: &str = "WNM_TEST_AS_NOBODY";
+
+#[tokio::test]
+async fn as_nobody() {
+    let Some(storage) = std::env::var_os(AS_NOBODY) else { return };
+    let manager = Setsid::new("setsid+sudo".parse().expect("it is a kind"), storage);
+    let error = manager.survey().await.expect_err("it is not root");
+    assert!(matches!(error, ManagerError::Unavailable { .. }), "{error:?}");
+    let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| (finding.code, finding.severity)).collect();
+    assert!(codes.contains(&("manager-unavailable".to_owned(), Severity::Error)), "{codes:?}");
+    assert!(codes.contains(&("node-storage-not-writable".to_owned(), Severity::Error)), "{codes:?}");
+}
+
+#[test]
+fn setsid_sudo_is_for_root_only() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("running as another user", "this test needs root");
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(directory.path(), open).expect("it is ours");
+    let program = directory.path().join("test");
+    fs::copy(std::env::current_exe().expect("a test knows its own program"), &program).expect("there is room");
+    let mut nobody = Command::new(&program);
+    nobody
+        .args(["--exact", "refusals::as_nobody"])
+        .env(AS_NOBODY, directory.path())
+        .current_dir("/")
+        .uid(65534)
+        .gid(65534);
+    let output = nobody.output().expect("it can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[tokio::test]
+async fn a_storage_where_no_program_runs_is_found() {
+    let machine = Machine::hasty();
+    let storage = machine.world.node_storage();
+    let codes = async || machine.manager.examine().await.into_iter().map(|finding| finding.code).collect::<Vec<_>>();
+    let noexec = "node-storage-noexec".to_owned();
+    assert!(!codes().await.contains(&noexec), "there is no storage yet, and where it will be programs run");
+    fs::create_dir_all(&storage).expect("it is made");
+    match SmallDisk::mount(&storage, "noexec,size=1m") {
+        Ok(_disk) => assert!(codes().await.contains(&noexec)),
+        Err(why) => skip("a file system that is mounted noexec", &why),
+    }
+}

@@ -1,0 +1,145 @@
+//! Systemd is wnm's process manager for units: each node is a service of the machine's own systemd (`systemd+sudo`, nodes
+//! run as user `ant`) or of the systemd of whoever calls wnm (`systemd+user`, no rights needed).
+//!
+//! A unit is `antnode0001.service`, as the Python wnm named it. What runs is what systemd says runs. Every step is one
+//! program for all nodes of a batch; only when it fails it is repeated for each alone, so that each has its own outcome.
+
+mod batch;
+mod create;
+mod examine;
+mod files;
+mod parse;
+mod paths;
+mod remove;
+mod render;
+mod start;
+mod state;
+mod stop;
+mod survey;
+mod systemctl;
+mod units;
+mod upgrade;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use wnm_core::command::CommandRunner;
+use wnm_core::guard;
+use wnm_core::node::{NodeRef, NodeSpec};
+use wnm_core::process_manager::{
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
+    ProcessManager, ProcessState, Started, Teardown,
+};
+
+use batch::{Batch, Item};
+use paths::Scope;
+use systemctl::Systemctl;
+
+/// The process manager for units of systemd.
+#[derive(Clone)]
+pub struct Systemd {
+    kind: ManagerKind,
+    node_storage: PathBuf,
+    systemctl: Systemctl,
+    settle_least: Duration,
+    settle_most: Duration,
+}
+
+impl Systemd {
+    /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `systemd+user` or `systemd+sudo`; the latter acts
+    /// as root, directly or through `sudo -n`.
+    #[must_use]
+    pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>, runner: Arc<dyn CommandRunner>) -> Self {
+        let scope = if kind.mode == Mode::User { Scope::User } else { Scope::System };
+        Self {
+            kind,
+            node_storage: node_storage.into(),
+            systemctl: Systemctl::new(kind, scope, runner),
+            settle_least: Duration::from_secs(1),
+            settle_most: Duration::from_secs(3),
+        }
+    }
+
+    /// With another time that a node has to live before it counts as started: at least `least` (1 s), and no longer than
+    /// `most` (3 s) while it opens its port.
+    #[must_use]
+    pub fn settling(mut self, least: Duration, most: Duration) -> Self {
+        self.settle_least = least;
+        self.settle_most = most.max(least);
+        self
+    }
+
+    fn scope(&self) -> Scope {
+        self.systemctl.places.scope
+    }
+
+    /// Begins every deed: refuses all nodes where systemd cannot be talked to, and those that are not wnm's to touch.
+    fn refuse(&self, batch: &mut Batch<'_>) {
+        batch.all(self.systemctl.refuse_unavailable());
+        batch.check(|item| self.refuse_item(item));
+    }
+
+    fn refuse_item(&self, item: &Item<'_>) -> Result<(), ManagerError> {
+        let plain = |each: char| each.is_ascii_alphanumeric() || matches!(each, '.' | '-' | '_');
+        if !item.unit.starts_with("antnode") || !item.unit.chars().all(plain) {
+            let reason = format!("systemd's unit of a node is called antnode0001.service, not {:?}", item.unit);
+            return Err(ManagerError::Unusable { what: format!("the service name of {}", item.spec.name), reason });
+        }
+        guard::check(&self.node_storage, item.spec)
+    }
+}
+
+#[async_trait]
+impl ProcessManager for Systemd {
+    fn kind(&self) -> ManagerKind {
+        self.kind
+    }
+
+    /// A user's systemd starts nodes at boot only while lingering is on; `examine` says when it is off.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { numbering: NumberingKind::FillGaps, restarts_crashed: true, starts_at_boot: true }
+    }
+
+    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
+        self.create_all(nodes).await
+    }
+
+    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
+        self.start_all(nodes).await
+    }
+
+    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
+        let mut batch = Batch::of_nodes(nodes);
+        self.stop_batch(&mut batch).await;
+        batch.outcomes(|_| Ok(()))
+    }
+
+    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
+        self.upgrade_all(nodes, to).await
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
+        self.remove_all(nodes).await
+    }
+
+    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
+        self.inspect_all(nodes).await
+    }
+
+    async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
+        self.systemctl.refuse_unavailable()?;
+        survey::survey(self).await
+    }
+
+    async fn teardown(&self) -> Result<Teardown, ManagerError> {
+        self.systemctl.refuse_unavailable()?;
+        units::remove_slice(&self.systemctl).await?;
+        Ok(Teardown::OneByOne)
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(self).await
+    }
+}

@@ -1,0 +1,150 @@
+//! systemctl is how systemd is asked and told: one call for all units of a batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wnm_core::command::{Command, CommandError, CommandRunner, Output};
+use wnm_core::privilege::{self, Privilege, SUDO_HINT};
+use wnm_core::process_manager::{ManagerError, ManagerKind};
+
+use crate::parse::{self, Unit};
+use crate::paths::{Places, Scope};
+
+/// Longer than systemd takes to stop a batch of nodes that do not want to.
+const TIMEOUT: Duration = Duration::from_mins(3);
+
+/// The oldest systemd that understands the units: it leaves `$` alone behind a colon, and hides clocks and kernel logs.
+const OLDEST_VERSION: u32 = 245;
+
+/// The way to one systemd.
+#[derive(Clone)]
+pub(crate) struct Systemctl {
+    kind: ManagerKind,
+    runner: Arc<dyn CommandRunner>,
+    pub(crate) places: Places,
+    pub(crate) privilege: Privilege,
+}
+
+impl Systemctl {
+    pub(crate) fn new(kind: ManagerKind, scope: Scope, runner: Arc<dyn CommandRunner>) -> Self {
+        let privilege = match scope {
+            Scope::System => Privilege::of_root(),
+            Scope::User => Privilege::Own,
+        };
+        Self { kind, runner, places: Places::find(scope), privilege }
+    }
+
+    /// Refuses a machine or a user that this systemd does not serve.
+    pub(crate) fn refuse_unavailable(&self) -> Result<(), ManagerError> {
+        match self.places.obstacle() {
+            None => Ok(()),
+            Some((reason, hint)) => Err(self.unavailable(reason, hint)),
+        }
+    }
+
+    pub(crate) fn unavailable(&self, reason: String, hint: String) -> ManagerError {
+        ManagerError::Unavailable { manager: self.kind.to_string(), reason, hint }
+    }
+
+    /// What runs and is to be started or stopped, and how; every unit that was asked for is in the answer.
+    pub(crate) async fn show(&self, names: &[&str]) -> Result<HashMap<String, Unit>, ManagerError> {
+        if names.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let output = self.ask(&["show", parse::PROPERTIES, "--"], names).await?;
+        let mut units = parse::units(&output.stdout);
+        for name in names {
+            units.entry((*name).to_owned()).or_default();
+        }
+        Ok(units)
+    }
+
+    /// The names of all nodes' units that systemd knows, with a file or without.
+    pub(crate) async fn names(&self) -> Result<Vec<String>, ManagerError> {
+        const PLAIN: [&str; 4] = ["--no-legend", "--plain", "--full", "--"];
+        let mut names = Vec::new();
+        for verb in [&["list-unit-files"][..], &["list-units", "--all"]] {
+            let command = self.systemctl(Privilege::Own).args(verb).args(PLAIN).arg("antnode*.service");
+            let output = self.run(command.clone()).await?;
+            // Some versions fail where there is none, and say nothing.
+            if !output.success() && !output.stderr.trim().is_empty() {
+                self.succeed(command).await?;
+            }
+            names.extend(parse::names(&output.stdout));
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The version of systemd.
+    pub(crate) async fn version(&self) -> Result<u32, ManagerError> {
+        let output = self.succeed(Command::new("systemctl").arg("--version")).await?;
+        let version = parse::version(&output.stdout).unwrap_or_default();
+        if version >= OLDEST_VERSION {
+            return Ok(version);
+        }
+        let reason = format!("its version is {version}, and units of nodes need {OLDEST_VERSION}");
+        Err(self.unavailable(reason, "use setsid+user, which needs no systemd".to_owned()))
+    }
+
+    /// Has it read changed unit files.
+    pub(crate) async fn reload(&self) -> Result<(), ManagerError> {
+        self.tell(&["daemon-reload"], &[]).await.map(drop)
+    }
+
+    /// Asks about units.
+    pub(crate) async fn ask(&self, verb: &[&str], names: &[&str]) -> Result<Output, ManagerError> {
+        self.succeed(self.systemctl(Privilege::Own).args(verb).args(names)).await
+    }
+
+    /// Does something to units.
+    pub(crate) async fn tell(&self, verb: &[&str], names: &[&str]) -> Result<Output, ManagerError> {
+        self.succeed(self.systemctl(self.privilege).args(verb).args(names)).await
+    }
+
+    fn systemctl(&self, privilege: Privilege) -> Command {
+        let command = self.command(privilege, "systemctl").arg("--no-pager");
+        if self.places.scope == Scope::User { command.arg("--user") } else { command }
+    }
+
+    /// The last words of a unit's last process.
+    pub(crate) async fn last_words(&self, name: &str, unit: &Unit) -> String {
+        let field = match self.places.scope {
+            Scope::System => "_SYSTEMD_UNIT",
+            Scope::User => "_SYSTEMD_USER_UNIT",
+        };
+        let command = self
+            .command(self.privilege, "journalctl")
+            .args(["--no-pager", "--quiet", "--boot", "--output=cat", "--lines=200"])
+            .args([format!("{field}={name}"), format!("_PID={}", unit.last_pid)]);
+        let output = self.run(command).await;
+        output.map(|output| wnm_core::last_words::last_words(&output.stdout)).unwrap_or_default()
+    }
+
+    fn command(&self, privilege: Privilege, program: &str) -> Command {
+        let command = privilege.command(program).timeout(TIMEOUT);
+        match &self.places.runtime_dir {
+            Some(directory) => command.env("XDG_RUNTIME_DIR", directory),
+            None => command,
+        }
+    }
+
+    /// Runs a program, whatever its exit code.
+    pub(crate) async fn run(&self, command: Command) -> Result<Output, ManagerError> {
+        self.runner.run(&command).await.map_err(|error| self.explain(error))
+    }
+
+    /// Runs a program that has to succeed.
+    pub(crate) async fn succeed(&self, command: Command) -> Result<Output, ManagerError> {
+        self.runner.succeed(&command).await.map_err(|error| self.explain(error))
+    }
+
+    fn explain(&self, error: CommandError) -> ManagerError {
+        match privilege::refusal(&error) {
+            Some(reason) => self.unavailable(reason, SUDO_HINT.to_owned()),
+            None => error.into(),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A batch costs as many programs as one node, and what fails in it fails alone.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use wnm_core::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
+use wnm_core::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_core::testing::{ContractWorld, on_machine};
+
+use crate::world::World;
+
+/// Runs programs and notes which.
+#[derive(Default)]
+pub struct CountingRunner {
+    lines: Mutex<Vec<String>>,
+}
+
+impl CountingRunner {
+    /// The programs since the last time, without what they were told.
+    fn programs(&self) -> Vec<String> {
+        let mut lines = self.lines.lock().expect("nobody panics in there");
+        let words =
+            |line: &String| line.split(' ').filter(|word| !word.starts_with('-')).take(2).collect::<Vec<_>>().join(" ");
+        let mut programs: Vec<String> = lines.iter().map(words).collect();
+        lines.clear();
+        for program in &mut programs {
+            // What stands behind these is a path.
+            if let Some((name @ ("install" | "rm"), _)) = program.split_once(' ') {
+                *program = name.to_owned();
+            }
+        }
+        programs
+    }
+}
+
+#[async_trait]
+impl CommandRunner for CountingRunner {
+    async fn run(&self, command: &Command) -> Result<Output, CommandError> {
+        self.lines.lock().expect("nobody panics in there").push(command.display());
+        SystemRunner.run(command).await
+    }
+}
+
+#[test]
+fn twenty_nodes_cost_as_many_programs_as_one() {
+    on_machine("root", "batches::twenty_nodes_cost_as_many_programs_as_one", async || {
+        let world = World::new(Mode::Sudo);
+        let runner = Arc::new(CountingRunner::default());
+        let manager = world.manager_with(runner.clone());
+        let mut costs = Vec::new();
+        for numbers in [1..2, 11..31] {
+            let mut cost = Vec::new();
+            let specs: Vec<_> = numbers.map(|number| world.spec(number)).collect();
+            // The node's user and the slice are made once.
+            world.create(&manager, &[world.spec(40)]).await;
+            runner.programs();
+            let nodes = world.create(&manager, &specs).await;
+            cost.push(runner.programs().join(", "));
+            assert!(manager.start(&nodes).await.iter().all(Result::is_ok));
+            cost.push(runner.programs().join(", "));
+            assert!(manager.inspect(&nodes).await.iter().all(Result::is_ok));
+            cost.push(runner.programs().join(", "));
+            assert!(manager.stop(&nodes).await.iter().all(Result::is_ok));
+            cost.push(runner.programs().join(", "));
+            assert!(manager.remove(&nodes).await.iter().all(Result::is_ok));
+            cost.push(runner.programs().join(", "));
+            costs.push(cost.join("\n"));
+        }
+        assert_eq!(costs[0], costs[1]);
+        let create = "getent passwd, install, xargs 2, xargs 2, systemctl, install, systemctl daemon-reload";
+        let start = "systemctl show, systemctl, systemctl reset-failed, systemctl enable, systemctl restart, systemctl show, \
+                     systemctl show";
+        let stop = "systemctl show, systemctl disable, systemctl stop, systemctl show";
+        let remove = "systemctl show, rm, systemctl daemon-reload";
+        assert_eq!(costs[1], [create, start, "systemctl show", stop, remove].join("\n"));
+    });
+}
+
+#[test]
+fn what_fails_fails_alone() {
+    on_machine("root", "batches::what_fails_fails_alone", async || {
+        let world = World::new(Mode::Sudo);
+        let manager = world.manager();
+        let mut specs = [world.spec(1), world.spec(2), world.spec(3)];
+        specs[1].log_dir = "/proc/none/antnode0002".into();
+        let created = manager.create(&specs).await;
+        let [Ok(_), Err(ManagerError::Command(error)), Ok(_)] = &created[..] else { panic!("{created:?}") };
+        assert!(error.to_string().contains("/proc/none"), "{error}");
+    });
+}
+
+#[test]
+fn a_node_that_dies_at_once_hurts_no_other() {
+    on_machine("resident", "batches::a_node_that_dies_at_once_hurts_no_other", async || {
+        let world = World::new(Mode::User);
+        let manager = world.manager();
+        let nodes = world.create(&manager, &[1, 2, 3].map(|number| world.spec(number))).await;
+        fs::write(nodes[1].spec.root_dir.join("misbehave"), "exit:7:0.1s").expect("it is written");
+        let started = manager.start(&nodes).await;
+        assert!(matches!(started[..], [Ok(_), Err(ManagerError::ExitedAtOnce { .. }), Ok(_)]), "{started:?}");
+    });
+}
+
+#[test]
+fn f41_five_nodes_that_are_added_within_one_second_are_five() {
+    on_machine("resident", "batches::f41_five_nodes_that_are_added_within_one_second_are_five", async || {
+        let world = World::new(Mode::User);
+        let manager = world.manager();
+        let nodes = world.running(&manager, &[1, 2, 3, 4, 5]).await;
+        let found = manager.survey().await.expect("the machine can be looked at");
+        let services: Vec<&str> = found.iter().map(|node| node.service.as_str()).collect();
+        let created: Vec<&str> = nodes.iter().map(|node| node.service.as_str()).collect();
+        assert_eq!(services, created);
+        let mut processes: Vec<_> = nodes.iter().map(|node| node.process.expect("systemd tells it").pid).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        assert_eq!(processes.len(), 5);
+    });
+}
