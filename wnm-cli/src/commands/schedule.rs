@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wnm_core::command::{Command, CommandRunner};
+use wnm_core::command::{Command, CommandError, CommandRunner};
 use wnm_core::process_manager::Mode;
 use wnm_core::schedule::timer::{Installed, Scope};
 use wnm_core::schedule::{Job, ScheduleError, cron, timer};
@@ -148,7 +148,7 @@ impl Place {
         match &self.scope {
             Some(scope) => Ok(timer::to_remove(&self.job, scope, runner).await),
             None => {
-                let crontab = cron::read(&self.job, runner).await?;
+                let crontab = self.crontab_if_any(runner).await?;
                 let wanted = cron::without(&crontab, &self.job);
                 Ok(if wanted == crontab { Vec::new() } else { vec![cron::replace(wanted)] })
             }
@@ -174,10 +174,18 @@ impl Place {
                 }))
             }
             None => {
-                let crontab = cron::read(&self.job, runner).await?;
+                let crontab = self.crontab_if_any(runner).await?;
                 let line = cron::find(&crontab, &self.job);
                 Ok(line.map(|line| State { by: "cron", at: line.to_owned(), active: true }))
             }
+        }
+    }
+
+    /// Where there is no cron at all, nothing is scheduled by it.
+    async fn crontab_if_any(&self, runner: &dyn CommandRunner) -> Result<String, ScheduleError> {
+        match cron::read(&self.job, runner).await {
+            Err(ScheduleError::Cron { source: CommandError::NotRun { .. }, .. }) => Ok(String::new()),
+            read => read,
         }
     }
 

@@ -9,7 +9,7 @@ use wnm_core::testing::{Colony, skip};
 use crate::WNM;
 
 /// The image that tests run; `wnm-pm-s6overlay/image/build-test-image.sh` makes it.
-fn image() -> String {
+pub fn image() -> String {
     std::env::var("WNM_TEST_S6_IMAGE").unwrap_or_else(|_| "wnm-test-s6:1".to_owned())
 }
 
@@ -19,12 +19,28 @@ fn docker(words: &[&str]) -> Option<String> {
 }
 
 /// A machine whose nodes live in containers. Whatever a test does to it, its containers, network and rules go with it.
-struct Groups(Colony);
+pub struct Groups(pub Colony);
+
+/// Whether nodes can live in containers here; says so where they cannot.
+pub fn can_be_had() -> bool {
+    let can = docker(&["image", "inspect", &image()]).is_some();
+    if !can {
+        skip("nodes in containers", &format!("there is no Docker engine, or no image {} on it", image()));
+    }
+    can
+}
+
+/// The container of this group of a machine.
+pub fn of_group(colony: &Colony, group: &str) -> String {
+    let answer = colony.done(&["groups", "--json"]).json();
+    let rows = answer.as_array().expect("an array");
+    let row = rows.iter().find(|row| row["group"] == group).expect("the group is there");
+    row["container"].as_str().expect("it has a name").to_owned()
+}
 
 impl Groups {
     fn new(settings: &[&str]) -> Option<Self> {
-        if docker(&["image", "inspect", &image()]).is_none() {
-            skip("nodes in containers", &format!("there is no Docker engine, or no image {} on it", image()));
+        if !can_be_had() {
             return None;
         }
         let groups = Self(Colony::in_containers(WNM));
@@ -40,7 +56,7 @@ impl Groups {
 
     /// The container of a group.
     fn container(&self, group: usize) -> String {
-        self.rows()[group]["container"].as_str().expect("it has a name").to_owned()
+        of_group(&self.0, &format!("a{}", group + 1))
     }
 }
 

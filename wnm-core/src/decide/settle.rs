@@ -118,8 +118,10 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
     }
     match node.status {
         Status::Running => running(config, node, seen, process),
-        Status::Stopped if answers(node, seen) => Change::to(Status::Running, "it runs and answers"),
-        Status::Stopped => None,
+        Status::Stopped => match (process, health(node, seen)) {
+            (ProcessState::Running { .. }, Health::Good) => Change::to(Status::Running, "it runs and answers"),
+            _ => None,
+        },
         _ if rebooted => due_node(node, seen, process).map(|change| Change { pause: Pause::No, ..change }),
         _ if due::is_due(config, now, node) => due_node(node, seen, process),
         _ => None,
@@ -159,7 +161,10 @@ fn interrupted(verb: Verb, process: &ProcessState) -> Option<Change> {
 /// back by itself, and under high load it should not be restarted on top.
 fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
     match process {
-        ProcessState::Running { .. } => Change::stopped_for(config.delay_restart, silence(node, seen)?),
+        ProcessState::Running { .. } => match health(node, seen) {
+            Health::Bad(why) => Change::stopped_for(config.delay_restart, why),
+            Health::Good | Health::Unknown => None,
+        },
         ProcessState::Waiting { reason } => Change::stopped_for(config.delay_restart, reason.clone()),
         other => Change::to(Status::Stopped, death(other)),
     }
@@ -168,9 +173,11 @@ fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) ->
 /// A node that was told to start, or was upgraded, becomes what it is.
 fn due_node(node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
     match process {
-        ProcessState::Running { .. } => match silence(node, seen) {
-            None => Change::to(Status::Running, "it runs and answers"),
-            Some(why) => Change::failed(why),
+        ProcessState::Running { .. } => match health(node, seen) {
+            Health::Good => Change::to(Status::Running, "it runs and answers"),
+            Health::Bad(why) => Change::failed(why),
+            // The next cycle asks it.
+            Health::Unknown => None,
         },
         ProcessState::Waiting { reason } => Change::failed(reason.clone()),
         other => Change::failed(death(other)),
@@ -185,26 +192,29 @@ fn death(process: &ProcessState) -> String {
     }
 }
 
-fn answers(node: &Node, seen: &Seen) -> bool {
-    matches!(seen.process, Ok(ProcessState::Running { .. })) && silence(node, seen).is_none()
+/// Whether a living node counts as running.
+enum Health {
+    Good,
+    Bad(String),
+    /// It was not asked.
+    Unknown,
 }
 
-/// Why a living node does not count as running; none when it does.
-fn silence(node: &Node, seen: &Seen) -> Option<String> {
+fn health(node: &Node, seen: &Seen) -> Health {
     if node.spec.flavour == Flavour::V2 {
-        return None;
+        return Health::Good;
     }
     let port = node.spec.ports.metrics;
     let what = match &seen.answer {
-        Answer::NotAsked => return None,
+        Answer::NotAsked => return Health::Unknown,
         Answer::Node { peer_id, .. } => match (peer_id, &node.peer_id) {
             (Some(told), Some(own)) if told != own => format!("answers for another node, {told}"),
-            _ => return None,
+            _ => return Health::Good,
         },
         Answer::Foreign { said } => format!("is answered by another program ({said})"),
         Answer::Refused => "is not open".to_owned(),
         Answer::TimedOut => "does not answer in time".to_owned(),
         Answer::Broken { reason } => format!("answers with something broken ({reason})"),
     };
-    Some(format!("its process lives, but its metrics port {port} {what}"))
+    Health::Bad(format!("its process lives, but its metrics port {port} {what}"))
 }

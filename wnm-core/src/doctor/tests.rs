@@ -215,7 +215,7 @@ fn files_and_the_storage() {
       chmod go-rwx /srv/colony.db
     Warning storage-writable: others may write to the storage: /srv/nodes has mode 0666
       others can replace programs that run as you
-      chmod go-rwx /srv/nodes
+      chmod go-w /srv/nodes
     ");
     assert_eq!(found(|_, facts| facts.files[1].mode = 0o755), "");
 }

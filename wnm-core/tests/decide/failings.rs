@@ -4,7 +4,7 @@ use crate::fleet::{NOW, alive, config, fleet, gone, node, seen};
 use semver::Version;
 use wnm_core::config::Config;
 use wnm_core::decide::{Refusal, Request, Selection, Settled, decide, decide_request, settle};
-use wnm_core::node::{NodeId, Status, Verb};
+use wnm_core::node::{Flavour, NodeId, Status, Verb};
 use wnm_core::plan::Action;
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::process_manager::ProcessState;
@@ -285,6 +285,25 @@ fn a_clock_that_was_set_back_holds_no_node_for_ever() {
     let snapshot = settled(&config, &snapshot);
     assert_eq!(status(&snapshot, 1), Running);
     assert_eq!(cycle(&config, &snapshot), ["remove 3", "start 2"]);
+}
+
+#[test]
+fn a_living_node_whose_turn_to_be_asked_did_not_come_stays_what_it_is() {
+    for status in [Running, Restarting, Status::Upgrading, Stopped] {
+        let mut snapshot = fleet(&[status]);
+        let node = snapshot.nodes[0].node.clone();
+        let due = NOW - 86_400;
+        snapshot.nodes[0].node.since = due;
+        snapshot.nodes[0].seen = Some(Seen { answer: Answer::NotAsked, ..alive(&node) });
+        let Settled { snapshot, events } = settle(&config(), snapshot);
+        assert_eq!((snapshot.nodes[0].node.status, events), (status, vec![]), "{status:?}");
+        // One without a metrics server is never asked: its process is all there is.
+        let mut snapshot = fleet(&[status]);
+        snapshot.nodes[0].node.since = due;
+        snapshot.nodes[0].node.spec.flavour = Flavour::V2;
+        snapshot.nodes[0].seen = Some(Seen { answer: Answer::NotAsked, ..alive(&node) });
+        assert_eq!(settle(&config(), snapshot).snapshot.nodes[0].node.status, Running);
+    }
 }
 
 #[test]
