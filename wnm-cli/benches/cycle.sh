@@ -23,7 +23,7 @@ measure() { # what, how often, command…
     local what="$1" often="$2"
     shift 2
     for _ in $(seq "$often"); do
-        /usr/bin/time -f '%e %U %S %M' -o "$place/time" "$wnm" "$@" --quiet
+        /usr/bin/time -f '%e %U %S %M' -o "$place/time" "$wnm" "$@" --quiet >/dev/null
         cat "$place/time"
     done | sort -n | awk -v what="$what" '
         { wall[NR] = $1; cpu[NR] = $2 + $3; if ($4 > memory) memory = $4 }
