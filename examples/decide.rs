@@ -56,7 +56,14 @@ fn main() -> ExitCode {
         let (answer, read) = match line {
             Ok(line) if line.trim().is_empty() => continue,
             Ok(line) => answer(&line),
-            Err(error) => (json!({"id": null, "error": error.to_string()}), false),
+            // A line that is no text; anything else would come again with the next line.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                (json!({"id": null, "error": error.to_string()}), false)
+            }
+            Err(error) => {
+                eprintln!("error: cannot read the cases: {error}");
+                return ExitCode::FAILURE;
+            }
         };
         all_read &= read;
         match writeln!(output, "{answer}") {

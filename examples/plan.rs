@@ -4,6 +4,7 @@
 //! would not do and why. Nothing is changed, and nothing but the machine's load is read.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
@@ -55,9 +56,18 @@ struct GroupRow {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = Options::parse();
-    let config = config(&options)?;
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let config = config(options)?;
     let groups = group_rows(&config)?;
     let snapshot = snapshot(&config, options.nodes).await?;
     let plan = decide(&config, &snapshot);

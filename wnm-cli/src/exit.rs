@@ -81,7 +81,7 @@ impl Failure {
             Self::Schedule(_) => Exit::Failed,
             Self::Cycle(error) => match error {
                 CycleError::Refused(_) | CycleError::Changed(_) | CycleError::Invalid(_) => Exit::Refused,
-                CycleError::Manager(_) => Exit::Manager,
+                CycleError::Manager(_) | CycleError::Unavailable(_) => Exit::Manager,
                 _ => Exit::Failed,
             },
         }

@@ -9,6 +9,7 @@ mod progress;
 mod session;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
@@ -30,10 +31,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// As [`run`], with somebody who listens to what is carried out.
 pub fn run_watched(arguments: impl IntoIterator<Item = OsString>, listener: &Arc<dyn Progress>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let as_json = arguments.iter().any(|argument| argument == "--json");
     let parsed = arguments::command().try_get_matches_from(arguments);
     let (arguments, flags) = match parsed.and_then(|matches| Arguments::read(&matches)) {
         Ok(read) => read,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, as_json),
     };
     log(arguments.common.verbose);
     let output = Output::new(&arguments.common);
@@ -93,12 +96,16 @@ async fn dispatch(
 }
 
 /// clap prints its own words; a closed pipe is not an error.
-fn usage(error: &clap::Error) -> Exit {
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => Exit::Usage,
+fn usage(error: &clap::Error, as_json: bool) -> Exit {
+    let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if as_json && !wanted {
+        let text = error.to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        Output::json().failure(&Failure::Usage(text.to_owned()));
+    } else {
+        let _ = error.print();
     }
+    if wanted { Exit::Done } else { Exit::Usage }
 }
 
 fn completions(shell: clap_complete::Shell) -> String {
@@ -109,13 +116,14 @@ fn completions(shell: clap_complete::Shell) -> String {
 
 fn log(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        // A pull takes minutes, and says how far it is.
+        0 => "warn,wnm_pm_s6overlay::images=info",
         1 => "info",
         2 => "debug",
         _ => "trace",
     };
     let filter = std::env::var("WNM_LOG").unwrap_or_else(|_| level.to_owned());
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).finish();
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_env_filter(filter).finish();
     // A program that embeds this one may have its own.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

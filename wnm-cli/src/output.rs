@@ -20,6 +20,11 @@ impl Output {
         Self { json: common.json, quiet: common.quiet }
     }
 
+    /// For what is said before the arguments could be read.
+    pub(crate) fn json() -> Self {
+        Self { json: true, quiet: false }
+    }
+
     pub(crate) fn is_json(self) -> bool {
         self.json
     }

@@ -104,9 +104,9 @@ impl Session {
         let database = given.database();
         let (lock, store) = match access {
             Access::Read => (None, Store::open_read_only(&database)?),
-            Access::Change if database.exists() => (Some(Lock::acquire(&database, "wnm")?), Store::open(&database)?),
             // What is not there is told by the store, in better words than the lock has.
-            Access::Change => return Err(not_there(&database)),
+            Access::Change if matches!(database.try_exists(), Ok(false)) => return Err(not_there(&database)),
+            Access::Change => (Some(Lock::acquire(&database, "wnm")?), Store::open(&database)?),
         };
         Self::with_store(given, lock, store, &database)
     }

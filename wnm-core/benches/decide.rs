@@ -24,6 +24,8 @@ fn config() -> Config {
         max_concurrent_operations: PORT_LIMIT,
         max_concurrent_starts: PORT_LIMIT,
         max_concurrent_upgrades: PORT_LIMIT,
+        // Blocks that end where the ports do.
+        max_node_per_container: 215,
         // A range of 10,535 ports each, so that none reaches into the next.
         metrics_port_start: 13,
         rpc_port_start: 30,

@@ -1,8 +1,9 @@
 //! Programs are run through one door, so that none can hang wnm, and none is given a shell.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -89,9 +90,9 @@ impl Command {
 pub struct Output {
     /// Its exit code; none when a signal ended it.
     pub code: Option<i32>,
-    /// What it wrote to its standard output; bytes that are no UTF-8 are replaced.
+    /// What it wrote to its standard output, 16 MiB at most; bytes that are no UTF-8 are replaced.
     pub stdout: String,
-    /// What it wrote to its standard error.
+    /// What it wrote to its standard error, as much at most.
     pub stderr: String,
 }
 
@@ -192,13 +193,30 @@ fn start(expression: &duct::Expression) -> std::io::Result<duct::Handle> {
     }
 }
 
+/// What is kept of each stream: more than any program says that wnm runs, of ten thousand nodes.
+const KEPT_BYTES: u64 = 16 << 20;
+
+/// Reads a stream to its end, and keeps its beginning: a program that floods must not fill the memory.
+fn drain(mut stream: std::io::PipeReader) -> Receiver<String> {
+    let (done, kept) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.by_ref().take(KEPT_BYTES).read_to_end(&mut bytes);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        let _ = done.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    kept
+}
+
 fn run_blocking(command: &Command) -> Result<Output, CommandError> {
     let not_run =
         |error: std::io::Error| CommandError::NotRun { command: command.display(), reason: error.to_string() };
+    let (stdout, stdout_end) = std::io::pipe().map_err(not_run)?;
+    let (stderr, stderr_end) = std::io::pipe().map_err(not_run)?;
     let mut expression = duct::cmd(&command.program, &command.arguments)
         .stdin_bytes(command.input.clone())
-        .stdout_capture()
-        .stderr_capture()
+        .stdout_file(stdout_end)
+        .stderr_file(stderr_end)
         .unchecked()
         // A Ctrl-C at the terminal is for wnm alone: it finishes what is in hand.
         .before_spawn(|command| {
@@ -211,23 +229,27 @@ fn run_blocking(command: &Command) -> Result<Output, CommandError> {
     if let Some(directory) = &command.directory {
         expression = expression.dir(directory);
     }
+    let began = Instant::now();
     let handle = start(&expression).map_err(not_run)?;
-    match handle.wait_timeout(command.timeout).map_err(not_run)? {
-        Some(output) => Ok(Output {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }),
-        None => {
-            // With all that it started, or that would go on unseen. Who left the group on purpose does.
-            for pid in handle.pids() {
-                if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                    let _ = kill_process_group(group, Signal::KILL);
-                }
-            }
-            // A killed program is gone at once; what left its group may keep its output open for ever.
-            let _ = handle.wait_timeout(Duration::from_secs(1));
-            Err(CommandError::TimedOut { command: command.display(), seconds: command.timeout.as_secs() })
+    // It holds the ends that only the program shall hold.
+    drop(expression);
+    let (stdout, stderr) = (drain(stdout), drain(stderr));
+    let ended = handle.wait_timeout(command.timeout).map_err(not_run)?;
+    let left = || command.timeout.saturating_sub(began.elapsed());
+    let said = ended.and_then(|output| {
+        // Who has left the group may keep the streams open.
+        Some((output.status.code(), stdout.recv_timeout(left()).ok()?, stderr.recv_timeout(left()).ok()?))
+    });
+    if let Some((code, stdout, stderr)) = said {
+        return Ok(Output { code, stdout, stderr });
+    }
+    // With all that it started, or that would go on unseen. Who left the group on purpose does.
+    for pid in handle.pids() {
+        if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
+    // A killed program is gone at once.
+    let _ = handle.wait_timeout(Duration::from_secs(1));
+    Err(CommandError::TimedOut { command: command.display(), seconds: command.timeout.as_secs() })
 }

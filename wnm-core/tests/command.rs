@@ -50,6 +50,15 @@ fn what_a_program_says_and_how_it_ends_comes_back() {
 }
 
 #[test]
+fn f30b_a_program_that_floods_fills_no_memory() {
+    let flood = shell("yes | head --bytes=100000000; echo end >&2");
+    let said = output(&flood);
+    assert_eq!((said.code, said.stdout.len(), said.stderr.as_str()), (Some(0), 16 << 20, "end\n"));
+    let endless = shell("yes").timeout(Duration::from_secs(1));
+    assert!(matches!(run(&endless), Err(CommandError::TimedOut { .. })));
+}
+
+#[test]
 fn a_program_gets_its_input_environment_and_directory() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut command = shell("cat; echo \"$COLOUR\"; pwd -P").input("some text\n").env("COLOUR", "a b'c");

@@ -5,7 +5,6 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use tokio::process::Child;
-use wnm_core::guard::check_program;
 use wnm_core::node::{NodeRef, NodeSpec, ProcessId};
 use wnm_core::process_manager::{ManagerError, Outcome, Started};
 use wnm_core::{port_use, process};
@@ -63,7 +62,8 @@ fn give_birth(spec: &NodeSpec) -> Result<Young<'_>, ManagerError> {
         let gone = std::io::ErrorKind::NotFound.into();
         return Err(io("start a node without its directory", &spec.root_dir, gone));
     }
-    check_program(&spec.binary)?;
+    // Whatever somebody deleted of the node comes back, as long as its directory is there.
+    files::create(spec)?;
     port_use::check_free(spec.ports, spec.flavour)?;
     let (output, output_start) = output::open(spec)?;
     let child = spawn::spawn(spec, &output)?;

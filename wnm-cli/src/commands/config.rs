@@ -2,7 +2,7 @@
 
 use wnm_core::clock::{Clock, SystemClock};
 use wnm_core::event::Event;
-use wnm_core::settings::{Occasion, Row, lookup, overlay, rows, show, show_environment};
+use wnm_core::settings::{Lifetime, Occasion, Row, lookup, overlay, rows, show, show_environment};
 
 use crate::arguments::{Common, ConfigCommand};
 use crate::exit::{Exit, Failure};
@@ -57,6 +57,12 @@ fn change(output: Output, common: &Common, given: &Given, changes: &[(String, Op
     let access = if common.dry_run { Access::Read } else { Access::Change };
     let mut session = Session::open(given, access)?;
     let before = session.machine.store.load()?.settings;
+    let fixed = |name: &str| lookup(name).is_some_and(|setting| setting.lifetime == Lifetime::Fixed);
+    if let Some((name, _)) = changes.iter().find(|(name, value)| value.is_none() && fixed(name)) {
+        return Err(Failure::Usage(format!(
+            "{name} is fixed once the machine is initialised\nhint: leave it out; it can only change with a teardown and a new init"
+        )));
+    }
     let mut after = before.clone();
     for (name, value) in changes {
         match value {

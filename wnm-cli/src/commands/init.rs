@@ -15,9 +15,9 @@ use wnm_core::lock::Lock;
 use wnm_core::observe;
 use wnm_core::process_manager::Mode;
 use wnm_core::settings::{Occasion, overlay, to_record};
-use wnm_core::store::Store;
+use wnm_core::store::{Problem, Store, StoreError};
 
-use super::survey::adopt_all;
+use super::survey::{Row, adopt_all};
 use crate::arguments::{Common, Init};
 use crate::exit::{Exit, Failure};
 use crate::managers;
@@ -30,6 +30,8 @@ struct Answer {
     node_storage: String,
     process_manager: String,
     adopted: Vec<String>,
+    /// Nodes that run here and could not be taken over, and why.
+    left: Vec<Row>,
     dry_run: bool,
 }
 
@@ -43,13 +45,17 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         node_storage: config.node_storage.display().to_string(),
         process_manager: config.process_manager.to_string(),
         adopted: Vec::new(),
+        left: Vec::new(),
         dry_run: common.dry_run,
     };
+    if common.dry_run && database.exists() && !has_begun(&database)? {
+        return Err(StoreError { path: database, problem: Problem::Exists }.into());
+    }
     if !common.dry_run {
         let (lock, store) = create(&config, &database, to_record(&config, &origins)).await?;
         if init.import {
             let mut session = Session::with_store(given, Some(lock), store, &database)?;
-            answer.adopted = adopt_all(&mut session).await?;
+            (answer.adopted, answer.left) = adopt_all(&mut session).await?;
         }
     }
     let what = if common.dry_run { "Would initialise" } else { "Initialised" };
@@ -63,7 +69,15 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
             answer.database, answer.process_manager, answer.node_storage
         )
     })?;
-    Ok(Exit::Done)
+    for row in &answer.left {
+        output.remark(&format!("warning: {}", row.text()));
+    }
+    Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
+}
+
+/// Whether an `init` made this record and was interrupted.
+fn has_begun(database: &Path) -> Result<bool, Failure> {
+    Ok(Store::open_read_only(database)?.load().is_ok_and(|record| !record.initialised))
 }
 
 /// Makes the storage, then the record. An `init` that was interrupted goes on; one that ended is not repeated.
@@ -74,7 +88,7 @@ async fn create(config: &Config, database: &Path, settings: Vec<(String, String)
     let made = DirBuilder::new().recursive(true).mode(mode).create(directory);
     made.map_err(|error| Failure::Other(format!("cannot make {}: {error}", directory.display())))?;
     let lock = Lock::acquire(database, "wnm init")?;
-    let begun = database.exists() && Store::open(database)?.load().is_ok_and(|record| !record.initialised);
+    let begun = database.exists() && has_begun(database)?;
     let mut store = if begun { Store::open(database)? } else { Store::create(database)? };
     storage::prepare(&config.node_storage).map_err(CycleError::from)?;
     let now = SystemClock.now();

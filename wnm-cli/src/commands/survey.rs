@@ -18,8 +18,9 @@ struct Answer {
     warnings: Vec<String>,
 }
 
+/// A node that is not in the record.
 #[derive(Serialize)]
-struct Row {
+pub(crate) struct Row {
     service: String,
     directory: Option<String>,
     /// Why it cannot be taken into the record; none when it can.
@@ -61,12 +62,23 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     Ok(Exit::Done)
 }
 
-/// Takes everything into the record that can be; the names that the nodes have from now on.
-pub(crate) async fn adopt_all(session: &mut Session) -> Result<Vec<String>, Failure> {
+impl Row {
+    pub(crate) fn text(&self) -> String {
+        let (service, directory) = (&self.service, self.directory.as_deref().unwrap_or("an unknown directory"));
+        match &self.obstacle {
+            None => format!("{service} in {directory} is not in the record; `wnm survey --adopt` takes it over."),
+            Some(obstacle) => format!("{service} in {directory} is not in the record, and cannot be: {obstacle}."),
+        }
+    }
+}
+
+/// Takes everything into the record that can be: the names that the nodes have from now on, and what could not be.
+pub(crate) async fn adopt_all(session: &mut Session) -> Result<(Vec<String>, Vec<Row>), Failure> {
     let sight = session.machine.look().await?;
     let unrecorded = session.machine.unrecorded(&sight).await?;
     session.machine.adopt(&sight, &unrecorded)?;
-    Ok(names(&unrecorded))
+    let left = unrecorded.iter().filter(|each| each.row.is_err()).map(Row::from).collect();
+    Ok((names(&unrecorded), left))
 }
 
 fn names(unrecorded: &[Unrecorded]) -> Vec<String> {
@@ -81,16 +93,9 @@ fn text(answer: &Answer) -> String {
         lines.extend(row.trouble.as_ref().map(|trouble| format!("{}: {trouble}", row.name)));
     }
     for row in &answer.unrecorded {
-        let directory = row.directory.as_deref().unwrap_or("an unknown directory");
-        lines.push(match &row.obstacle {
-            _ if !answer.adopted.is_empty() && row.obstacle.is_none() => {
-                format!("Took over {} in {directory}.", row.service)
-            }
-            None => format!("{} in {directory} is not in the record; `wnm survey --adopt` takes it over.", row.service),
-            Some(obstacle) => {
-                format!("{} in {directory} is not in the record, and cannot be: {obstacle}.", row.service)
-            }
-        });
+        let adopted = !answer.adopted.is_empty() && row.obstacle.is_none();
+        let directory = row.directory.as_deref().unwrap_or_default();
+        lines.push(if adopted { format!("Took over {} in {directory}.", row.service) } else { row.text() });
     }
     lines.extend(answer.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n") + "\n"

@@ -125,6 +125,17 @@ fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
 }
 
 #[test]
+fn a_node_whose_program_was_deleted_gets_it_back() {
+    let colony = running(1);
+    let peer = colony.record().nodes[0].peer_id.clone();
+    fs::remove_file(colony.node_dir(1).join("antnode")).expect("it is deleted by hand");
+    colony.kill(colony.pid(1));
+    colony.done(&["run"]);
+    colony.cycle_until_running(1);
+    assert_eq!(colony.record().nodes[0].peer_id, peer);
+}
+
+#[test]
 fn an_unmounted_storage_kills_no_node() {
     let colony = running(2);
     let (storage, away) = (colony.path().join("nodes"), colony.path().join("away"));
@@ -132,6 +143,10 @@ fn an_unmounted_storage_kills_no_node() {
     fs::create_dir(&storage).expect("an empty directory stays");
     colony.done(&["run"]);
     assert_eq!(colony.statuses().len(), 2);
+    let run = colony.wnm(&["add", "--node_cap=3"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stdout.contains("has no file .wnm-storage"), "{run:?}");
+    assert_eq!(colony.statuses().len(), 2, "a node would be hidden there as soon as the disk is back");
     fs::remove_dir(&storage).expect("it is empty");
     fs::rename(&away, &storage).expect("the disk comes back");
     colony.cycle_until_running(2);

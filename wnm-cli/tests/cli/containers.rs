@@ -7,6 +7,7 @@ use wnm_core::node::Status::Running;
 use wnm_core::testing::{Colony, skip};
 
 use crate::WNM;
+use crate::fleet::lose_record;
 
 /// The image that tests run; `wnm-pm-s6overlay/image/build-test-image.sh` makes it.
 pub fn image() -> String {
@@ -105,6 +106,35 @@ fn groups_come_up_balanced_grow_heal_and_go() {
 }
 
 #[test]
+fn ports_that_docker_publishes_open_no_further_group() {
+    let Some(groups) = Groups::new(&["--node_cap=6", "--container_network=docker"]) else { return };
+    let colony = &groups.0;
+    colony.done(&["run", "--node_cap=2"]);
+    colony.cycle_until_running(6);
+    assert_eq!(groups.rows().iter().map(|row| row["up"].clone()).collect::<Vec<_>>(), [3, 3]);
+}
+
+#[test]
+fn nodes_in_containers_are_taken_over_after_a_lost_record() {
+    let Some(groups) = Groups::new(&["--node_cap=4"]) else { return };
+    let colony = &groups.0;
+    colony.cycle_until_running(4);
+    let nodes = |colony: &Colony| -> Vec<_> {
+        let nodes = colony.record().nodes.into_iter();
+        nodes.map(|node| (node.id().0, node.spec.group, node.peer_id)).collect()
+    };
+    let before = nodes(colony);
+    lose_record(colony);
+    let image = format!("--docker_image={}", image());
+    colony.init(&[], &["--import", "--max_node_per_container=3", "--min_container_count=2", "--node_cap=4", &image]);
+    colony.cycle_until_running(4);
+    assert_eq!(nodes(colony), before);
+    colony.done(&["stop", "1"]);
+    colony.done(&["teardown", "--confirm"]);
+    assert_eq!(colony.statuses(), []);
+}
+
+#[test]
 fn an_engine_that_cannot_be_reached_changes_nothing() {
     let Some(groups) = Groups::new(&["--node_cap=2"]) else { return };
     let colony = &groups.0;
@@ -114,8 +144,8 @@ fn an_engine_that_cannot_be_reached_changes_nothing() {
     let mut command = colony.command(&["run", "--json"]);
     let output = command.env("DOCKER_HOST", "tcp://127.0.0.1:9").output().expect("wnm can be run");
     let answer: Value = serde_json::from_slice(&output.stdout).expect("it answers");
-    assert_eq!(answer["deeds"], json!([]), "{answer:#}");
-    assert!(answer["warnings"].to_string().contains("cannot be reached"), "{answer:#}");
+    assert_eq!((output.status.code(), &answer["exit_code"]), (Some(8), &json!(8)), "{answer:#}");
+    assert!(answer["error"].to_string().contains("cannot be reached"), "{answer:#}");
     assert_eq!(colony.statuses(), before);
     colony.done(&["run"]);
     assert_eq!(colony.statuses(), before);

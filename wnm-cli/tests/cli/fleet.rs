@@ -3,13 +3,13 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use wnm_core::node::Status::{self, Disabled, Restarting, Running, Stopped};
-use wnm_core::testing::test_node;
+use wnm_core::testing::{Colony, test_node};
 
-use crate::{machine, running, steady};
+use crate::{bare, machine, running, steady};
 
 #[test]
 fn init_and_a_first_cycle() {
-    let colony = crate::bare();
+    let colony = bare();
     let run = colony.done(&[
         "init",
         "--rewards_address",
@@ -111,7 +111,7 @@ fn f03_f04_upgrades_bring_running_and_stopped_nodes_to_the_new_program() {
     assert!(again.stdout.starts_with("Nothing to do."), "{again:?}");
 }
 
-fn versions(colony: &wnm_core::testing::Colony) -> Vec<String> {
+fn versions(colony: &Colony) -> Vec<String> {
     colony.record().nodes.iter().filter_map(|node| node.version.as_ref()).map(ToString::to_string).collect()
 }
 
@@ -165,10 +165,7 @@ fn the_cap_removes_the_youngest_after_its_delay() {
 #[test]
 fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
     let colony = running(2);
-    std::fs::remove_file(colony.database()).expect("the record is lost");
-    for more in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{more}", colony.database().display()));
-    }
+    lose_record(&colony);
     colony.init(&[], &["--node_cap=2"]);
     let found = colony.done(&["survey"]);
     assert!(found.stdout.contains("is not in the record; `wnm survey --adopt` takes it over"), "{found:?}");
@@ -178,6 +175,47 @@ fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
     colony.cycle_until_running(2);
     assert_eq!(colony.processes(), pids, "nothing was started anew");
     colony.agrees();
+}
+
+pub fn lose_record(colony: &Colony) {
+    for more in ["", "-wal", "-shm"] {
+        let gone = std::fs::remove_file(format!("{}{more}", colony.database().display()));
+        assert!(gone.is_ok() || !more.is_empty(), "the record is lost");
+    }
+}
+
+#[test]
+fn after_a_lost_record_no_key_is_touched_and_stopped_nodes_are_taken_over_too() {
+    let colony = running(2);
+    let keys = || [1, 2].map(|number| std::fs::read(colony.node_dir(number).join("secret-key")).expect("it is there"));
+    let before = keys();
+    colony.done(&["stop", "2"]);
+    lose_record(&colony);
+    colony.init(&[], &["--node_cap=4"]);
+    let plan = colony.done(&["plan"]).stdout;
+    assert!(plan.contains("add antnode0003"), "{plan}");
+    assert!(plan.contains("number 2 is passed over"), "{plan}");
+
+    lose_record(&colony);
+    colony.init(&[], &["--node_cap=2", "--import"]);
+    assert_eq!(colony.statuses().iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
+    colony.cycle_until_running(2);
+    assert_eq!(keys(), before, "they are who they were");
+}
+
+#[test]
+fn init_says_which_nodes_it_could_not_take_over() {
+    let colony = running(1);
+    lose_record(&colony);
+    // What has neither a key nor a program is no node's directory.
+    for file in ["antnode", "secret-key"] {
+        std::fs::remove_file(colony.node_dir(1).join(file)).expect("it is there");
+    }
+    let run = colony.wnm(&["init", "--rewards_address=faucet", "--import"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("antnode0001") && run.stderr.contains("and cannot be: "), "{run:?}");
+    let again = colony.wnm(&["init", "--rewards_address=faucet", "--dry-run"]);
+    assert_eq!(again.code, 4, "a dry run says what the run would say: {again:?}");
 }
 
 #[test]

@@ -85,6 +85,15 @@ fn a_dry_run_of_anything_changes_nothing() {
 }
 
 #[test]
+fn arguments_that_are_wrong_are_told_in_json_too() {
+    let run = machine(&[]).wnm(&["add", "--count", "many", "--json"]);
+    assert_eq!(run.code, 2);
+    let answer = run.json();
+    assert_eq!(answer["exit_code"], 2);
+    assert!(answer["error"].as_str().is_some_and(|error| error.contains("'many'")), "{answer:#}");
+}
+
+#[test]
 fn f60_json_has_one_shape_whatever_the_count() {
     let none = machine(&[]).done(&["status", "--json"]).json();
     assert_eq!(none["nodes"], json!([]));

@@ -83,6 +83,11 @@ fn what_is_fixed_at_init_says_so() {
     error: the settings cannot be used: max_node_per_container = "100" (flag --max_node_per_container): is fixed once the machine is initialised, and here it is "200"
     hint: leave it out; it can only change with a teardown and a new init
     "#);
+    for name in ["port_start", "process_manager", "node_storage"] {
+        let run = colony.wnm(&["config", "unset", name]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains("is fixed once the machine is initialised"), "{run:?}");
+    }
 }
 
 #[test]

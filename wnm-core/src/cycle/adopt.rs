@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::{CycleError, Machine, Sight};
 use crate::config::Config;
+use crate::decide::{group_of, ports_of};
 use crate::event::Event;
+use crate::guard;
 use crate::node::{Flavour, Node, NodeId, NodeSpec, Ports};
-use crate::process_manager::FoundNode;
+use crate::process_manager::{FoundNode, Supervisor};
 use crate::snapshot::Snapshot;
 
 /// A node that was found on the machine and is not in the record.
@@ -34,11 +36,22 @@ impl Machine {
             if taken.iter().any(known) {
                 continue;
             }
-            let row = row(&self.config, snapshot, &taken, &found).map(Box::new);
+            let row = row(&self.config, snapshot, &taken, &found).and_then(|row| {
+                self.may_be_touched(&row)?;
+                Ok(Box::new(row))
+            });
             taken.extend(row.as_deref().ok().cloned());
             unrecorded.push(Unrecorded { found, row });
         }
         Ok(unrecorded)
+    }
+
+    /// antctl keeps its own nodes wherever it made them; all others touch nothing outside the storage.
+    fn may_be_touched(&self, node: &Node) -> Result<(), String> {
+        if self.manager.kind().supervisor == Supervisor::Antctl {
+            return Ok(());
+        }
+        guard::check(&self.config.node_storage, &node.spec).map_err(|error| error.to_string())
     }
 
     /// Takes nodes into the record, all or none. What they are is looked at in the next cycle.
@@ -56,7 +69,10 @@ fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) 
     let root_dir = found.root_dir.clone().ok_or("its directory is not known")?;
     let binary = found.binary.clone().unwrap_or_else(|| root_dir.join("antnode"));
     is_a_nodes_own(&root_dir, &binary, config, taken)?;
-    let ports = found.ports.filter(|ports| ports.node > 0).ok_or("its ports are not known")?;
+    // A node that does not run may tell nothing but its name.
+    let by_name = root_dir.file_name().and_then(|name| NodeId::of_name(name.to_str()?));
+    let usual = || by_name.and_then(|id| ports_of(config, id).ok());
+    let ports = found.ports.filter(|ports| ports.node > 0).or_else(usual).ok_or("its ports are not known")?;
     if ports.metrics == 0 {
         return Err("it has no metrics port, so that nobody could ask it how it is".to_owned());
     }
@@ -74,18 +90,33 @@ fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) 
         program: config.antnode_path.clone(),
         version: None,
         binary,
-        log_dir: found.log_dir.clone().unwrap_or_else(|| root_dir.join("logs")),
+        log_dir: found.log_dir.clone().unwrap_or_else(|| usual_log_dir(config, &root_dir)),
         root_dir,
         bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
         ports,
-        wallet: found.wallet.clone().ok_or("the address it earns for is not known")?,
+        wallet: wallet(config, snapshot, found, id)?,
         network: found.network.clone().unwrap_or_else(|| config.network.clone()),
         no_upnp: config.no_upnp,
         environment: config.environment.clone(),
         start_args: config.start_args.clone(),
-        group: None,
+        group: group_of(config, snapshot.numbering, id),
     };
     Ok(Node { service: found.service.clone(), ..Node::new(spec, snapshot.now) })
+}
+
+/// Where a node that does not tell writes its logs.
+fn usual_log_dir(config: &Config, root_dir: &Path) -> PathBuf {
+    let own = root_dir.file_name().map(|name| config.log_dir.join(name)).filter(|log_dir| log_dir.is_dir());
+    own.unwrap_or_else(|| root_dir.join("logs"))
+}
+
+/// What it earned for, as far as it tells. One that does not run and tells nothing gets what a new node would.
+fn wallet(config: &Config, snapshot: &Snapshot, found: &FoundNode, id: NodeId) -> Result<String, String> {
+    match (&found.wallet, &found.ports) {
+        (Some(wallet), _) => Ok(wallet.clone()),
+        (None, None) => Ok(config.rewards_address.draw(snapshot.seed, id.0).to_string()),
+        (None, Some(_)) => Err("the address it earns for is not known".to_owned()),
+    }
 }
 
 /// A directory is only ever deleted as a node's own; one that holds more than a node, or none, never becomes that.

@@ -1,18 +1,21 @@
 //! Looking gathers everything that a decision may know. It only reads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Sight, storage};
+use crate::config::Config;
 use crate::container_host::{Group, GroupState};
 use crate::decide::{Settled, settle};
 use crate::event::{Event, NodeReading};
-use crate::node::{Flavour, Node, NodeId, NodeRef};
+use crate::node::{Flavour, Node, NodeId, NodeRef, Ports};
 use crate::observe::{self, Limits, Program, VersionCache};
 use crate::port_use::{Protocol, ports_in_use};
-use crate::process_manager::{Binary, ProcessState, Supervisor};
+use crate::process_manager::{Binary, ManagerError, Outcome, ProcessState, Supervisor};
+use crate::settings::ContainerNetwork;
 use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
 use crate::store::Record;
 
@@ -27,6 +30,7 @@ pub(super) async fn look(machine: &Machine, seed: u64) -> Result<Sight, CycleErr
         groups(machine, &record),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
+    let unavailable = unavailable(&states);
     let states = states.into_iter().map(|state| state.map_err(|error| error.to_string()));
     let states: Vec<Result<ProcessState, String>> = states.collect();
     let answers = ask(machine, &record.nodes, &states, &groups).await;
@@ -43,7 +47,7 @@ pub(super) async fn look(machine: &Machine, seed: u64) -> Result<Sight, CycleErr
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &record.nodes);
+    let blocked = blocked(machine, &record.nodes, &groups);
     let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
         let directory = storage::directory(&config.node_storage, &node.spec.root_dir);
@@ -67,7 +71,13 @@ pub(super) async fn look(machine: &Machine, seed: u64) -> Result<Sight, CycleErr
     let Settled { mut snapshot, events: settled } = settle(config, snapshot);
     events.extend(settled);
     events.extend(surveyed(&mut snapshot));
-    Ok(Sight { snapshot, events, warnings })
+    Ok(Sight { snapshot, events, warnings, unavailable })
+}
+
+/// Why the manager cannot be used, when that is all that it says of every node.
+fn unavailable(states: &[Outcome<ProcessState>]) -> Option<String> {
+    let all = states.iter().all(|state| matches!(state, Err(ManagerError::Unavailable { .. })));
+    states.first().filter(|_| all)?.as_ref().err().map(ToString::to_string)
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.
@@ -167,31 +177,56 @@ fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
     (!readings.is_empty()).then_some(Event::Surveyed { readings })
 }
 
-/// Numbers that no node has, and whose ports cannot be had: another program holds one, or it is recorded as that of a
-/// node with another number, as adopted nodes can have it.
-fn blocked(machine: &Machine, nodes: &[Node]) -> Vec<BlockedNumber> {
+/// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
+/// has it (adopted nodes can), or a directory of that name is there already. What lies in it may be a key.
+fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNumber> {
     let config = &machine.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
-    let mut block = |start: u16, port: u16, by: &dyn Fn() -> String| {
-        let number = u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
-        if let Some(number) = number.filter(|number| number.0 > 0 && !recorded.contains(number)) {
+    let mut block = |number: NodeId, by: &dyn Fn() -> String| {
+        if number.0 > 0 && !recorded.contains(&number) {
             blocked.entry(number).or_insert_with(by);
         }
     };
+    let of_port = |start: u16, port: u16| u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
+    let by_antctl = machine.manager.kind().supervisor == Supervisor::Antctl;
     let (node_start, metrics_start, rpc_start) = (config.port_start, config.metrics_port_start, config.rpc_port_start);
-    let rpc_is_used = machine.manager.kind().supervisor == Supervisor::Antctl;
     for node in nodes {
-        let ports = node.spec.ports;
-        for (start, port) in [(node_start, ports.node), (metrics_start, ports.metrics), (rpc_start, ports.rpc)] {
-            block(start, port, &|| format!("port {port} is that of {}", node.spec.name));
+        let Ports { node: own, metrics, rpc } = node.spec.ports;
+        for port in [own, metrics, rpc] {
+            for number in [node_start, metrics_start, rpc_start].into_iter().filter_map(|start| of_port(start, port)) {
+                block(number, &|| format!("port {port} is that of {}", node.spec.name));
+            }
+        }
+    }
+    // antctl names directories by itself.
+    if !by_antctl {
+        let recorded = nodes.iter().map(|node| node.spec.root_dir.clone());
+        for directory in storage::entries(&config.node_storage).chain(recorded) {
+            let name = directory.file_name().and_then(OsStr::to_str);
+            if let Some(number) = name.and_then(NodeId::of_name) {
+                block(number, &|| format!("{} is there already", directory.display()));
+            }
         }
     }
     let bases = [(Protocol::Udp, node_start), (Protocol::Tcp, metrics_start), (Protocol::Tcp, rpc_start)];
-    for (protocol, start) in bases.into_iter().take(if rpc_is_used { 3 } else { 2 }) {
-        for port in ports_in_use(protocol) {
-            block(start, port, &|| format!("{} port {port} is in use", protocol.as_str()));
+    for (protocol, start) in bases.into_iter().take(if by_antctl { 3 } else { 2 }) {
+        for port in ports_in_use(protocol).into_iter().filter(|&port| !engine_holds(config, groups, protocol, port)) {
+            if let Some(number) = of_port(start, port) {
+                block(number, &|| format!("{} port {port} is in use", protocol.as_str()));
+            }
         }
     }
     blocked.into_iter().map(|(number, by)| BlockedNumber { number, by }).collect()
+}
+
+/// Whether the engine itself holds a port, since it publishes the ranges of groups that stand.
+fn engine_holds(config: &Config, groups: &[Group], protocol: Protocol, port: u16) -> bool {
+    let standing = groups.iter().filter(|group| group.state != GroupState::Gone);
+    let mut ranges = standing.map(|group| match protocol {
+        Protocol::Udp => group.spec.node_ports,
+        Protocol::Tcp => group.spec.metrics_ports,
+    });
+    config.container_network == ContainerNetwork::Docker
+        && ranges.any(|range| (range.first..=range.last).contains(&port))
 }

@@ -39,6 +39,9 @@ pub enum CycleError {
     /// The process manager cannot be used here.
     #[error(transparent)]
     Manager(#[from] ManagerError),
+    /// The process manager cannot be used now: nothing is known of any node.
+    #[error("{0}")]
+    Unavailable(String),
     /// The storage of the nodes cannot be used.
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
@@ -75,6 +78,8 @@ pub struct Sight {
     pub events: Vec<Event>,
     /// What could not be seen, a sentence each.
     pub warnings: Vec<String>,
+    /// Why nothing is known of any node, where the process manager cannot be used at all.
+    pub unavailable: Option<String>,
 }
 
 /// What a plan is wanted for.
@@ -153,6 +158,9 @@ impl Machine {
     }
 
     async fn carry_out(&mut self, sight: Sight, plan: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
+        if let Some(reason) = sight.unavailable {
+            return Err(CycleError::Unavailable(reason));
+        }
         self.may_be_done(&sight, &plan)?;
         let now = sight.snapshot.now;
         self.store.begin_cycle();

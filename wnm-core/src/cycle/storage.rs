@@ -40,6 +40,17 @@ pub fn prepare(node_storage: &Path) -> Result<(), StorageError> {
     }
 }
 
+/// Whether the storage is there: its mark is.
+#[must_use]
+pub fn is_marked(node_storage: &Path) -> bool {
+    node_storage.join(MARK).is_file()
+}
+
+/// Everything that lies in the storage; nothing when it cannot be read.
+pub(super) fn entries(node_storage: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(node_storage).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
 /// The state of one node's directory.
 #[must_use]
 pub fn directory(node_storage: &Path, root_dir: &Path) -> DirectoryState {
@@ -57,7 +68,7 @@ pub fn directory(node_storage: &Path, root_dir: &Path) -> DirectoryState {
 /// no mark above it, but may have brothers.
 fn is_there(node_storage: &Path, root_dir: &Path) -> bool {
     if root_dir.starts_with(node_storage) {
-        return node_storage.join(MARK).is_file();
+        return is_marked(node_storage);
     }
     let above = root_dir.parent().and_then(|above| fs::read_dir(above).ok());
     above.is_some_and(|mut entries| entries.next().is_some())

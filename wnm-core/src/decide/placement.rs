@@ -61,18 +61,30 @@ pub(super) fn numbering(config: &Config, snapshot: &Snapshot) -> Numbering {
     }
 }
 
+/// The container group that owns a number; none where nodes live in no containers, or the number has no port.
+pub(crate) fn group_of(config: &Config, numbering: NumberingKind, number: NodeId) -> Option<u32> {
+    let in_containers = numbering == NumberingKind::Blocks;
+    in_containers.then(|| blocks(config)?.group_of(number.0).ok()).flatten().map(|group| group.number())
+}
+
+/// The ports of a number.
+pub(crate) fn ports_of(config: &Config, number: NodeId) -> Result<Ports, LayoutError> {
+    let (layout, number) = (layout(config), number.0);
+    Ok(Ports {
+        node: layout.node_port(number)?,
+        metrics: layout.metrics_port(number)?,
+        rpc: layout.rpc_port(number)?,
+    })
+}
+
 fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError> {
     let (config, snapshot) = (draft.config, draft.snapshot);
-    let layout = layout(config);
-    let name = NodeId(number).name();
+    let id = NodeId(number);
+    let name = id.name();
     let root_dir = config.node_storage.join(&name);
     let in_containers = snapshot.numbering == NumberingKind::Blocks;
-    let group = match blocks(config) {
-        Some(blocks) if in_containers => Some(blocks.group_of(number)?.number()),
-        _ => None,
-    };
     Ok(NodeSpec {
-        id: NodeId(number),
+        id,
         flavour: snapshot.flavour,
         program: config.antnode_path.clone(),
         version: snapshot.available.as_ref().map(|binary| binary.version.clone()),
@@ -81,17 +93,13 @@ fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError
         log_dir: if in_containers { root_dir.join("logs") } else { config.log_dir.join(&name) },
         root_dir,
         bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
-        ports: Ports {
-            node: layout.node_port(number)?,
-            metrics: layout.metrics_port(number)?,
-            rpc: layout.rpc_port(number)?,
-        },
+        ports: ports_of(config, id)?,
         wallet: config.rewards_address.draw(snapshot.seed, number).to_string(),
         network: config.network.clone(),
         no_upnp: config.no_upnp,
         environment: config.environment.clone(),
         start_args: config.start_args.clone(),
-        group,
+        group: group_of(config, snapshot.numbering, id),
         name,
     })
 }

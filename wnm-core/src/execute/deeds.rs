@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::ports::PortNotes;
 use super::{Context, Deed, Execution, Hands};
+use crate::cycle::storage;
 use crate::decide::back_off;
 use crate::event::Event;
 use crate::node::{Node, NodeId, NodeRef, NodeSpec, Status, UnixSeconds, Verb};
@@ -151,6 +152,10 @@ impl Hands<'_> {
 
     /// Creates nodes, writes down what the manager settled, and starts them.
     async fn add(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        if !storage::is_marked(&self.config.node_storage) {
+            self.refuse_additions(batch);
+            return Ok(());
+        }
         let specs: Vec<NodeSpec> = batch.rows.iter().map(|row| row.spec.clone()).collect();
         let outcomes = self.manager.create(&specs).await;
         self.at(Verb::Add, &batch.rows, Moment::Created);
@@ -175,6 +180,19 @@ impl Hands<'_> {
         batch.rows = created;
         self.start(batch, Status::Restarting).await;
         Ok(())
+    }
+
+    /// Where the disk of the storage is not mounted, a node would be hidden as soon as it is.
+    fn refuse_additions(&self, batch: &mut Batch) {
+        let (storage, mark) = (self.config.node_storage.display(), storage::MARK);
+        let error = format!(
+            "{storage} has no file {mark}, which wnm puts there: is its disk mounted?\nhint: mount it; if this is the right directory, `touch {storage}/{mark}`"
+        );
+        for row in std::mem::take(&mut batch.rows) {
+            let id = row.id();
+            batch.failed(row, error.clone());
+            batch.events.push(Event::Forgotten { id, why: error.clone() });
+        }
     }
 
     /// What could not be created leaves nothing behind: no file and no row.

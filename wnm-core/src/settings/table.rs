@@ -174,7 +174,10 @@ settings! {
     /// How the nodes in containers are reached from outside.
     container_network: ContainerNetwork = always("published").lasting(Fixed);
     /// The directory that every node's directory lies in.
-    node_storage: PathBuf = directory(|facts, mode| directories(facts, mode).node_storage, "node storage of the mode");
+    node_storage: PathBuf = Setting::computed(
+        |facts, mode| directories(facts, mode).node_storage,
+        "node storage of the mode",
+    ).lasting(Fixed);
     /// The directory that nodes write their logs below.
     log_dir: PathBuf = directory(|facts, mode| directories(facts, mode).log_dir, "logs of the mode");
     /// The directory where the nodes of this machine share the peers that they know.

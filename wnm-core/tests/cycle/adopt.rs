@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use wnm_core::node::{NodeId, NodeSpec, Ports, Status};
+use wnm_core::process_manager::NumberingKind;
+use wnm_core::testing::MemoryManager;
 
 use crate::Scene;
 
@@ -26,7 +28,7 @@ async fn refusal(scene: &Scene, root_dir: &Path) -> String {
 async fn an_unrecorded_node_is_found_and_taken_over() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;
-    let root_dir = scene.base().join("elsewhere/some node");
+    let root_dir = scene.storage().join("elsewhere/some node");
     scene.node_directory(&root_dir);
     let spec = NodeSpec { name: "their-name".to_owned(), ..scene.spec(3, &root_dir) };
     scene.live(&spec).await;
@@ -92,6 +94,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     fs::create_dir(base.join("photos")).expect("it is ours");
     fs::write(base.join("photos/holiday.jpg"), "precious").expect("it is ours");
     scene.node_directory(&storage.join("antnode0007/inside"));
+    scene.node_directory(&base.join("elsewhere/antnode0007"));
 
     let places = [
         ("above everything", base.clone()),
@@ -102,6 +105,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
         ("no node's", base.join("photos")),
         ("not there", base.join("gone")),
         ("inside another node", storage.join("antnode0007/inside")),
+        ("outside the storage", base.join("elsewhere/antnode0007")),
     ];
     let mut lines = Vec::new();
     for (what, root_dir) in places {
@@ -116,16 +120,18 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     no node's: /base/photos holds neither a node's key nor its program
     not there: its directory /base/gone cannot be read: No such file or directory (os error 2)
     inside another node: /base/storage/antnode0007/inside lies in the directory of antnode0007
+    outside the storage: /base/elsewhere/antnode0007 is left alone: it does not lie in the node storage /base/storage
     ");
     assert!(base.join("photos/holiday.jpg").exists());
 }
 
 #[tokio::test]
 async fn a_storage_behind_a_link_may_be_adopted_from() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     let base = scene.base();
     scene.node_directory(&base.join("disk/some-node"));
     symlink(base.join("disk"), base.join("linked")).expect("it is ours");
+    scene.machine.config.node_storage = base.join("linked");
     let spec = scene.spec(3, &base.join("linked/some-node"));
     assert_eq!(obstacle(&scene, &spec).await, None, "only the directory itself must not be a link");
 }
@@ -163,7 +169,7 @@ async fn ports_and_numbers_of_others_are_not_taken() {
 async fn of_two_with_the_same_port_one_is_taken_over() {
     let scene = Scene::new();
     for (number, name) in [(3, "one"), (4, "other")] {
-        let root_dir = scene.base().join(name);
+        let root_dir = scene.storage().join(name);
         scene.node_directory(&root_dir);
         let spec = scene.spec(number, &root_dir);
         let ports = Ports { metrics: scene.ports.ports(3).metrics, ..spec.ports };
@@ -173,4 +179,20 @@ async fn of_two_with_the_same_port_one_is_taken_over() {
     let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
     let rows: Vec<_> = unrecorded.into_iter().map(|each| each.row.map(|node| node.id())).collect();
     assert_eq!(rows, [Ok(NodeId(3)), Err("antnode0003 has the same port".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
+    let mut scene = Scene::new();
+    scene.machine.config.max_node_per_container = 3;
+    let kind = "s6overlay+user".parse().expect("there is such a manager");
+    scene.manager = MemoryManager::new(kind, NumberingKind::Blocks, &scene.world);
+    scene.machine.manager = Box::new(scene.manager.clone());
+    let root_dir = scene.storage().join("antnode0005");
+    scene.node_directory(&root_dir);
+    scene.live(&scene.spec(5, &root_dir)).await;
+    let sight = scene.look().await;
+    let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
+    let groups: Vec<_> = unrecorded.iter().map(|each| each.row.as_ref().map(|node| node.spec.group)).collect();
+    assert_eq!(groups, [Ok(Some(2))]);
 }

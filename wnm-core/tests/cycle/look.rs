@@ -5,13 +5,15 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use wnm_core::container_host::{GroupSpec, Range};
 use wnm_core::cycle::storage::MARK;
 use wnm_core::event::Event;
 use wnm_core::node::{Node, NodeId, Ports, Status};
-use wnm_core::process_manager::ProcessState;
+use wnm_core::process_manager::{NumberingKind, ProcessManager, ProcessState};
+use wnm_core::settings::ContainerNetwork;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen};
 use wnm_core::store::HistoryFilter;
-use wnm_core::testing::{Operation, test_node};
+use wnm_core::testing::{MemoryManager, Operation, test_node};
 
 use crate::Scene;
 
@@ -126,6 +128,51 @@ async fn a_port_that_a_node_was_recorded_with_blocks_the_number_it_belongs_to() 
     let sight = scene.look().await;
     let found = blocked(&sight).into_iter().find(|(number, _)| *number == 5);
     assert_eq!(found, Some((5, format!("port {} is that of antnode0001", odd.metrics).as_str())));
+}
+
+#[tokio::test]
+async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() {
+    let mut scene = Scene::new();
+    scene.recorded(1, None).await;
+    scene.node_directory(&scene.storage().join("antnode0002"));
+    std::os::unix::fs::symlink("/nowhere", scene.storage().join("antnode0003")).expect("it is ours");
+    fs::create_dir(scene.storage().join("lost+found")).expect("it is ours");
+    let sight = scene.look().await;
+    let found: Vec<(u32, String)> = blocked(&sight)
+        .into_iter()
+        .filter(|(number, _)| *number < 1_000)
+        .map(|(number, by)| (number, by.replace(&scene.storage().display().to_string(), "/storage")))
+        .collect();
+    let there = |number: u32| (number, format!("/storage/antnode000{number} is there already"));
+    assert_eq!(found, [there(2), there(3)]);
+}
+
+#[tokio::test]
+async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers() {
+    let mut scene = Scene::new();
+    scene.machine.config.max_node_per_container = 3;
+    scene.machine.config.container_network = ContainerNetwork::Docker;
+    let kind = "s6overlay+user".parse().expect("there is such a manager");
+    let manager = MemoryManager::new(kind, NumberingKind::Blocks, &scene.world);
+    let ports = |number| scene.ports.ports(number);
+    let range = |first: u16, last: u16| Range { first, last };
+    let group = GroupSpec {
+        group: 1,
+        name: "a1".to_owned(),
+        image: "an-image:1".to_owned(),
+        node_ports: range(ports(1).node, ports(3).node),
+        metrics_ports: range(ports(1).metrics, ports(3).metrics),
+    };
+    let host = manager.containers().expect("it has containers");
+    host.open(&[group]).await.remove(0).expect("it is opened");
+    scene.machine.manager = Box::new(manager);
+    let held = |number| {
+        let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, ports(number).node)).expect("it is free");
+        (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, ports(number).metrics)).expect("it is free"))
+    };
+    let _held = [held(2), held(3), held(4)];
+    let numbers: Vec<u32> = blocked(&scene.look().await).into_iter().map(|(number, _)| number).collect();
+    assert_eq!(numbers, [4], "4 is not of this group");
 }
 
 /// A test node that answers in the place of a process in memory.
