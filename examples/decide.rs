@@ -61,7 +61,7 @@ fn main() -> ExitCode {
                 (json!({"id": null, "error": error.to_string()}), false)
             }
             Err(error) => {
-                eprintln!("error: cannot read the cases: {error}");
+                let _ = writeln!(output, "{}", json!({"id": null, "error": error.to_string()}));
                 return ExitCode::FAILURE;
             }
         };

@@ -3,6 +3,7 @@
 //! Prints the container groups with their ports, then what a first cycle on this machine would do and why, and what it
 //! would not do and why. Nothing is changed, and nothing but the machine's load is read.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -60,7 +61,7 @@ async fn main() -> ExitCode {
     match run(&Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -174,7 +175,6 @@ fn words(answer: &Answer, nodes: u32) -> String {
 
 /// A closed pipe is not an error.
 fn print(text: &str) -> std::io::Result<()> {
-    use std::io::Write;
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,

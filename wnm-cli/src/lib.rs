@@ -123,7 +123,11 @@ fn log(verbose: u8) {
         _ => "trace",
     };
     let filter = std::env::var("WNM_LOG").unwrap_or_else(|_| level.to_owned());
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_env_filter(filter).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .finish();
     // A program that embeds this one may have its own.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -267,6 +267,24 @@ fn f25_a_full_disk_leaves_no_row_and_no_half_program() {
 }
 
 #[test]
+fn a_full_disk_that_the_record_lies_on_is_relieved() {
+    let colony = bare();
+    let Some(_disk) = SmallDisk::mount(colony.path(), "size=100m,mode=700") else {
+        return skip("a full disk", "this user may not mount one");
+    };
+    colony.install(&test_node("0.4.17"));
+    colony.init(&[], &["--node_cap=2", "--hd_less_than=90", "--hd_remove=95"]);
+    colony.cycle_until_running(2);
+    let filled = Command::new("sh").args(["-c", "cat /dev/zero >filler; :"]).current_dir(colony.path()).status();
+    assert!(filled.expect("sh can be run").success());
+    let run = colony.done(&["run"]);
+    assert!(run.stdout.contains("remove antnode0002: done"), "{run:?}");
+    fs::remove_file(colony.path().join("filler")).expect("it is there");
+    colony.done(&["run"]);
+    colony.done(&["teardown", "--confirm"]);
+}
+
+#[test]
 fn a_read_only_storage_is_told_and_loses_nothing() {
     let colony = bare();
     let storage = colony.path().join("nodes");

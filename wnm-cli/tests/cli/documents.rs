@@ -112,12 +112,7 @@ fn tell_the_truth(colony: &Colony, document: &str) {
         while command == "wnm status" && !agrees(&printed, &now) && Instant::now() < deadline {
             now = run(colony, &command);
         }
-        assert!(
-            agrees(&printed, &now),
-            "{document}: $ {command}\n{}\nand not\n{}",
-            now.join("\n"),
-            printed.join("\n")
-        );
+        assert!(agrees(&printed, &now), "{document}: $ {command}\n{}\nand not\n{}", now.join("\n"), printed.join("\n"));
     }
     let _ = colony.wnm(&["teardown", "--confirm"]);
 }

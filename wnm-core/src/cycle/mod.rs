@@ -174,6 +174,7 @@ impl Machine {
             store: &mut self.store,
             clock: &*self.clock,
             progress,
+            storage_is_marked: storage::is_marked(&self.config.node_storage),
         };
         let execution = hands.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {

@@ -70,11 +70,7 @@ pub(crate) fn group_of(config: &Config, numbering: NumberingKind, number: NodeId
 /// The ports of a number.
 pub(crate) fn ports_of(config: &Config, number: NodeId) -> Result<Ports, LayoutError> {
     let (layout, number) = (layout(config), number.0);
-    Ok(Ports {
-        node: layout.node_port(number)?,
-        metrics: layout.metrics_port(number)?,
-        rpc: layout.rpc_port(number)?,
-    })
+    Ok(Ports { node: layout.node_port(number)?, metrics: layout.metrics_port(number)?, rpc: layout.rpc_port(number)? })
 }
 
 fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError> {

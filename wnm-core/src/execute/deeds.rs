@@ -152,7 +152,7 @@ impl Hands<'_> {
 
     /// Creates nodes, writes down what the manager settled, and starts them.
     async fn add(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        if !storage::is_marked(&self.config.node_storage) {
+        if !self.storage_is_marked {
             self.refuse_additions(batch);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 //! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -86,6 +86,8 @@ pub struct Hands<'a> {
     pub clock: &'a dyn Clock,
     /// Who listens.
     pub progress: &'a dyn Progress,
+    /// Whether the storage carries its mark; where it does not, its disk is away and no node is added.
+    pub storage_is_marked: bool,
 }
 
 impl Hands<'_> {
@@ -98,7 +100,10 @@ impl Hands<'_> {
         let mut execution = Execution::default();
         let closed = self.open_groups(&plan.groups, &mut execution).await?;
         let context = Context { closed, why: reasons_by_node(plan) };
-        for batch in self.batches(&plan.actions) {
+        for (place, batch) in self.batches(&plan.actions).into_iter().enumerate() {
+            if place > 0 {
+                self.pause().await;
+            }
             if self.progress.interrupted() {
                 execution.left.extend(batch.iter().filter_map(Action::deed));
                 continue;
@@ -108,11 +113,17 @@ impl Hands<'_> {
                 continue;
             }
             self.carry_out(batch, &context, &mut nodes, &mut execution).await?;
-            if self.config.action_delay > 0 {
-                tokio::time::sleep(Duration::from_millis(self.config.action_delay)).await;
-            }
         }
         Ok(execution)
+    }
+
+    /// `action_delay`, as long as nobody interrupts.
+    async fn pause(&self) {
+        const GLANCE: Duration = Duration::from_millis(50);
+        let end = Instant::now() + Duration::from_millis(self.config.action_delay);
+        while Instant::now() < end && !self.progress.interrupted() {
+            tokio::time::sleep(GLANCE.min(end.saturating_duration_since(Instant::now()))).await;
+        }
     }
 
     /// Runs of actions with the same verb. Containers take a whole run in one call; with a delay between actions every

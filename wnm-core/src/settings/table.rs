@@ -132,7 +132,7 @@ settings! {
     ).within(0.0, 100_000.0);
     /// How long a node that was started is given before it is looked at and anything else happens.
     delay_start: u64 = delay("300");
-    /// How long a node that was restarted is given.
+    /// How long a node that lives without answering is left alone before it is restarted.
     delay_restart: u64 = delay("600");
     /// How long a node that was upgraded is given.
     delay_upgrade: u64 = delay("300");

@@ -5,6 +5,7 @@ mod apply;
 mod error;
 mod history;
 mod open;
+mod reserve;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -60,12 +61,16 @@ impl Store {
         Self::open(path)
     }
 
-    /// Opens a record, and brings it to the form of this wnm.
+    /// Opens a record, and brings it to the form of this wnm. A megabyte is kept beside it while there is room, and given
+    /// up when there is none, so that it can be written on a full disk.
     ///
     /// # Errors
     /// A file that is missing, damaged, another program's, newer, locked or out of reach: each its own [`Problem`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::with(path, open::open(path))
+        reserve::give_up(path);
+        let store = Self::with(path, open::open(path))?;
+        reserve::keep(path);
+        Ok(store)
     }
 
     /// Opens a record for reading only: while another wnm writes it, and on read-only storage.

@@ -104,6 +104,7 @@ impl Simulation {
             store: &mut self.store,
             clock: &FixedClock(self.now),
             progress: &Silent,
+            storage_is_marked: true,
         };
         hands.execute(plan, nodes).await.expect("everything is recorded")
     }
