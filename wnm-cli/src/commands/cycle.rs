@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm_core::cycle::{Report, Wish};
+use wnm_core::cycle::{Machine, Report, Wish};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Deed, Execution};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
+use wnm_core::process_manager::Supervisor;
 use wnm_core::report::{plan_text, reasons_text};
 
 use crate::arguments::Common;
@@ -84,15 +85,25 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
     let wish = Wish::Request(Request::Teardown);
     if !common.dry_run && !confirm {
         let session = Session::open(given, Access::Read)?;
-        let count = session.machine.store.load()?.nodes.len();
+        let what = everything(&session.machine).await?;
         drop(session);
-        if !output.ask(&format!("Remove all {count} nodes with their files and keys?")) {
+        if !output.ask(&format!("Remove {what} with their files and keys?")) {
             return Err(Failure::NotConfirmed(format!(
-                "teardown removes all {count} nodes with their files and keys, and was not confirmed\nhint: `wnm teardown --confirm`"
+                "teardown removes {what} with their files and keys, and was not confirmed\nhint: `wnm teardown --confirm`"
             )));
         }
     }
     act(output, common, given, &wish).await
+}
+
+/// What a teardown takes: antctl's reset takes nodes that nobody recorded as well.
+async fn everything(machine: &Machine) -> Result<String, Failure> {
+    let recorded = format!("all {} nodes", machine.store.load()?.nodes.len());
+    if machine.config.process_manager.supervisor != Supervisor::Antctl {
+        return Ok(recorded);
+    }
+    let others = machine.unrecorded(&machine.look().await?).await?.len();
+    Ok(if others == 0 { recorded } else { format!("{recorded}, and {others} of antctl's that are not in the record,") })
 }
 
 fn row<'a>(
