@@ -4,4 +4,5 @@ mod convergence;
 mod failings;
 mod fleet;
 mod laws;
+mod replaced;
 mod sentences;
