@@ -232,7 +232,7 @@ pub struct Node {
     pub held: bool,
     /// What was about to be done to it, if that was never finished.
     pub intention: Option<Verb>,
-    /// How often in a row it could not be started.
+    /// How often in a row a deed on it failed.
     pub failures: u32,
     /// When it is looked at again: RESTARTING, UPGRADING and REMOVING nodes become what they are then, and a STOPPED one
     /// is not started by itself before.
@@ -278,6 +278,13 @@ impl Node {
             || self.service == name
             || name.strip_suffix(".service") == Some(&self.spec.name)
             || name.parse() == Ok(self.id().0)
+    }
+
+    /// Whether it is being removed, and the last try failed. Failures from before its removal are none of that: then no
+    /// time for another try is set.
+    #[must_use]
+    pub fn removal_failed(&self) -> bool {
+        self.status == Status::Removing && self.failures > 0 && self.retry_at.is_some()
     }
 
     /// The node as a process manager needs to know it.

@@ -102,8 +102,18 @@ impl<'a> Draft<'a> {
         u32::try_from(waiting.count()).unwrap_or(u32::MAX)
     }
 
+    /// One whose removal failed waits for nobody but itself: it must not keep the whole fleet waiting with it.
     fn waits_for_removal(&self, each: &NodeSnapshot) -> bool {
-        each.node.status == Status::Removing && !due::is_due(self.config, self.snapshot.now, &each.node)
+        each.node.status == Status::Removing
+            && !each.node.removal_failed()
+            && !due::is_due(self.config, self.snapshot.now, &each.node)
+    }
+
+    /// Nodes whose removal failed and is not tried again yet.
+    fn failed_removals(&self) -> Vec<NodeId> {
+        let nodes = self.snapshot.nodes.iter().map(|each| &each.node);
+        let failed = nodes.filter(|node| node.removal_failed());
+        failed.filter(|node| !due::is_due(self.config, self.snapshot.now, node)).map(Node::id).collect()
     }
 
     /// How many more operations may begin.

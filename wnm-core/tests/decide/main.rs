@@ -6,3 +6,4 @@ mod fleet;
 mod laws;
 mod replaced;
 mod sentences;
+mod stuck;
