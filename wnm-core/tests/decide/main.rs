@@ -7,3 +7,4 @@ mod laws;
 mod replaced;
 mod sentences;
 mod stuck;
+mod upgrades;
