@@ -27,6 +27,8 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(config, snapshot);
     if snapshot.boot_time > snapshot.last_stopped_at {
         draft.did("reboot", "the machine was restarted since the last cycle: all nodes are looked at first", &[]);
+        // Rules do not outlive a boot, and nodes that nobody can reach look dead to whoever looks at them.
+        groups::mend(&mut draft);
         return draft.finish(vec![Action::Resurvey]);
     }
     let mut actions = due::actions(&mut draft);

@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "lowercase")]
 pub enum Action {
-    /// After a restart of the machine: look at all nodes, and do nothing else.
+    /// After a restart of the machine: look at all nodes, and do nothing to any of them.
     Resurvey,
     /// Look at all nodes.
     Survey,

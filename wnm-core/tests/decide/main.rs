@@ -3,6 +3,7 @@
 mod convergence;
 mod failings;
 mod fleet;
+mod groups;
 mod laws;
 mod replaced;
 mod sentences;
