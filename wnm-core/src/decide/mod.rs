@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::node::{Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Effect, Plan, Reason};
-use crate::snapshot::{NodeSnapshot, Snapshot};
+use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
 mod due;
 mod groups;
@@ -62,6 +62,12 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
         return actions;
     }
     growth::actions(draft)
+}
+
+/// Why nothing may grow on a machine with this load, a sentence for each thing that is too high; empty when there is room.
+#[must_use]
+pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<String> {
+    load::gauges(config, host).iter().filter(|gauge| !gauge.leaves_room()).map(load::Gauge::no_room).collect()
 }
 
 /// A plan in the making: what is known, and the reasons so far.

@@ -6,6 +6,7 @@ mod fleet;
 mod groups;
 mod laws;
 mod replaced;
+mod saved;
 mod sentences;
 mod stuck;
 mod upgrades;
