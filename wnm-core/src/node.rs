@@ -89,6 +89,12 @@ impl Status {
         Self::Dead,
     ];
 
+    /// Whether a node with it is about to run, so that nothing else may begin until it was seen to run.
+    #[must_use]
+    pub fn is_underway(self) -> bool {
+        matches!(self, Self::Restarting | Self::Upgrading)
+    }
+
     /// The word that the record, the reports and the vectors use.
     #[must_use]
     pub fn as_str(self) -> &'static str {

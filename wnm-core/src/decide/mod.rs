@@ -99,9 +99,8 @@ impl<'a> Draft<'a> {
     /// Nodes that are being started, upgraded or removed. A removal that is due now is carried out in this very cycle
     /// and holds nobody's hands any more.
     fn in_flight(&self) -> u32 {
-        let busy = self.snapshot.nodes.iter().filter(|each| {
-            matches!(each.node.status, Status::Restarting | Status::Upgrading) || self.waits_for_removal(each)
-        });
+        let nodes = self.snapshot.nodes.iter();
+        let busy = nodes.filter(|each| each.node.status.is_underway() || self.waits_for_removal(each));
         u32::try_from(busy.count()).unwrap_or(u32::MAX)
     }
 
