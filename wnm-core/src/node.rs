@@ -45,6 +45,15 @@ pub enum Flavour {
     V2,
 }
 
+impl fmt::Display for Flavour {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        })
+    }
+}
+
 /// What the record says about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -79,6 +88,12 @@ impl Status {
         Self::Disabled,
         Self::Dead,
     ];
+
+    /// Whether a node with it is about to run, so that nothing else may begin until it was seen to run.
+    #[must_use]
+    pub fn is_underway(self) -> bool {
+        matches!(self, Self::Restarting | Self::Upgrading)
+    }
 
     /// The word that the record, the reports and the vectors use.
     #[must_use]
@@ -232,7 +247,7 @@ pub struct Node {
     pub held: bool,
     /// What was about to be done to it, if that was never finished.
     pub intention: Option<Verb>,
-    /// How often in a row it could not be started.
+    /// How often in a row a deed on it failed.
     pub failures: u32,
     /// When it is looked at again: RESTARTING, UPGRADING and REMOVING nodes become what they are then, and a STOPPED one
     /// is not started by itself before.
@@ -278,6 +293,13 @@ impl Node {
             || self.service == name
             || name.strip_suffix(".service") == Some(&self.spec.name)
             || name.parse() == Ok(self.id().0)
+    }
+
+    /// Whether it is being removed, and the last try failed. Failures from before its removal are none of that: then no
+    /// time for another try is set.
+    #[must_use]
+    pub fn removal_failed(&self) -> bool {
+        self.status == Status::Removing && self.failures > 0 && self.retry_at.is_some()
     }
 
     /// The node as a process manager needs to know it.

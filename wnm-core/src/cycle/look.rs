@@ -118,7 +118,8 @@ fn changed_groups(recorded: &[Group], seen: &[Group]) -> Vec<Event> {
     changed.map(|group| Event::GroupSeen { group: Box::new(group.clone()) }).collect()
 }
 
-/// Asks every living node that has a metrics server how it is.
+/// Asks every living node that has a metrics server how it is, as far as there is time. Nodes that others wait for come
+/// first.
 async fn ask(
     machine: &Machine,
     nodes: &[Node],
@@ -129,8 +130,11 @@ async fn ask(
         .iter()
         .zip(states)
         .filter(|(node, state)| node.spec.flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. })));
-    let targets: Vec<(NodeId, SocketAddr)> = living
-        .map(|(node, _)| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
+    let living: Vec<&Node> = living.map(|(node, _)| node).collect();
+    let waited_for = |node: &&Node| node.status.is_underway();
+    let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.clock.now(), living, waited_for)
+        .into_iter()
+        .map(|node| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
         .collect();
     let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
     observe::ask(&targets, &limits).await.into_iter().collect()

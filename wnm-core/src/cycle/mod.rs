@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::command::CommandRunner;
 use crate::config::Config;
-use crate::decide::{Refusal, Request, decide, decide_request};
+use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::doctor;
 use crate::event::Event;
 use crate::execute::{Execution, Hands};
@@ -147,7 +147,11 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] and [`CycleError::Invalid`].
     pub fn still_holds(&self, sight: &Sight, saved: &Plan) -> Result<(), CycleError> {
-        let changes = saved.basis.changes(&Basis::of(&self.config, &sight.snapshot));
+        let mut changes = saved.basis.changes(&Basis::of(&self.config, &sight.snapshot));
+        // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
+        if !saved.by_request && saved.grows() {
+            changes.extend(lack_of_room(&self.config, &sight.snapshot.host));
+        }
         if changes.is_empty() { self.may_be_done(sight, saved) } else { Err(CycleError::Changed(changes)) }
     }
 

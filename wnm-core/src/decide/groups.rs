@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use wnm_allocator::{Group, PortRange};
+use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
 use crate::config::Config;
-use crate::container_host::{GroupSpec, GroupState, Range};
+use crate::container_host::{Group, GroupSpec, GroupState, Range};
 use crate::node::{NodeSpec, Status};
 
 /// Asks for every recorded group that has nodes to keep and does not stand as it should.
@@ -18,14 +18,36 @@ pub(super) fn mend(draft: &mut Draft<'_>) {
         .filter(|each| !matches!(each.node.status, Status::Removing | Status::Dead))
         .filter_map(|each| each.node.spec.group)
         .collect();
-    for group in &draft.snapshot.groups {
-        if group.state == GroupState::Running || !keeping.contains(&group.spec.group) {
-            continue;
-        }
+    let kept = draft.snapshot.groups.iter().filter(|group| keeping.contains(&group.spec.group));
+    let (standing, broken): (Vec<&Group>, Vec<&Group>) = kept.partition(|group| group.state == GroupState::Running);
+    // Who asks for one node to be stopped does not ask for a running group to go down.
+    let mut turn_is_over = draft.plan.by_request;
+    for group in &broken {
         let text = format!("container group {} is {:?} and has nodes: it is put right", group.spec.name, group.state);
         draft.did("container_group", text, &[]);
-        draft.plan.groups.push(group.spec.clone());
+        let down = group.state != GroupState::Damaged;
+        if group.spec.image != draft.config.docker_image && (down || !turn_is_over) {
+            turn_is_over |= !down;
+            make_again(draft, &group.spec);
+        } else {
+            draft.plan.groups.push(group.spec.clone());
+        }
     }
+    // Another image can be one that is not to be had. It waits until nothing else is to be mended in the same call.
+    let outdated = standing.iter().find(|group| group.spec.image != draft.config.docker_image);
+    if let Some(group) = outdated.filter(|_| broken.is_empty() && !turn_is_over) {
+        make_again(draft, &group.spec);
+    }
+}
+
+/// Asks for a group from the image that the settings name now. Its nodes go down with its container, so of the groups
+/// that run only one is made again in a cycle.
+fn make_again(draft: &mut Draft<'_>, old: &GroupSpec) {
+    let image = draft.config.docker_image.clone();
+    let GroupSpec { name, image: before, .. } = old;
+    let text = format!("container group {name} was made from {before}, and docker_image is {image}: it is made again");
+    draft.did("docker_image", text, &[]);
+    draft.plan.groups.push(GroupSpec { image, ..old.clone() });
 }
 
 /// Asks for the groups that new nodes live in, and for the least number of groups from the first growth on.
@@ -60,7 +82,7 @@ pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
 
 /// What a group is; none when its ports pass the end of the range.
 pub(super) fn specification(config: &Config, group: u32) -> Option<GroupSpec> {
-    let number = Group::new(group).ok()?;
+    let number = wnm_allocator::Group::new(group).ok()?;
     let ports = placement::blocks(config)?.ports_of(number, &placement::layout(config)).ok()?;
     let range = |range: PortRange| Range { first: range.first, last: range.last };
     Some(GroupSpec {

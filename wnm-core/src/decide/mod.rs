@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::node::{Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Effect, Plan, Reason};
-use crate::snapshot::{NodeSnapshot, Snapshot};
+use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
 mod due;
 mod groups;
@@ -28,6 +28,8 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(config, snapshot);
     if snapshot.boot_time > snapshot.last_stopped_at {
         draft.did("reboot", "the machine was restarted since the last cycle: all nodes are looked at first", &[]);
+        // Rules do not outlive a boot, and nodes that nobody can reach look dead to whoever looks at them.
+        groups::mend(&mut draft);
         return draft.finish(vec![Action::Resurvey]);
     }
     let mut actions = due::actions(&mut draft);
@@ -63,6 +65,12 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     growth::actions(draft)
 }
 
+/// Why nothing may grow on a machine with this load, a sentence for each thing that is too high; empty when there is room.
+#[must_use]
+pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<String> {
+    load::gauges(config, host).iter().filter(|gauge| !gauge.leaves_room()).map(load::Gauge::no_room).collect()
+}
+
 /// A plan in the making: what is known, and the reasons so far.
 struct Draft<'a> {
     config: &'a Config,
@@ -92,9 +100,8 @@ impl<'a> Draft<'a> {
     /// Nodes that are being started, upgraded or removed. A removal that is due now is carried out in this very cycle
     /// and holds nobody's hands any more.
     fn in_flight(&self) -> u32 {
-        let busy = self.snapshot.nodes.iter().filter(|each| {
-            matches!(each.node.status, Status::Restarting | Status::Upgrading) || self.waits_for_removal(each)
-        });
+        let nodes = self.snapshot.nodes.iter();
+        let busy = nodes.filter(|each| each.node.status.is_underway() || self.waits_for_removal(each));
         u32::try_from(busy.count()).unwrap_or(u32::MAX)
     }
 
@@ -103,8 +110,18 @@ impl<'a> Draft<'a> {
         u32::try_from(waiting.count()).unwrap_or(u32::MAX)
     }
 
+    /// One whose removal failed waits for nobody but itself: it must not keep the whole fleet waiting with it.
     fn waits_for_removal(&self, each: &NodeSnapshot) -> bool {
-        each.node.status == Status::Removing && !due::is_due(self.config, self.snapshot.now, &each.node)
+        each.node.status == Status::Removing
+            && !each.node.removal_failed()
+            && !due::is_due(self.config, self.snapshot.now, &each.node)
+    }
+
+    /// Nodes whose removal failed and is not tried again yet.
+    fn failed_removals(&self) -> Vec<NodeId> {
+        let nodes = self.snapshot.nodes.iter().map(|each| &each.node);
+        let failed = nodes.filter(|node| node.removal_failed());
+        failed.filter(|node| !due::is_due(self.config, self.snapshot.now, node)).map(Node::id).collect()
     }
 
     /// How many more operations may begin.

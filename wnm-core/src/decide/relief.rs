@@ -19,8 +19,11 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     let capacity = limit.saturating_sub(removing).min(draft.free_hands());
     let disk = pressing.iter().any(|gauge| gauge.is_disk);
     let chosen = if disk || excess > 0 {
-        let most = if disk { capacity } else { capacity.min(excess) };
-        removals(draft, most)
+        // When files cannot be deleted, a full disk stays full however many nodes lose theirs.
+        let failed = u32::try_from(draft.failed_removals().len()).unwrap_or(u32::MAX);
+        let most = if excess > 0 { capacity.min(excess) } else { 0 };
+        let for_disk = if disk { capacity.saturating_sub(failed) } else { 0 };
+        removals(draft, most.max(for_disk))
     } else if removing > 0 {
         Vec::new()
     } else {
@@ -37,7 +40,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
         draft.reason("node_cap", effect, text, Some((f64::from(staying), f64::from(cap))), &touched);
     }
     if chosen.is_empty() {
-        why_nothing(draft, capacity);
+        why_nothing(draft, capacity, disk);
     } else {
         let verb = chosen[0].verb();
         draft.did(verb, format!("{verb} {}: youngest first", names(&touched)), &touched);
@@ -56,18 +59,31 @@ fn removals(draft: &Draft<'_>, most: u32) -> Vec<Action> {
 }
 
 /// Nodes that live without answering cost as much as those that answer.
-fn stops(draft: &Draft<'_>, most: u32) -> Vec<Action> {
+fn stops(draft: &mut Draft<'_>, most: u32) -> Vec<Action> {
     let mut alive = draft.youngest_first(Status::Running);
     alive.extend(draft.youngest_first(Status::Stopped).into_iter().filter(|each| each.lives()));
     alive.sort_by_key(|each| Reverse((each.node.born, each.node.id())));
+    // One that hangs has a time set as well, at which it would be started: only what failed is passed over.
+    let (resting, alive): (Vec<_>, Vec<_>) =
+        alive.into_iter().partition(|each| each.node.failures > 0 && !draft.may_retry(&each.node));
+    if !resting.is_empty() {
+        let resting: Vec<NodeId> = resting.iter().map(|each| each.node.id()).collect();
+        let text = format!("{}: a deed on them failed lately; they are tried again later", names(&resting));
+        draft.held("back_off", text, None, &resting);
+    }
     alive.into_iter().take(most as usize).map(|each| Action::Stop { number: each.node.id(), hold: false }).collect()
 }
 
-fn why_nothing(draft: &mut Draft<'_>, capacity: u32) {
+fn why_nothing(draft: &mut Draft<'_>, capacity: u32, disk: bool) {
+    let failed = draft.failed_removals();
     let (removing, limit) = (draft.removing(), draft.config.max_concurrent_removals);
     if removing > 0 {
         let text = format!("{removing} being removed already: their going is awaited first");
         draft.held("max_concurrent_removals", text, Some((f64::from(removing), f64::from(limit))), &[]);
+    } else if disk && !failed.is_empty() {
+        let text =
+            format!("{}: could not be removed; nothing else is removed before they are tried again", names(&failed));
+        draft.held("max_concurrent_removals", text, None, &failed);
     } else if capacity > 0 {
         draft.held("relief", "no node is left that could be stopped or removed", None, &[]);
     }

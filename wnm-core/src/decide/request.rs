@@ -3,12 +3,15 @@
 //! The owner's word stands above the limits on what may be in flight, and above CPU, memory and load. It does not stand
 //! above `node_cap`, nor above what is true: what does not exist cannot be stopped.
 
+use std::cmp::Ordering;
+
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use wnm_allocator::LayoutError;
 
 use super::{Draft, groups, growth, names, placement, upgrade};
 use crate::config::Config;
-use crate::node::{NodeId, Status, Verb};
+use crate::node::{Flavour, NodeId, Status, Verb};
 use crate::plan::{Action, Plan};
 use crate::process_manager::Binary;
 use crate::snapshot::{NodeSnapshot, Snapshot};
@@ -98,6 +101,34 @@ pub enum Refusal {
     NoProgram {
         /// Where it should be.
         path: String,
+    },
+    /// The node program is another program than the node.
+    #[error(
+        "{name} is a node of {own}, and the program at {path} is of {flavour}: it would not live on with it\nhint: set antnode_path to a program of {own}, or add nodes of {flavour} and remove this one"
+    )]
+    OtherFlavour {
+        /// Which node.
+        name: String,
+        /// Its flavour.
+        own: Flavour,
+        /// Where the program lies.
+        path: String,
+        /// The program's flavour.
+        flavour: Flavour,
+    },
+    /// The node program is older than the node.
+    #[error(
+        "{name} runs {own}, and the program at {path} is the older {available}\nhint: put a newer program there, or `wnm config set antnode_path PATH`"
+    )]
+    OlderProgram {
+        /// Which node.
+        name: String,
+        /// Its version.
+        own: Box<Version>,
+        /// Where the program lies.
+        path: String,
+        /// The program's version.
+        available: Box<Version>,
     },
     /// The numbers and ports do not fit.
     #[error(
@@ -193,7 +224,7 @@ fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a Nod
         Verb::Upgrade => {
             let available = program(draft)?;
             let mut running = draft.oldest_first(Status::Running);
-            running.retain(|each| upgrade::is_outdated(each, available));
+            running.retain(|each| upgrade::is_outdated(each, available, draft.snapshot.flavour));
             running
         }
         Verb::Remove => {
@@ -235,11 +266,37 @@ fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<A
             Status::Stopped | Status::Removing => Some(growth::start(each)),
             _ => None,
         },
-        Verb::Upgrade => {
-            let to = program(draft)?;
-            let newer = each.node.version.as_ref() != Some(&to.version);
-            newer.then(|| Action::Upgrade { number, to: to.clone() })
+        Verb::Upgrade if status == Status::Removing => {
+            return Err(wrong("it will be removed; `wnm start` keeps it"));
         }
+        Verb::Upgrade => upgrade(draft, each, wrong)?,
         Verb::Add | Verb::Restart => Some(Action::Restart { number }),
     })
+}
+
+/// What a node that is asked for by name is upgraded by; none when it has that version already.
+fn upgrade(
+    draft: &Draft<'_>,
+    each: &NodeSnapshot,
+    wrong: impl Fn(&'static str) -> Refusal,
+) -> Result<Option<Action>, Refusal> {
+    let (to, node) = (program(draft)?, &each.node);
+    let (name, path, flavour) = (node.spec.name.clone(), to.path.display().to_string(), draft.snapshot.flavour);
+    if node.spec.flavour != flavour {
+        return Err(Refusal::OtherFlavour { name, own: node.spec.flavour, path, flavour });
+    }
+    // A node that never told its version may well be older.
+    match node.version.as_ref().map(|own| (own, own.cmp_precedence(&to.version))) {
+        Some((own, Ordering::Greater)) => Err(Refusal::OlderProgram {
+            name,
+            own: Box::new(own.clone()),
+            path,
+            available: Box::new(to.version.clone()),
+        }),
+        Some((_, Ordering::Equal)) => Ok(None),
+        _ if node.held && node.status == Status::Stopped => {
+            Err(wrong("it was stopped by hand, and an upgrade starts it: `wnm start` it first"))
+        }
+        _ => Ok(Some(Action::Upgrade { number: node.id(), to: to.clone() })),
+    }
 }

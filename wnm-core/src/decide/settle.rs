@@ -99,10 +99,15 @@ impl Change {
 fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot) -> Option<Change> {
     let node = &each.node;
     let seen = each.seen.as_ref()?;
-    let Ok(process) = &seen.process else { return None };
     if seen.directory == DirectoryState::Unknown {
         return None;
     }
+    let process = match &seen.process {
+        Ok(process) => process,
+        // Managers do not look past what is not the node's own directory, however often they are asked.
+        Err(_) if seen.directory == DirectoryState::NotADirectory => return out_of_reach(node),
+        Err(_) => return None,
+    };
     if let Some(verb) = node.intention {
         return interrupted(verb, process);
     }
@@ -113,7 +118,8 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
         DirectoryState::Missing => {
             return Change::to(Status::Dead, format!("its directory {} is gone", node.spec.root_dir.display()));
         }
-        DirectoryState::NotADirectory => return not_a_directory(node, process),
+        DirectoryState::NotADirectory if matches!(process, ProcessState::Running { .. }) => return None,
+        DirectoryState::NotADirectory => return not_a_directory(node),
         DirectoryState::Present | DirectoryState::Unknown => {}
     }
     match node.status {
@@ -129,11 +135,20 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
 }
 
 /// Something stands where the node's directory was: nothing there is touched, and somebody has to look.
-fn not_a_directory(node: &Node, process: &ProcessState) -> Option<Change> {
+fn not_a_directory(node: &Node) -> Option<Change> {
     let why = format!("{} is no directory (a symbolic link or a file stands there)", node.spec.root_dir.display());
     let stopped = node.status == Status::Stopped && node.trouble.as_deref() == Some(why.as_str());
-    let lives = matches!(process, ProcessState::Running { .. });
-    if stopped || lives { None } else { Change::failed(why) }
+    if stopped && node.intention.is_none() { None } else { Change::failed(why) }
+}
+
+/// The same where nobody can tell whether its process lives: for wnm it is not to be had, and so it counts as stopped.
+fn out_of_reach(node: &Node) -> Option<Change> {
+    match (node.intention, node.status) {
+        (Some(Verb::Disable), _) => None,
+        (Some(verb @ Verb::Remove), _) => interrupted(verb, &ProcessState::Absent),
+        (_, Status::Disabled | Status::Removing | Status::Migrating | Status::Dead) => None,
+        _ => not_a_directory(node),
+    }
 }
 
 /// A deed was begun and its outcome never recorded: the node becomes what it is.

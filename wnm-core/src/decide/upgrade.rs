@@ -1,22 +1,26 @@
 //! Upgrades bring running nodes to the version of the node program on this machine, oldest nodes first.
 
 use super::{Draft, names};
-use crate::node::{Flavour, NodeId, Status};
+use crate::node::{Flavour, Node, NodeId, Status};
 use crate::plan::Action;
 use crate::process_manager::Binary;
 use crate::snapshot::NodeSnapshot;
 
-/// Whether a node runs an older version than this program's. Nodes of v2 upgrade themselves.
-pub(super) fn is_outdated(each: &NodeSnapshot, available: &Binary) -> bool {
+/// Whether a node runs an older version than this program's. Nodes of v2 upgrade themselves, and the versions of another
+/// flavour say nothing about a node's own.
+pub(super) fn is_outdated(each: &NodeSnapshot, available: &Binary, flavour: Flavour) -> bool {
     each.node.spec.flavour == Flavour::V1
+        && flavour == Flavour::V1
         && each.node.version.as_ref().is_some_and(|version| version.cmp_precedence(&available.version).is_lt())
 }
 
 /// None when no running node is outdated; the actions, possibly none, when one is: nothing grows meanwhile.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     let available = draft.snapshot.available.as_ref()?;
+    let (running, flavour) = (draft.oldest_first(Status::Running), draft.snapshot.flavour);
+    strangers(draft, &running, available);
     let outdated: Vec<&NodeSnapshot> =
-        draft.oldest_first(Status::Running).into_iter().filter(|each| is_outdated(each, available)).collect();
+        running.into_iter().filter(|each| is_outdated(each, available, flavour)).collect();
     let (ready, resting): (Vec<_>, Vec<_>) = outdated.into_iter().partition(|each| draft.may_retry(&each.node));
     if !resting.is_empty() {
         let resting: Vec<NodeId> = resting.iter().map(|each| each.node.id()).collect();
@@ -46,4 +50,17 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     }
     draft.held("growth", format!("nothing is added while running nodes are older than {version}"), None, &[]);
     Some(chosen.into_iter().map(|number| Action::Upgrade { number, to: available.clone() }).collect())
+}
+
+/// Says of which nodes the program on this machine is no newer version: it is another program.
+fn strangers(draft: &mut Draft<'_>, running: &[&NodeSnapshot], available: &Binary) {
+    let (flavour, path) = (draft.snapshot.flavour, available.path.display());
+    let upgradable = running.iter().map(|each| &each.node).filter(|node| node.spec.flavour == Flavour::V1);
+    let strange: Vec<NodeId> = upgradable.filter(|node| node.spec.flavour != flavour).map(Node::id).collect();
+    if !strange.is_empty() {
+        let own = Flavour::V1;
+        let text =
+            format!("{}: not upgraded, since the program at {path} is {flavour} and they are {own}", names(&strange));
+        draft.held("flavour", text, None, &strange);
+    }
 }

@@ -341,6 +341,10 @@ fn intend(mut row: Node, action: &Action, now: UnixSeconds, delay_remove: u64) -
         Action::Disable { .. } => row.status = Status::Disabled,
         Action::Remove { now: at_once, .. } => {
             let delay = if *at_once { 0 } else { UnixSeconds::try_from(delay_remove).unwrap_or(UnixSeconds::MAX) };
+            if row.status != Status::Removing {
+                // What failed before has nothing to do with how often its removal is tried.
+                row.failures = 0;
+            }
             row.status = Status::Removing;
             row.since = now;
             row.retry_at = Some(now.saturating_add(delay));

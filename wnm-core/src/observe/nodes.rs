@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::openmetrics;
-use crate::node::NodeId;
+use crate::node::{NodeId, UnixSeconds};
 use crate::snapshot::Answer;
 
 /// What asking may cost.
@@ -69,6 +69,23 @@ pub async fn ask(targets: &[(NodeId, SocketAddr)], limits: &Limits) -> Vec<(Node
         answers[place].1 = answer;
     }
     answers
+}
+
+/// The order in which to ask where there may be no time for all: the urgent first, and each kind from a place that is
+/// another one each minute, so that everyone is asked within a few cycles.
+#[must_use]
+pub fn in_turn<T>(now: UnixSeconds, all: Vec<T>, is_urgent: impl Fn(&T) -> bool) -> Vec<T> {
+    // What is left of the multiples of the golden ratio without their whole part (here times 2^64) spreads evenly,
+    // whether cycles are one minute apart or an hour; a fixed step would come back to the same places.
+    const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
+    let (mut urgent, mut rest): (Vec<T>, Vec<T>) = all.into_iter().partition(is_urgent);
+    let part = u128::from(now.div_euclid(60).cast_unsigned().wrapping_mul(GOLDEN_RATIO));
+    for kind in [&mut urgent, &mut rest] {
+        let place = usize::try_from((part * kind.len() as u128) >> 64).unwrap_or(0);
+        kind.rotate_left(place);
+    }
+    urgent.append(&mut rest);
+    urgent
 }
 
 async fn one(address: SocketAddr, limits: &Limits) -> Answer {

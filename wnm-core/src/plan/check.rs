@@ -143,7 +143,11 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
         }
         _ => false,
     });
-    let removing = snapshot.count(Status::Removing) as usize - gone.count();
+    // What failed is in nobody's hands until it is tried again.
+    let failed = |each: &&NodeSnapshot| each.node.removal_failed();
+    let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
+    let flown: BTreeSet<NodeId> = gone.filter_map(Action::deed).map(|(_, id)| id).chain(failed).collect();
+    let removing = snapshot.count(Status::Removing) as usize - flown.len();
     let (starting, upgrading) =
         (snapshot.count(Status::Restarting) as usize, snapshot.count(Status::Upgrading) as usize);
     let mut hold = |what: &str, begun: usize, already: usize, limit: u32| {

@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "lowercase")]
 pub enum Action {
-    /// After a restart of the machine: look at all nodes, and do nothing else.
+    /// After a restart of the machine: look at all nodes, and do nothing to any of them.
     Resurvey,
     /// Look at all nodes.
     Survey,
@@ -192,14 +192,7 @@ impl Basis {
         for (id, before) in &before {
             match after.get(id) {
                 None => changes.push(format!("{} is gone", id.name())),
-                Some(after) if after != before => changes.push(format!(
-                    "{} was {} ({}) and is {} ({})",
-                    id.name(),
-                    before.status,
-                    before.version_text(),
-                    after.status,
-                    after.version_text(),
-                )),
+                Some(after) if after != before => changes.push(format!("{} was {before} and is {after}", id.name())),
                 Some(_) => {}
             }
         }
@@ -219,19 +212,37 @@ pub struct NodeBasis {
     pub id: NodeId,
     /// Its status.
     pub status: Status,
-    /// When it got that status.
-    pub since: UnixSeconds,
     /// Its version.
     pub version: Option<Version>,
+    /// Whether its owner stopped it by hand.
+    #[serde(default)]
+    pub held: bool,
+    /// What was begun with it and not finished.
+    #[serde(default)]
+    pub intention: Option<Verb>,
 }
 
 impl NodeBasis {
+    /// Times are left out on purpose: what has not been recorded yet is settled anew at each look, as of that look.
     fn of(node: &Node) -> Self {
-        Self { id: node.id(), status: node.status, since: node.since, version: node.version.clone() }
+        let Node { status, version, held, intention, .. } = node;
+        Self { id: node.id(), status: *status, version: version.clone(), held: *held, intention: *intention }
     }
+}
 
-    fn version_text(&self) -> String {
-        self.version.as_ref().map_or_else(|| "no version".to_owned(), Version::to_string)
+/// "STOPPED (0.4.17, held by its owner)".
+impl fmt::Display for NodeBasis {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id: _, status, version, held, intention } = self;
+        let version = version.as_ref().map_or_else(|| "no version".to_owned(), Version::to_string);
+        write!(formatter, "{status} ({version}")?;
+        if *held {
+            formatter.write_str(", held by its owner")?;
+        }
+        if let Some(verb) = intention {
+            write!(formatter, ", {verb} was begun")?;
+        }
+        formatter.write_str(")")
     }
 }
 
@@ -257,6 +268,14 @@ pub struct Plan {
 impl Plan {
     /// The form of the document that this version writes and reads.
     pub const FORMAT: u32 = 1;
+
+    /// Whether it starts nodes, new ones or stopped ones.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        self.actions
+            .iter()
+            .any(|action| matches!(action, Action::Add { .. } | Action::Start { .. } | Action::Restart { .. }))
+    }
 
     /// Whether carrying it out would change anything.
     #[must_use]

@@ -2,6 +2,7 @@
 //! in memory.
 
 mod adopt;
+mod apply;
 mod firewall;
 mod look;
 mod storage;

@@ -151,6 +151,7 @@ enum Mishap {
     FailStart(u32),
     FailCreate(u32),
     FailRemove(u32),
+    FailStop(u32),
     Pressure,
     Cap(u32),
 }
@@ -164,6 +165,7 @@ fn mishaps() -> impl Strategy<Value = Vec<Mishap>> {
             number().prop_map(Mishap::FailStart),
             number().prop_map(Mishap::FailCreate),
             number().prop_map(Mishap::FailRemove),
+            number().prop_map(Mishap::FailStop),
             Just(Mishap::Pressure),
             (0_u32..10).prop_map(Mishap::Cap),
         ],
@@ -206,6 +208,7 @@ proptest! {
                     Mishap::FailStart(number) => failing.push((Operation::Start, number)),
                     Mishap::FailCreate(number) => failing.push((Operation::Create, number)),
                     Mishap::FailRemove(number) => failing.push((Operation::Remove, number)),
+                    Mishap::FailStop(number) => failing.push((Operation::Stop, number)),
                     Mishap::Pressure => simulation.used_cpu_percent = 99.0,
                     Mishap::Cap(cap) => simulation.config.node_cap = cap,
                 }

@@ -13,7 +13,7 @@ use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
 use Status::{Disabled, Restarting, Running, Stopped};
 
 /// What a cycle does, as words; the plan is checked on the way.
-fn cycle(config: &Config, snapshot: &Snapshot) -> Vec<String> {
+pub fn cycle(config: &Config, snapshot: &Snapshot) -> Vec<String> {
     let plan = decide(config, snapshot);
     assert_eq!(check(config, snapshot, &plan, Authority::Cycle), Vec::<String>::new());
     plan.actions.iter().map(words).collect()

@@ -72,15 +72,16 @@ fn sights() -> impl Strategy<Value = Option<Seen>> {
 fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
     let statuses = proptest::sample::select(Status::ALL.to_vec());
     let retry = option::weighted(0.3, -1000_i64..5_000);
-    let one = (statuses, 0_i64..1_000, option::of(15_u64..19), sights(), retry, any::<bool>());
+    let one = (statuses, 0_i64..1_000, option::of(15_u64..19), sights(), (retry, 0_u32..3), any::<bool>());
     btree_map(1_u32..60, one, 0..25).prop_map(|nodes| {
         let mut snapshots = Vec::new();
-        for (number, (status, age, patch, seen, retry, held)) in nodes {
+        for (number, (status, age, patch, seen, (retry, failures), held)) in nodes {
             let mut node = fleet::node(number, status);
             node.since = NOW - age;
             node.born = NOW - 10 * age;
             node.version = patch.map(|patch| Version::new(0, 4, patch));
             node.retry_at = retry.map(|after: UnixSeconds| NOW + after);
+            node.failures = failures;
             node.held = held && status == Status::Stopped;
             node.peer_id = None;
             snapshots.push(NodeSnapshot { node, seen });

@@ -3,5 +3,10 @@
 mod convergence;
 mod failings;
 mod fleet;
+mod groups;
 mod laws;
+mod replaced;
+mod saved;
 mod sentences;
+mod stuck;
+mod upgrades;

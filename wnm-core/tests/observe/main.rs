@@ -5,3 +5,4 @@ mod nodes;
 mod openmetrics;
 mod program;
 mod test_nodes;
+mod turns;

@@ -1,0 +1,149 @@
+//! Container groups stand as they should, in the image that the settings name.
+
+use wnm_core::config::Config;
+use wnm_core::container_host::{ContainerHost, Group, GroupSpec, GroupState, Range};
+use wnm_core::decide::{Request, Selection, decide, decide_request};
+use wnm_core::node::Status::{Removing, Running};
+use wnm_core::plan::Plan;
+use wnm_core::process_manager::{ManagerKind, NumberingKind, ProcessManager};
+use wnm_core::snapshot::Snapshot;
+use wnm_core::testing::{MemoryManager, MemoryWorld};
+
+use crate::failings::cycle;
+use crate::fleet::{NOW, config, fleet};
+
+/// Settings with groups of one node each.
+fn small_groups() -> Config {
+    Config { node_cap: 3, max_node_per_container: 1, min_container_count: 1, ..config() }
+}
+
+/// Group `number`, made from `image`.
+fn group(number: u16, image: &str, state: GroupState) -> Group {
+    let port = |start: u16| Range { first: start + number, last: start + number };
+    Group {
+        spec: GroupSpec {
+            group: number.into(),
+            name: format!("a{number}"),
+            image: image.to_owned(),
+            node_ports: port(55_000),
+            metrics_ports: port(13_000),
+        },
+        container_id: "an id".to_owned(),
+        container_name: format!("wnm-a{number}"),
+        address: None,
+        state,
+    }
+}
+
+/// Three running nodes in these groups, one in each.
+fn in_groups(groups: Vec<Group>) -> Snapshot {
+    let mut snapshot = fleet(&[Running, Running, Running]);
+    for each in &mut snapshot.nodes {
+        each.node.spec.group = Some(each.node.id().0);
+    }
+    Snapshot { numbering: NumberingKind::Blocks, groups, ..snapshot }
+}
+
+/// The groups that a plan opens, with their images.
+fn opened(plan: &Plan) -> Vec<(u32, &str)> {
+    plan.groups.iter().map(|group| (group.group, group.image.as_str())).collect()
+}
+
+const STATES: [GroupState; 3] = [GroupState::Running; 3];
+
+fn standing(image: &str, states: [GroupState; 3]) -> Vec<Group> {
+    (1..).zip(states).map(|(number, state)| group(number, image, state)).collect()
+}
+
+#[test]
+fn groups_are_mended_right_after_a_restart_of_the_machine() {
+    let config = small_groups();
+    let mut snapshot =
+        in_groups(standing(&config.docker_image, [GroupState::Damaged, GroupState::Running, GroupState::Stopped]));
+    snapshot.boot_time = NOW - 10;
+    assert_eq!(cycle(&config, &snapshot), ["resurvey"]);
+    let plan = decide(&config, &snapshot);
+    assert_eq!(plan.groups.iter().map(|group| group.group).collect::<Vec<_>>(), [1, 3]);
+    assert!(plan.changes_anything());
+}
+
+#[test]
+fn another_image_reaches_one_running_group_at_a_time() {
+    let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
+    let mut snapshot = in_groups(standing("nodes:1", STATES));
+    for number in 1..=3 {
+        assert_eq!(cycle(&config, &snapshot), ["survey"]);
+        let plan = decide(&config, &snapshot);
+        assert_eq!(opened(&plan), [(number, "nodes:2")]);
+        let reason = plan.reasons.iter().find(|reason| reason.rule == "docker_image").expect("it says why");
+        let expected =
+            format!("container group a{number} was made from nodes:1, and docker_image is nodes:2: it is made again");
+        assert_eq!(reason.text, expected);
+        let spec = plan.groups[0].clone();
+        let place = spec.group as usize - 1;
+        snapshot.groups[place].spec = spec;
+    }
+    assert_eq!(opened(&decide(&config, &snapshot)), []);
+}
+
+#[test]
+fn a_group_that_has_to_be_mended_comes_before_another_image() {
+    let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
+    let snapshot = in_groups(standing("nodes:1", [GroupState::Running, GroupState::Damaged, GroupState::Running]));
+    let plan = decide(&config, &snapshot);
+    assert_eq!(opened(&plan), [(2, "nodes:2")], "its nodes go down and the others stay");
+}
+
+#[test]
+fn groups_that_are_down_anyway_get_the_other_image_and_damaged_ones_one_at_a_time() {
+    let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
+    let snapshot = in_groups(standing("nodes:1", [GroupState::Damaged, GroupState::Damaged, GroupState::Gone]));
+    let plan = decide(&config, &snapshot);
+    assert_eq!(opened(&plan), [(1, "nodes:2"), (2, "nodes:1"), (3, "nodes:2")]);
+}
+
+#[test]
+fn what_the_owner_asks_for_makes_no_running_group_again() {
+    let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
+    let snapshot = in_groups(standing("nodes:1", [GroupState::Running, GroupState::Damaged, GroupState::Gone]));
+    let plan = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1))).expect("it can be stopped");
+    assert_eq!(opened(&plan), [(2, "nodes:1"), (3, "nodes:2")]);
+    let snapshot = in_groups(standing("nodes:1", STATES));
+    let plan = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1))).expect("it can be stopped");
+    assert_eq!(opened(&plan), []);
+}
+
+#[test]
+fn a_group_without_nodes_to_keep_is_left_as_it_is() {
+    let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
+    let mut snapshot = in_groups(standing("nodes:1", STATES));
+    for each in &mut snapshot.nodes {
+        each.node.status = Removing;
+        each.node.since = NOW;
+    }
+    assert_eq!(opened(&decide(&config, &snapshot)), []);
+}
+
+#[tokio::test]
+async fn a_container_host_is_told_of_the_other_image() {
+    let world = MemoryWorld::new();
+    let kind: ManagerKind = "s6overlay+user".parse().expect("there is such a manager");
+    let manager = MemoryManager::new(kind, NumberingKind::Blocks, &world);
+    let host: &dyn ContainerHost = manager.containers().expect("it has containers");
+    let specs: Vec<GroupSpec> = standing("nodes:1", STATES).into_iter().map(|group| group.spec).collect();
+    host.open(&specs).await;
+    let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
+    let mut cycles = 0;
+    loop {
+        let snapshot = in_groups(host.groups().await.expect("they are listed"));
+        let plan = decide(&config, &snapshot);
+        if plan.groups.is_empty() {
+            break;
+        }
+        host.open(&plan.groups).await;
+        cycles += 1;
+    }
+    assert_eq!(cycles, 3);
+    let groups = host.groups().await.expect("they are listed");
+    assert!(groups.iter().all(|group| group.spec.image == "nodes:2"), "{groups:?}");
+}
