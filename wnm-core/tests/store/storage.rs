@@ -67,7 +67,7 @@ fn a_record_is_for_its_owner_only() {
     let path = directory.path().join("new/deep/colony.db");
     let mut store = Store::create(&path).expect("a new record, and its directories");
     store.apply(NOW, &[added(node(1))]).expect("it is recorded");
-    for name in ["colony.db", "colony.db-wal", "colony.db-shm"] {
+    for name in ["colony.db", "colony.db-wal", "colony.db-shm", "colony.db.reserve"] {
         assert_eq!(mode(&path.with_file_name(name)), 0o600, "{name}");
     }
     assert_eq!(mode(&directory.path().join("new")), 0o700);
@@ -79,12 +79,15 @@ fn a_record_is_made_whole_or_not_at_all() {
     let scratch = scratch();
     let names = || -> Vec<String> {
         let files = fs::read_dir(scratch.directory.path()).expect("it is read").flatten();
-        files.map(|file| file.file_name().to_string_lossy().into_owned()).filter(|name| !name.contains('-')).collect()
+        let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| !name.contains('-')).collect();
+        names.sort();
+        names
     };
-    assert_eq!(names(), ["colony.db"], "nothing is left of its making");
+    assert_eq!(names(), ["colony.db", "colony.db.reserve"], "nothing is left of its making");
     let again = Store::create(&scratch.path).expect_err("it is there");
     assert!(matches!(again.problem, Problem::Exists));
-    assert_eq!(names(), ["colony.db"]);
+    assert_eq!(names(), ["colony.db", "colony.db.reserve"]);
 }
 
 #[test]
