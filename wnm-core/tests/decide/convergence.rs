@@ -288,3 +288,35 @@ fn a_whole_group_is_one_call() {
         assert_eq!(starts.map(|call| call.nodes.len()).collect::<Vec<_>>(), [100]);
     });
 }
+
+#[test]
+fn f23_a_node_that_cannot_be_stopped_is_passed_over_from_then_on() {
+    run(async {
+        let hands = Config { max_concurrent_operations: 1, max_concurrent_removals: 1, ..fleet::config() };
+        let mut simulation = Simulation::new(Config { node_cap: 3, ..hands }, NumberingKind::FillGaps);
+        simulation.come_to_rest().await;
+        simulation.world.fail(Operation::Stop, NodeId(3), "it is in a bad mood");
+        simulation.used_cpu_percent = 99.0;
+        for expected in [[1, 2, 3].as_slice(), &[1, 3], &[3]] {
+            simulation.cycle().await;
+            let running: Vec<u32> = simulation.world.running().iter().map(|id| id.0).collect();
+            assert_eq!(running, expected);
+            simulation.now += 10;
+        }
+    });
+}
+
+#[test]
+fn a_node_that_cannot_be_removed_lets_others_be_mended() {
+    run(async {
+        let hands = Config { max_concurrent_operations: 1, max_concurrent_starts: 1, ..fleet::config() };
+        let mut simulation = Simulation::new(Config { node_cap: 2, ..hands }, NumberingKind::FillGaps);
+        simulation.come_to_rest().await;
+        simulation.world.fail(Operation::Remove, NodeId(2), "a file cannot be deleted");
+        simulation.request(&Request::Remove(wnm_core::decide::Selection::Names(vec!["2".to_owned()]))).await;
+        assert_eq!(simulation.statuses(), [Status::Running, Status::Removing]);
+        simulation.world.crash(NodeId(1));
+        simulation.cycle().await;
+        assert!(simulation.world.running().contains(&NodeId(1)));
+    });
+}
