@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use wnm_core::cycle::storage::MARK;
 use wnm_core::process_manager::ManagerError;
 
 use crate::MANAGER;
@@ -77,30 +78,52 @@ impl Owner {
     }
 }
 
-/// Sees to it that what containers mount is there. `occupied`: whether containers of this machine exist already, so
-/// that a storage without anything in it is one whose disk is not mounted.
+/// Sees to it that what containers mount is there. `occupied`: whether containers of this machine exist already.
 ///
 /// # Errors
 /// When the storage is not there or cannot be used; nothing was changed then.
 pub fn prepare(settings: &S6Settings, occupied: bool) -> Result<Owner, ManagerError> {
     let storage = &settings.node_storage;
-    let is_empty = fs::read_dir(storage).is_ok_and(|mut entries| entries.next().is_none());
-    if !storage.is_dir() || (occupied && is_empty) {
-        return Err(ManagerError::Unavailable {
-            manager: MANAGER.to_owned(),
-            reason: format!(
-                "node_storage {} is {}",
-                storage.display(),
-                if is_empty { "empty, and it was not" } else { "not there" }
-            ),
-            hint: "is its disk mounted? nothing was started or changed".to_owned(),
-        });
+    if !storage.is_dir() || ((occupied || has_groups(storage)) && !is_known(storage)) {
+        return Err(away(storage));
     }
     let owner = Owner::of(storage)?;
     owner.make_dir(&storage.join(".s6"))?;
     owner.make_dir(&settings.log_dir)?;
     owner.make_dir(&settings.bootstrap_cache_dir)?;
     Ok(owner)
+}
+
+/// Whether this is a storage of nodes, and not what lies beneath one whose disk is not mounted: whatever else may be
+/// found there, a seal or wnm's own mark is not.
+#[must_use]
+pub fn is_known(node_storage: &Path) -> bool {
+    node_storage.join(SEAL).is_file() || node_storage.join(MARK).is_file()
+}
+
+/// That a storage is not known to be one.
+#[must_use]
+pub fn away(node_storage: &Path) -> ManagerError {
+    let path = node_storage.display();
+    let found = if node_storage.is_dir() {
+        format!("has neither {SEAL} nor {MARK}, though nodes live in it")
+    } else {
+        "is not there".to_owned()
+    };
+    ManagerError::Unavailable {
+        manager: MANAGER.to_owned(),
+        reason: format!("node_storage {path} {found}"),
+        hint: format!(
+            "is its disk mounted? nothing was started or changed; if this is the right directory, `touch {}`",
+            node_storage.join(MARK).display()
+        ),
+    }
+}
+
+/// Whether groups of nodes are defined in a directory.
+fn has_groups(node_storage: &Path) -> bool {
+    let groups = fs::read_dir(node_storage.join(".s6"));
+    groups.into_iter().flatten().flatten().any(|entry| entry.path().is_dir())
 }
 
 /// What the storage is told by, within it: containers that see another seal see another storage.

@@ -305,3 +305,41 @@ async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_i
     ward.open().await;
     ward.recovers("a disk that was away when its container started").await;
 }
+
+#[tokio::test]
+async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    if !is_root() {
+        return skip("an unmounted disk", "only root can mount");
+    }
+    let storage = machine.settings.node_storage.clone();
+    let real = storage.with_file_name("disk");
+    std::fs::create_dir(&real).expect("it is made");
+    std::os::unix::fs::chown(&real, Some(12_345), Some(12_345)).expect("root gives files away");
+    let disk = Disk(&storage);
+    disk.mount(&real);
+    let mut ward = Ward::on(machine).await;
+    let spec = ward.machine.group(1);
+
+    disk.unmount();
+    std::fs::write(storage.join("left-behind"), "").expect("the mountpoint can be written");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    let (refused, events) = during(&ward.machine, ward.manager.open(std::slice::from_ref(&spec))).await;
+    let error = refused.into_iter().next().expect("one outcome").expect_err("the disk is away").to_string();
+    assert!(error.contains("is its disk mounted?") && error.contains(".wnm-storage"), "{error}");
+    assert!(!events.iter().any(|event| event.starts_with("die")), "the nodes live on: {events:#?}");
+
+    let restarted = ward.machine.docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>);
+    restarted.await.expect("it restarts");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    ward.manager.open(std::slice::from_ref(&spec)).await.remove(0).expect_err("the disk is away");
+    let created = ward.manager.create(&[ward.machine.spec(6)]).await.remove(0);
+    let error = created.expect_err("no node is made beneath the disk").to_string();
+    assert!(error.contains("is its disk mounted?"), "{error}");
+    let left: Vec<_> = std::fs::read_dir(&storage).expect("it is there").flatten().collect();
+    assert_eq!(left.len(), 1, "nothing was written beneath the disk: {left:?}");
+
+    disk.mount(&real);
+    ward.open().await;
+    ward.recovers("a disk that was away").await;
+}
