@@ -26,18 +26,19 @@ struct Ground {
 impl S6Overlay {
     /// Makes groups stand, one after the other in what they share and side by side in what they do not.
     pub(crate) async fn open_groups(&self, groups: &[GroupSpec]) -> Vec<Outcome<Group>> {
-        let Some(first) = groups.first() else {
+        if groups.is_empty() {
             return Vec::new();
-        };
+        }
         let _turn = self.turn.lock().await;
-        let ground = match self.ground(groups).await {
+        let ground = match self.ground().await {
             Ok(ground) => ground,
             Err(error) => return repeat(&error, groups.len()),
         };
         let Some(network) = &ground.network else {
             return join_all(groups.iter().map(|spec| self.stand(&ground, spec))).await;
         };
-        let hands = match Hands::find(&self.engine, &self.settings, &first.image).await {
+        let images = self.images(&ground.containers, groups.iter());
+        let hands = match Hands::find_or_fetch(&self.engine, &self.settings, &images).await {
             Ok(hands) => hands,
             Err(error) => return repeat(&error, groups.len()),
         };
@@ -108,8 +109,8 @@ impl S6Overlay {
         let Some(network) = published.network().await? else {
             return Ok(());
         };
-        let image = closed.first().map_or(&self.settings.docker_image, |group| &group.spec.image);
-        let hands = Hands::find(&self.engine, &self.settings, image).await?;
+        let images = self.images(&containers, closed.iter().map(|group| &group.spec));
+        let hands = Hands::find(&self.engine, &self.settings, &images).await?;
         let cleared = if containers.is_empty() {
             published.remove(&hands).await
         } else {
@@ -119,11 +120,18 @@ impl S6Overlay {
         cleared
     }
 
+    /// Images of ours that a helper can be made of, the configured one first.
+    fn images<'s>(&'s self, containers: &'s [Container], groups: impl Iterator<Item = &'s GroupSpec>) -> Vec<&'s str> {
+        let made_of = containers.iter().map(|container| container.image_id.as_str());
+        let configured = std::iter::once(self.settings.docker_image.as_str());
+        configured.chain(groups.map(|spec| spec.image.as_str())).chain(made_of).collect()
+    }
+
     fn published(&self) -> Published<'_> {
         Published { engine: &self.engine, machine: &self.machine }
     }
 
-    async fn ground(&self, groups: &[GroupSpec]) -> Result<Ground, ManagerError> {
+    async fn ground(&self) -> Result<Ground, ManagerError> {
         if let Some((reason, hint)) = self.engine.place().await?.objection(self.settings.container_network) {
             return Err(ManagerError::Unavailable {
                 manager: MANAGER.to_owned(),
@@ -134,12 +142,6 @@ impl S6Overlay {
         let containers = self.engine.containers(&self.machine).await?;
         let owner = storage::prepare(&self.settings, !containers.is_empty())?;
         let seal = storage::make_seal(&self.settings.node_storage, owner)?;
-        let mut images: Vec<&str> = groups.iter().map(|spec| spec.image.as_str()).collect();
-        images.sort_unstable();
-        images.dedup();
-        for image in images {
-            self.engine.ensure_image(image).await?;
-        }
         let network = match self.settings.container_network {
             ContainerNetwork::Published => Some(self.published().ensure_network().await?),
             ContainerNetwork::Host | ContainerNetwork::Docker => None,
@@ -155,6 +157,7 @@ impl S6Overlay {
         match ground.containers.iter().find(|container| container.name == name) {
             None => {
                 ports::check(spec).await?;
+                self.engine.ensure_image(&spec.image).await?;
                 self.make(ground, spec, addresses).await?;
             }
             Some(container) => {
@@ -163,6 +166,8 @@ impl S6Overlay {
                     self.mend(container).await?;
                 } else {
                     tracing::info!(container = name, ?changed, "is made again");
+                    // Before the nodes lose what they have: without it they would have nothing to come back in.
+                    self.engine.ensure_image(&spec.image).await?;
                     self.engine.end(container).await?;
                     self.engine.remove(&name, false).await?;
                     self.make(ground, spec, addresses).await?;
@@ -233,9 +238,9 @@ impl S6Overlay {
             return Ok(false);
         }
         let groups = existing(containers);
-        let image = groups.first().map_or(&self.settings.docker_image, |group| &group.spec.image);
         // Who may not look at the rules may not mend them either: `open` says so.
-        let Ok(hands) = Hands::find(&self.engine, &self.settings, image).await else {
+        let images = self.images(containers, groups.iter().map(|group| &group.spec));
+        let Ok(hands) = Hands::find(&self.engine, &self.settings, &images).await else {
             return Ok(false);
         };
         let stands = published.stands(&network, &groups, &hands).await;

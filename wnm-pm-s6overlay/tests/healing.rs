@@ -343,3 +343,22 @@ async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
     ward.open().await;
     ward.recovers("a disk that was away").await;
 }
+
+#[tokio::test]
+async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Host).await else { return };
+    let docker = ward.machine.docker.clone();
+    docker.kill_container(&ward.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
+    let mut other = ward.machine.group(2);
+    other.image = "wnm.invalid/nobody/has-this:7".to_owned();
+    let outcomes = ward.manager.open(&[ward.machine.group(1), other]).await;
+    assert!(outcomes[1].as_ref().is_err_and(|error| error.to_string().contains("has-this:7")), "{outcomes:?}");
+    assert!(outcomes[0].is_ok(), "a killed container needs no image: {outcomes:?}");
+    ward.recovers("a missing image of another group").await;
+
+    let mut remade = ward.machine.group(1);
+    remade.image = "wnm.invalid/nobody/has-this:7".to_owned();
+    ward.manager.open(&[remade]).await.remove(0).expect_err("nobody has it");
+    assert!(ward.is_well().await, "a container is not ended before there is what it is made of anew");
+    ward.open().await;
+}

@@ -201,3 +201,20 @@ async fn two_machines_on_one_engine_do_not_meet() {
     assert_eq!(peer.ask((peer.machine, other.ports.ports(2).node)), None, "the other is gone");
     assert_eq!(one_manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
 }
+
+#[tokio::test]
+async fn a_helper_is_made_of_whatever_image_of_ours_is_there() {
+    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    machine.settings.rules_by = RulesBy::Helper;
+    let spec = machine.group(1);
+    open(&machine.manager(), &spec).await;
+    machine.settings.docker_image = "wnm.invalid/nobody/has-this:7".to_owned();
+    let manager = machine.manager();
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+    flush(&machine);
+    let mut other = machine.group(2);
+    other.image.clone_from(&machine.settings.docker_image);
+    let outcomes = manager.open(&[other, spec]).await;
+    assert!(outcomes[0].is_err() && outcomes[1].is_ok(), "{outcomes:?}");
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+}

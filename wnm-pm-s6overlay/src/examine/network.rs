@@ -85,7 +85,7 @@ async fn rules_findings(manager: &S6Overlay) -> Vec<Finding> {
 
 /// What whoever sets the rules lacks.
 async fn probe(manager: &S6Overlay) -> Result<Vec<Finding>, ManagerError> {
-    let hands = Hands::find(&manager.engine, &manager.settings, &manager.settings.docker_image).await?;
+    let hands = Hands::find(&manager.engine, &manager.settings, &[&manager.settings.docker_image]).await?;
     let lacks = lacking(&hands).await;
     hands.release(&manager.engine).await;
     let mut findings = lacks?;
