@@ -95,22 +95,29 @@ impl S6Overlay {
         }
     }
 
-    /// Takes away what is left when there is no group (any more).
+    /// Takes away what is left when there is no group any more. While there are containers nothing has to go, and nodes
+    /// can be removed where nobody can set rules.
     pub(crate) async fn clear_away(&self) -> Result<(), ManagerError> {
         let _turn = self.turn.lock().await;
-        self.clear_up(&[]).await
+        if self.engine.containers(&self.machine).await?.is_empty() { self.clear_up(&[]).await } else { Ok(()) }
     }
 
     /// Makes the rules agree with the groups that are left, or takes them and the network away.
     async fn clear_up(&self, closed: &[Group]) -> Result<(), ManagerError> {
         let containers = self.engine.containers(&self.machine).await?;
         storage::sweep(&self.settings.node_storage, containers.is_empty());
+        let images = self.images(&containers, closed.iter().map(|group| &group.spec));
         let published = self.published();
         let Some(network) = published.network().await? else {
+            if containers.is_empty() && self.settings.container_network == ContainerNetwork::Published {
+                self.remove_stray_rules(&images).await;
+            }
             return Ok(());
         };
-        let images = self.images(&containers, closed.iter().map(|group| &group.spec));
-        let hands = Hands::find(&self.engine, &self.settings, &images).await?;
+        let hands = match Hands::find(&self.engine, &self.settings, &images).await {
+            Err(error) if containers.is_empty() => return Err(self.rules_stay(&error)),
+            hands => hands?,
+        };
         let cleared = if containers.is_empty() {
             published.remove(&hands).await
         } else {
@@ -118,6 +125,38 @@ impl S6Overlay {
         };
         hands.release(&self.engine).await;
         cleared
+    }
+
+    /// Takes away rules whose network somebody else removed. Whether there are any only hands can tell, so that where
+    /// none can be had nothing is held up.
+    async fn remove_stray_rules(&self, images: &[&str]) {
+        let removed = match Hands::find(&self.engine, &self.settings, images).await {
+            Ok(hands) => {
+                let removed = self.published().remove(&hands).await;
+                hands.release(&self.engine).await;
+                removed
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::warn!(%error, "rules of groups that are gone may be left");
+        }
+    }
+
+    /// That network and rules stay since nobody can take the rules away.
+    fn rules_stay(&self, error: &ManagerError) -> ManagerError {
+        let (network, table) = (self.machine.network_name(), self.machine.table_name());
+        let (reason, hint) = match error {
+            ManagerError::Unavailable { reason, hint, .. } => (reason.clone(), format!("{hint}; or by hand")),
+            other => (other.to_string(), "by hand".to_owned()),
+        };
+        ManagerError::Unavailable {
+            manager: MANAGER.to_owned(),
+            reason: format!(
+                "no group is left, and the network {network} and the table of rules inet {table} stay: {reason}"
+            ),
+            hint: format!("{hint}: `sudo nft delete table inet {table}; docker network rm {network}`"),
+        }
     }
 
     /// Images of ours that a helper can be made of, the configured one first.
