@@ -13,7 +13,7 @@ use crate::engine::EngineError;
 use crate::network::{Hands, Network, Published};
 use crate::spec::{self, Addresses};
 use crate::storage::{self, Owner};
-use crate::{ContainerNetwork, MANAGER, S6Overlay, ports};
+use crate::{ContainerNetwork, MANAGER, S6Overlay, paths, ports};
 
 /// What all groups of one `open` have in common.
 struct Ground {
@@ -192,7 +192,9 @@ impl S6Overlay {
         let addresses = ground.network.as_ref().map(|network| network.addresses(spec.group)).transpose()?;
         let wanted = spec::labels(&self.settings, spec, addresses, ground.owner);
         let name = self.machine.container_name(&spec.name);
-        ground.owner.make_dir(&self.settings.node_storage.join(".s6").join(&spec.name))?;
+        let definitions = paths::definitions(&self.settings).join(&spec.name);
+        paths::refuse_links(&[&definitions])?;
+        ground.owner.make_dir(&definitions)?;
         match ground.containers.iter().find(|container| container.name == name) {
             None => {
                 ports::check(spec).await?;
