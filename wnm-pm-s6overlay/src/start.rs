@@ -80,7 +80,8 @@ impl S6Overlay {
         if report.state == NodeState::Up {
             return Ok(Started { process: processes.find(&report) });
         }
-        let Some(ended) = report.ended else {
+        // A start forgets the crashes before it, but not how the last process ended.
+        let Some(ended) = report.ended.filter(|_| report.crashes > 0) else {
             return Err(ManagerError::Failed(format!(
                 "{} was told to start and does not run: {}",
                 spec.name,
