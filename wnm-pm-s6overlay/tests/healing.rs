@@ -362,3 +362,48 @@ async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
     assert!(ward.is_well().await, "a container is not ended before there is what it is made of anew");
     ward.open().await;
 }
+
+#[tokio::test]
+async fn nodes_of_a_paused_or_restarting_container_are_removed() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Host).await else { return };
+    let docker = ward.machine.docker.clone();
+    docker.pause_container(&ward.group.container_name).await.expect("it is paused");
+    ward.manager.remove(&ward.nodes[3..4]).await.remove(0).expect("it is removed from a paused container");
+    assert!(!ward.nodes[3].spec.root_dir.exists());
+    ward.open().await;
+
+    // A container whose volume is not its nodes' owner's ends at every boot.
+    let storage = ward.machine.settings.node_storage.clone();
+    if !is_root() {
+        return skip("a container that restarts", "only root can give the volume away");
+    }
+    std::os::unix::fs::chown(&storage, Some(54_321), Some(54_321)).expect("root gives files away");
+    docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>).await.expect("it restarts");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ward.manager.groups().await.expect("the engine answers")[0].state != GroupState::Restarting {
+        assert!(Instant::now() < deadline, "it restarts again and again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    std::os::unix::fs::chown(&storage, Some(12_345), Some(12_345)).expect("root gives files away");
+    ward.manager.remove(&ward.nodes[2..3]).await.remove(0).expect("it is removed from a restarting container");
+    assert!(!ward.nodes[2].spec.root_dir.exists());
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Stopped);
+    ward.open().await;
+    let states = ward.manager.inspect(&ward.nodes).await;
+    assert!(states[..2].iter().all(|state| matches!(state, Ok(ProcessState::Running { .. }))), "{states:?}");
+    assert!(states[2..4].iter().all(|state| matches!(state, Ok(ProcessState::Absent))), "{states:?}");
+}
+
+#[tokio::test]
+async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up_on() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let manager = machine.manager();
+    let group = open(&manager, &machine.group(1)).await;
+    let mut spec = machine.spec(1);
+    spec.environment = vec![("WNM_TEST_NODE".to_owned(), "record,slow_term:12s".to_owned())];
+    run(&manager, &[spec]).await;
+    machine.exec(1, &["rm", "/usr/bin/pkill"]).await;
+    let (closed, events) = during(&machine, manager.close(&[group])).await;
+    assert!(closed[0].is_ok(), "{closed:?}");
+    assert!(events.contains(&"die a1 0".to_owned()), "s6 ended it in order, and nobody killed it: {events:#?}");
+}
