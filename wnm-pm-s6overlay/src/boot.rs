@@ -79,11 +79,13 @@ impl S6Overlay {
         })
     }
 
-    /// Whether a group that runs has booted and sees this seal; of one that does not run nothing can be said.
+    /// Whether a group that runs has booted and sees this seal; of one that does not run nothing can be said. Where the
+    /// machine itself sees none, its disk may be away, from itself or from both: then nobody sees the storage.
     pub(crate) async fn sees_storage(&self, group: &Group, seal: Option<&str>) -> bool {
         if group.state != GroupState::Running {
             return true;
         }
-        matches!(self.seal_in(&group.container_name).await, Ok(Boot::Done { seal: seen }) if seen.as_deref() == seal)
+        let Some(seal) = seal else { return false };
+        matches!(self.seal_in(&group.container_name).await, Ok(Boot::Done { seal: Some(seen) }) if seen == seal)
     }
 }

@@ -27,8 +27,9 @@ use crate::spec::{CONTAINER_GRACE_SECONDS, LABEL_MACHINE, LABEL_ROLE, policy};
 /// Ends the main program (`sleep infinity`) as a closed terminal would: s6 then takes all nodes down and the container
 /// ends. Process 1 itself does not listen to this signal.
 const HANG_UP: [&str; 5] = ["pkill", "-HUP", "-x", "-f", "sleep infinity"];
-/// What a container that did not end within its grace gets once more, from the engine, before it is killed.
-const LAST_GRACE_SECONDS: i32 = 10;
+/// What a container that did not end within its grace gets once more, from the engine, before it is killed. One that could
+/// not be hung up on has had no grace yet.
+const LAST_GRACE_SECONDS: u64 = 10;
 
 /// How long the engine may take to take away hundreds of ports that it published itself.
 const REMOVAL: Duration = Duration::from_mins(10);
@@ -147,6 +148,7 @@ impl Engine {
         if container.state == GroupState::Paused {
             self.unpause(name).await?;
         }
+        let mut grace = CONTAINER_GRACE_SECONDS;
         if matches!(container.state, GroupState::Running | GroupState::Damaged | GroupState::Paused) {
             let argv = HANG_UP.map(str::to_owned);
             let hung_up = self.exec(name, &argv, &[], Duration::from_secs(10)).await;
@@ -156,11 +158,12 @@ impl Engine {
                         return Ok(());
                     }
                     tracing::warn!(container = name, seconds = CONTAINER_GRACE_SECONDS, "did not end in its grace");
+                    grace = LAST_GRACE_SECONDS;
                 }
                 said => tracing::warn!(container = name, ?said, "its main program could not be hung up on"),
             }
         }
-        let options = StopContainerOptionsBuilder::new().t(LAST_GRACE_SECONDS).build();
+        let options = StopContainerOptionsBuilder::new().t(i32::try_from(grace).unwrap_or(i32::MAX)).build();
         match docker.stop_container(name, Some(options)).await {
             Err(Error::DockerResponseServerError { status_code: 304 | 404, .. }) => Ok(()),
             answer => answer.doing(|| format!("stop the container {name}")),

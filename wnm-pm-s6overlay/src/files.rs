@@ -13,7 +13,7 @@ use wnm_core::process_manager::{Created, ManagerError};
 use crate::render::{self, Definition, Launch};
 use crate::settings::S6Settings;
 use crate::storage::{Owner, io_error};
-use crate::{paths, program};
+use crate::{paths, program, storage};
 
 /// The definition of a node.
 ///
@@ -36,6 +36,10 @@ pub fn create(settings: &S6Settings, spec: &NodeSpec) -> Result<Created, Manager
     let has_program = guard::check_program(&spec.binary).is_ok();
     if !has_program {
         guard::check_program(&spec.program)?;
+    }
+    // Nodes are created in groups that stand, so that there is a seal.
+    if !storage::is_known(&settings.node_storage) {
+        return Err(storage::away(&settings.node_storage));
     }
     let owner = Owner::of(&settings.node_storage)?;
     let is_new = !definition.run.exists();

@@ -13,7 +13,7 @@ use crate::engine::EngineError;
 use crate::network::{Hands, Network, Published};
 use crate::spec::{self, Addresses};
 use crate::storage::{self, Owner};
-use crate::{ContainerNetwork, MANAGER, S6Overlay, ports};
+use crate::{ContainerNetwork, MANAGER, S6Overlay, paths, ports};
 
 /// What all groups of one `open` have in common.
 struct Ground {
@@ -26,18 +26,19 @@ struct Ground {
 impl S6Overlay {
     /// Makes groups stand, one after the other in what they share and side by side in what they do not.
     pub(crate) async fn open_groups(&self, groups: &[GroupSpec]) -> Vec<Outcome<Group>> {
-        let Some(first) = groups.first() else {
+        if groups.is_empty() {
             return Vec::new();
-        };
+        }
         let _turn = self.turn.lock().await;
-        let ground = match self.ground(groups).await {
+        let ground = match self.ground().await {
             Ok(ground) => ground,
             Err(error) => return repeat(&error, groups.len()),
         };
         let Some(network) = &ground.network else {
             return join_all(groups.iter().map(|spec| self.stand(&ground, spec))).await;
         };
-        let hands = match Hands::find(&self.engine, &self.settings, &first.image).await {
+        let images = self.images(&ground.containers, groups.iter());
+        let hands = match Hands::find_or_fetch(&self.engine, &self.settings, &images).await {
             Ok(hands) => hands,
             Err(error) => return repeat(&error, groups.len()),
         };
@@ -94,22 +95,29 @@ impl S6Overlay {
         }
     }
 
-    /// Takes away what is left when there is no group (any more).
+    /// Takes away what is left when there is no group any more. While there are containers nothing has to go, and nodes
+    /// can be removed where nobody can set rules.
     pub(crate) async fn clear_away(&self) -> Result<(), ManagerError> {
         let _turn = self.turn.lock().await;
-        self.clear_up(&[]).await
+        if self.engine.containers(&self.machine).await?.is_empty() { self.clear_up(&[]).await } else { Ok(()) }
     }
 
     /// Makes the rules agree with the groups that are left, or takes them and the network away.
     async fn clear_up(&self, closed: &[Group]) -> Result<(), ManagerError> {
         let containers = self.engine.containers(&self.machine).await?;
         storage::sweep(&self.settings.node_storage, containers.is_empty());
+        let images = self.images(&containers, closed.iter().map(|group| &group.spec));
         let published = self.published();
         let Some(network) = published.network().await? else {
+            if containers.is_empty() && self.settings.container_network == ContainerNetwork::Published {
+                self.remove_stray_rules(&images).await;
+            }
             return Ok(());
         };
-        let image = closed.first().map_or(&self.settings.docker_image, |group| &group.spec.image);
-        let hands = Hands::find(&self.engine, &self.settings, image).await?;
+        let hands = match Hands::find(&self.engine, &self.settings, &images).await {
+            Err(error) if containers.is_empty() => return Err(self.rules_stay(&error)),
+            hands => hands?,
+        };
         let cleared = if containers.is_empty() {
             published.remove(&hands).await
         } else {
@@ -119,11 +127,50 @@ impl S6Overlay {
         cleared
     }
 
+    /// Takes away rules whose network somebody else removed. Whether there are any only hands can tell, so that where
+    /// none can be had nothing is held up.
+    async fn remove_stray_rules(&self, images: &[&str]) {
+        let removed = match Hands::find(&self.engine, &self.settings, images).await {
+            Ok(hands) => {
+                let removed = self.published().remove(&hands).await;
+                hands.release(&self.engine).await;
+                removed
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::warn!(%error, "rules of groups that are gone may be left");
+        }
+    }
+
+    /// That network and rules stay since nobody can take the rules away.
+    fn rules_stay(&self, error: &ManagerError) -> ManagerError {
+        let (network, table) = (self.machine.network_name(), self.machine.table_name());
+        let (reason, hint) = match error {
+            ManagerError::Unavailable { reason, hint, .. } => (reason.clone(), format!("{hint}; or by hand")),
+            other => (other.to_string(), "by hand".to_owned()),
+        };
+        ManagerError::Unavailable {
+            manager: MANAGER.to_owned(),
+            reason: format!(
+                "no group is left, and the network {network} and the table of rules inet {table} stay: {reason}"
+            ),
+            hint: format!("{hint}: `sudo nft delete table inet {table}; docker network rm {network}`"),
+        }
+    }
+
+    /// Images of ours that a helper can be made of, the configured one first.
+    fn images<'s>(&'s self, containers: &'s [Container], groups: impl Iterator<Item = &'s GroupSpec>) -> Vec<&'s str> {
+        let made_of = containers.iter().map(|container| container.image_id.as_str());
+        let configured = std::iter::once(self.settings.docker_image.as_str());
+        configured.chain(groups.map(|spec| spec.image.as_str())).chain(made_of).collect()
+    }
+
     fn published(&self) -> Published<'_> {
         Published { engine: &self.engine, machine: &self.machine }
     }
 
-    async fn ground(&self, groups: &[GroupSpec]) -> Result<Ground, ManagerError> {
+    async fn ground(&self) -> Result<Ground, ManagerError> {
         if let Some((reason, hint)) = self.engine.place().await?.objection(self.settings.container_network) {
             return Err(ManagerError::Unavailable {
                 manager: MANAGER.to_owned(),
@@ -134,12 +181,6 @@ impl S6Overlay {
         let containers = self.engine.containers(&self.machine).await?;
         let owner = storage::prepare(&self.settings, !containers.is_empty())?;
         let seal = storage::make_seal(&self.settings.node_storage, owner)?;
-        let mut images: Vec<&str> = groups.iter().map(|spec| spec.image.as_str()).collect();
-        images.sort_unstable();
-        images.dedup();
-        for image in images {
-            self.engine.ensure_image(image).await?;
-        }
         let network = match self.settings.container_network {
             ContainerNetwork::Published => Some(self.published().ensure_network().await?),
             ContainerNetwork::Host | ContainerNetwork::Docker => None,
@@ -151,10 +192,13 @@ impl S6Overlay {
         let addresses = ground.network.as_ref().map(|network| network.addresses(spec.group)).transpose()?;
         let wanted = spec::labels(&self.settings, spec, addresses, ground.owner);
         let name = self.machine.container_name(&spec.name);
-        ground.owner.make_dir(&self.settings.node_storage.join(".s6").join(&spec.name))?;
+        let definitions = paths::definitions(&self.settings).join(&spec.name);
+        paths::refuse_links(&[&definitions])?;
+        ground.owner.make_dir(&definitions)?;
         match ground.containers.iter().find(|container| container.name == name) {
             None => {
                 ports::check(spec).await?;
+                self.engine.ensure_image(&spec.image).await?;
                 self.make(ground, spec, addresses).await?;
             }
             Some(container) => {
@@ -163,6 +207,8 @@ impl S6Overlay {
                     self.mend(container).await?;
                 } else {
                     tracing::info!(container = name, ?changed, "is made again");
+                    // Before the nodes lose what they have: without it they would have nothing to come back in.
+                    self.engine.ensure_image(&spec.image).await?;
                     self.engine.end(container).await?;
                     self.engine.remove(&name, false).await?;
                     self.make(ground, spec, addresses).await?;
@@ -233,9 +279,9 @@ impl S6Overlay {
             return Ok(false);
         }
         let groups = existing(containers);
-        let image = groups.first().map_or(&self.settings.docker_image, |group| &group.spec.image);
         // Who may not look at the rules may not mend them either: `open` says so.
-        let Ok(hands) = Hands::find(&self.engine, &self.settings, image).await else {
+        let images = self.images(containers, groups.iter().map(|group| &group.spec));
+        let Ok(hands) = Hands::find(&self.engine, &self.settings, &images).await else {
             return Ok(false);
         };
         let stands = published.stands(&network, &groups, &hands).await;

@@ -42,9 +42,9 @@ pub const IMAGE_LABEL: (&str, &str) = ("wnm.contract", "1");
 pub enum Call {
     /// Say how the nodes are; without names: all nodes that the group has on the volume or in the container.
     Status,
-    /// Make the service directories anew where they are gone, forget earlier crashes, and start. Answers as soon as
-    /// every node has lived for `settle` or has crashed, at the latest after `wait` and `settle`. The mark
-    /// [`Definition::down`](crate::render::Definition::down) has to be gone before.
+    /// Make the service directories anew where they are gone, forget earlier crashes with the pause after them, and
+    /// start. Answers as soon as every node has lived for `settle` or has crashed, at the latest after `wait` and
+    /// `settle`. The mark [`Definition::down`](crate::render::Definition::down) has to be gone before.
     Start {
         /// How long a start may take.
         wait: Duration,

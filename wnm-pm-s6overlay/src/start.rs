@@ -1,7 +1,9 @@
 //! Starting and stopping write down what shall be, on the volume, and then tell the containers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use wnm_core::container_host::GroupState;
 use wnm_core::last_words::last_words;
 use wnm_core::node::{NodeRef, NodeSpec};
@@ -10,10 +12,11 @@ use wnm_core::process_manager::{ManagerError, Outcome, Started};
 
 use crate::batch::{Heard, step};
 use crate::containers::Container;
+use crate::engine::EngineError;
 use crate::groups::repeat;
 use crate::processes::Processes;
 use crate::script::{Call, NodeReport, NodeState};
-use crate::{ContainerNetwork, S6Overlay, files, output};
+use crate::{ContainerNetwork, S6Overlay, files, output, paths};
 
 /// How long the start of nodes may take, and how much longer for each: hundreds start at once, on a busy machine.
 const START_WAIT: Duration = Duration::from_secs(30);
@@ -44,7 +47,11 @@ impl S6Overlay {
     /// Stops nodes (`Call::Stop`), or also takes them out of their containers' care (`Call::Unload`). They are marked down
     /// first, so that they stay so whatever becomes of their container. In a container that does not run nothing runs.
     pub(crate) async fn end_nodes(&self, nodes: &[NodeRef], call: Call) -> Vec<Outcome<()>> {
-        let containers = match self.engine.containers(&self.machine).await {
+        let containers = match call {
+            Call::Unload { .. } => self.end_unsteerable(nodes).await,
+            _ => self.engine.containers(&self.machine).await,
+        };
+        let containers = match containers {
             Ok(containers) => containers,
             Err(error) => return repeat(&error.into(), nodes.len()),
         };
@@ -57,6 +64,28 @@ impl S6Overlay {
         let ready = step(specs(nodes), ready, move |spec| files::disable(&settings, spec)).await;
         let heard = self.ask(&containers, nodes, ready, call).await;
         nodes.iter().zip(heard).map(|(node, heard)| judge_end(&node.spec, heard?)).collect()
+    }
+
+    /// Ends the containers of these nodes that are frozen, or that the engine starts again and again: no node can be taken
+    /// out of them, and so they would be in the way of their nodes' removal for ever. Answers all containers as they are
+    /// then.
+    async fn end_unsteerable(&self, nodes: &[NodeRef]) -> Result<Vec<Container>, EngineError> {
+        let _turn = self.turn.lock().await;
+        let containers = self.engine.containers(&self.machine).await?;
+        let groups: BTreeSet<u32> = nodes.iter().filter_map(|node| node.spec.group).collect();
+        let names: BTreeSet<String> =
+            groups.into_iter().map(|group| self.machine.container_name(&paths::group_name(group))).collect();
+        let is_unsteerable = |found: &&Container| {
+            names.contains(&found.name) && matches!(found.state, GroupState::Paused | GroupState::Restarting)
+        };
+        let ended = join_all(containers.iter().filter(is_unsteerable).map(|found| self.engine.end(found))).await;
+        if ended.is_empty() {
+            return Ok(containers);
+        }
+        for error in ended.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "its nodes cannot be removed");
+        }
+        self.engine.containers(&self.machine).await
     }
 
     /// Refuses a node whose container cannot be told anything, before anything is written down.
@@ -80,7 +109,8 @@ impl S6Overlay {
         if report.state == NodeState::Up {
             return Ok(Started { process: processes.find(&report) });
         }
-        let Some(ended) = report.ended else {
+        // A start forgets the crashes before it, but not how the last process ended.
+        let Some(ended) = report.ended.filter(|_| report.crashes > 0) else {
             return Err(ManagerError::Failed(format!(
                 "{} was told to start and does not run: {}",
                 spec.name,

@@ -6,10 +6,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use wnm_core::cycle::storage::MARK;
 use wnm_core::process_manager::ManagerError;
 
-use crate::MANAGER;
 use crate::settings::S6Settings;
+use crate::{MANAGER, paths, program};
 
 /// The user and the group of the operator: nodes run as these, and all files of nodes belong to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,39 +78,65 @@ impl Owner {
     }
 }
 
-/// Sees to it that what containers mount is there. `occupied`: whether containers of this machine exist already, so
-/// that a storage without anything in it is one whose disk is not mounted.
+/// Sees to it that what containers mount is there. `occupied`: whether containers of this machine exist already.
 ///
 /// # Errors
 /// When the storage is not there or cannot be used; nothing was changed then.
 pub fn prepare(settings: &S6Settings, occupied: bool) -> Result<Owner, ManagerError> {
     let storage = &settings.node_storage;
-    let is_empty = fs::read_dir(storage).is_ok_and(|mut entries| entries.next().is_none());
-    if !storage.is_dir() || (occupied && is_empty) {
-        return Err(ManagerError::Unavailable {
-            manager: MANAGER.to_owned(),
-            reason: format!(
-                "node_storage {} is {}",
-                storage.display(),
-                if is_empty { "empty, and it was not" } else { "not there" }
-            ),
-            hint: "is its disk mounted? nothing was started or changed".to_owned(),
-        });
+    if !storage.is_dir() || ((occupied || has_groups(storage)) && !is_known(storage)) {
+        return Err(away(storage));
     }
     let owner = Owner::of(storage)?;
-    owner.make_dir(&storage.join(".s6"))?;
+    let definitions = paths::definitions(settings);
+    paths::refuse_links(&[&definitions])?;
+    owner.make_dir(&definitions)?;
     owner.make_dir(&settings.log_dir)?;
     owner.make_dir(&settings.bootstrap_cache_dir)?;
     Ok(owner)
 }
 
+/// Whether this is a storage of nodes, and not what lies beneath one whose disk is not mounted: whatever else may be
+/// found there, a seal or wnm's own mark is not.
+#[must_use]
+pub fn is_known(node_storage: &Path) -> bool {
+    node_storage.join(SEAL).is_file() || node_storage.join(MARK).is_file()
+}
+
+/// That a storage is not known to be one.
+#[must_use]
+pub fn away(node_storage: &Path) -> ManagerError {
+    let path = node_storage.display();
+    let found = if node_storage.is_dir() {
+        format!("has neither {SEAL} nor {MARK}, though nodes live in it")
+    } else {
+        "is not there".to_owned()
+    };
+    ManagerError::Unavailable {
+        manager: MANAGER.to_owned(),
+        reason: format!("node_storage {path} {found}"),
+        hint: format!(
+            "is its disk mounted? nothing was started or changed; if this is the right directory, `touch {}`",
+            node_storage.join(MARK).display()
+        ),
+    }
+}
+
+/// Whether groups of nodes are defined in a directory.
+fn has_groups(node_storage: &Path) -> bool {
+    let groups = fs::read_dir(node_storage.join(".s6"));
+    groups.into_iter().flatten().flatten().any(|entry| entry.path().is_dir())
+}
+
 /// What the storage is told by, within it: containers that see another seal see another storage.
 pub const SEAL: &str = ".s6/seal";
 
-/// The seal as the machine sees it; none when there is none.
+/// The seal as the machine sees it; none when there is none. A link in its place is none.
 #[must_use]
 pub fn seal(node_storage: &Path) -> Option<String> {
-    fs::read_to_string(node_storage.join(SEAL)).ok()
+    let path = node_storage.join(SEAL);
+    fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+    fs::read_to_string(path).ok()
 }
 
 /// The seal, made when there is none.
@@ -123,14 +150,16 @@ pub fn make_seal(node_storage: &Path, owner: Owner) -> Result<String, ManagerErr
     let path = node_storage.join(SEAL);
     let seal = fs::read_to_string("/proc/sys/kernel/random/uuid")
         .map_err(|source| io_error("draw a seal for", &path, source))?;
-    fs::write(&path, &seal).map_err(|source| io_error("write", &path, source))?;
-    owner.give(&path)?;
+    program::write_whole(&path, seal.as_bytes(), 0o644, owner)?;
     Ok(seal)
 }
 
 /// Takes away what was made for groups and is empty by now; the seal goes when no container can see it any more.
 pub fn sweep(node_storage: &Path, is_unseen: bool) {
     let definitions = node_storage.join(".s6");
+    if paths::refuse_links(&[&definitions]).is_err() {
+        return;
+    }
     for entry in fs::read_dir(&definitions).into_iter().flatten().flatten() {
         // Refused while there is anything in it.
         let _ = fs::remove_dir(entry.path());
@@ -146,4 +175,37 @@ pub fn sweep(node_storage: &Path, is_unseen: bool) {
 #[must_use]
 pub fn io_error(doing: &'static str, path: &Path, source: io::Error) -> ManagerError {
     ManagerError::Io { doing, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_seal_is_not_written_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = fs::metadata(dir.path()).unwrap();
+        let owner = Owner { uid: data.uid(), gid: data.gid() };
+        fs::create_dir(dir.path().join(".s6")).unwrap();
+        let (seal_path, precious) = (dir.path().join(SEAL), dir.path().join("precious"));
+        fs::write(&precious, "").unwrap();
+        symlink(&precious, &seal_path).unwrap();
+        assert_eq!(seal(dir.path()), None);
+        let made = make_seal(dir.path(), owner).unwrap();
+        assert_eq!(fs::read(&precious).unwrap(), b"");
+        assert_eq!(seal(dir.path()), Some(made.clone()));
+        assert_eq!(make_seal(dir.path(), owner).unwrap(), made, "it stays");
+    }
+
+    #[test]
+    fn nothing_is_swept_away_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        fs::create_dir_all(elsewhere.join("a1")).unwrap();
+        symlink(&elsewhere, dir.path().join(".s6")).unwrap();
+        sweep(dir.path(), true);
+        assert!(elsewhere.join("a1").is_dir());
+    }
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use bollard::models::RestartPolicyNameEnum;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
 use common::{Machine, open};
 use wnm_core::container_host::{ContainerHost, Group, GroupState};
@@ -82,4 +83,28 @@ async fn a_container_of_our_name_that_is_not_ours_is_left_alone() {
     assert!(still_there.is_ok(), "it is not touched");
     let error = refused.expect_err("it is not ours").to_string();
     assert!(error.contains(&name) && error.contains("left alone"), "{error}");
+}
+
+#[tokio::test]
+async fn every_limit_of_a_container_is_set_on_purpose() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let group = open(&machine.manager(), &machine.group(1)).await;
+    let made = machine.docker.inspect_container(&group.container_id, None::<InspectContainerOptions>).await;
+    let made = made.expect("it exists");
+    let (host, config) = (made.host_config.expect("it is told"), made.config.expect("it is told"));
+
+    let ulimits = host.ulimits.expect("there are some");
+    let open_files = ulimits.iter().map(|limit| (limit.name.as_deref(), limit.soft, limit.hard)).collect::<Vec<_>>();
+    assert_eq!(open_files, [(Some("nofile"), Some(16_384), Some(16_384))]);
+    assert_eq!(machine.exec(1, &["sh", "-c", "ulimit -n"]).await.trim(), "16384", "the kernel agrees");
+    assert_eq!(host.pids_limit, Some(1_024 + 256 * i64::from(common::GROUP_SIZE)));
+    assert_eq!(config.stop_timeout, Some(90));
+    assert_eq!(host.init, Some(false));
+    assert_eq!(host.restart_policy.and_then(|policy| policy.name), Some(RestartPolicyNameEnum::UNLESS_STOPPED));
+    assert_eq!(host.security_opt.expect("there are some"), ["no-new-privileges"]);
+    assert_eq!(host.cap_add.unwrap_or_default(), Vec::<String>::new(), "on the machine's own network none is needed");
+    let log = host.log_config.expect("there is one");
+    assert_eq!(log.typ.as_deref(), Some("json-file"));
+    let log = log.config.expect("it has a ceiling");
+    assert_eq!((log["max-size"].as_str(), log["max-file"].as_str()), ("10m", "2"));
 }

@@ -305,3 +305,105 @@ async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_i
     ward.open().await;
     ward.recovers("a disk that was away when its container started").await;
 }
+
+#[tokio::test]
+async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    if !is_root() {
+        return skip("an unmounted disk", "only root can mount");
+    }
+    let storage = machine.settings.node_storage.clone();
+    let real = storage.with_file_name("disk");
+    std::fs::create_dir(&real).expect("it is made");
+    std::os::unix::fs::chown(&real, Some(12_345), Some(12_345)).expect("root gives files away");
+    let disk = Disk(&storage);
+    disk.mount(&real);
+    let mut ward = Ward::on(machine).await;
+    let spec = ward.machine.group(1);
+
+    disk.unmount();
+    std::fs::write(storage.join("left-behind"), "").expect("the mountpoint can be written");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    let (refused, events) = during(&ward.machine, ward.manager.open(std::slice::from_ref(&spec))).await;
+    let error = refused.into_iter().next().expect("one outcome").expect_err("the disk is away").to_string();
+    assert!(error.contains("is its disk mounted?") && error.contains(".wnm-storage"), "{error}");
+    assert!(!events.iter().any(|event| event.starts_with("die")), "the nodes live on: {events:#?}");
+
+    let restarted = ward.machine.docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>);
+    restarted.await.expect("it restarts");
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    ward.manager.open(std::slice::from_ref(&spec)).await.remove(0).expect_err("the disk is away");
+    let created = ward.manager.create(&[ward.machine.spec(6)]).await.remove(0);
+    let error = created.expect_err("no node is made beneath the disk").to_string();
+    assert!(error.contains("is its disk mounted?"), "{error}");
+    let left: Vec<_> = std::fs::read_dir(&storage).expect("it is there").flatten().collect();
+    assert_eq!(left.len(), 1, "nothing was written beneath the disk: {left:?}");
+
+    disk.mount(&real);
+    ward.open().await;
+    ward.recovers("a disk that was away").await;
+}
+
+#[tokio::test]
+async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Host).await else { return };
+    let docker = ward.machine.docker.clone();
+    docker.kill_container(&ward.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
+    let mut other = ward.machine.group(2);
+    other.image = "wnm.invalid/nobody/has-this:7".to_owned();
+    let outcomes = ward.manager.open(&[ward.machine.group(1), other]).await;
+    assert!(outcomes[1].as_ref().is_err_and(|error| error.to_string().contains("has-this:7")), "{outcomes:?}");
+    assert!(outcomes[0].is_ok(), "a killed container needs no image: {outcomes:?}");
+    ward.recovers("a missing image of another group").await;
+
+    let mut remade = ward.machine.group(1);
+    remade.image = "wnm.invalid/nobody/has-this:7".to_owned();
+    ward.manager.open(&[remade]).await.remove(0).expect_err("nobody has it");
+    assert!(ward.is_well().await, "a container is not ended before there is what it is made of anew");
+    ward.open().await;
+}
+
+#[tokio::test]
+async fn nodes_of_a_paused_or_restarting_container_are_removed() {
+    let Some(mut ward) = Ward::new(ContainerNetwork::Host).await else { return };
+    let docker = ward.machine.docker.clone();
+    docker.pause_container(&ward.group.container_name).await.expect("it is paused");
+    ward.manager.remove(&ward.nodes[3..4]).await.remove(0).expect("it is removed from a paused container");
+    assert!(!ward.nodes[3].spec.root_dir.exists());
+    ward.open().await;
+
+    // A container whose volume is not its nodes' owner's ends at every boot.
+    let storage = ward.machine.settings.node_storage.clone();
+    if !is_root() {
+        return skip("a container that restarts", "only root can give the volume away");
+    }
+    std::os::unix::fs::chown(&storage, Some(54_321), Some(54_321)).expect("root gives files away");
+    docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>).await.expect("it restarts");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ward.manager.groups().await.expect("the engine answers")[0].state != GroupState::Restarting {
+        assert!(Instant::now() < deadline, "it restarts again and again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    std::os::unix::fs::chown(&storage, Some(12_345), Some(12_345)).expect("root gives files away");
+    ward.manager.remove(&ward.nodes[2..3]).await.remove(0).expect("it is removed from a restarting container");
+    assert!(!ward.nodes[2].spec.root_dir.exists());
+    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Stopped);
+    ward.open().await;
+    let states = ward.manager.inspect(&ward.nodes).await;
+    assert!(states[..2].iter().all(|state| matches!(state, Ok(ProcessState::Running { .. }))), "{states:?}");
+    assert!(states[2..4].iter().all(|state| matches!(state, Ok(ProcessState::Absent))), "{states:?}");
+}
+
+#[tokio::test]
+async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up_on() {
+    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let manager = machine.manager();
+    let group = open(&manager, &machine.group(1)).await;
+    let mut spec = machine.spec(1);
+    spec.environment = vec![("WNM_TEST_NODE".to_owned(), "record,slow_term:12s".to_owned())];
+    run(&manager, &[spec]).await;
+    machine.exec(1, &["rm", "/usr/bin/pkill"]).await;
+    let (closed, events) = during(&machine, manager.close(&[group])).await;
+    assert!(closed[0].is_ok(), "{closed:?}");
+    assert!(events.contains(&"die a1 0".to_owned()), "s6 ended it in order, and nobody killed it: {events:#?}");
+}

@@ -5,9 +5,11 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 
+use common::events::during;
 use common::peer::{Peer, answer_udp, ask, ask_from_here, metrics, udp_in_container};
 use common::{Machine, open, run};
 use wnm_core::container_host::{ContainerHost, GroupState};
+use wnm_core::process_manager::ProcessManager;
 use wnm_core::testing::skip;
 use wnm_pm_s6overlay::{ContainerNetwork, RulesBy, S6Overlay};
 
@@ -200,4 +202,55 @@ async fn two_machines_on_one_engine_do_not_meet() {
     assert!(peer.ask((peer.machine, one.ports.ports(2).node)).is_some(), "the one is as it was");
     assert_eq!(peer.ask((peer.machine, other.ports.ports(2).node)), None, "the other is gone");
     assert_eq!(one_manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+}
+
+#[tokio::test]
+async fn a_helper_is_made_of_whatever_image_of_ours_is_there() {
+    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    machine.settings.rules_by = RulesBy::Helper;
+    let spec = machine.group(1);
+    open(&machine.manager(), &spec).await;
+    machine.settings.docker_image = "wnm.invalid/nobody/has-this:7".to_owned();
+    let manager = machine.manager();
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+    flush(&machine);
+    let mut other = machine.group(2);
+    other.image.clone_from(&machine.settings.docker_image);
+    let outcomes = manager.open(&[other, spec]).await;
+    assert!(outcomes[0].is_err() && outcomes[1].is_ok(), "{outcomes:?}");
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+}
+
+#[tokio::test]
+async fn rules_go_with_the_last_group_also_when_the_network_went_before() {
+    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let group = manager.groups().await.expect("the engine answers").remove(0);
+    let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+    machine.docker.remove_container(&group.container_name, Some(force)).await.expect("it is removed");
+    machine.docker.remove_network(&machine.id().network_name()).await.expect("nobody is on it");
+
+    manager.close(&[group]).await.remove(0).expect("it closes");
+    let tables = Command::new("nft").args(["list", "tables"]).output().expect("nft runs").stdout;
+    assert!(!String::from_utf8_lossy(&tables).contains(&machine.id().table_name()));
+    let accepted = Command::new("iptables").args(["-S", "DOCKER-USER"]).output().expect("iptables runs").stdout;
+    assert!(!String::from_utf8_lossy(&accepted).contains(&machine.id().network_name()));
+}
+
+#[tokio::test]
+async fn a_node_is_removed_also_when_nobody_can_set_rules() {
+    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let spec = machine.group(1);
+    let group = open(&machine.manager(), &spec).await;
+    // Only a helper may, and once the container is gone there is no image left to make it of.
+    machine.settings.rules_by = RulesBy::Helper;
+    machine.settings.docker_image = "wnm.invalid/nobody/has-this:7".to_owned();
+    let manager = machine.manager();
+    let (torn, events) = during(&machine, manager.teardown()).await;
+    torn.expect("while there are containers nothing has to be cleared");
+    assert_eq!(events, Vec::<String>::new(), "and nothing is done");
+
+    let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+    machine.docker.remove_container(&group.container_name, Some(force)).await.expect("it is removed");
+    let error = manager.teardown().await.expect_err("nobody can take the rules away").to_string();
+    assert!(error.contains(&machine.id().table_name()) && error.contains("docker build"), "{error}");
 }

@@ -6,7 +6,7 @@ use wnm_core::process_manager::{Finding, ManagerError, Severity};
 use super::finding;
 use crate::engine::Place;
 use crate::network::{Hands, find_program, has_ipv6, ipv6_is_usable, is_absent};
-use crate::{ContainerNetwork, S6Overlay};
+use crate::{ContainerNetwork, MachineId, S6Overlay};
 
 /// Where Docker's own settings lie.
 const ENGINE_SETTINGS: &str = "/etc/docker/daemon.json";
@@ -85,8 +85,8 @@ async fn rules_findings(manager: &S6Overlay) -> Vec<Finding> {
 
 /// What whoever sets the rules lacks.
 async fn probe(manager: &S6Overlay) -> Result<Vec<Finding>, ManagerError> {
-    let hands = Hands::find(&manager.engine, &manager.settings, &manager.settings.docker_image).await?;
-    let lacks = lacking(&hands).await;
+    let hands = Hands::find(&manager.engine, &manager.settings, &[&manager.settings.docker_image]).await?;
+    let lacks = lacking(&hands, &manager.machine).await;
     hands.release(&manager.engine).await;
     let mut findings = lacks?;
     if rustix::process::geteuid().is_root() && manager.engine.is_local() && find_program("nft").is_none() {
@@ -101,7 +101,7 @@ async fn probe(manager: &S6Overlay) -> Result<Vec<Finding>, ManagerError> {
     Ok(findings)
 }
 
-async fn lacking(hands: &Hands<'_>) -> Result<Vec<Finding>, ManagerError> {
+async fn lacking(hands: &Hands<'_>, machine: &MachineId) -> Result<Vec<Finding>, ManagerError> {
     let mut findings = Vec::new();
     for (program, severity, consequence) in [
         ("nft", Severity::Error, "no container is opened"),
@@ -136,7 +136,31 @@ async fn lacking(hands: &Hands<'_>) -> Result<Vec<Finding>, ManagerError> {
             "restart Docker after the firewall, or have the firewall forward to the bridge",
         ));
     }
+    if ipv6_is_usable() {
+        let forward = hands.run("ip6tables", &["-w", "-S", "FORWARD"], "").await?.stdout;
+        findings.extend(ipv6_forward_finding(&forward, machine));
+    }
     Ok(findings)
+}
+
+/// Engines keep no chain for IPv6 unless they are told to, so that nothing of ours comes before a firewall's policy.
+/// `forward` is what `ip6tables -S FORWARD` lists.
+fn ipv6_forward_finding(forward: &str, machine: &MachineId) -> Option<Finding> {
+    let bridge = machine.network_name();
+    let accepts = |rule: &str| forward.lines().any(|line| line.starts_with("-A FORWARD ") && line.contains(rule));
+    let is_accepted = accepts(&format!("-i {bridge} ")) && accepts(&format!("-o {bridge} "));
+    if !forward.contains("-P FORWARD DROP") || forward.contains("DOCKER-USER") || is_accepted {
+        return None;
+    }
+    Some(finding(
+        "ipv6-forward-drop",
+        Severity::Warning,
+        "a firewall of this machine forwards no IPv6, and Docker's chain DOCKER-USER is not before it",
+        "no peer reaches a node in a container over IPv6, and nodes reach no peer that has nothing else",
+        &format!(
+            "ip6tables -I FORWARD -i {bridge} -j ACCEPT; ip6tables -I FORWARD -o {bridge} -m conntrack --ctstate DNAT,ESTABLISHED,RELATED -j ACCEPT; and the same where the firewall keeps its rules (ufw: /etc/ufw/before6.rules)"
+        ),
+    ))
 }
 
 fn package(program: &str) -> &str {
@@ -144,5 +168,25 @@ fn package(program: &str) -> &str {
         "nft" => "nftables",
         "ip" => "iproute2",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_firewall_that_forwards_no_ipv6_is_found_until_it_lets_the_bridge_through() {
+        let machine = MachineId::of(Path::new("/var/antctl/services"));
+        let found = |listing: &str| ipv6_forward_finding(listing, &machine);
+        let ufw = "-P FORWARD DROP\n-A FORWARD -j ufw6-before-forward\n";
+        insta::assert_snapshot!(found(ufw).unwrap().mend, @"ip6tables -I FORWARD -i wnm-d7990fc5 -j ACCEPT; ip6tables -I FORWARD -o wnm-d7990fc5 -m conntrack --ctstate DNAT,ESTABLISHED,RELATED -j ACCEPT; and the same where the firewall keeps its rules (ufw: /etc/ufw/before6.rules)");
+        assert_eq!(found("-P FORWARD ACCEPT\n"), None);
+        assert_eq!(found("-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n"), None);
+        let mended = "-P FORWARD DROP\n-A FORWARD -o wnm-d7990fc5 -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT\n-A FORWARD -i wnm-d7990fc5 -j ACCEPT\n";
+        assert_eq!(found(mended), None);
+        assert_eq!(found(""), None, "ip6tables is not there");
     }
 }

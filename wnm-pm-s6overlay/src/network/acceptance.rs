@@ -28,7 +28,7 @@ fn rule(machine: &MachineId) -> String {
 }
 
 /// The programs that have yet to set it: one for IPv4 and one for IPv6, where the engine has its chain. Where it has
-/// none it forbids nothing.
+/// none the engine itself forbids nothing; that a firewall may, is the doctor's finding.
 ///
 /// # Errors
 /// When that cannot be found out.

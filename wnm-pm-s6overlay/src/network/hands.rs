@@ -30,14 +30,17 @@ pub struct Hands<'a> {
 }
 
 impl<'a> Hands<'a> {
-    /// Whoever can set rules on this machine.
+    /// Whoever can set rules on this machine. A helper is made of the first of these images that is there.
     ///
     /// # Errors
-    /// [`ManagerError::Unavailable`] when nobody can, with the other networks that could be chosen.
-    pub async fn find(engine: &'a Engine, settings: &S6Settings, image: &str) -> Result<Self, ManagerError> {
-        if settings.rules_by == RulesBy::WhoeverCan && can_do_it_alone(engine) {
+    /// [`ManagerError::Unavailable`] when nobody can, with what to do.
+    pub async fn find(engine: &'a Engine, settings: &S6Settings, images: &[&str]) -> Result<Self, ManagerError> {
+        if can_do_it_alone(engine, settings) {
             return Ok(Self { runner: Box::new(SystemRunner), switches: SWITCHES, helper: None });
         }
+        let Some(image) = first_there(engine, images).await? else {
+            return Err(no_image(images));
+        };
         let started = start_helper(engine, settings, image).await;
         let name = started.map_err(|error| match error {
             error @ EngineError::Unreachable { .. } => error.into(),
@@ -48,6 +51,24 @@ impl<'a> Hands<'a> {
             switches: SWITCHES_INSIDE,
             helper: Some(name),
         })
+    }
+
+    /// The same, with the first image fetched when a helper is needed and none of them is there.
+    ///
+    /// # Errors
+    /// As of [`Hands::find`], and when the image cannot be fetched.
+    pub async fn find_or_fetch(
+        engine: &'a Engine,
+        settings: &S6Settings,
+        images: &[&str],
+    ) -> Result<Self, ManagerError> {
+        if let [first, ..] = images
+            && !can_do_it_alone(engine, settings)
+            && first_there(engine, images).await?.is_none()
+        {
+            engine.ensure_image(first).await?;
+        }
+        Self::find(engine, settings, images).await
     }
 
     /// Runs a program that has to succeed.
@@ -137,8 +158,32 @@ fn refused(reason: &str) -> ManagerError {
     }
 }
 
-fn can_do_it_alone(engine: &Engine) -> bool {
-    engine.is_local() && rustix::process::geteuid().is_root() && find_program("nft").is_some()
+fn no_image(images: &[&str]) -> ManagerError {
+    let image = images.first().copied().unwrap_or_default();
+    ManagerError::Unavailable {
+        manager: MANAGER.to_owned(),
+        reason: format!(
+            "the rules for published ports cannot be looked at or changed: a helper container takes an image, and {image} is not on this engine"
+        ),
+        hint: format!("build it: `wnm dockerfile | docker build --tag {image} -`; or run wnm as root"),
+    }
+}
+
+/// The first of these images that the engine has.
+async fn first_there<'i>(engine: &Engine, images: &[&'i str]) -> Result<Option<&'i str>, EngineError> {
+    for image in images {
+        if engine.image(image).await?.is_some() {
+            return Ok(Some(image));
+        }
+    }
+    Ok(None)
+}
+
+fn can_do_it_alone(engine: &Engine, settings: &S6Settings) -> bool {
+    settings.rules_by == RulesBy::WhoeverCan
+        && engine.is_local()
+        && rustix::process::geteuid().is_root()
+        && find_program("nft").is_some()
 }
 
 /// A program by its name: on the `PATH`, or where programs for root lie, which is not on everybody's `PATH`.

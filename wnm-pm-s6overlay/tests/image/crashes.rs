@@ -95,3 +95,22 @@ fn a_node_taken_down_by_hand_is_told_from_one_that_waits() {
     assert_eq!(container.status(1).state, NodeState::Down);
     assert_eq!(container.start(&[1])["antnode0001"].state, NodeState::Up);
 }
+
+#[test]
+fn a_start_ends_the_pause_of_a_node_that_backs_off() {
+    let Some(container) = Container::running(&[]) else { return };
+    container.define_shell(1, "test -e well || exit 7; exec sleep 100000");
+    assert_eq!(container.start(&[1])["antnode0001"].state, NodeState::Waiting);
+    // The longest pause, without the minutes that lead to it.
+    container.shell("echo 12 >/run/wnm/services/antnode0001/crashes");
+    until("it pauses for a minute", || container.log().contains("starts again in 60 s"));
+    let began = Instant::now();
+    let crashed = container.start(&[1])["antnode0001"];
+    assert_eq!((crashed.state, crashed.crashes), (NodeState::Waiting, 1), "it was tried, and crashed");
+    container.shell("echo 12 >/run/wnm/services/antnode0001/crashes");
+    until("it pauses for a minute again", || container.log().matches("starts again in 60 s").count() == 2);
+    std::fs::write(container.node_dir(1).join("well"), "").unwrap();
+    let started = container.start(&[1])["antnode0001"];
+    assert_eq!((started.state, started.crashes), (NodeState::Up, 0));
+    assert!(began.elapsed() < Duration::from_secs(30), "nobody waited for the pauses: {:?}", began.elapsed());
+}

@@ -9,7 +9,7 @@ use wnm_core::testing::test_node;
 use wnm_pm_s6overlay::render::STORAGE;
 use wnm_pm_s6overlay::script::NodeState;
 
-use crate::container::{Container, docker, until};
+use crate::container::{Container, docker, image, until};
 
 const OPTIONS: [&str; 6] = [
     "--cap-add=NET_ADMIN",
@@ -91,4 +91,17 @@ fn a_range_that_is_none_is_not_handed_to_nft() {
     container.run();
     container.await_boot();
     assert!(container.log().contains("WNM_METRICS_PORTS is no range of ports"), "{}", container.log());
+}
+
+#[test]
+fn metrics_are_the_machines_business_and_not_a_neighbours() {
+    let Some(container) = Container::prepared(&OPTIONS) else { return };
+    define_node(&container);
+    container.run();
+    until("the node's metrics answer the machine", || ask(&container, 13001).is_some());
+    let address = format!("http://{}:13001/metrics", container.inspect("{{.NetworkSettings.IPAddress}}"));
+    let neighbour = ["run", "--rm", "--entrypoint", "curl", &image(), "--silent", "--max-time", "3", &address];
+    let asked = docker(&neighbour);
+    assert!(!asked.status.success() && asked.stdout.is_empty(), "a neighbour reads nothing: {asked:?}");
+    assert!(ask(&container, 13001).is_some(), "the machine still does");
 }

@@ -174,3 +174,32 @@ fn two_hundred_nodes_take_one_call() {
     timed("200 started again", &|| all(&container.start(&numbers), 200, NodeState::Up));
     timed("200 unloaded", &|| all(&container.call(UNLOAD, &numbers), 200, NodeState::Unloaded));
 }
+
+#[test]
+fn a_node_that_ignores_its_end_is_killed_before_its_lost_service_is_made_anew() {
+    let Some(container) = Container::running(&[]) else { return };
+    container.define_shell(1, "trap '' TERM; while :; do sleep 0.1; done");
+    let before = container.start(&[1])["antnode0001"];
+    container.shell("rm -r /run/wnm/services/antnode0001");
+    let after = container.start(&[1])["antnode0001"];
+    assert_eq!(after.state, NodeState::Up);
+    assert_ne!(after.pid, before.pid);
+    assert_eq!(container.shell("pgrep -cf '^/bin/sh -c trap'"), "1", "there are never two of a node");
+}
+
+#[test]
+fn a_node_that_survives_its_end_is_not_forgotten() {
+    let Some(container) = Container::running(&[]) else { return };
+    container.define_idle(1);
+    container.define_idle(2);
+    container.stop(&[1, 2]);
+    // Nothing that a test could make survives a kill, but process 1: it stands in for the node.
+    container.start(&[1, 2]);
+    container.stop(&[1]);
+    container.mark(2, true);
+    container.shell("echo \"1 $(cut -d ' ' -f 22 /proc/1/stat) 0\" >/run/wnm/services/antnode0001/process");
+    let reports = container.call(Call::Unload { grace: Duration::from_millis(300) }, &[1, 2]);
+    assert_eq!(states(&reports)["antnode0001"], NodeState::Up, "the caller learns that it lives");
+    assert_eq!(states(&reports)["antnode0002"], NodeState::Unloaded);
+    assert_eq!(container.shell("ls /run/wnm/services"), "antnode0001");
+}
