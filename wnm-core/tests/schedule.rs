@@ -109,11 +109,11 @@ async fn a_timer_that_is_there_is_left_alone_and_anothers_is_refused() {
 
     let error = timer::to_install(&plain(), &scope, &systemctl).await.expect_err("it is another's");
     assert!(error.to_string().contains("runs wnm on /srv/a b; rm -rf \"x\"/colony #1.db"), "{error}");
-    assert_eq!(timer::to_remove(&plain(), &scope, &systemctl).await, []);
+    assert_eq!(timer::to_remove(&plain(), &scope, &systemctl).await.expect("nothing is its own"), []);
 
     let moved = Job { program: "/usr/bin/wnm".into(), ..hostile() };
     assert_eq!(timer::to_install(&moved, &scope, &systemctl).await.expect("the program may move").len(), 4);
-    let steps = timer::to_remove(&hostile(), &scope, &systemctl).await;
+    let steps = timer::to_remove(&hostile(), &scope, &systemctl).await.expect("it is its own");
     timer::carry_out(&steps[1..2], &scope, &SystemRunner).await.expect("the files go");
     assert_eq!(timer::installed(&scope, &systemctl).await, None);
 
@@ -124,6 +124,34 @@ async fn a_timer_that_is_there_is_left_alone_and_anothers_is_refused() {
     cannot use the systemd of this user: `systemctl --user disable --now wnm.timer` failed (exit code 1): Failed to connect to bus: No medium found
     hint: `sudo loginctl enable-linger 1000` keeps a systemd of this user running, without a login
     ");
+}
+
+#[tokio::test]
+async fn a_unit_that_somebody_wrote_by_hand_is_neither_overwritten_nor_deleted() {
+    for name in ["wnm.service", "wnm.timer"] {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let scope = user(home.path());
+        let systemctl = RecordedRunner::new().on_success("systemctl --user", "");
+        let steps = timer::install(&plain(), &scope, Privilege::Own).expect("it can be written");
+        timer::carry_out(&steps[..2], &scope, &SystemRunner).await.expect("the files are written");
+        let unit = home.path().join(".config/systemd/user").join(name);
+        let text = std::fs::read_to_string(&unit).expect("it was just written");
+        std::fs::write(&unit, text.replace("# Written by `wnm schedule install`.", "# mine")).expect("it is mine now");
+        let refused = timer::to_install(&plain(), &scope, &systemctl).await.expect_err("it is not wnm's");
+        let told = refused.to_string().replace(&home.path().display().to_string(), "[HOME]");
+        assert_eq!(
+            told,
+            format!(
+                "[HOME]/.config/systemd/user/{name} was not written by wnm, and is left alone\n\
+                hint: give it another name, or delete it: wnm's own timer needs that one"
+            )
+        );
+        assert!(timer::to_remove(&plain(), &scope, &systemctl).await.is_err(), "it is not wnm's to delete");
+        // A link to nothing, as `systemctl mask` makes it.
+        std::fs::remove_file(&unit).expect("it is there");
+        std::os::unix::fs::symlink("/dev/null", &unit).expect("it is made");
+        assert!(timer::to_install(&plain(), &scope, &systemctl).await.is_err(), "a masked unit stays masked");
+    }
 }
 
 #[test]

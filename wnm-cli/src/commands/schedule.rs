@@ -146,7 +146,7 @@ impl Place {
 
     async fn to_remove(&self, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
         match &self.scope {
-            Some(scope) => Ok(timer::to_remove(&self.job, scope, runner).await),
+            Some(scope) => timer::to_remove(&self.job, scope, runner).await,
             None => {
                 let crontab = self.crontab_if_any(runner).await?;
                 let wanted = cron::without(&crontab, &self.job);

@@ -27,13 +27,19 @@ pub(super) fn rights(facts: &Facts) -> Vec<Finding> {
             findings.push(warning("record-of-another", what, consequence, format!("sudo -u '#{owner}' wnm doctor")));
         }
         let (code, what, consequence, change) = match kind {
-            FileKind::Record if open => {
-                ("record-readable", "others may use the record", "others see, or change, addresses and settings", "go-rwx")
-            }
+            FileKind::Record if open => (
+                "record-readable",
+                "others may use the record",
+                "others see, or change, addresses and settings",
+                "go-rwx",
+            ),
             // Reading stays: nodes may run as a user of their own.
-            FileKind::Storage if mode & 0o022 != 0 => {
-                ("storage-writable", "others may write to the storage", "others can replace programs that run as you", "go-w")
-            }
+            FileKind::Storage if mode & 0o022 != 0 => (
+                "storage-writable",
+                "others may write to the storage",
+                "others can replace programs that run as you",
+                "go-w",
+            ),
             _ => continue,
         };
         let mend = format!("chmod {change} {shell_word}");

@@ -66,6 +66,14 @@ pub enum ScheduleError {
         /// The record that it is for.
         other: PathBuf,
     },
+    /// A unit file that wnm did not write has the name of one of wnm's.
+    #[error(
+        "{unit} was not written by wnm, and is left alone\nhint: give it another name, or delete it: wnm's own timer needs that one", unit = .unit.display()
+    )]
+    Foreign {
+        /// The unit file.
+        unit: PathBuf,
+    },
 }
 
 impl Job {
