@@ -52,10 +52,7 @@ impl Antctl {
         self.deletable(&left.root_dir)?;
         self.deletable(&left.log_dir)?;
         let unit = self.places().unit(&left.service);
-        let is_its = fs::read_to_string(&unit)
-            .ok()
-            .and_then(|text| command(&text))
-            .is_some_and(|line| line.root_dir == left.root_dir);
+        let is_its = self.unit_runs(&left.service, &left.root_dir);
         let service = std::slice::from_ref(&left.service);
         if is_its {
             self.systemd.tell(&["stop"], service).await;
@@ -66,6 +63,12 @@ impl Antctl {
         delete(&left.log_dir, |path| fs::remove_dir_all(path))?;
         self.systemd.settle(service).await;
         Ok(())
+    }
+
+    /// Whether the unit file of this service, as antctl writes it, runs the node in this directory.
+    pub(crate) fn unit_runs(&self, service: &str, root_dir: &Path) -> bool {
+        let text = fs::read_to_string(self.places().unit(service)).ok();
+        text.and_then(|text| command(&text)).is_some_and(|line| line.root_dir == root_dir)
     }
 
     /// All nodes that have a unit file and no entry, and lie where nodes are kept.
