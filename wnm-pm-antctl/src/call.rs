@@ -79,6 +79,9 @@ impl Caller {
         if let Some(directory) = &self.places.runtime_dir {
             command = command.env("XDG_RUNTIME_DIR", directory);
         }
+        // antctl makes its user by a program of root's, which cron does not look for.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        command = command.env("PATH", path);
         let output = self.runner.run(&command).await;
         if let Ok(output) = &output {
             let complaint = parse::complaint(output);

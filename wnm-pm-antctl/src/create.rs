@@ -20,6 +20,9 @@ const ATTEMPTS: usize = 3;
 
 impl Antctl {
     pub(crate) async fn create_locked(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
+        if let Err(error) = self.open_storages() {
+            return to_all(nodes.len(), &error);
+        }
         let sight = match self.look(&[]).await {
             Ok(sight) => sight,
             Err(error) => return to_all(nodes.len(), &error),

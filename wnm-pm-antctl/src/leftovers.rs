@@ -34,16 +34,20 @@ impl Antctl {
             Ok(real) => real,
             Err(error) => return not_ours(error.to_string()),
         };
-        let storages: Vec<PathBuf> = match self.settings.mode {
-            Mode::Zen => vec![self.places().nodes.clone(), "/var/log/antnode".into()],
-            _ => vec![self.settings.node_storage.clone(), self.settings.log_dir.clone()],
-        };
         let inside = |storage: &PathBuf| {
             storage.canonicalize().is_ok_and(|storage| real != storage && real.starts_with(storage))
         };
-        match storages.iter().any(inside) {
+        match self.storages().iter().any(inside) {
             true => Ok(()),
             false => not_ours("it does not lie where nodes are kept".to_owned()),
+        }
+    }
+
+    /// Where nodes and their logs are kept.
+    pub(crate) fn storages(&self) -> [PathBuf; 2] {
+        match self.settings.mode {
+            Mode::Zen => [self.places().nodes.clone(), "/var/log/antnode".into()],
+            _ => [self.settings.node_storage.clone(), self.settings.log_dir.clone()],
         }
     }
 

@@ -4,6 +4,7 @@
 //! antctl chooses a node's name and directory (`antnode7`) when it adds the node; they come back in
 //! [`Created`]. It works in the machine's name for root and in the user's for everybody else, whatever the mode is called.
 
+mod access;
 mod call;
 mod check;
 mod create;

@@ -1,7 +1,9 @@
 //! Starting: antctl's `start --interval`, which takes three seconds a node, one after another.
 
 use std::fs;
+use std::path::Path;
 
+use wnm_core::guard::check_program;
 use wnm_core::node::NodeRef;
 use wnm_core::port_use;
 use wnm_core::process_manager::{ManagerError, Outcome, Started};
@@ -63,12 +65,8 @@ impl Antctl {
             )));
         }
         if let Some(missing) = self.missing(entry) {
-            self.mend(entry, &node.spec).await.map_err(|error| {
-                ManagerError::Failed(format!(
-                    "{missing} of {} is missing and cannot be put back: {error}",
-                    node.service
-                ))
-            })?;
+            check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
+            self.mend(entry, &node.spec).await?;
         }
         port_use::check_free(node.spec.ports, node.spec.flavour)?;
         Ok(None)
@@ -152,6 +150,16 @@ fn advised(said: String, no_upnp: bool) -> String {
         true => format!("{said} (set no_upnp and forward the port by hand)"),
         false => said,
     }
+}
+
+/// What a node lacks cannot be put back without the program that it was copied from.
+fn lost(missing: &str, program: &Path, error: &ManagerError) -> ManagerError {
+    let text = error.to_string();
+    let reason = text.split("\nhint: ").next().unwrap_or_default();
+    ManagerError::Failed(format!(
+        "{missing} is missing and cannot be put back: {reason}\nhint: put a node program at {}, or `wnm remove` the node",
+        program.display()
+    ))
 }
 
 /// antctl has no such node, or has another one of that name.
