@@ -104,7 +104,7 @@ impl Antctl {
                 Severity::Error,
                 "this machine was not booted with systemd".to_owned(),
                 "antctl adds and removes nodes, and none of them starts",
-                "begin anew with another process_manager (`wnm teardown`, `wnm init --process_manager setsid+user`)",
+                "boot with systemd, or begin another record: `wnm init --process_manager setsid+user --database FILE`",
             ));
         }
         if self.places().system {
