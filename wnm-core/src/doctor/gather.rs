@@ -11,7 +11,7 @@ use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, O
 use crate::command::{Command, CommandRunner};
 use crate::cycle::{Machine, storage};
 use crate::firewall::OpenPort;
-use crate::node::Node;
+use crate::node::{Node, Status};
 use crate::observe::{self, VersionCache};
 use crate::port_use::{Protocol, holder, ports_in_use};
 use crate::schedule::timer::{self, Scope};
@@ -175,8 +175,10 @@ fn own_file(path: &Path, kind: FileKind, below: Option<&Path>) -> Option<OwnFile
 
 async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
     let name = machine.firewall.name().await?;
+    // Ports of nodes that were stopped for good are closed on purpose.
+    let wanted = nodes.iter().filter(|node| !matches!(node.status, Status::Disabled | Status::Removing | Status::Dead));
     let ports: Vec<OpenPort> =
-        nodes.iter().map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
+        wanted.map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
     let closed = match machine.firewall.closed(&ports).await {
         Err(error) => Err(error.to_string()),
         Ok(closed) => {
