@@ -11,7 +11,7 @@ use wnm_core::schedule::{Job, cron, timer};
 use wnm_core::testing::RecordedRunner;
 
 fn job(program: &str, database: &str) -> Job {
-    Job { program: program.into(), database: database.into(), config: None }
+    Job { program: program.into(), database: database.into(), config: None, environment: vec![] }
 }
 
 fn plain() -> Job {
@@ -166,6 +166,30 @@ fn the_line_of_a_crontab() {
     wnm cannot be scheduled by cron: "/a\\%b" has a percent sign beside characters that need a backslash
     hint: move it to a path of plain characters
     "#);
+}
+
+#[test]
+fn the_job_is_given_the_variables_of_the_container_engine() {
+    let environment = [("DOCKER_HOST", "tcp://[::1]:2376"), ("DOCKER_CERT_PATH", "/home/al ice/$x 5%")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let job = Job { environment, ..job("/usr/bin/wnm", "/srv/colony.db") };
+    let unit = timer::service_unit(&job, &user("/home/alice".as_ref())).expect("it can be written");
+    let lines: Vec<&str> = unit.lines().filter(|line| line.starts_with('E')).collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    Environment="DOCKER_HOST=tcp://[::1]:2376"
+    Environment="DOCKER_CERT_PATH=/home/al ice/$x 5%%"
+    ExecStart=:/usr/bin/wnm run --quiet --database /srv/colony.db
+    "#);
+    assert_snapshot!(cron::line(&job).expect("it can be written"), @r"* * * * * DOCKER_HOST='tcp://[::1]:2376' DOCKER_CERT_PATH='/home/al ice/$x 5\%' /usr/bin/wnm run --quiet --database /srv/colony.db # wnm /srv/colony.db");
+    let command = as_cron_reads(&cron::line(&job).expect("it can be written"));
+    let command = command.replace("/usr/bin/wnm", "sh -c 'echo \"$DOCKER_HOST $DOCKER_CERT_PATH\"'");
+    let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("sh can be run");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "tcp://[::1]:2376 /home/al ice/$x 5%\n", "{command}");
+    let hostile = Job { environment: vec![("DOCKER_HOST".to_owned(), "a\nb".to_owned())], ..job };
+    assert_snapshot!(cron::line(&hostile).expect_err("it would be two lines"), @"
+    wnm cannot be scheduled by cron: the value of DOCKER_HOST has control characters
+    hint: set DOCKER_HOST to plain characters
+    ");
 }
 
 /// What cron hands to the shell, by the rules of its own source: a backslash goes before a percent sign only, and a bare

@@ -17,6 +17,8 @@ pub struct Job {
     pub database: PathBuf,
     /// The config file, where it is not the usual one: an absolute path.
     pub config: Option<PathBuf>,
+    /// Variables that the job is given beside the schedule's own few: those that name the container engine.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Why there is no schedule, or no other one.
@@ -31,6 +33,14 @@ pub enum ScheduleError {
         /// The path.
         path: PathBuf,
         /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The value of a variable that cron cannot carry.
+    #[error("wnm cannot be scheduled by cron: the value of {name} {reason}\nhint: set {name} to plain characters")]
+    VariableNotForCron {
+        /// The variable.
+        name: String,
+        /// What is wrong with its value.
         reason: &'static str,
     },
     /// The crontab could not be read or written.

@@ -76,6 +76,10 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
         Scope::Machine { owner } if *owner != 0 => format!("User={owner}\n"),
         _ => String::new(),
     };
+    let mut environment = String::new();
+    for (name, value) in &job.environment {
+        environment.push_str(&format!("Environment={}\n", unit_file::environment(name, value)?));
+    }
     Ok(format!(
         "{MARK}\
         [Unit]\n\
@@ -83,7 +87,7 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
         \n\
         [Service]\n\
         Type=oneshot\n\
-        {user}ExecStart={start}\n\
+        {user}{environment}ExecStart={start}\n\
         # Nodes that wnm starts by itself (setsid) outlive the cycle.\n\
         KillMode=process\n\
         TasksMax=infinity\n"
