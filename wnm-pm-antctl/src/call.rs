@@ -51,7 +51,8 @@ impl Caller {
                 Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
                     let minutes = PATIENCE.as_secs() / 60;
                     return Err(ManagerError::Failed(format!(
-                        "another wnm kept {} locked for {minutes} minutes\nhint: see what it does: `ps -ef | grep antctl`",
+                        "another wnm, or an antctl that a killed one left, kept {} locked for {minutes} minutes\nhint: see what \
+                         it does: `ps -ef | grep antctl`, and end an antctl that hangs",
                         path.display()
                     )));
                 }

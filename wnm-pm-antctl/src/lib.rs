@@ -78,7 +78,8 @@ impl Antctl {
             return Err(ManagerError::Unavailable {
                 manager: kind.to_string(),
                 reason: "antctl manages the machine's nodes for root only".to_owned(),
-                hint: "run wnm as root (`sudo wnm`), or set process_manager to antctl+user".to_owned(),
+                hint: "run wnm as root (`sudo wnm`), or begin a record of your own with process_manager antctl+user"
+                    .to_owned(),
             });
         }
         Ok(Self::at(settings, runner, places))
