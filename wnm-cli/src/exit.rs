@@ -77,7 +77,7 @@ impl Failure {
             Self::NotInitialised(_) => Exit::NotInitialised,
             Self::Refused(_) | Self::NotConfirmed(_) => Exit::Refused,
             Self::Manager(_) => Exit::Manager,
-            Self::Schedule(ScheduleError::Taken { .. }) => Exit::Refused,
+            Self::Schedule(ScheduleError::Taken { .. } | ScheduleError::Foreign { .. }) => Exit::Refused,
             Self::Schedule(_) => Exit::Failed,
             Self::Cycle(error) => match error {
                 CycleError::Refused(_) | CycleError::Changed(_) | CycleError::Invalid(_) => Exit::Refused,

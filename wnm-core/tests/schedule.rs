@@ -11,7 +11,7 @@ use wnm_core::schedule::{Job, cron, timer};
 use wnm_core::testing::RecordedRunner;
 
 fn job(program: &str, database: &str) -> Job {
-    Job { program: program.into(), database: database.into(), config: None }
+    Job { program: program.into(), database: database.into(), config: None, environment: vec![] }
 }
 
 fn plain() -> Job {
@@ -109,11 +109,11 @@ async fn a_timer_that_is_there_is_left_alone_and_anothers_is_refused() {
 
     let error = timer::to_install(&plain(), &scope, &systemctl).await.expect_err("it is another's");
     assert!(error.to_string().contains("runs wnm on /srv/a b; rm -rf \"x\"/colony #1.db"), "{error}");
-    assert_eq!(timer::to_remove(&plain(), &scope, &systemctl).await, []);
+    assert_eq!(timer::to_remove(&plain(), &scope, &systemctl).await.expect("nothing is its own"), []);
 
     let moved = Job { program: "/usr/bin/wnm".into(), ..hostile() };
     assert_eq!(timer::to_install(&moved, &scope, &systemctl).await.expect("the program may move").len(), 4);
-    let steps = timer::to_remove(&hostile(), &scope, &systemctl).await;
+    let steps = timer::to_remove(&hostile(), &scope, &systemctl).await.expect("it is its own");
     timer::carry_out(&steps[1..2], &scope, &SystemRunner).await.expect("the files go");
     assert_eq!(timer::installed(&scope, &systemctl).await, None);
 
@@ -124,6 +124,34 @@ async fn a_timer_that_is_there_is_left_alone_and_anothers_is_refused() {
     cannot use the systemd of this user: `systemctl --user disable --now wnm.timer` failed (exit code 1): Failed to connect to bus: No medium found
     hint: `sudo loginctl enable-linger 1000` keeps a systemd of this user running, without a login
     ");
+}
+
+#[tokio::test]
+async fn a_unit_that_somebody_wrote_by_hand_is_neither_overwritten_nor_deleted() {
+    for name in ["wnm.service", "wnm.timer"] {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let scope = user(home.path());
+        let systemctl = RecordedRunner::new().on_success("systemctl --user", "");
+        let steps = timer::install(&plain(), &scope, Privilege::Own).expect("it can be written");
+        timer::carry_out(&steps[..2], &scope, &SystemRunner).await.expect("the files are written");
+        let unit = home.path().join(".config/systemd/user").join(name);
+        let text = std::fs::read_to_string(&unit).expect("it was just written");
+        std::fs::write(&unit, text.replace("# Written by `wnm schedule install`.", "# mine")).expect("it is mine now");
+        let refused = timer::to_install(&plain(), &scope, &systemctl).await.expect_err("it is not wnm's");
+        let told = refused.to_string().replace(&home.path().display().to_string(), "[HOME]");
+        assert_eq!(
+            told,
+            format!(
+                "[HOME]/.config/systemd/user/{name} was not written by wnm, and is left alone\n\
+                hint: give it another name, or delete it: wnm's own timer needs that one"
+            )
+        );
+        assert!(timer::to_remove(&plain(), &scope, &systemctl).await.is_err(), "it is not wnm's to delete");
+        // A link to nothing, as `systemctl mask` makes it.
+        std::fs::remove_file(&unit).expect("it is there");
+        std::os::unix::fs::symlink("/dev/null", &unit).expect("it is made");
+        assert!(timer::to_install(&plain(), &scope, &systemctl).await.is_err(), "a masked unit stays masked");
+    }
 }
 
 #[test]
@@ -138,6 +166,30 @@ fn the_line_of_a_crontab() {
     wnm cannot be scheduled by cron: "/a\\%b" has a percent sign beside characters that need a backslash
     hint: move it to a path of plain characters
     "#);
+}
+
+#[test]
+fn the_job_is_given_the_variables_of_the_container_engine() {
+    let environment = [("DOCKER_HOST", "tcp://[::1]:2376"), ("DOCKER_CERT_PATH", "/home/al ice/$x 5%")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let job = Job { environment, ..job("/usr/bin/wnm", "/srv/colony.db") };
+    let unit = timer::service_unit(&job, &user("/home/alice".as_ref())).expect("it can be written");
+    let lines: Vec<&str> = unit.lines().filter(|line| line.starts_with('E')).collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    Environment="DOCKER_HOST=tcp://[::1]:2376"
+    Environment="DOCKER_CERT_PATH=/home/al ice/$x 5%%"
+    ExecStart=:/usr/bin/wnm run --quiet --database /srv/colony.db
+    "#);
+    assert_snapshot!(cron::line(&job).expect("it can be written"), @r"* * * * * DOCKER_HOST='tcp://[::1]:2376' DOCKER_CERT_PATH='/home/al ice/$x 5\%' /usr/bin/wnm run --quiet --database /srv/colony.db # wnm /srv/colony.db");
+    let command = as_cron_reads(&cron::line(&job).expect("it can be written"));
+    let command = command.replace("/usr/bin/wnm", "sh -c 'echo \"$DOCKER_HOST $DOCKER_CERT_PATH\"'");
+    let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("sh can be run");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "tcp://[::1]:2376 /home/al ice/$x 5%\n", "{command}");
+    let hostile = Job { environment: vec![("DOCKER_HOST".to_owned(), "a\nb".to_owned())], ..job };
+    assert_snapshot!(cron::line(&hostile).expect_err("it would be two lines"), @"
+    wnm cannot be scheduled by cron: the value of DOCKER_HOST has control characters
+    hint: set DOCKER_HOST to plain characters
+    ");
 }
 
 /// What cron hands to the shell, by the rules of its own source: a backslash goes before a percent sign only, and a bare

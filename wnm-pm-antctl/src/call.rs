@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::FdFlags;
 use wnm_core::command::{Command, CommandError, CommandRunner, Output};
 use wnm_core::process_manager::ManagerError;
 
@@ -28,7 +29,8 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Takes the lock that keeps two calls apart, whoever makes them through wnm. The kernel releases it when the process
-    /// ends, however it ends.
+    /// has ended, however it ended, and so has the antctl that it ran: a wnm that is killed leaves one behind that still
+    /// writes the registry.
     ///
     /// # Errors
     /// When the lock file cannot be made, or others hold it for fifteen minutes.
@@ -40,12 +42,17 @@ impl Caller {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => {
+                    // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
+                    rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| trouble(error.into()))?;
+                    return Ok(file);
+                }
                 Err(TryLockError::Error(error)) => return Err(trouble(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
                     let minutes = PATIENCE.as_secs() / 60;
                     return Err(ManagerError::Failed(format!(
-                        "another wnm kept {} locked for {minutes} minutes\nhint: see what it does: `ps -ef | grep antctl`",
+                        "another wnm, or an antctl that a killed one left, kept {} locked for {minutes} minutes\nhint: see what \
+                         it does: `ps -ef | grep antctl`, and end an antctl that hangs",
                         path.display()
                     )));
                 }
@@ -73,6 +80,9 @@ impl Caller {
         if let Some(directory) = &self.places.runtime_dir {
             command = command.env("XDG_RUNTIME_DIR", directory);
         }
+        // antctl makes its user by a program of root's, which cron does not look for.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        command = command.env("PATH", path);
         let output = self.runner.run(&command).await;
         if let Ok(output) = &output {
             let complaint = parse::complaint(output);
@@ -148,5 +158,59 @@ pub(crate) fn again(error: &ManagerError) -> ManagerError {
             ManagerError::PortInUse { protocol, port: *port, holder: holder.clone() }
         }
         other => ManagerError::Failed(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use wnm_core::command::SystemRunner;
+
+    use super::*;
+
+    const HOLDER: &str = "WNM_TEST_LOCK_HOLDER";
+
+    /// Runs a stand-in for antctl that tells that it began, and lives until it is told to end.
+    fn caller(world: &Path) -> Caller {
+        let base = world.to_owned();
+        let places = Places { system: false, nodes: base.clone(), units: base.clone(), base, runtime_dir: None };
+        Caller { runner: Arc::new(SystemRunner), antctl: world.join("antctl"), debug: false, backtrace: None, places }
+    }
+
+    async fn wait(until: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !until() {
+            assert!(Instant::now() < deadline, "it happens within 30 s");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lock_of_a_killed_wnm_is_held_while_its_antctl_lives() {
+        if let Some(world) = std::env::var_os(HOLDER) {
+            let caller = caller(world.as_ref());
+            let _lock = caller.lock().await.expect("nobody else has it");
+            let _ = caller.run(vec!["add".into()], 60).await;
+            return;
+        }
+        let world = tempfile::tempdir().expect("a temporary directory");
+        let (began, end) = (world.path().join("began"), world.path().join("end"));
+        let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n: >began\nfor _ in $(seq 600); do [ -e end ] && exit; sleep 0.05; done\n";
+        fs::write(world.path().join("antctl"), script).expect("it is written");
+        fs::set_permissions(world.path().join("antctl"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let test = std::env::current_exe().expect("a test knows its own program");
+        let mut holder = std::process::Command::new(test);
+        holder.args(["--exact", "call::tests::the_lock_of_a_killed_wnm_is_held_while_its_antctl_lives"]);
+        let mut holder = holder.env(HOLDER, world.path()).spawn().expect("it can be run");
+        wait(|| began.exists()).await;
+        holder.kill().expect("it lives");
+        holder.wait().expect("it was killed");
+
+        let file = File::open(caller(world.path()).places.lock()).expect("it was made");
+        assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)), "its antctl still writes");
+        fs::write(end, "").expect("it is written");
+        wait(|| file.try_lock().is_ok()).await;
     }
 }

@@ -1,5 +1,6 @@
 //! Creating: antctl's `add`, one call for nodes that follow one another, and the mending of nodes that lack something.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ const ATTEMPTS: usize = 3;
 
 impl Antctl {
     pub(crate) async fn create_locked(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
+        if let Err(error) = self.open_storages() {
+            return to_all(nodes.len(), &error);
+        }
         let sight = match self.look(&[]).await {
             Ok(sight) => sight,
             Err(error) => return to_all(nodes.len(), &error),
@@ -45,14 +49,13 @@ impl Antctl {
         };
         let lacks = !exists(&entry.data_dir_path) || self.missing(entry).is_some();
         if lacks && sight.life(entry).is_none() {
-            check_program(&spec.program)?;
             self.mend(entry, spec).await?;
         }
         Ok(Some(created(entry)))
     }
 
     /// antctl's entry for what is specified: the ports tell, since antctl gives no port to two nodes.
-    fn entry_of<'a>(&self, registry: &'a Registry, spec: &NodeSpec) -> Option<&'a Entry> {
+    pub(crate) fn entry_of<'a>(&self, registry: &'a Registry, spec: &NodeSpec) -> Option<&'a Entry> {
         let storage = self.node_parent(spec);
         registry.present().find(|entry| {
             entry.ports() == spec.ports
@@ -96,11 +99,14 @@ impl Antctl {
     }
 
     async fn add_once(&self, run: &[&NodeSpec]) -> Outcome<Vec<Entry>> {
-        let before = self.caller.registry().await?.nodes.len();
+        let before = self.caller.registry().await?;
         let storage = self.node_parent(run[0]);
         // antctl counts all that it ever added. It would make its next node in a directory that is there, key and all.
-        let next = |index: usize| format!("antnode{}", before + 1 + index);
+        let next = |index: usize| format!("antnode{}", before.nodes.len() + 1 + index);
         let directories: Vec<PathBuf> = (0..run.len()).map(|index| storage.join(next(index))).collect();
+        // A loss of power leaves what no node ever ran in.
+        let unused: Vec<PathBuf> = directories.iter().filter(|path| never_ran(path, run[0])).cloned().collect();
+        self.clear_unfinished(&before, &unused);
         if let Some(path) = directories.iter().find(|path| exists(path)) {
             let reason = "antctl would make its next node in there, with the key of another; move it away".to_owned();
             return Err(ManagerError::NotOurs { path: path.clone(), reason });
@@ -108,7 +114,16 @@ impl Antctl {
         let seconds = if self.downloads() { 900 } else { 60 + 10 * run.len() as u64 };
         let mut said = String::new();
         for _ in 0..ATTEMPTS {
-            let output = self.caller.run(render::add(run, &self.settings), seconds).await?;
+            let output = match self.caller.run(render::add(run, &self.settings), seconds).await {
+                Ok(output) => output,
+                // It was killed in the middle, or could not be run.
+                Err(error) => {
+                    if let Ok(registry) = self.caller.registry().await {
+                        self.clear_unfinished(&registry, &directories);
+                    }
+                    return Err(error.into());
+                }
+            };
             let registry = self.caller.registry().await?;
             let added: Vec<Entry> = run.iter().filter_map(|spec| self.entry_of(&registry, spec)).cloned().collect();
             let services: Vec<String> = added.iter().map(|entry| entry.service_name.clone()).collect();
@@ -130,7 +145,7 @@ impl Antctl {
         )))
     }
 
-    /// Deletes what a failed `add` left: directories that were not there before and that no node has.
+    /// Deletes what a failed `add` left: directories that no node has, and that were not there before or hold no key.
     fn clear_unfinished(&self, registry: &Registry, directories: &[PathBuf]) {
         for directory in directories {
             if !registry.nodes.iter().any(|entry| entry.data_dir_path == *directory)
@@ -144,7 +159,8 @@ impl Antctl {
     }
 
     /// Puts back what a node lacks: directories, its program, its unit file. antctl's `upgrade` writes the last two.
-    async fn mend(&self, entry: &Entry, spec: &NodeSpec) -> Outcome<()> {
+    pub(crate) async fn mend(&self, entry: &Entry, spec: &NodeSpec) -> Outcome<()> {
+        check_program(&spec.program)?;
         for directory in [&entry.data_dir_path, &entry.log_dir_path] {
             make_like_its_parent(directory)?;
         }
@@ -187,6 +203,14 @@ fn created(entry: &Entry) -> Created {
         binary: entry.antnode_path.clone(),
         log_dir: entry.log_dir_path.clone(),
     }
+}
+
+/// Whether a directory is what an `add` that was cut short leaves: nothing but the program, or a part of it, and logs.
+fn never_ran(directory: &Path, spec: &NodeSpec) -> bool {
+    let Ok(files) = fs::read_dir(directory) else { return false };
+    let program = spec.program.file_name().unwrap_or_default();
+    let made_by_add = |name: &OsStr| name == program || name == "antnode" || name == "logs";
+    files.into_iter().all(|file| file.is_ok_and(|file| made_by_add(&file.file_name())))
 }
 
 /// What antctl's refusal of an `add` means.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use wnm_core::command::Command;
 use wnm_core::process_manager::{Finding, Mode, Severity};
 
-use crate::Antctl;
 use crate::parse::Registry;
 use crate::sight::last_failure;
+use crate::{Antctl, access};
 
 /// antctl looks through all processes for each entry, removed ones too.
 const MANY_REMOVED: usize = 100;
@@ -19,13 +19,22 @@ impl Antctl {
         let mut findings = Vec::new();
         findings.extend(self.find_antctl().await);
         findings.extend(self.find_systemd().await);
+        if let Some(closed) = self.closed() {
+            findings.push(finding(
+                "node-storage-closed",
+                Severity::Error,
+                access::refusal(&closed),
+                "no node can reach its files, so none starts",
+                &access::mend(&closed),
+            ));
+        }
         if self.settings.antctl_version.is_some() && self.settings.mode != Mode::Zen {
             findings.push(finding(
                 "antctl-version-unused",
                 Severity::Warning,
                 "antctl_version is set, and nodes are made from antnode_path".to_owned(),
                 "antctl_version has no effect",
-                "unset antctl_version, or use antctl+zen",
+                "`wnm config unset antctl_version`; only antctl+zen has antctl bring the program",
             ));
         }
         // Without antctl there is nothing to read its record with.
@@ -95,7 +104,7 @@ impl Antctl {
                 Severity::Error,
                 "this machine was not booted with systemd".to_owned(),
                 "antctl adds and removes nodes, and none of them starts",
-                "use process_manager setsid+user",
+                "boot with systemd, or begin another record: `wnm init --process_manager setsid+user --database FILE`",
             ));
         }
         if self.places().system {
@@ -137,7 +146,7 @@ impl Antctl {
                     Severity::Error,
                     format!("{missing} of {name} is missing"),
                     "antctl can neither start nor remove it, and its reset fails",
-                    "wnm puts it back before it starts, removes or resets",
+                    "`wnm start` puts it back, and so does a removal or a teardown",
                 ));
             }
             let failed = last_failure(&entry.log_dir_path).filter(|said| said.contains("UPnP"));

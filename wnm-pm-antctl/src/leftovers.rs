@@ -34,16 +34,20 @@ impl Antctl {
             Ok(real) => real,
             Err(error) => return not_ours(error.to_string()),
         };
-        let storages: Vec<PathBuf> = match self.settings.mode {
-            Mode::Zen => vec![self.places().nodes.clone(), "/var/log/antnode".into()],
-            _ => vec![self.settings.node_storage.clone(), self.settings.log_dir.clone()],
-        };
         let inside = |storage: &PathBuf| {
             storage.canonicalize().is_ok_and(|storage| real != storage && real.starts_with(storage))
         };
-        match storages.iter().any(inside) {
+        match self.storages().iter().any(inside) {
             true => Ok(()),
             false => not_ours("it does not lie where nodes are kept".to_owned()),
+        }
+    }
+
+    /// Where nodes and their logs are kept.
+    pub(crate) fn storages(&self) -> [PathBuf; 2] {
+        match self.settings.mode {
+            Mode::Zen => [self.places().nodes.clone(), "/var/log/antnode".into()],
+            _ => [self.settings.node_storage.clone(), self.settings.log_dir.clone()],
         }
     }
 
@@ -52,10 +56,7 @@ impl Antctl {
         self.deletable(&left.root_dir)?;
         self.deletable(&left.log_dir)?;
         let unit = self.places().unit(&left.service);
-        let is_its = fs::read_to_string(&unit)
-            .ok()
-            .and_then(|text| command(&text))
-            .is_some_and(|line| line.root_dir == left.root_dir);
+        let is_its = self.unit_runs(&left.service, &left.root_dir);
         let service = std::slice::from_ref(&left.service);
         if is_its {
             self.systemd.tell(&["stop"], service).await;
@@ -68,13 +69,21 @@ impl Antctl {
         Ok(())
     }
 
+    /// Whether the unit file of this service, as antctl writes it, runs the node in this directory.
+    pub(crate) fn unit_runs(&self, service: &str, root_dir: &Path) -> bool {
+        let text = fs::read_to_string(self.places().unit(service)).ok();
+        text.and_then(|text| command(&text)).is_some_and(|line| line.root_dir == root_dir)
+    }
+
     /// All nodes that have a unit file and no entry, and lie where nodes are kept.
     pub(crate) fn forgotten(&self, registry: &Registry) -> Vec<Leftover> {
         let files = fs::read_dir(&self.places().units).into_iter().flatten().flatten();
         let units = files.filter_map(|file| {
             let name = file.file_name().into_string().ok()?;
             let service = name.strip_suffix(".service")?.to_owned();
-            service.strip_prefix("antnode")?.parse::<u32>().ok()?;
+            // Others fill up with zeros: antnode0001.service is a node of systemd's, of this wnm or of the Python one.
+            let number = service.strip_prefix("antnode")?.parse::<u32>().ok()?;
+            (service == format!("antnode{number}")).then_some(())?;
             let line = command(&fs::read_to_string(file.path()).ok()?)?;
             Some(Leftover { service, ..line })
         });
@@ -86,10 +95,11 @@ impl Antctl {
     }
 }
 
-/// What a unit file of antctl's tells of its node.
+/// What a unit file of antctl's tells of its node; none for one that another wrote: only antctl's nodes have an RPC port.
 fn command(unit: &str) -> Option<Leftover> {
     let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
     let words: Vec<&str> = line.split(' ').collect();
+    words.contains(&"--rpc").then_some(())?;
     let value = |option: &str| {
         let at = words.iter().position(|word| *word == option)?;
         words.get(at + 1).map(PathBuf::from).filter(|path| path.is_absolute())
@@ -109,7 +119,41 @@ fn delete(path: &Path, how: impl Fn(&Path) -> std::io::Result<()>) -> Outcome<()
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use wnm_core::command::SystemRunner;
+
     use super::*;
+    use crate::AntctlSettings;
+    use crate::places::Places;
+    use crate::render::tests::settings;
+
+    /// A unit file of a node in `storage`.
+    fn unit(storage: &Path, name: &str, options: &str) -> String {
+        let root_dir = storage.join(name).display().to_string();
+        format!(
+            "[Service]\nExecStart={root_dir}/antnode {options}--root-dir {root_dir} --log-output-dest {root_dir}/logs\n"
+        )
+    }
+
+    #[test]
+    fn nodes_of_other_managers_are_not_taken_for_forgotten_ones() {
+        let world = tempfile::tempdir().expect("a temporary directory");
+        let (storage, units) = (world.path().join("nodes"), world.path().join("units"));
+        fs::create_dir(&units).expect("it is made");
+        let rpc = "--rpc 127.0.0.1:39533 ";
+        for (name, options) in [("antnode7", rpc), ("antnode0001", ""), ("antnode1000", ""), ("antnode0002", rpc)] {
+            fs::create_dir_all(storage.join(name)).expect("it is made");
+            fs::write(units.join(format!("{name}.service")), unit(&storage, name, options)).expect("it is written");
+        }
+        let places =
+            Places { system: true, base: world.path().into(), nodes: storage.clone(), units, runtime_dir: None };
+        let settings = AntctlSettings { node_storage: storage, ..settings(Mode::Sudo) };
+        let manager = Antctl::at(settings, Arc::new(SystemRunner), places);
+        let forgotten = manager.forgotten(&Registry::default());
+        let names: Vec<&str> = forgotten.iter().map(|left| left.service.as_str()).collect();
+        assert_eq!(names, ["antnode7"], "only antctl's own node is antctl's to clear");
+    }
 
     #[test]
     fn a_unit_file_tells_where_its_node_lies() {

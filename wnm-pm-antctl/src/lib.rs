@@ -4,6 +4,7 @@
 //! antctl chooses a node's name and directory (`antnode7`) when it adds the node; they come back in
 //! [`Created`]. It works in the machine's name for root and in the user's for everybody else, whatever the mode is called.
 
+mod access;
 mod call;
 mod check;
 mod create;
@@ -77,7 +78,8 @@ impl Antctl {
             return Err(ManagerError::Unavailable {
                 manager: kind.to_string(),
                 reason: "antctl manages the machine's nodes for root only".to_owned(),
-                hint: "run wnm as root (`sudo wnm`), or set process_manager to antctl+user".to_owned(),
+                hint: "run wnm as root (`sudo wnm`), or begin a record of your own with process_manager antctl+user"
+                    .to_owned(),
             });
         }
         Ok(Self::at(settings, runner, places))

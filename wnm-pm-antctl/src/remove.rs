@@ -15,6 +15,7 @@ impl Antctl {
             Ok(sight) => sight,
             Err(error) => return to_all(nodes.len(), &error),
         };
+        let nodes: Vec<NodeRef> = nodes.iter().map(|node| self.as_antctl_knows_it(&sight, node)).collect();
         let ready: Vec<Outcome<()>> = nodes.iter().map(|node| self.removable(&sight, node)).collect();
         let wanted = nodes.iter().zip(&ready).filter(|(_, ready)| ready.is_ok());
         let entries: Vec<_> = wanted.filter_map(|(node, _)| sight.entry(node)).collect();
@@ -25,7 +26,7 @@ impl Antctl {
         let complaint = self.remove_services(&services).await;
         let after = match services.is_empty() {
             true => Ok(sight),
-            false => self.look(nodes).await,
+            false => self.look(&nodes).await,
         };
         let mut outcomes = Vec::with_capacity(nodes.len());
         for (node, ready) in nodes.iter().zip(ready) {
@@ -85,5 +86,16 @@ impl Antctl {
             return self.clear(&Leftover { service: node.service.clone(), root_dir, log_dir }).await;
         }
         Ok(())
+    }
+
+    /// A node under the name and in the directories that antctl chose, also where wnm was killed before it wrote them down.
+    fn as_antctl_knows_it(&self, sight: &Sight, node: &NodeRef) -> NodeRef {
+        let mut node = node.clone();
+        if let Some(entry) = self.half_recorded(sight, &node) {
+            node.service.clone_from(&entry.service_name);
+            node.spec.root_dir.clone_from(&entry.data_dir_path);
+            node.spec.log_dir.clone_from(&entry.log_dir_path);
+        }
+        node
     }
 }

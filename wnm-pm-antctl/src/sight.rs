@@ -24,6 +24,11 @@ impl Sight {
         self.registry.find(&node.service, &node.spec.root_dir)
     }
 
+    /// Whether systemd keeps a service alive, or will by itself.
+    pub(crate) fn is_up(&self, service: &str) -> bool {
+        self.units.get(service).is_some_and(Unit::is_up)
+    }
+
     /// Whether a node's process lives, and which one it is where that can be told.
     pub(crate) fn life(&self, entry: &Entry) -> Option<Option<ProcessId>> {
         let main_pid = self.units.get(&entry.service_name).map(|unit| unit.main_pid).filter(|pid| *pid > 0);
@@ -48,6 +53,14 @@ impl Antctl {
         Ok(Sight { registry, units })
     }
 
+    /// antctl's entry of a node that wnm had it add, and was killed before it could write down the name: the record still
+    /// holds what stood there before.
+    pub(crate) fn half_recorded<'a>(&self, sight: &'a Sight, node: &NodeRef) -> Option<&'a Entry> {
+        let is_recorded = node.service != node.spec.name || exists(&node.spec.root_dir) || sight.entry(node).is_some();
+        let entry = self.entry_of(&sight.registry, &node.spec).filter(|_| !is_recorded)?;
+        (entry.status == Standing::Added).then_some(entry)
+    }
+
     /// What becomes of a recorded node's process.
     pub(crate) fn state_of(&self, sight: &Sight, node: &NodeRef) -> ProcessState {
         match sight.entry(node) {
@@ -55,7 +68,13 @@ impl Antctl {
             None if exists(&node.spec.root_dir) => {
                 ProcessState::Incomplete { missing: format!("antctl's entry for {}", node.service) }
             }
-            None => ProcessState::Absent,
+            None => match self.half_recorded(sight, node) {
+                // It has neither key nor past: it goes, and another one comes.
+                Some(entry) => ProcessState::Incomplete {
+                    missing: format!("the name that antctl gave it, {},", entry.service_name),
+                },
+                None => ProcessState::Absent,
+            },
         }
     }
 

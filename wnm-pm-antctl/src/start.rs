@@ -1,14 +1,16 @@
 //! Starting: antctl's `start --interval`, which takes three seconds a node, one after another.
 
 use std::fs;
+use std::path::Path;
 
+use wnm_core::guard::check_program;
 use wnm_core::node::NodeRef;
 use wnm_core::port_use;
 use wnm_core::process_manager::{ManagerError, Outcome, Started};
 
 use crate::call::{again, named, to_all};
 use crate::parse::Entry;
-use crate::sight::{Sight, last_failure};
+use crate::sight::{Sight, exists, last_failure};
 use crate::{Antctl, parse};
 
 /// What antctl may take for one node: 3 s until it looks, 5 s in which a dying node's RPC port is tried, and the node
@@ -25,7 +27,10 @@ impl Antctl {
             Ok(sight) => sight,
             Err(error) => return to_all(nodes.len(), &error),
         };
-        let ready: Vec<Outcome<Option<Started>>> = nodes.iter().map(|node| self.ready(&sight, node)).collect();
+        let mut ready: Vec<Outcome<Option<Started>>> = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            ready.push(self.ready(&sight, node).await);
+        }
         let wanted = nodes.iter().zip(&ready).filter(|(_, ready)| matches!(ready, Ok(None)));
         let services: Vec<String> = wanted.map(|(node, _)| node.service.clone()).collect();
         let complaint = self.start_services(&services, &sight).await;
@@ -45,17 +50,23 @@ impl Antctl {
         outcomes
     }
 
-    /// Whether a node runs already (some), can be started (none), or cannot.
-    fn ready(&self, sight: &Sight, node: &NodeRef) -> Outcome<Option<Started>> {
+    /// Whether a node runs already (some), can be started (none), or cannot. What it lacks is put back, but for its
+    /// directory: without that it would begin anew as another node.
+    async fn ready(&self, sight: &Sight, node: &NodeRef) -> Outcome<Option<Started>> {
         let entry = sight.entry(node).ok_or_else(|| unknown(node))?;
         if let Some(process) = sight.life(entry) {
             return Ok(Some(Started { process }));
         }
-        if let Some(missing) = self.missing(entry) {
+        if !exists(&entry.data_dir_path) {
+            let directory = entry.data_dir_path.display();
             return Err(ManagerError::Failed(format!(
-                "{} cannot be started: {missing} is missing\nhint: wnm puts it back before its next try",
+                "{} cannot be started: its directory {directory} is gone\nhint: `wnm remove` clears what is left of it",
                 node.service
             )));
+        }
+        if let Some(missing) = self.missing(entry) {
+            check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
+            self.mend(entry, &node.spec).await?;
         }
         port_use::check_free(node.spec.ports, node.spec.flavour)?;
         Ok(None)
@@ -139,6 +150,16 @@ fn advised(said: String, no_upnp: bool) -> String {
         true => format!("{said} (set no_upnp and forward the port by hand)"),
         false => said,
     }
+}
+
+/// What a node lacks cannot be put back without the program that it was copied from.
+fn lost(missing: &str, program: &Path, error: &ManagerError) -> ManagerError {
+    let text = error.to_string();
+    let reason = text.split("\nhint: ").next().unwrap_or_default();
+    ManagerError::Failed(format!(
+        "{missing} is missing and cannot be put back: {reason}\nhint: put a node program at {}, or `wnm remove` the node",
+        program.display()
+    ))
 }
 
 /// antctl has no such node, or has another one of that name.

@@ -5,6 +5,7 @@ use wnm_core::process_manager::{ManagerError, Outcome};
 
 use crate::call::{again, named, to_all};
 use crate::sight::Sight;
+use crate::systemd::Unit;
 use crate::{Antctl, parse};
 
 /// systemd gives a node 90 s to end before it kills it.
@@ -23,19 +24,39 @@ impl Antctl {
         let enabled: Vec<String> = known.map(|entry| entry.service_name.clone()).collect();
         // A stopped node stays stopped when the machine restarts; starting enables it again.
         self.systemd.tell(&["disable"], &enabled).await;
+        let lost = self.stop_lost(&sight, nodes).await;
         let complaint = self.stop_services(&services).await;
-        let after = match services.is_empty() {
+        let after = match services.is_empty() && lost.is_empty() {
             true => Ok(sight),
             false => self.look(nodes).await,
         };
         let stopped = nodes.iter().map(|node| match &after {
             Err(error) => Err(again(error)),
-            Ok(after) => match after.entry(node).and_then(|entry| after.life(entry)) {
-                None => Ok(()),
-                Some(_) => Err(ManagerError::Failed(format!("{} still runs: {complaint}", node.service))),
-            },
+            Ok(after) => {
+                let lives = match after.entry(node) {
+                    Some(entry) => after.life(entry).is_some(),
+                    None => lost.contains(&node.service) && after.is_up(&node.service),
+                };
+                match lives {
+                    false => Ok(()),
+                    true => Err(ManagerError::Failed(format!("{} still runs: {complaint}", node.service))),
+                }
+            }
         });
         stopped.collect()
+    }
+
+    /// Stops nodes that antctl lost while systemd runs them: antctl cannot. Answers their services.
+    async fn stop_lost(&self, sight: &Sight, nodes: &[NodeRef]) -> Vec<String> {
+        let lost = nodes.iter().filter(|node| {
+            sight.entry(node).is_none()
+                && sight.is_up(&node.service)
+                && self.unit_runs(&node.service, &node.spec.root_dir)
+        });
+        let lost: Vec<String> = lost.map(|node| node.service.clone()).collect();
+        self.systemd.tell(&["stop"], &lost).await;
+        self.systemd.tell(&["disable"], &lost).await;
+        lost
     }
 
     /// Stops services; answers antctl's last complaint.
@@ -50,11 +71,7 @@ impl Antctl {
         };
         // antctl leaves alone what it does not see alive: a node between two starts, or all behind one that hangs.
         let units = self.systemd.show(services).await.unwrap_or_default();
-        let up = |service: &&String| {
-            units
-                .get(*service)
-                .is_some_and(|unit| matches!(unit.active.as_str(), "active" | "activating" | "deactivating"))
-        };
+        let up = |service: &&String| units.get(*service).is_some_and(Unit::is_up);
         let left: Vec<String> = services.iter().filter(up).cloned().collect();
         self.systemd.tell(&["stop"], &left).await;
         complaint
@@ -63,10 +80,6 @@ impl Antctl {
 
 /// Whether nothing of a service lives and nothing will by itself.
 fn rests(sight: &Sight, service: &str) -> bool {
-    let up = sight
-        .units
-        .get(service)
-        .is_some_and(|unit| matches!(unit.active.as_str(), "active" | "activating" | "deactivating"));
     let lives = sight.registry.present().any(|entry| entry.service_name == service && sight.life(entry).is_some());
-    !up && !lives
+    !sight.is_up(service) && !lives
 }

@@ -36,6 +36,11 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
+    /// Whether it lives, or will by itself.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "deactivating")
+    }
+
     /// How its process ended, when it did so by itself.
     pub(crate) fn end(&self) -> Option<String> {
         match self.result.as_str() {

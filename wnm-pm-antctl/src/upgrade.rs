@@ -24,15 +24,20 @@ impl Antctl {
             Ok(sight) => sight,
             Err(error) => return to_all(nodes.len(), &error),
         };
+        // A node whose program cannot be kept runs on: nothing could be put back if the new one did not live.
+        let entries = nodes.iter().map(|node| {
+            let entry = sight.entry(node).cloned().ok_or_else(|| unknown(node))?;
+            self.keep_previous(&entry).map(|()| entry)
+        });
+        let entries: Vec<Outcome<Entry>> = entries.collect();
+        let willing = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_ok());
+        let willing: Vec<NodeRef> = willing.map(|(node, _)| node.clone()).collect();
+        let mut stopped = self.stop_locked(&willing).await.into_iter();
         let mut kept: Vec<Outcome<()>> = Vec::with_capacity(nodes.len());
         let mut ready = Vec::new();
-        for (node, stopped) in nodes.iter().zip(self.stop_locked(nodes).await) {
-            let entry = stopped.and_then(|()| sight.entry(node).cloned().ok_or_else(|| unknown(node)));
-            kept.push(entry.and_then(|entry| {
-                self.keep_previous(&entry)?;
-                ready.push((node.clone(), entry));
-                Ok(())
-            }));
+        for (node, entry) in nodes.iter().zip(entries) {
+            let entry = entry.and_then(|entry| stopped.next().unwrap_or_else(unanswered).map(|()| entry));
+            kept.push(entry.map(|entry| ready.push((node.clone(), entry))));
         }
         let mut upgraded = self.upgrade_ready(&ready, &to.path).await.into_iter();
         let outcomes = kept.into_iter().map(|kept| {
@@ -40,7 +45,7 @@ impl Antctl {
             upgraded.next().unwrap_or_else(unanswered)
         });
         let outcomes = outcomes.collect();
-        for (_, entry) in &ready {
+        for entry in willing.iter().filter_map(|node| sight.entry(node)) {
             let _ = fs::remove_file(self.places().previous(&entry.service_name));
         }
         outcomes

@@ -15,14 +15,14 @@ impl Launchd {
                 Severity::Error,
                 error.to_string(),
                 "no node can be started",
-                "launchd is part of macOS; elsewhere use another process_manager (setsid+user, systemd+user)",
+                "launchd is part of macOS; elsewhere begin another record: `wnm init --process_manager setsid+user --database FILE`",
             )],
             Ok(false) if self.mode == Mode::User => vec![finding(
                 "no-gui-session",
                 Severity::Error,
                 format!("launchd has no domain {}: this user is not logged in at the screen", self.domain.target),
                 "agents run only while their user is logged in",
-                "log in, or use process_manager launchd+sudo",
+                "log in at the screen; only nodes of launchd+sudo, a record of its own, run without",
             )],
             _ => self.find_in_plists(),
         }
@@ -51,7 +51,7 @@ impl Launchd {
                         Severity::Error,
                         format!("{} cannot be read: {error}", path.display()),
                         "launchd cannot load it",
-                        "wnm writes it anew before it starts the node",
+                        "`wnm start` writes it anew",
                     ));
                 }
             };

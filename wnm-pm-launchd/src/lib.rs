@@ -55,7 +55,7 @@ impl Domain {
                 true => Ok(Self { target: "system".to_owned(), plists: "/Library/LaunchDaemons".into() }),
                 false => Err(unavailable(
                     "only root changes the machine's jobs",
-                    "run wnm as root (`sudo wnm`), or set process_manager to launchd+user",
+                    "run wnm as root (`sudo wnm`), or begin a record of your own with process_manager launchd+user",
                 )),
             };
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use wnm_core::guard::check_program;
-use wnm_core::node::NodeRef;
+use wnm_core::node::{NodeRef, NodeSpec};
 use wnm_core::port_use;
 use wnm_core::process::identity;
 use wnm_core::process_manager::{ManagerError, Outcome, Started};
@@ -76,18 +76,39 @@ impl Launchd {
             Some(_) => return Ok(Need::Kickstart),
             None => {}
         }
-        check_program(&node.spec.binary)?;
         let plist = self.plist(&node.service);
-        if !exists(&plist) {
-            return Err(ManagerError::Failed(format!(
-                "{} cannot be started: {} is missing\nhint: wnm puts it back before its next try",
-                node.spec.name,
-                plist.display()
-            )));
+        // launchd can load nothing from a damaged one either.
+        if check_program(&node.spec.binary).is_err() || plist::Value::from_file(&plist).is_err() {
+            self.put_back(node, &plist)?;
         }
         port_use::check_free(node.spec.ports, node.spec.flavour)?;
         self.launchctl.enable(&node.service).await?;
         Ok(Need::Load(plist))
+    }
+
+    /// Puts back what a node lacks, but for its directory: without that it would begin anew as another node.
+    fn put_back(&self, node: &NodeRef, plist: &Path) -> Outcome<()> {
+        let NodeSpec { name, root_dir, binary, program, .. } = &node.spec;
+        let cannot = |why: String| Err(ManagerError::Failed(format!("{name} cannot be started: {why}")));
+        if !exists(root_dir) {
+            return cannot(format!(
+                "its directory {} is gone\nhint: `wnm remove {name}` clears what is left of it",
+                root_dir.display()
+            ));
+        }
+        if check_program(binary).is_err() && check_program(program).is_err() {
+            let (binary, program) = (binary.display(), program.display());
+            return cannot(format!(
+                "{binary} is gone or no program, and so is {program}, of which it is a copy\n\
+                hint: put a node program there, or `wnm remove {name}`"
+            ));
+        }
+        self.create_one(&node.spec)?;
+        match exists(plist) {
+            true => Ok(()),
+            // Somebody named the job otherwise.
+            false => cannot(format!("{} is gone\nhint: `wnm remove {name}`", plist.display())),
+        }
     }
 
     async fn load(&self, label: &str, plist: &Path) -> Outcome<()> {

@@ -31,7 +31,7 @@ impl Systemd {
     }
 
     /// A node that has its program keeps it: another one comes with an upgrade.
-    async fn copy_programs(&self, batch: &mut Batch<'_>, owner: files::Owner) {
+    pub(crate) async fn copy_programs(&self, batch: &mut Batch<'_>, owner: files::Owner) {
         let mut without = batch.part(|item| check_program(&item.spec.binary).is_err());
         files::stage_programs(&self.systemctl, &mut without, owner, |spec| spec.program.clone()).await;
         files::place_programs(&self.systemctl, &mut without, "new").await;

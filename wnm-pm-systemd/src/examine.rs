@@ -93,8 +93,8 @@ async fn of_units(manager: &Systemd) -> Vec<Finding> {
     };
     [
         unlisted(&which(|unit| unit.is_up() && unit.file_state != "enabled")),
-        masked(&which(|unit| unit.load == "masked")),
-        failed(&units),
+        masked(&which(|unit| unit.load == "masked"), &manager.systemctl.typed("systemctl")),
+        failed(&units, &manager.systemctl.typed("journalctl")),
     ]
     .into_iter()
     .flatten()
@@ -112,18 +112,18 @@ fn unlisted(names: &[&str]) -> Option<Finding> {
     })
 }
 
-fn masked(names: &[&str]) -> Option<Finding> {
+fn masked(names: &[&str], systemctl: &str) -> Option<Finding> {
     let first = names.first()?;
     Some(Finding {
         code: "units-masked".to_owned(),
         severity: Severity::Warning,
         what: format!("{} units of nodes are masked: {}", names.len(), names.join(", ")),
         consequence: "wnm cannot start these nodes".to_owned(),
-        mend: format!("systemctl unmask {first}"),
+        mend: format!("{systemctl} unmask {first}"),
     })
 }
 
-fn failed(units: &[(&str, &Unit)]) -> Option<Finding> {
+fn failed(units: &[(&str, &Unit)], journalctl: &str) -> Option<Finding> {
     let names: Vec<String> = units
         .iter()
         .filter(|(_, unit)| unit.active == "failed")
@@ -135,7 +135,7 @@ fn failed(units: &[(&str, &Unit)]) -> Option<Finding> {
         severity: Severity::Warning,
         what: format!("{} nodes failed and are not started again by systemd: {}", names.len(), names.join(", ")),
         consequence: "they stand still until wnm starts them".to_owned(),
-        mend: format!("look for the reason: journalctl -u {first}"),
+        mend: format!("look for the reason: {journalctl} --unit {first}"),
     })
 }
 
@@ -164,12 +164,31 @@ mod tests {
     }
 
     #[test]
+    fn whoever_follows_the_advice_asks_the_systemd_that_is_meant() {
+        let mut unit = Unit::default();
+        unit.active = "failed".to_owned();
+        let mends = |kind: &str| {
+            let kind = kind.parse().expect("it is one");
+            let manager = Systemd::new(kind, "/srv/nodes", std::sync::Arc::new(wnm_core::command::SystemRunner));
+            let masked = masked(&["antnode0001.service"], &manager.systemctl.typed("systemctl")).expect("it is masked");
+            let failed = failed(&[("antnode0001.service", &unit)], &manager.systemctl.typed("journalctl"));
+            format!("{}\n{}", masked.mend, failed.expect("it failed").mend)
+        };
+        insta::assert_snapshot!(mends("systemd+user"), @r"
+        systemctl --user unmask antnode0001.service
+        look for the reason: journalctl --user --unit antnode0001.service
+        ");
+        let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
+        assert!(mends("systemd+sudo").starts_with(&format!("{sudo}systemctl unmask antnode0001.service")));
+    }
+
+    #[test]
     fn units_of_the_python_wnm_are_named() {
         let finding = unlisted(&["antnode0001.service", "antnode0002.service"]).expect("they are not enabled");
         insta::assert_snapshot!(finding.what, @"2 running nodes are not enabled in systemd: antnode0001.service, antnode0002.service");
         insta::assert_snapshot!(finding.mend, @"`wnm restart antnode0001` writes the unit anew and enables it; so for each");
         assert_eq!(unlisted(&[]), None);
-        assert_eq!(masked(&[]), None);
-        assert_eq!(failed(&[("antnode0001.service", &Unit::default())]), None);
+        assert_eq!(masked(&[], "systemctl"), None);
+        assert_eq!(failed(&[("antnode0001.service", &Unit::default())], "journalctl"), None);
     }
 }

@@ -8,6 +8,10 @@ pub(crate) const SLICE: &str = "wnm.slice";
 /// The user that nodes of the machine's own systemd run as.
 pub(crate) const NODE_USER: &str = "ant";
 
+/// What to do where there is no systemd that can be used: the process manager of a record stays what it is.
+pub(crate) const WITHOUT_SYSTEMD: &str = "boot with a systemd that can be used, or begin another record: `wnm init \
+    --process_manager setsid+user --database FILE`";
+
 /// The machine's own systemd, or a user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -66,7 +70,7 @@ impl Places {
     pub(crate) fn obstacle(&self) -> Option<(String, String)> {
         if !Path::new("/run/systemd/system").is_dir() {
             let reason = "this machine was not booted with systemd".to_owned();
-            return Some((reason, "use setsid+user, which needs no systemd".to_owned()));
+            return Some((reason, WITHOUT_SYSTEMD.to_owned()));
         }
         let runtime_dir = self.runtime_dir.as_ref()?;
         if !self.units.is_absolute() {

@@ -29,8 +29,9 @@ impl Systemd {
     pub(crate) async fn start_batch(&self, batch: &mut Batch<'_>) -> HashMap<String, Option<ProcessId>> {
         let known = self.show(batch).await;
         let mut young = batch.part(|item| !known[&item.unit].runs());
-        young.check(is_whole);
+        young.check(can_be_whole);
         young.check(|item| port_use::check_free(item.spec.ports, item.spec.flavour));
+        self.put_programs_back(&mut young).await;
         self.make_missing_directories(&mut young).await;
         units::settle(self, &mut young, &known).await;
         let processes = self.give_birth(&mut young).await;
@@ -48,6 +49,18 @@ impl Systemd {
         }
         if let Some(owner) = without.all(files::owner(&self.systemctl).await) {
             files::make_directories(&self.systemctl, &mut without, owner).await;
+        }
+        young.take_failures(without);
+    }
+
+    /// A program that somebody deleted is copied again.
+    async fn put_programs_back(&self, young: &mut Batch<'_>) {
+        let mut without = young.part(|item| check_program(&item.spec.binary).is_err());
+        if without.units().is_empty() {
+            return;
+        }
+        if let Some(owner) = without.all(files::owner(&self.systemctl).await) {
+            self.copy_programs(&mut without, owner).await;
         }
         young.take_failures(without);
     }
@@ -136,15 +149,25 @@ pub(crate) fn names(units: &[String]) -> Vec<&str> {
     units.iter().map(String::as_str).collect()
 }
 
-/// Refuses a node that lacks what `create` makes, but for its unit, which is made again.
-fn is_whole(item: &Item<'_>) -> Result<(), ManagerError> {
+/// Refuses a node that lacks what cannot be made again: its directory, with its key in it, or a program of which there is no
+/// other copy.
+fn can_be_whole(item: &Item<'_>) -> Result<(), ManagerError> {
     if let Err(source) = item.spec.root_dir.symlink_metadata()
         && source.kind() == ErrorKind::NotFound
     {
         let path = item.spec.root_dir.clone();
         return Err(ManagerError::Io { doing: "start a node without its directory", path, source });
     }
-    check_program(&item.spec.binary)
+    let (binary, program) = (&item.spec.binary, &item.spec.program);
+    let Err(broken) = check_program(binary) else { return Ok(()) };
+    check_program(program).map_err(|_| {
+        let text = broken.to_string();
+        let what = text.split("\nhint: ").next().unwrap_or_default();
+        ManagerError::Failed(format!(
+            "{what}\nhint: it is a copy of {}, which is gone or no program: put a node program there, or `wnm remove` the node",
+            program.display()
+        ))
+    })
 }
 
 /// Why a node does not live.

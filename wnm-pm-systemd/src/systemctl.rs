@@ -9,7 +9,7 @@ use wnm_core::privilege::{self, Privilege, SUDO_HINT};
 use wnm_core::process_manager::{ManagerError, ManagerKind};
 
 use crate::parse::{self, Unit};
-use crate::paths::{Places, Scope};
+use crate::paths::{Places, Scope, WITHOUT_SYSTEMD};
 
 /// Longer than systemd takes to stop a batch of nodes that do not want to.
 const TIMEOUT: Duration = Duration::from_mins(3);
@@ -86,7 +86,16 @@ impl Systemctl {
             return Ok(version);
         }
         let reason = format!("its version is {version}, and units of nodes need {OLDEST_VERSION}");
-        Err(self.unavailable(reason, "use setsid+user, which needs no systemd".to_owned()))
+        Err(self.unavailable(reason, WITHOUT_SYSTEMD.to_owned()))
+    }
+
+    /// How a person calls a program of systemd's for these units: `systemctl --user`, `sudo systemctl`.
+    pub(crate) fn typed(&self, program: &str) -> String {
+        match (self.places.scope, self.privilege) {
+            (Scope::User, _) => format!("{program} --user"),
+            (Scope::System, Privilege::Own) => program.to_owned(),
+            (Scope::System, Privilege::Sudo) => format!("sudo {program}"),
+        }
     }
 
     /// Has it read changed unit files.

@@ -45,8 +45,8 @@ fn refuse_link(manager: &Systemd, item: &Item<'_>) -> Result<(), ManagerError> {
     let path = manager.systemctl.places.unit(&item.unit);
     let Ok(target) = fs::read_link(&path) else { return Ok(()) };
     let reason = if target.as_os_str() == "/dev/null" {
-        let unmask = if manager.scope() == crate::Scope::User { "systemctl --user unmask" } else { "systemctl unmask" };
-        format!("it is masked, so that nobody starts it\nhint: `{unmask} {}` allows it again", item.unit)
+        let systemctl = manager.systemctl.typed("systemctl");
+        format!("it is masked, so that nobody starts it\nhint: `{systemctl} unmask {}` allows it again", item.unit)
     } else {
         format!("it is a link to {}, which wnm did not make", target.display())
     };

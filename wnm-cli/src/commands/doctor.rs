@@ -22,15 +22,18 @@ pub(crate) async fn doctor(output: Output, given: &Given) -> Result<Exit, Failur
     Ok(if answer.findings.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// Without its record, and the settings in it, nothing else of a machine can be judged.
+/// Without its record, and the settings in it, nothing else of a machine can be judged; without its process manager
+/// nothing can be done about it.
 fn unreadable(failure: Failure) -> Result<Finding, Failure> {
-    if failure.exit() != Exit::Record {
-        return Err(failure);
-    }
+    let (code, usual_mend) = match failure.exit() {
+        Exit::Record => ("record-unreadable", "restore it from a backup"),
+        Exit::Manager => ("manager-unavailable", "put right what it says, and run `wnm doctor` again"),
+        _ => return Err(failure),
+    };
     let text = failure.to_string();
-    let (what, mend) = text.split_once("\nhint: ").unwrap_or((&text, "restore it from a backup"));
+    let (what, mend) = text.split_once("\nhint: ").unwrap_or((&text, usual_mend));
     Ok(Finding {
-        code: "record-unreadable".to_owned(),
+        code: code.to_owned(),
         severity: Severity::Error,
         what: what.to_owned(),
         consequence: "wnm can do nothing, and nothing else can be looked at".to_owned(),
@@ -51,4 +54,25 @@ fn text(findings: &[Finding]) -> String {
         format!("{word} {code}: {what}\n  consequence: {consequence}\n  mend: {mend}\n")
     };
     findings.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wnm_core::process_manager::ManagerError;
+
+    use super::*;
+
+    #[test]
+    fn a_manager_that_cannot_be_begun_is_a_finding() {
+        let failure = Failure::Manager(ManagerError::Unavailable {
+            manager: "antctl+sudo".to_owned(),
+            reason: "antctl manages the machine's nodes for root only".to_owned(),
+            hint: "run wnm as root".to_owned(),
+        });
+        let finding = unreadable(failure).unwrap_or_else(|failure| panic!("{failure} is a finding"));
+        assert_eq!(finding.code, "manager-unavailable");
+        assert_eq!(finding.what, "antctl+sudo cannot be used here: antctl manages the machine's nodes for root only");
+        assert_eq!(finding.mend, "run wnm as root");
+        assert!(unreadable(Failure::Usage("no such flag".to_owned())).is_err(), "that is no matter of the machine");
+    }
 }

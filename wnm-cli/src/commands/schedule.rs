@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use wnm_core::command::{Command, CommandError, CommandRunner};
-use wnm_core::process_manager::Mode;
+use wnm_core::process_manager::{Mode, Supervisor};
 use wnm_core::schedule::timer::{Installed, Scope};
 use wnm_core::schedule::{Job, ScheduleError, cron, timer};
 
@@ -105,6 +105,20 @@ fn state_text(answer: &Answer) -> String {
     }
 }
 
+/// The variables that name the container engine, as far as they are set: without them the job would look for its containers
+/// in another engine than this shell does.
+fn engine(session: &Session) -> Result<Vec<(String, String)>, Failure> {
+    if session.machine.config.process_manager.supervisor != Supervisor::S6overlay {
+        return Ok(Vec::new());
+    }
+    let set = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"].into_iter().filter_map(|name| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        let text = value.into_string().map(|value| (name.to_owned(), value));
+        Some(text.map_err(|_| Failure::Usage(format!("{name} is no UTF-8 text, and no schedule can carry it"))))
+    });
+    set.collect()
+}
+
 /// Where the schedule of this record belongs.
 struct Place {
     job: Job,
@@ -121,6 +135,7 @@ impl Place {
             .map_err(|error| Failure::Other(format!("cannot tell where this program lies: {error}")))?;
         let database = absolute(session.machine.store.path())?;
         let config = common.config.as_deref().map(absolute).transpose()?;
+        let environment = engine(session)?;
         let scope = given.facts.systemd_runs.then(|| {
             let for_the_machine = session.machine.config.process_manager.mode == Mode::Sudo || given.facts.euid == 0;
             if for_the_machine {
@@ -130,7 +145,7 @@ impl Place {
                 Scope::User { home: PathBuf::from(&given.facts.home), uid: given.facts.euid }
             }
         });
-        Ok(Self { job: Job { program, database, config }, scope })
+        Ok(Self { job: Job { program, database, config, environment }, scope })
     }
 
     async fn to_install(&self, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
@@ -146,7 +161,7 @@ impl Place {
 
     async fn to_remove(&self, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
         match &self.scope {
-            Some(scope) => Ok(timer::to_remove(&self.job, scope, runner).await),
+            Some(scope) => timer::to_remove(&self.job, scope, runner).await,
             None => {
                 let crontab = self.crontab_if_any(runner).await?;
                 let wanted = cron::without(&crontab, &self.job);

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use wnm_core::testing::{on_machine_that_restarts, test_node};
+use wnm_core::testing::{on_machine, on_machine_that_restarts, skip, test_node, tool};
 
 /// Settings under which nothing has to be waited for and nothing presses.
 const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \
@@ -36,7 +36,13 @@ fn run(program: &str, words: &str) {
 
 /// Status and version of each recorded node.
 fn nodes() -> Vec<(String, String)> {
-    let status: serde_json::Value = serde_json::from_str(&wnm("status --json")).expect("it is JSON");
+    nodes_in("")
+}
+
+/// Those of a record that is named by a flag.
+fn nodes_in(record: &str) -> Vec<(String, String)> {
+    let status = wnm(&format!("status --json {record}"));
+    let status: serde_json::Value = serde_json::from_str(&status).expect("it is JSON");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let nodes = status["nodes"].as_array().expect("nodes are a list");
     nodes.iter().map(|node| (text(&node["status"]), text(&node["version"]))).collect()
@@ -44,12 +50,17 @@ fn nodes() -> Vec<(String, String)> {
 
 /// Cycles until all is as it should be.
 fn cycle_until(wanted: [(&str, &str); 3]) {
+    cycle_in("", &wanted);
+}
+
+fn cycle_in(record: &str, wanted: &[(&str, &str)]) {
     let deadline = Instant::now() + Duration::from_mins(2);
-    let wanted = wanted.map(|(status, version)| (status.to_owned(), version.to_owned()));
+    let owned = |(status, version): &(&str, &str)| (status.to_string(), version.to_string());
+    let wanted: Vec<(String, String)> = wanted.iter().map(owned).collect();
     let mut told = String::new();
-    while nodes() != wanted {
-        assert!(Instant::now() < deadline, "{:?} after {told}", nodes());
-        told = wnm("run");
+    while nodes_in(record) != wanted {
+        assert!(Instant::now() < deadline, "{:?} after {told}", nodes_in(record));
+        told = wnm(&format!("run {record}"));
     }
 }
 
@@ -110,4 +121,48 @@ fn a_user_without_rights_keeps_units_of_their_own() {
         async || before_restart("systemd+user"),
         async || after_restart(),
     );
+}
+
+#[test]
+fn root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone() {
+    let test = "systemd::root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone";
+    on_machine("root", test, async || {
+        let Some(antctl) = tool("antctl") else { return skip(test, "there is no antctl: set WNM_ANTCTL") };
+        let antctl = antctl.display().to_string();
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        let init = INIT.replace("--node_cap 3", "--node_cap 2");
+        let init = format!("init --process_manager antctl+sudo --antctl_path {antctl} --antnode_path {PROGRAM} {init}");
+        let (running, stopped) = (("RUNNING", "0.4.17"), ("STOPPED", "0.4.17"));
+
+        wnm(&init);
+        wnm("add --count 2");
+        cycle_in("", &[running; 2]);
+        wnm("stop antnode0002");
+        cycle_in("", &[running, stopped]);
+        let findings = String::from_utf8_lossy(&try_wnm("doctor").stdout).into_owned();
+        for of_antctl in ["manager-unavailable", "node-storage-closed", "forgotten-nodes", "node-incomplete"] {
+            assert!(!findings.contains(of_antctl), "{findings}");
+        }
+        wnm("teardown --confirm");
+        assert_eq!(nodes(), []);
+
+        // What an owner of antctl has, who has heard of wnm.
+        let wallet = "0x03B770D9cD32077cC0bF330c13C114a87643B124";
+        run(
+            &antctl,
+            &format!(
+                "add --count 2 --node-port 55001-55002 --metrics-port 13001-13002 --rpc-port 30001-30002 --path {PROGRAM} \
+                --rewards-address {wallet} --no-upnp evm-arbitrum-one"
+            ),
+        );
+        let record = "--database /var/antctl/second.db";
+        let told = wnm(&format!("{init} --import {record}"));
+        assert!(told.contains("Took over 2 nodes: antnode0001, antnode0002."), "{told}");
+        cycle_in(record, &[running; 2]);
+        wnm(&format!("teardown --confirm {record}"));
+        assert_eq!(nodes_in(record), []);
+        for gone in ["/var/antctl/services/antnode1", "/etc/systemd/system/antnode2.service"] {
+            assert!(!std::path::Path::new(gone).exists(), "{gone} is gone");
+        }
+    });
 }

@@ -3,7 +3,7 @@
 use super::{Facts, FileKind, OwnFile, error, warning, word};
 use crate::config::Config;
 use crate::cycle::storage::MARK;
-use crate::process_manager::Finding;
+use crate::process_manager::{Finding, Mode, Supervisor};
 
 pub(super) fn storage_mark(config: &Config, facts: &Facts) -> Option<Finding> {
     let storage = config.node_storage.display();
@@ -42,7 +42,7 @@ pub(super) fn rights(facts: &Facts) -> Vec<Finding> {
             ),
             _ => continue,
         };
-        let mend = format!("chmod {change} {shell_word}");
+        let mend = format!("{}chmod {change} {shell_word}", sudo(facts, &[*owner]));
         findings.push(warning(code, format!("{what}: {path} has mode {mode:04o}"), consequence, mend));
     }
     findings.extend(keys(facts));
@@ -56,7 +56,50 @@ fn keys(facts: &Facts) -> Option<Finding> {
     let first = keys.first()?;
     let (path, mode) = (first.path.display(), first.mode);
     let what = format!("others may read the keys of {} nodes: {path} has mode {mode:04o}", keys.len());
-    let directories = keys.iter().map(|file| word(file.path.parent().unwrap_or(&file.path)));
-    let mend = format!("chmod go-rwx {}", directories.collect::<Vec<_>>().join(" "));
+    // Directories stay as they are: some managers look into them for nodes that run as a user of their own.
+    let files: Vec<String> = keys.iter().map(|file| word(&file.path)).collect();
+    let owners: Vec<u32> = keys.iter().map(|file| file.owner).collect();
+    let mend = format!("{}chmod go-rwx {}", sudo(facts, &owners), files.join(" "));
     Some(error("key-readable", what, "whoever copies a key can pass for the node", mend))
+}
+
+/// What stands before a command that changes files of these owners.
+fn sudo(facts: &Facts, owners: &[u32]) -> &'static str {
+    let own = facts.user == 0 || owners.iter().all(|owner| *owner == facts.user);
+    if own { "" } else { "sudo " }
+}
+
+/// Nodes that run as whoever keeps the record need directories that are that user's.
+pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
+    let of_kind = |kind: FileKind| facts.files.iter().filter(move |file| file.kind == kind);
+    let keeper = of_kind(FileKind::Record).map(|record| record.owner).next().unwrap_or(facts.user);
+    let runs_them_itself = match config.process_manager.supervisor {
+        // In a container files belong to whom the volume maps them to.
+        Supervisor::S6overlay => false,
+        // Root's antctl has a user for nodes.
+        Supervisor::Antctl => keeper != 0,
+        _ => true,
+    };
+    if config.process_manager.mode != Mode::User || !runs_them_itself {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for storage in of_kind(FileKind::Storage).filter(|storage| storage.owner != keeper) {
+        let (path, owner) = (storage.path.display(), storage.owner);
+        let what = format!("{path} belongs to user {owner}, and nodes run as user {keeper}");
+        let mend = format!("sudo chown {keeper} {}", word(&storage.path));
+        findings.push(error("storage-of-another", what, "no node can be added or removed there", mend));
+    }
+    let others: Vec<&OwnFile> = of_kind(FileKind::Node).filter(|node| node.owner != keeper).collect();
+    if let Some(first) = others.first() {
+        let (path, owner) = (first.path.display(), first.owner);
+        let what = format!(
+            "directories of nodes belong to another user than {keeper}, who runs them ({}): {path} to user {owner}",
+            others.len()
+        );
+        let directories: Vec<String> = others.iter().map(|node| word(&node.path)).collect();
+        let mend = format!("sudo chown -R {keeper} {}", directories.join(" "));
+        findings.push(error("node-of-another", what, "these nodes cannot start, and cannot be removed", mend));
+    }
+    findings
 }

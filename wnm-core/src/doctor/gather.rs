@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, sysctl};
+use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
 use crate::command::{Command, CommandRunner};
 use crate::cycle::{Machine, storage};
 use crate::firewall::OpenPort;
-use crate::node::Node;
+use crate::node::{Node, Status};
 use crate::observe::{self, VersionCache};
 use crate::port_use::{Protocol, holder, ports_in_use};
 use crate::schedule::timer::{self, Scope};
@@ -29,18 +29,19 @@ pub async fn gather(machine: &Machine) -> Facts {
     let load = observe::host(None, &config.node_storage, now).await.ok().map(|observed| observed.load);
     let program =
         observe::program_version(&*machine.runner, &config.antnode_path, &VersionCache::default()).await.err();
+    let schedule = schedule(machine.store.path(), &*machine.runner).await;
     Facts {
         now,
         clock_is_synchronised: clock_is_synchronised(&*machine.runner).await,
         cpu_count: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
         held_ports: held_ports(machine, &nodes),
-        kernel: kernel(),
+        kernel: kernel(schedule.as_deref()),
         disk: load.map(|load| Disk { used_percent: load.used_hd_percent, free_bytes: load.free_hd_bytes }),
         files: files(machine, &nodes),
         user: rustix::process::geteuid().as_raw(),
         storage_is_marked: config.node_storage.join(storage::MARK).is_file(),
         firewall: firewall(machine, &nodes).await,
-        schedule: schedule(machine.store.path(), &*machine.runner).await,
+        schedule,
         program_problem: program.map(|error| {
             let text = error.to_string();
             let (what, mend) = text.split_once("\nhint: ").unwrap_or((&text, "set antnode_path to a node program"));
@@ -92,7 +93,7 @@ fn number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-fn kernel() -> Kernel {
+fn kernel(schedule: Option<&str>) -> Kernel {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     let local = text("/proc/sys/net/ipv4/ip_local_port_range");
     let mut ends = local.split_whitespace().map(str::parse);
@@ -104,7 +105,7 @@ fn kernel() -> Kernel {
         local_ports,
         reserved_ports: text("/proc/sys/net/ipv4/ip_local_reserved_ports").trim().to_owned(),
         open_files: getrlimit(Resource::Nofile).current,
-        thread_limits: thread_limits(),
+        thread_limits: thread_limits(schedule),
         tracked_connections: number("/proc/sys/net/netfilter/nf_conntrack_max"),
         receive_buffer: number("/proc/sys/net/core/rmem_max"),
         dropped_packets: dropped_packets(&text("/proc/net/snmp")),
@@ -120,7 +121,7 @@ pub(super) fn dropped_packets(snmp: &str) -> u64 {
 }
 
 /// The limits that hold for processes which are started from here.
-fn thread_limits() -> Vec<ThreadLimit> {
+fn thread_limits(schedule: Option<&str>) -> Vec<ThreadLimit> {
     let mut limits = Vec::new();
     for (name, path) in
         [("kernel.pid_max", "/proc/sys/kernel/pid_max"), ("kernel.threads-max", "/proc/sys/kernel/threads-max")]
@@ -129,7 +130,7 @@ fn thread_limits() -> Vec<ThreadLimit> {
         limits.extend(number(path).map(|most| ThreadLimit { name: name.to_owned(), most, mend: raised }));
     }
     if let Some(most) = getrlimit(Resource::Nproc).current {
-        let mend = "ulimit -u unlimited, and in /etc/security/limits.conf for all sessions".to_owned();
+        let mend = lift(rustix::process::geteuid().as_raw(), schedule, "nproc", "LimitNPROC", "unlimited");
         limits.push(ThreadLimit { name: "the process limit of this user (ulimit -u)".to_owned(), most, mend });
     }
     limits.extend(own_cgroup_limit());
@@ -156,6 +157,7 @@ fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
         vec![own_file(machine.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
     for node in nodes {
         let root_dir = &node.spec.root_dir;
+        files.push(own_file(root_dir, FileKind::Node, None));
         files.extend(KEYS.map(|key| own_file(&root_dir.join(key), FileKind::Key, Some(storage))));
     }
     files.into_iter().flatten().collect()
@@ -175,8 +177,10 @@ fn own_file(path: &Path, kind: FileKind, below: Option<&Path>) -> Option<OwnFile
 
 async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
     let name = machine.firewall.name().await?;
+    // Ports of nodes that were stopped for good are closed on purpose.
+    let wanted = nodes.iter().filter(|node| !matches!(node.status, Status::Disabled | Status::Removing | Status::Dead));
     let ports: Vec<OpenPort> =
-        nodes.iter().map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
+        wanted.map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
     let closed = match machine.firewall.closed(&ports).await {
         Err(error) => Err(error.to_string()),
         Ok(closed) => {

@@ -1,6 +1,6 @@
 //! What the kernel allows: files, threads, connections, buffers.
 
-use super::{Facts, sysctl, warning};
+use super::{Facts, lift, sysctl, warning};
 use crate::config::Config;
 use crate::process_manager::Finding;
 
@@ -18,7 +18,7 @@ const ADVISED_RECEIVE_BUFFER: u64 = 7_500_000;
 pub(super) fn open_files(facts: &Facts) -> Option<Finding> {
     let most = facts.kernel.open_files.filter(|most| *most < FILES_PER_NODE)?;
     let what = format!("a process that is started from here may open {most} files");
-    let mend = format!("ulimit -n {FILES_PER_NODE}");
+    let mend = lift(facts.user, facts.schedule.as_deref(), "nofile", "LimitNOFILE", &FILES_PER_NODE.to_string());
     Some(warning("few-open-files", what, "a busy node fails with `Too many open files`", mend))
 }
 

@@ -129,6 +129,8 @@ pub enum FileKind {
     Record,
     /// The directory of all nodes.
     Storage,
+    /// A node's directory.
+    Node,
     /// A node's key.
     Key,
 }
@@ -159,6 +161,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(disk::check(config, facts));
     findings.extend(files::storage_mark(config, facts));
     findings.extend(files::rights(facts));
+    findings.extend(files::owners(config, facts));
     sort(&mut findings);
     findings
 }
@@ -193,6 +196,28 @@ fn word(path: &std::path::Path) -> String {
 fn sysctl(setting: &str) -> String {
     let name = setting.split_once(" =").map_or(setting, |(name, _)| name);
     format!("echo '{setting}' | sudo tee /etc/sysctl.d/60-wnm-{name}.conf && sudo sysctl --system")
+}
+
+/// What lifts a limit of processes for good: for the sessions of this user, and for a timer, which has limits of its own.
+/// `item` is the word of limits.conf, `property` that of systemd.
+fn lift(user: u32, schedule: Option<&str>, item: &str, property: &str, most: &str) -> String {
+    let whom = if user == 0 { "root".to_owned() } else { format!(":{user}") };
+    let sessions = format!("echo '{whom} - {item} {most}' | sudo tee /etc/security/limits.d/60-wnm-{item}.conf");
+    let value = if most == "unlimited" { "infinity" } else { most };
+    let timer = schedule.filter(|unit| unit.ends_with(".service")).map(|unit| {
+        let (sudo, systemctl) = match unit.starts_with("/etc/") {
+            true => ("sudo ", "sudo systemctl"),
+            false => ("", "systemctl --user"),
+        };
+        let place = word(format!("{unit}.d/{item}.conf").as_ref());
+        format!(
+            "printf '[Service]\\n{property}={value}\\n' | {sudo}install -D --mode=0644 /dev/stdin {place} && {systemctl} daemon-reload"
+        )
+    });
+    match timer {
+        None => format!("{sessions}; log in anew"),
+        Some(timer) => format!("{sessions}; {timer}; log in anew"),
+    }
 }
 
 #[cfg(test)]

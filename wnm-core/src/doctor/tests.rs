@@ -1,6 +1,7 @@
 use super::*;
 use crate::firewall::OpenPort;
 use crate::node::NodeId;
+use crate::process_manager::Supervisor;
 
 /// A machine on which nothing is wrong.
 fn well() -> (Config, Facts) {
@@ -35,6 +36,7 @@ fn well() -> (Config, Facts) {
         files: vec![
             file("/srv/colony.db", FileKind::Record, 0o600),
             file("/srv/nodes", FileKind::Storage, 0o700),
+            file("/srv/nodes/antnode0001", FileKind::Node, 0o700),
             file("/srv/nodes/antnode0001/secret-key", FileKind::Key, 0o600),
         ],
         user: 1000,
@@ -102,11 +104,16 @@ fn ports() {
 
 #[test]
 fn limits_of_the_kernel() {
-    insta::assert_snapshot!(found(|_, facts| facts.kernel.open_files = Some(256)), @"
+    insta::assert_snapshot!(found(|_, facts| facts.kernel.open_files = Some(256)), @r"
     Warning few-open-files: a process that is started from here may open 256 files
       a busy node fails with `Too many open files`
-      ulimit -n 1024
+      echo ':1000 - nofile 1024' | sudo tee /etc/security/limits.d/60-wnm-nofile.conf; printf '[Service]\nLimitNOFILE=1024\n' | sudo install -D --mode=0644 /dev/stdin /etc/systemd/system/wnm.service.d/nofile.conf && sudo systemctl daemon-reload; log in anew
     ");
+    assert_eq!(
+        lift(0, Some("* * * * * wnm run"), "nproc", "LimitNPROC", "unlimited"),
+        "echo 'root - nproc unlimited' | sudo tee /etc/security/limits.d/60-wnm-nproc.conf; log in anew"
+    );
+    insta::assert_snapshot!(lift(1000, Some("/home/al ice/.config/systemd/user/wnm.service"), "nproc", "LimitNPROC", "unlimited"), @r"echo ':1000 - nproc unlimited' | sudo tee /etc/security/limits.d/60-wnm-nproc.conf; printf '[Service]\nLimitNPROC=infinity\n' | install -D --mode=0644 /dev/stdin '/home/al ice/.config/systemd/user/wnm.service.d/nproc.conf' && systemctl --user daemon-reload; log in anew");
     insta::assert_snapshot!(found(|config, facts| { config.node_cap = 3000; facts.kernel.reserved_ports = "55001-58000".to_owned(); config.crisis_bytes = 0; }), @"
     Warning few-connections: the kernel can keep track of 262144 connections, and 3000 nodes (node_cap) may have 3000000
       once the table is full, packets of all programs on this machine are dropped
@@ -180,12 +187,15 @@ fn upkeep() {
       no node can be added or upgraded
       install one
     ");
-    let port = OpenPort { port: 55002, name: "antnode0002".to_owned() };
-    let command = "sudo ufw allow 55002/udp".to_owned();
-    insta::assert_snapshot!(found(|_, facts| facts.firewall = Some(FirewallState { name: "ufw", closed: Ok(vec![(port, command)]) })), @"
-    Error firewall-closed: ufw keeps out the ports of nodes (1): UDP 55002
+    let closed = [1, 2].map(|number| {
+        let port = OpenPort { port: 55000 + number, name: format!("antnode000{number}") };
+        let command = format!("sudo ufw allow {}/udp", port.port);
+        (port, command)
+    });
+    insta::assert_snapshot!(found(|_, facts| facts.firewall = Some(FirewallState { name: "ufw", closed: Ok(closed.into()) })), @"
+    Error firewall-closed: ufw keeps out the ports of nodes (2): UDP 55001, 55002
       no peer can begin to talk to these nodes
-      sudo ufw allow 55002/udp
+      sudo ufw allow 55001/udp && sudo ufw allow 55002/udp
     ");
     insta::assert_snapshot!(found(|_, facts| facts.firewall = Some(FirewallState { name: "ufw", closed: Err("ufw does not do as told: why\nhint: do".to_owned()) })), @"
     Warning firewall-unusable: ufw does not do as told: why
@@ -209,7 +219,7 @@ fn files_and_the_storage() {
     insta::assert_snapshot!(found(|_, facts| facts.files.iter_mut().for_each(|file| file.mode = 0o666)), @"
     Error key-readable: others may read the keys of 1 nodes: /srv/nodes/antnode0001/secret-key has mode 0666
       whoever copies a key can pass for the node
-      chmod go-rwx /srv/nodes/antnode0001
+      chmod go-rwx /srv/nodes/antnode0001/secret-key
     Warning record-readable: others may use the record: /srv/colony.db has mode 0666
       others see, or change, addresses and settings
       chmod go-rwx /srv/colony.db
@@ -218,6 +228,30 @@ fn files_and_the_storage() {
       chmod go-w /srv/nodes
     ");
     assert_eq!(found(|_, facts| facts.files[1].mode = 0o755), "");
+    let of_ant = |facts: &mut Facts| facts.files.iter_mut().skip(1).for_each(|file| file.owner = 998);
+    let readable_key = |config: &mut Config, facts: &mut Facts| {
+        config.process_manager = "systemd+sudo".parse().expect("it is one");
+        of_ant(facts);
+        facts.files[3].mode = 0o644;
+    };
+    insta::assert_snapshot!(found(readable_key), @"
+    Error key-readable: others may read the keys of 1 nodes: /srv/nodes/antnode0001/secret-key has mode 0644
+      whoever copies a key can pass for the node
+      sudo chmod go-rwx /srv/nodes/antnode0001/secret-key
+    ");
+    insta::assert_snapshot!(found(|_, facts| of_ant(facts)), @"
+    Error node-of-another: directories of nodes belong to another user than 1000, who runs them (1): /srv/nodes/antnode0001 to user 998
+      these nodes cannot start, and cannot be removed
+      sudo chown -R 1000 /srv/nodes/antnode0001
+    Error storage-of-another: /srv/nodes belongs to user 998, and nodes run as user 1000
+      no node can be added or removed there
+      sudo chown 1000 /srv/nodes
+    ");
+    let in_containers = |config: &mut Config, facts: &mut Facts| {
+        config.process_manager.supervisor = Supervisor::S6overlay;
+        of_ant(facts);
+    };
+    assert_eq!(found(in_containers), "");
 }
 
 #[test]

@@ -38,11 +38,12 @@ pub(super) fn firewall(facts: &Facts) -> Option<Finding> {
             Some(warning("firewall-unusable", what.to_owned(), consequence, mend.to_owned()))
         }
         Ok(closed) => {
-            let (_, command) = closed.first()?;
+            closed.first()?;
+            let commands: Vec<&str> = closed.iter().map(|(_, command)| command.as_str()).collect();
             let ports: Vec<String> = closed.iter().map(|(port, _)| port.port.to_string()).collect();
             let what =
                 format!("{name} keeps out the ports of nodes ({}): UDP {}", ports.len(), super::ports::some(&ports));
-            Some(error("firewall-closed", what, "no peer can begin to talk to these nodes", command.clone()))
+            Some(error("firewall-closed", what, "no peer can begin to talk to these nodes", commands.join(" && ")))
         }
     }
 }

@@ -140,8 +140,8 @@ impl Hands<'_> {
             Action::Add { .. } => self.add(batch).await?,
             Action::Start { .. } => self.start(batch, Status::Restarting).await,
             Action::Restart { .. } => self.restart(batch).await,
-            Action::Stop { .. } => self.stop(batch, Status::Stopped).await,
-            Action::Disable { .. } => self.stop(batch, Status::Disabled).await,
+            Action::Stop { .. } => drop(self.stop(batch, batch.rows.clone(), Status::Stopped).await),
+            Action::Disable { .. } => self.retire(batch, batch.rows.clone(), Status::Disabled).await,
             Action::Upgrade { to, .. } => self.upgrade(batch, to).await,
             Action::Enable { .. } => self.enable(batch),
             Action::Remove { .. } => self.remove(batch, actions).await,
@@ -263,18 +263,29 @@ impl Hands<'_> {
         batch.failed(row, error.to_string());
     }
 
-    async fn stop(&mut self, batch: &mut Batch, status: Status) {
-        let outcomes = self.manager.stop(&references(&batch.rows)).await;
-        for (mut row, outcome) in batch.rows.clone().into_iter().zip(outcomes) {
+    /// Answers with the nodes that are stopped now.
+    async fn stop(&mut self, batch: &mut Batch, rows: Vec<Node>, status: Status) -> Vec<Node> {
+        let outcomes = self.manager.stop(&references(&rows)).await;
+        let mut stopped = Vec::new();
+        for (mut row, outcome) in rows.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => {
                     row.becomes(status, self.clock.now());
                     row.process = None;
+                    stopped.push(row.clone());
                     batch.completed(row);
                 }
                 Err(error) => self.not_done(batch, row, &error),
             }
         }
+        stopped
+    }
+
+    /// Stops nodes for good, or until somebody wants them back: a start opens their ports again.
+    async fn retire(&mut self, batch: &mut Batch, rows: Vec<Node>, status: Status) {
+        let stopped = self.stop(batch, rows, status).await;
+        let ports = self.close_ports(&stopped).await;
+        batch.take(ports);
     }
 
     async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
@@ -318,17 +329,7 @@ impl Hands<'_> {
         }
         let ports = self.close_ports(&closing).await;
         batch.take(ports);
-        let stopped = self.manager.stop(&references(&going)).await;
-        for (mut row, outcome) in going.into_iter().zip(stopped) {
-            match outcome {
-                Ok(()) => {
-                    row.becomes(Status::Removing, self.clock.now());
-                    row.process = None;
-                    batch.completed(row);
-                }
-                Err(error) => self.not_done(batch, row, &error),
-            }
-        }
+        self.retire(batch, going, Status::Removing).await;
     }
 }
 

@@ -1,5 +1,5 @@
 //! A firewall lets in what nodes are told from outside: each node's UDP port is opened when the node is started, and
-//! closed when the node is removed. Metrics ports are asked from this machine only and stay as they are.
+//! closed when the node is disabled or removed. Metrics ports are asked from this machine only and stay as they are.
 //!
 //! A firewall never decides whether a node lives: what it cannot do is told, and the node goes on.
 

@@ -13,22 +13,28 @@ const WHEN: &str = "* * * * * ";
 /// [`ScheduleError::NotForCron`] for a path that no line can carry.
 pub fn line(job: &Job) -> Result<String, ScheduleError> {
     for path in job.paths() {
-        let refuse = |reason| Err(ScheduleError::NotForCron { path: path.to_owned(), reason });
-        match path.to_str() {
-            None => return refuse("is no UTF-8 text"),
-            Some(text) if text.contains(char::is_control) => return refuse("has control characters"),
-            // A backslash in front of cron's own would free the percent sign again, and it would end the command.
-            Some(text) if text.contains('%') && quoted(text).contains('\\') => {
-                return refuse("has a percent sign beside characters that need a backslash");
-            }
-            Some(_) => {}
+        let problem = path.to_str().map_or(Some("is no UTF-8 text"), problem);
+        if let Some(reason) = problem {
+            return Err(ScheduleError::NotForCron { path: path.to_owned(), reason });
         }
     }
-    let words: Vec<String> = std::iter::once(quoted(&job.program.to_string_lossy()))
-        .chain(job.words().iter().map(|word| quoted(word)))
-        .collect();
+    for (name, value) in &job.environment {
+        if let Some(reason) = problem(value) {
+            return Err(ScheduleError::VariableNotForCron { name: name.clone(), reason });
+        }
+    }
     // Cron takes a bare percent sign for the end of the command.
-    Ok(format!("{WHEN}{}{}", words.join(" "), mark(job)).replace('%', "\\%"))
+    Ok(format!("{WHEN}{}{}", as_typed(job), mark(job)).replace('%', "\\%"))
+}
+
+/// Why no line of a crontab can carry a text.
+fn problem(text: &str) -> Option<&'static str> {
+    if text.contains(char::is_control) {
+        return Some("has control characters");
+    }
+    // A backslash in front of cron's own would free the percent sign again, and it would end the command.
+    let freed = text.contains('%') && quoted(text).contains('\\');
+    freed.then_some("has a percent sign beside characters that need a backslash")
 }
 
 /// What the line ends in, before percent signs are written cron's way.
@@ -114,9 +120,10 @@ pub async fn carry_out(job: &Job, steps: &[Command], runner: &dyn CommandRunner)
     Ok(())
 }
 
+/// The job as a shell runs it.
 fn as_typed(job: &Job) -> String {
-    std::iter::once(quoted(&job.program.to_string_lossy()))
-        .chain(job.words().iter().map(|word| quoted(word)))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let assignments = job.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+    let program = quoted(&job.program.to_string_lossy());
+    let words = job.words().into_iter().map(|word| quoted(&word));
+    assignments.chain([program]).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -17,6 +17,8 @@ pub struct Job {
     pub database: PathBuf,
     /// The config file, where it is not the usual one: an absolute path.
     pub config: Option<PathBuf>,
+    /// Variables that the job is given beside the schedule's own few: those that name the container engine.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Why there is no schedule, or no other one.
@@ -31,6 +33,14 @@ pub enum ScheduleError {
         /// The path.
         path: PathBuf,
         /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The value of a variable that cron cannot carry.
+    #[error("wnm cannot be scheduled by cron: the value of {name} {reason}\nhint: set {name} to plain characters")]
+    VariableNotForCron {
+        /// The variable.
+        name: String,
+        /// What is wrong with its value.
         reason: &'static str,
     },
     /// The crontab could not be read or written.
@@ -65,6 +75,14 @@ pub enum ScheduleError {
         unit: PathBuf,
         /// The record that it is for.
         other: PathBuf,
+    },
+    /// A unit file that wnm did not write has the name of one of wnm's.
+    #[error(
+        "{unit} was not written by wnm, and is left alone\nhint: give it another name, or delete it: wnm's own timer needs that one", unit = .unit.display()
+    )]
+    Foreign {
+        /// The unit file.
+        unit: PathBuf,
     },
 }
 

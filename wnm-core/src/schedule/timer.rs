@@ -10,6 +10,8 @@ use crate::unit_file;
 const SERVICE: &str = "wnm.service";
 /// The unit that is switched on and off.
 pub const TIMER: &str = "wnm.timer";
+/// What a file of wnm's begins with; one that does not is somebody's own.
+const MARK: &str = "# Written by `wnm schedule install`.\n";
 
 /// Whose systemd it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,14 +76,18 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
         Scope::Machine { owner } if *owner != 0 => format!("User={owner}\n"),
         _ => String::new(),
     };
+    let mut environment = String::new();
+    for (name, value) in &job.environment {
+        environment.push_str(&format!("Environment={}\n", unit_file::environment(name, value)?));
+    }
     Ok(format!(
-        "# Written by `wnm schedule install`.\n\
+        "{MARK}\
         [Unit]\n\
         Description=One cycle of wnm\n\
         \n\
         [Service]\n\
         Type=oneshot\n\
-        {user}ExecStart={start}\n\
+        {user}{environment}ExecStart={start}\n\
         # Nodes that wnm starts by itself (setsid) outlive the cycle.\n\
         KillMode=process\n\
         TasksMax=infinity\n"
@@ -91,18 +97,19 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
 /// The timer: every minute, and none made up for a time when the machine was off.
 #[must_use]
 pub fn timer_unit() -> String {
-    "# Written by `wnm schedule install`.\n\
-    [Unit]\n\
-    Description=One cycle of wnm every minute\n\
-    \n\
-    [Timer]\n\
-    OnCalendar=minutely\n\
-    AccuracySec=1s\n\
-    Persistent=false\n\
-    \n\
-    [Install]\n\
-    WantedBy=timers.target\n"
-        .to_owned()
+    format!(
+        "{MARK}\
+        [Unit]\n\
+        Description=One cycle of wnm every minute\n\
+        \n\
+        [Timer]\n\
+        OnCalendar=minutely\n\
+        AccuracySec=1s\n\
+        Persistent=false\n\
+        \n\
+        [Install]\n\
+        WantedBy=timers.target\n"
+    )
 }
 
 /// What installs the timer, in order. May be repeated.
@@ -166,7 +173,8 @@ fn database(content: &str) -> Option<PathBuf> {
 /// What has to be done for the timer to run this job: nothing when it does.
 ///
 /// # Errors
-/// [`ScheduleError::Taken`] when it runs another record's, and what [`install`] refuses.
+/// [`ScheduleError::Taken`] when it runs another record's, [`ScheduleError::Foreign`] where a unit file that wnm did not
+/// write is in the way, and what [`install`] refuses.
 pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
     let there = installed(scope, runner).await;
     if let Some(Installed { unit, database: Some(other), .. }) = &there
@@ -174,6 +182,7 @@ pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) ->
     {
         return Err(ScheduleError::Taken { unit: unit.clone(), other: other.clone() });
     }
+    refuse_foreign(scope)?;
     let content = service_unit(job, scope)?;
     let timer = std::fs::read_to_string(scope.unit(TIMER)).unwrap_or_default();
     if timer == timer_unit() && there.is_some_and(|there| there.active && there.content == content) {
@@ -183,10 +192,28 @@ pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) ->
 }
 
 /// What has to be done for no timer to run wnm on this record: nothing when none does.
-pub async fn to_remove(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> Vec<Command> {
+///
+/// # Errors
+/// [`ScheduleError::Foreign`] when one does that wnm did not write.
+pub async fn to_remove(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
     let there = installed(scope, runner).await;
-    let is_ours = there.is_some_and(|there| there.database.as_ref() == Some(&job.database));
-    if is_ours { remove(scope, scope.privilege()) } else { Vec::new() }
+    if there.is_none_or(|there| there.database.as_ref() != Some(&job.database)) {
+        return Ok(Vec::new());
+    }
+    refuse_foreign(scope)?;
+    Ok(remove(scope, scope.privilege()))
+}
+
+/// Refuses where somebody's own file, or a link that masks the unit, stands in the place of one of wnm's.
+fn refuse_foreign(scope: &Scope) -> Result<(), ScheduleError> {
+    let is_foreign = |unit: &PathBuf| match std::fs::read(unit) {
+        Ok(content) => !content.starts_with(MARK.as_bytes()),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound || unit.is_symlink(),
+    };
+    match [SERVICE, TIMER].map(|name| scope.unit(name)).into_iter().find(is_foreign) {
+        Some(unit) => Err(ScheduleError::Foreign { unit }),
+        None => Ok(()),
+    }
 }
 
 /// Runs what [`to_install`] or [`to_remove`] came to.

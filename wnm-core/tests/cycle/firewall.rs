@@ -6,6 +6,7 @@ use wnm_core::command::CommandRunner;
 use wnm_core::cycle::{Report, Wish};
 use wnm_core::decide::{Request, Selection};
 use wnm_core::firewall::Ufw;
+use wnm_core::node::Status;
 use wnm_core::privilege::Privilege;
 use wnm_core::progress::Silent;
 use wnm_core::store::HistoryFilter;
@@ -51,6 +52,36 @@ async fn a_port_is_opened_before_the_start_and_closed_once_the_node_is_gone() {
     let noted: Vec<String> =
         history.into_iter().map(|entry| entry.text).filter(|text| text.starts_with("UDP")).collect();
     assert_eq!(noted.len(), 2, "{noted:?}");
+}
+
+#[tokio::test]
+async fn a_port_is_closed_with_its_node_and_opened_when_the_node_comes_back() {
+    let (mut scene, _) = scene(RecordedRunner::new().on_success("ufw", ""));
+    scene.machine.config.delay_remove = 3600;
+    let port = scene.ports.ports(1).node;
+    ask(&mut scene, Request::Add(1)).await;
+    scene.node_directory(&scene.storage().join("antnode0001"));
+    // The first cycle after a restart of the machine only looks.
+    scene.machine.run(&Wish::Cycle, &Silent).await.expect("it is done");
+    let rule = format!("ufw allow {port}/udp comment 'wnm antnode0001'\n");
+    let closed = ["ufw show added".to_owned(), format!("ufw delete allow {port}/udp")];
+    let open = ["ufw show added".to_owned(), format!("ufw allow {port}/udp comment wnm antnode0001")];
+    let steps = [
+        (Wish::Request(Request::Disable(first())), rule.as_str(), &closed[..]),
+        (Wish::Request(Request::Enable(first())), "", &[]),
+        (Wish::Request(Request::Start(first())), "", &open),
+        (Wish::Request(Request::Stop(first())), &rule, &[]),
+        // A node beyond the cap is stopped at once, and its files stay for an hour.
+        (Wish::Cycle, &rule, &closed),
+    ];
+    for (wish, rules, expected) in steps {
+        scene.machine.config.node_cap = if matches!(wish, Wish::Cycle) { 0 } else { 1 };
+        let ufw = Arc::new(RecordedRunner::new().on_success("ufw", rules));
+        scene.machine.firewall = Arc::new(Ufw::new(Arc::clone(&ufw) as Arc<dyn CommandRunner>, Privilege::Own));
+        let report = scene.machine.run(&wish, &Silent).await.expect("it is done");
+        assert_eq!(ufw.lines(), expected, "{:?}", report.plan.actions);
+    }
+    assert_eq!(scene.machine.store.load().expect("it is read").nodes[0].status, Status::Removing);
 }
 
 #[tokio::test]

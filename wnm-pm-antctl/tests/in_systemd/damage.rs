@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use wnm_core::process_manager::{Mode, ProcessManager, ProcessState, Teardown};
+use wnm_core::node::NodeRef;
+use wnm_core::process_manager::{Binary, Mode, ProcessManager, ProcessState, Teardown};
 use wnm_core::testing::ContractWorld;
 
 use crate::container::in_container;
@@ -28,11 +29,7 @@ fn a_missing_unit_file_is_put_back() {
         assert!(matches!(world.state(&manager, &nodes[0]).await, ProcessState::Incomplete { .. }));
         let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["node-incomplete"; 3]);
-        let error = manager.start(&nodes[..1]).await.remove(0).expect_err("it has no unit").to_string();
-        assert!(error.contains("antnode1.service is missing"), "{error}");
-
-        assert_eq!(world.create(&manager, &specs[..1]).await, nodes[..1], "creating mends it");
-        manager.start(&nodes[..1]).await.remove(0).expect("it starts again");
+        manager.start(&nodes[..1]).await.remove(0).expect("starting mends it");
         let unit = fs::read_to_string(world.unit("antnode1")).expect("it is back");
         assert!(unit.contains("Environment=\"WNM_TEST_NODE=record\""), "{unit}");
         assert!(manager.remove(&nodes[1..2]).await[0].is_ok(), "it is removed nevertheless");
@@ -53,12 +50,19 @@ fn a_deleted_program_or_directory_is_put_back() {
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
         fs::remove_file(&node.spec.binary).expect("antctl copied it");
         assert!(matches!(world.state(&manager, &node).await, ProcessState::Incomplete { .. }));
-        assert_eq!(world.create(&manager, &[world.spec(1)]).await, std::slice::from_ref(&node));
-        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("it starts");
+        let mut without = node.clone();
+        without.spec.program = "/nonexistent/antnode".into();
+        let error = manager.start(&[without]).await.remove(0).expect_err("there is nothing to put back").to_string();
+        assert!(
+            error.contains("is missing and cannot be put back") && error.contains("/nonexistent/antnode"),
+            "{error}"
+        );
+        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("it is put back and starts");
         assert!(manager.stop(std::slice::from_ref(&node)).await[0].is_ok());
 
         fs::remove_dir_all(&node.spec.root_dir).expect("it is there");
         assert_eq!(world.state(&manager, &node).await, ProcessState::Absent);
+        assert!(manager.start(std::slice::from_ref(&node)).await[0].is_err(), "it would be another node");
         assert_eq!(world.create(&manager, &[world.spec(1)]).await, std::slice::from_ref(&node));
         manager.start(std::slice::from_ref(&node)).await.remove(0).expect("antctl's user owns the new directory");
         assert!(manager.remove(std::slice::from_ref(&node)).await[0].is_ok());
@@ -109,12 +113,71 @@ fn a_node_that_antctl_lost_is_told_and_cleared() {
         assert!(matches!(world.state(&manager, &second).await, ProcessState::Incomplete { .. }));
         let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["forgotten-nodes"]);
+        assert!(manager.stop(std::slice::from_ref(&second)).await[0].is_ok());
+        assert!(!world.listens(&second.spec).await, "it is stopped, though antctl knows nothing of it");
+        fs::write(second.spec.root_dir.join("secret-key"), "its own").expect("it has one");
         let error = manager.create(&[world.spec(3)]).await.remove(0).expect_err("antctl would reuse antnode2");
         assert!(error.to_string().contains("with the key of another"), "{error}");
         assert!(manager.remove(std::slice::from_ref(&second)).await[0].is_ok());
         assert!(!second.spec.root_dir.exists() && !world.unit("antnode2").exists());
         assert!(!world.listens(&second.spec).await, "its process went with it");
         assert!(matches!(world.state(&manager, &first).await, ProcessState::Stopped { .. }), "the other is unharmed");
+    });
+}
+
+#[test]
+fn what_was_added_and_not_written_down_is_removed() {
+    in_container("resident", "damage::what_was_added_and_not_written_down_is_removed", async || {
+        let world = World::new();
+        let manager = world.manager(Mode::User);
+        let added = world.create(&manager, &[world.spec(1)]).await.remove(0);
+        // wnm was killed before it could record what antctl chose.
+        let spec = world.spec(1);
+        let row = NodeRef { service: spec.name.clone(), spec, process: None };
+        let state = world.state(&manager, &row).await;
+        assert!(matches!(&state, ProcessState::Incomplete { missing } if missing.contains("antnode1")), "{state:?}");
+        let mut stranger = row.clone();
+        stranger.spec.ports.node += 1;
+        assert!(manager.remove(&[stranger]).await[0].is_ok());
+        assert!(added.spec.root_dir.exists(), "it is another's");
+        assert!(manager.remove(&[row]).await[0].is_ok());
+        assert!(!added.spec.root_dir.exists() && !world.unit("antnode1").exists());
+    });
+}
+
+#[test]
+fn what_an_add_that_was_cut_short_left_does_not_block_the_next() {
+    in_container("resident", "damage::what_an_add_that_was_cut_short_left_does_not_block_the_next", async || {
+        let world = World::new();
+        let manager = world.manager(Mode::User);
+        let program = world.spec(1).program;
+        let left = world.spec(1).root_dir.with_file_name("antnode1");
+        fs::create_dir_all(&left).expect("it is made");
+        fs::write(left.join(program.file_name().expect("it has a name")), "half of it").expect("it is written");
+        let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
+        assert_eq!(node.spec.root_dir, left);
+        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("its program is whole");
+
+        let next = left.with_file_name("antnode2");
+        fs::create_dir(&next).expect("it is made");
+        fs::write(next.join("secret-key"), "of another").expect("it is written");
+        assert!(manager.create(&[world.spec(2)]).await[0].is_err(), "somebody's key is not touched");
+        assert!(next.join("secret-key").exists());
+    });
+}
+
+#[test]
+fn an_upgrade_that_could_not_be_taken_back_stops_no_node() {
+    in_container("resident", "damage::an_upgrade_that_could_not_be_taken_back_stops_no_node", async || {
+        let world = World::new();
+        let manager = world.manager(Mode::User);
+        let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
+        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("it starts");
+        // Nothing can be kept where a file stands in the way.
+        fs::write(world.registry().with_file_name("wnm-previous"), "").expect("it is written");
+        let to = Binary { path: node.spec.program.clone(), version: semver::Version::new(0, 4, 18) };
+        assert!(manager.upgrade(std::slice::from_ref(&node), &to).await[0].is_err());
+        assert!(matches!(world.state(&manager, &node).await, ProcessState::Running { .. }));
     });
 }
 

@@ -6,8 +6,13 @@ mod damage;
 mod real_nodes;
 mod world;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use wnm_core::command::SystemRunner;
 use wnm_core::process_manager::{Mode, ProcessManager};
-use wnm_core::testing::contract;
+use wnm_core::testing::{ContractWorld, contract};
 
 use container::in_container;
 use world::World;
@@ -25,6 +30,29 @@ fn contract_as_user() {
     in_container("resident", "contract_as_user", async || {
         let world = World::new();
         contract(&world.manager(Mode::User), &world).await;
+    });
+}
+
+#[test]
+fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() {
+    in_container("root", "the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused", async || {
+        let world = World::new();
+        let settings = world.settings(Mode::Sudo);
+        // As `wnm init` makes it.
+        let storage = settings.node_storage.clone();
+        std::fs::create_dir_all(&storage).expect("it is made");
+        std::fs::set_permissions(&storage, Permissions::from_mode(0o700)).expect("it is ours");
+        let manager = world.manager(Mode::Sudo);
+        let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
+        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("its user gets there");
+
+        let settings =
+            wnm_pm_antctl::AntctlSettings { mode: Mode::User, node_storage: "/root/nodes".into(), ..settings };
+        let manager = wnm_pm_antctl::Antctl::new(settings, Arc::new(SystemRunner)).expect("root may use antctl");
+        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["node-storage-closed"]);
+        let error = manager.create(&[world.spec(2)]).await.remove(0).expect_err("no node could run there").to_string();
+        assert!(error.contains("/root does not let ant pass") && error.contains("hint: `chmod o+x /root`"), "{error}");
     });
 }
 

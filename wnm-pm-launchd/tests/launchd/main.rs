@@ -121,6 +121,34 @@ async fn nodes_of_the_python_wnm_are_found() {
 }
 
 #[tokio::test]
+async fn what_a_node_lacks_is_put_back_by_a_start() {
+    if !python("what_a_node_lacks_is_put_back_by_a_start") {
+        return;
+    }
+    let world = World::new();
+    let manager = world.manager();
+    let node = world.running(&manager, 1).await;
+    let plist = world.domain().plists.join(format!("{}.plist", node.service));
+    let one = std::slice::from_ref(&node);
+    manager.stop(one).await.remove(0).expect("it stops");
+    fs::remove_file(&plist).expect("it was there");
+    fs::remove_file(&node.spec.binary).expect("it was there");
+    let mut without = node.clone();
+    without.spec.program = "/nonexistent/antnode".into();
+    let error = manager.start(&[without]).await.remove(0).expect_err("there is nothing to copy").to_string();
+    assert!(error.contains("and so is /nonexistent/antnode"), "{error}");
+    manager.start(one).await.remove(0).expect("both are put back");
+    manager.stop(one).await.remove(0).expect("it stops");
+    fs::write(&plist, "half of").expect("it can be damaged");
+    manager.start(one).await.remove(0).expect("it is written anew");
+    manager.stop(one).await.remove(0).expect("it stops");
+    fs::remove_dir_all(&node.spec.root_dir).expect("it was there");
+    let error = manager.start(one).await.remove(0).expect_err("it would be another node").to_string();
+    assert!(error.contains("its directory") && error.contains("is gone"), "{error}");
+    manager.remove(&[node]).await.remove(0).expect("it goes");
+}
+
+#[tokio::test]
 async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
     if !python("what_does_not_lie_where_nodes_are_kept_is_left_alone") {
         return;

@@ -101,6 +101,23 @@ fn a_deleted_unit_file_is_written_again() {
 }
 
 #[test]
+fn a_deleted_program_is_put_back_by_a_start() {
+    on_machine("root", "damage::a_deleted_program_is_put_back_by_a_start", async || {
+        let world = World::new(Mode::Sudo);
+        let manager = world.manager();
+        let node = &world.running(&manager, &[1]).await[0];
+        stop(&manager, node).await;
+        fs::remove_file(&node.spec.binary).expect("it was there");
+        let mut without = node.clone();
+        without.spec.program = "/nonexistent/antnode".into();
+        let error = start(&manager, &without).await.expect_err("there is nothing to copy").to_string();
+        assert!(error.contains("hint: it is a copy of /nonexistent/antnode, which is gone"), "{error}");
+        start(&manager, node).await.expect("it is copied again");
+        assert!(runs(&world.state(&manager, node).await));
+    });
+}
+
+#[test]
 fn a_masked_unit_is_left_to_whoever_masked_it() {
     on_machine("root", "damage::a_masked_unit_is_left_to_whoever_masked_it", async || {
         let world = World::new(Mode::Sudo);

@@ -79,7 +79,7 @@ fn a_machine_without_systemd_is_told_so() {
         fs::rename("/run/systemd/system", "/run/systemd/away").expect("the container is the test's own");
         let world = World::new(Mode::Sudo);
         let told = "systemd+sudo cannot be used here: this machine was not booted with systemd\n\
-             hint: use setsid+user, which needs no systemd";
+             hint: boot with a systemd that can be used, or begin another record: `wnm init --process_manager setsid+user --database FILE`";
         assert_eq!(refusal(&world).await, told);
         let states = world.manager().inspect(&[world.reference(1)]).await;
         assert!(matches!(states[..], [Err(ManagerError::Unavailable { .. })]), "{states:?}");
