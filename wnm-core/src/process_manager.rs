@@ -225,6 +225,8 @@ pub struct FoundNode {
     pub wallet: Option<String>,
     /// The payment network.
     pub network: Option<String>,
+    /// The container group that it lives in; none where nodes live in no containers.
+    pub group: Option<u32>,
     /// Its process, as far as seen.
     pub state: ProcessState,
 }

@@ -176,6 +176,7 @@ impl ProcessManager for Antctl {
             ports: Some(entry.ports()),
             wallet: Some(entry.rewards_address.clone()),
             network: Some(entry.network()),
+            group: None,
             state: self.state_of_entry(&sight, entry),
         });
         Ok(found.collect())

@@ -90,6 +90,7 @@ impl Launchd {
             wallet: line.value("--rewards-address").map(str::to_owned),
             network: network.filter(|word| word.contains("arbitrum") || word.starts_with("evm-")).map(network_word),
             root_dir,
+            group: None,
             state,
         }
     }

@@ -170,6 +170,7 @@ fn read(settings: &S6Settings, id: NodeId, group: u32, definition: &Definition) 
             ports,
             wallet: option("--rewards-address"),
             network,
+            group: Some(group),
             state: ProcessState::Stopped { reason: None },
         },
     }

@@ -66,6 +66,7 @@ fn running(process: &Process) -> Option<FoundNode> {
         ports: Some(ports),
         wallet: process.option("--rewards-address").map(str::to_owned),
         network: last.cloned().or_else(|| process.option("--evm-network").map(|network| format!("evm-{network}"))),
+        group: None,
         state: ProcessState::Running { process: Some(process.id) },
         root_dir: Some(root_dir),
     })
@@ -81,6 +82,7 @@ fn without_process(root_dir: &Path, name: String, program: Option<&&str>) -> Fou
         ports: None,
         wallet: None,
         network: None,
+        group: None,
         state: match program {
             Some(_) => ProcessState::Stopped { reason: None },
             None => ProcessState::Incomplete { missing: "its program".to_owned() },

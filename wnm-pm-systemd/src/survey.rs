@@ -85,6 +85,7 @@ fn unknown(name: &str, state: ProcessState) -> FoundNode {
         ports: None,
         wallet: None,
         network: None,
+        group: None,
         state,
     }
 }

@@ -83,6 +83,14 @@ fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) 
     if let Some(holder) = holder {
         return Err(format!("{} has the same port", holder.spec.name));
     }
+    let group = group_of(config, snapshot.numbering, id);
+    if let (Some(lives_in), Some(group)) = (found.group, group)
+        && lives_in != group
+    {
+        return Err(format!(
+            "it lives in group a{lives_in}, and number {id} belongs to a{group}: was max_node_per_container another?"
+        ));
+    }
     let spec = NodeSpec {
         id,
         name: id.name(),
@@ -99,7 +107,7 @@ fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) 
         no_upnp: config.no_upnp,
         environment: config.environment.clone(),
         start_args: config.start_args.clone(),
-        group: group_of(config, snapshot.numbering, id),
+        group,
     };
     Ok(Node { service: found.service.clone(), ..Node::new(spec, snapshot.now) })
 }

@@ -5,8 +5,6 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use wnm_core::node::{NodeId, NodeSpec, Ports, Status};
-use wnm_core::process_manager::NumberingKind;
-use wnm_core::testing::MemoryManager;
 
 use crate::Scene;
 
@@ -183,16 +181,15 @@ async fn of_two_with_the_same_port_one_is_taken_over() {
 
 #[tokio::test]
 async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
-    let mut scene = Scene::new();
-    scene.machine.config.max_node_per_container = 3;
-    let kind = "s6overlay+user".parse().expect("there is such a manager");
-    scene.manager = MemoryManager::new(kind, NumberingKind::Blocks, &scene.world);
-    scene.machine.manager = Box::new(scene.manager.clone());
-    let root_dir = scene.storage().join("antnode0005");
-    scene.node_directory(&root_dir);
-    scene.live(&scene.spec(5, &root_dir)).await;
+    let scene = Scene::new().in_containers(2).await;
+    for (number, group) in [(5, 2), (6, 1)] {
+        let root_dir = scene.storage().join(NodeId(number).name());
+        scene.node_directory(&root_dir);
+        scene.live(&NodeSpec { group: Some(group), ..scene.spec(number, &root_dir) }).await;
+    }
     let sight = scene.look().await;
     let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
-    let groups: Vec<_> = unrecorded.iter().map(|each| each.row.as_ref().map(|node| node.spec.group)).collect();
-    assert_eq!(groups, [Ok(Some(2))]);
+    let groups: Vec<_> = unrecorded.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
+    let elsewhere = "it lives in group a1, and number 6 belongs to a2: was max_node_per_container another?";
+    assert_eq!(groups, [Ok(Some(2)), Err(elsewhere.to_owned())]);
 }

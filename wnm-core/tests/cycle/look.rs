@@ -5,15 +5,14 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wnm_core::container_host::{GroupSpec, Range};
 use wnm_core::cycle::storage::MARK;
 use wnm_core::event::Event;
 use wnm_core::node::{Node, NodeId, Ports, Status};
-use wnm_core::process_manager::{NumberingKind, ProcessManager, ProcessState};
+use wnm_core::process_manager::ProcessState;
 use wnm_core::settings::ContainerNetwork;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen};
 use wnm_core::store::HistoryFilter;
-use wnm_core::testing::{MemoryManager, Operation, test_node};
+use wnm_core::testing::{Operation, test_node};
 
 use crate::Scene;
 
@@ -149,23 +148,9 @@ async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() 
 
 #[tokio::test]
 async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers() {
-    let mut scene = Scene::new();
-    scene.machine.config.max_node_per_container = 3;
+    let mut scene = Scene::new().in_containers(1).await;
     scene.machine.config.container_network = ContainerNetwork::Docker;
-    let kind = "s6overlay+user".parse().expect("there is such a manager");
-    let manager = MemoryManager::new(kind, NumberingKind::Blocks, &scene.world);
     let ports = |number| scene.ports.ports(number);
-    let range = |first: u16, last: u16| Range { first, last };
-    let group = GroupSpec {
-        group: 1,
-        name: "a1".to_owned(),
-        image: "an-image:1".to_owned(),
-        node_ports: range(ports(1).node, ports(3).node),
-        metrics_ports: range(ports(1).metrics, ports(3).metrics),
-    };
-    let host = manager.containers().expect("it has containers");
-    host.open(&[group]).await.remove(0).expect("it is opened");
-    scene.machine.manager = Box::new(manager);
     let held = |number| {
         let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, ports(number).node)).expect("it is free");
         (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, ports(number).metrics)).expect("it is free"))

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use wnm_core::clock::Clock;
 use wnm_core::config::Config;
+use wnm_core::container_host::{GroupSpec, Range};
 use wnm_core::cycle::{Machine, Sight};
 use wnm_core::event::Event;
 use wnm_core::firewall::Null;
@@ -71,6 +72,27 @@ impl Scene {
         let machine =
             Machine { config, store, manager: boxed, firewall: Arc::new(Null), runner, clock: Arc::new(FixedClock) };
         Self { machine, world, manager, ports, directory }
+    }
+
+    /// The same with nodes in containers, three each, in so many groups that stand.
+    async fn in_containers(mut self, groups: u16) -> Self {
+        self.machine.config.max_node_per_container = 3;
+        let kind = "s6overlay+user".parse().expect("there is such a manager");
+        self.manager = MemoryManager::new(kind, NumberingKind::Blocks, &self.world);
+        self.machine.manager = Box::new(self.manager.clone());
+        for group in 1..=groups {
+            let (first, last) = (self.ports.ports(group * 3 - 2), self.ports.ports(group * 3));
+            let spec = GroupSpec {
+                group: group.into(),
+                name: format!("a{group}"),
+                image: self.machine.config.docker_image.clone(),
+                node_ports: Range { first: first.node, last: last.node },
+                metrics_ports: Range { first: first.metrics, last: last.metrics },
+            };
+            let host = self.manager.containers().expect("it has containers");
+            host.open(&[spec]).await.remove(0).expect("it is opened");
+        }
+        self
     }
 
     fn base(&self) -> PathBuf {

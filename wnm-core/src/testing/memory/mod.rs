@@ -184,6 +184,7 @@ fn found(node: &MemoryNode) -> FoundNode {
         ports: Some(node.spec.ports),
         wallet: Some(node.spec.wallet.clone()),
         network: Some(node.spec.network.clone()),
+        group: node.spec.group,
         state: match node.process {
             Some(process) => ProcessState::Running { process: Some(process) },
             None => ProcessState::Stopped { reason: None },
