@@ -104,7 +104,8 @@ fn tell_the_truth(colony: &Colony, document: &str) {
         }
         // What `time` says is no word of wnm's.
         if let Some(end) = printed.iter().position(|line| line.starts_with("real")) {
-            printed.truncate(end.saturating_sub(1));
+            printed.truncate(end);
+            printed.pop_if(|line| line.is_empty());
         }
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut now = run(colony, &command);
