@@ -71,7 +71,8 @@ impl Drop for Images {
 /// Builds an image of this Dockerfile, in this folder or in none.
 fn build(tag: &str, text: &str, folder: Option<&Path>) -> Output {
     let mut command = Command::new("docker");
-    command.args(["build", "--tag", tag]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["build", "--force-rm", "--tag", tag]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match folder {
         Some(folder) => {
             fs::write(folder.join("Dockerfile"), text).unwrap();
