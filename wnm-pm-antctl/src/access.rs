@@ -55,7 +55,7 @@ pub(crate) fn refusal(closed: &Path) -> String {
 
 /// What mends it.
 pub(crate) fn mend(closed: &Path) -> String {
-    format!("`chmod o+x {}`; or `wnm config set` node_storage and log_dir to directories elsewhere", closed.display())
+    format!("`chmod o+x {}`; or begin another record with node_storage and log_dir elsewhere", closed.display())
 }
 
 /// User and group of the nodes' own user; none until antctl has made it.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use wnm_core::doctor::word;
 use wnm_core::process_manager::{Finding, ManagerError, Severity};
 
 use crate::Setsid;
@@ -40,7 +41,7 @@ fn storage(node_storage: &Path) -> Vec<Finding> {
             severity: Severity::Error,
             what: format!("{} cannot be written by this user: {error}", there.display()),
             consequence: "no node can be created".to_owned(),
-            mend: format!("give {} to this user, or set node_storage to a directory of its own", there.display()),
+            mend: format!("sudo chown \"$USER\" {}", word(there)),
         });
     }
     if runs_no_programs(there) {
@@ -49,7 +50,7 @@ fn storage(node_storage: &Path) -> Vec<Finding> {
             severity: Severity::Error,
             what: format!("{} lies on a file system that is mounted noexec", there.display()),
             consequence: "nodes' own copies of the program cannot be run".to_owned(),
-            mend: "mount it without noexec, or set node_storage to another file system".to_owned(),
+            mend: format!("sudo mount -o remount,exec \"$(findmnt -n -o TARGET --target {})\"", word(there)),
         });
     }
     findings

@@ -60,7 +60,7 @@ async fn closed_storage(manager: &Systemd) -> Option<Finding> {
         severity: Severity::Error,
         what: format!("{} does not let {NODE_USER} through, and the node storage lies below", closed.display()),
         consequence: format!("nodes run as {NODE_USER}, so none can reach its files"),
-        mend: format!("sudo chmod o+x {}, or set node_storage to a directory elsewhere", closed.display()),
+        mend: format!("sudo chmod o+x {}", closed.display()),
     })
 }
 

@@ -187,7 +187,7 @@ fn warning(code: &str, what: String, consequence: &str, mend: String) -> Finding
 }
 
 /// A path as a word of a shell.
-fn word(path: &std::path::Path) -> String {
+pub fn word(path: &std::path::Path) -> String {
     let text = path.to_string_lossy();
     shlex::Quoter::new().allow_nul(true).quote(&text).map_or_else(|_| text.to_string(), std::borrow::Cow::into_owned)
 }

@@ -7,7 +7,8 @@ use wnm_allocator::PORTS_PER_START;
 use super::{Facts, HeldPort, error, sysctl, warning};
 use crate::config::Config;
 use crate::node::Status;
-use crate::process_manager::Finding;
+use crate::process_manager::{Finding, Supervisor};
+use crate::settings::ContainerNetwork;
 
 /// The first few, and that there are more.
 pub(super) fn some(words: &[String]) -> String {
@@ -25,6 +26,11 @@ fn highest_number(config: &Config, facts: &Facts) -> u32 {
 
 /// Ports of nodes that stand still, and of numbers that are still free.
 pub(super) fn held(config: &Config, facts: &Facts) -> Vec<Finding> {
+    // Docker itself holds the ports that it publishes, whole ranges of them.
+    let in_containers = config.process_manager.supervisor == Supervisor::S6overlay;
+    if in_containers && config.container_network == ContainerNetwork::Docker {
+        return Vec::new();
+    }
     let of_a_node = |held: &&HeldPort| {
         facts.nodes.iter().any(|node| {
             let port = if held.protocol == "UDP" { node.node_port } else { node.metrics_port };

@@ -80,6 +80,12 @@ fn ports() {
       these numbers are passed over
       sudo ss -ltnp 'sport = :13009' shows who holds it: end that, or give it another port
     ");
+    let published = |config: &mut Config, facts: &mut Facts| {
+        config.process_manager = "s6overlay+user".parse().expect("there is such a manager");
+        config.container_network = crate::settings::ContainerNetwork::Docker;
+        facts.held_ports = vec![held("UDP", 55002), held("UDP", 55003)];
+    };
+    assert_eq!(found(published), "", "Docker holds what it publishes");
     insta::assert_snapshot!(found(|_, facts| facts.held_ports = (3..11).map(|number| held("UDP", 55000 + number)).collect()), @"
     Warning free-port-held: ports of numbers up to node_cap are held (8): UDP 55003 by nginx (pid 812), UDP 55004 by nginx (pid 812), UDP 55005 by nginx (pid 812), UDP 55006 by nginx (pid 812), UDP 55007 by nginx (pid 812) …
       these numbers are passed over
