@@ -85,7 +85,10 @@ impl Setsid {
         let (reason, hint) = if !Path::new("/proc/self/exe").exists() {
             ("there is no /proc, so no process can be told from another", "use a process manager of this system")
         } else if self.kind.mode == Mode::Sudo && !rustix::process::geteuid().is_root() {
-            ("it keeps nodes in the machine's name and this user is not root", "run wnm as root, or begin a record of your own with setsid+user")
+            (
+                "it keeps nodes in the machine's name and this user is not root",
+                "run wnm as root, or begin a record of your own with setsid+user",
+            )
         } else {
             return Ok(());
         };

@@ -221,6 +221,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_page_on_systemd_shows_lines_of_this_unit() {
+        let page = include_str!("../../docs/systemd.md");
+        let shown = page.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it shows a unit");
+        let spec = NodeSpec { environment: vec![("NAME".to_owned(), "value".to_owned())], ..spec() };
+        let unit = unit(&spec, Scope::System, GROWING_PAUSES).expect("it is plain");
+        for line in shown.lines().map(|line| line.split("  #").next().unwrap_or_default().trim()) {
+            let parts: Vec<&str> = line.split('…').collect();
+            let shows = |rendered: &str| {
+                rendered == line || (parts.len() > 1 && parts.iter().all(|part| rendered.contains(part)))
+            };
+            assert!(unit.lines().any(shows), "{line:?} is not in\n{unit}");
+        }
+    }
+
+    #[test]
     fn pauses_grow_where_systemd_can_let_them() {
         let lines = |version| {
             let text = unit(&spec(), Scope::System, version).expect("it is plain");

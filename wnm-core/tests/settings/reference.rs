@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use wnm_core::settings::{TABLE, reference};
+use wnm_core::settings::{Layers, TABLE, reference};
+
+use super::good;
 
 #[test]
 fn the_reference_page_is_that_of_the_table() {
@@ -23,4 +25,14 @@ fn every_setting_has_a_name_of_its_own_a_help_and_a_section() {
         assert!(TABLE[..index].iter().all(|other| other.name != setting.name));
         assert!(setting.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
     }
+}
+
+#[test]
+fn the_file_on_the_page_is_one() {
+    let page = reference();
+    let file = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it shows a file");
+    let config = good(&Layers::default().file(Path::new("/etc/wnm/config.toml"), file));
+    assert_eq!((config.node_cap, config.cpu_remove, config.rewards_address.to_string().as_str()), (30, 75.5, "faucet"));
+    assert_eq!(config.start_args, ["--log-format", "json"]);
+    assert_eq!(config.environment[1], ("NOTE".to_owned(), "two words".to_owned()));
 }
