@@ -13,8 +13,8 @@ use wnm_core::cycle::{CycleError, storage};
 use wnm_core::event::Event;
 use wnm_core::lock::Lock;
 use wnm_core::observe;
-use wnm_core::process_manager::Mode;
-use wnm_core::settings::{Occasion, overlay, to_record};
+use wnm_core::process_manager::{Mode, Supervisor};
+use wnm_core::settings::{ContainerNetwork, Occasion, overlay, to_record};
 use wnm_core::store::{Problem, Store, StoreError};
 
 use super::survey::{Row, adopt_all};
@@ -69,6 +69,13 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
             answer.database, answer.process_manager, answer.node_storage
         )
     })?;
+    if config.process_manager.supervisor == Supervisor::S6overlay
+        && config.container_network == ContainerNetwork::Docker
+    {
+        output.remark(
+            "note: Docker publishes ports one by one: the first container of 200 nodes takes it about 10 s, each further one longer, and each restart as well; container_network = published takes one rule for each range",
+        );
+    }
     for row in &answer.left {
         output.remark(&format!("warning: {}", row.text()));
     }
