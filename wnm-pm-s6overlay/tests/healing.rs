@@ -3,7 +3,7 @@
 mod common;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -261,7 +261,17 @@ async fn deleted_service_directories_and_a_killed_supervisor_are_mended() {
 /// A bind mount that goes away with the test.
 struct Disk<'a>(&'a Path);
 
-impl Disk<'_> {
+impl<'a> Disk<'a> {
+    /// One for this storage, mounted, and the directory that is mounted.
+    fn at(storage: &'a Path) -> (Self, PathBuf) {
+        let real = storage.with_file_name("disk");
+        std::fs::create_dir(&real).expect("it is made");
+        std::os::unix::fs::chown(&real, Some(12_345), Some(12_345)).expect("root gives files away");
+        let disk = Self(storage);
+        disk.mount(&real);
+        (disk, real)
+    }
+
     fn mount(&self, from: &Path) {
         let done = Command::new("mount").arg("--bind").arg(from).arg(self.0).status().expect("mount runs");
         assert!(done.success());
@@ -285,11 +295,7 @@ async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_i
         return skip("an unmounted disk", "only root can mount");
     }
     let storage = machine.settings.node_storage.clone();
-    let real = storage.with_file_name("disk");
-    std::fs::create_dir(&real).expect("it is made");
-    std::os::unix::fs::chown(&real, Some(12_345), Some(12_345)).expect("root gives files away");
-    let disk = Disk(&storage);
-    disk.mount(&real);
+    let (disk, real) = Disk::at(&storage);
     let mut ward = Ward::on(machine).await;
 
     disk.unmount();
@@ -313,11 +319,7 @@ async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
         return skip("an unmounted disk", "only root can mount");
     }
     let storage = machine.settings.node_storage.clone();
-    let real = storage.with_file_name("disk");
-    std::fs::create_dir(&real).expect("it is made");
-    std::os::unix::fs::chown(&real, Some(12_345), Some(12_345)).expect("root gives files away");
-    let disk = Disk(&storage);
-    disk.mount(&real);
+    let (disk, real) = Disk::at(&storage);
     let mut ward = Ward::on(machine).await;
     let spec = ward.machine.group(1);
 

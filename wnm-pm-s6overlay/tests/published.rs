@@ -7,7 +7,7 @@ use std::process::Command;
 
 use common::events::during;
 use common::peer::{Peer, answer_udp, ask, ask_from_here, metrics, udp_in_container};
-use common::{Machine, open, run};
+use common::{Machine, open, run, without_acceptance};
 use wnm_core::container_host::{ContainerHost, GroupState};
 use wnm_core::process_manager::ProcessManager;
 use wnm_core::testing::skip;
@@ -131,23 +131,8 @@ async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
         }),
         ("a chain emptied", |machine| nft(&["flush", "chain", "inet", &machine.id().table_name(), "direct"])),
         ("not accepted", |machine| {
-            let bridge = machine.id().network_name();
-            let rule = [
-                "-w",
-                "-D",
-                "DOCKER-USER",
-                "-o",
-                &bridge,
-                "-p",
-                "udp",
-                "-m",
-                "conntrack",
-                "--ctstate",
-                "DNAT",
-                "-j",
-                "ACCEPT",
-            ];
-            assert!(Command::new("iptables").args(rule).status().expect("iptables runs").success());
+            let rule = without_acceptance(&machine.id().network_name());
+            assert!(Command::new("iptables").args(rule.split(' ')).status().expect("iptables runs").success());
         }),
         ("switched off", |machine| {
             let switch = format!("/proc/sys/net/ipv4/conf/{}/route_localnet", machine.id().network_name());

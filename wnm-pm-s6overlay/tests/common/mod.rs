@@ -203,22 +203,8 @@ async fn remove_all(docker: &Docker, machine: &MachineId) {
             let _ = Command::new(program).args(arguments).output();
         };
         quietly("nft", &["delete", "table", "inet", &machine.table_name()]);
-        let bridge = machine.network_name();
-        let rule = [
-            "-w",
-            "-D",
-            "DOCKER-USER",
-            "-o",
-            &bridge,
-            "-p",
-            "udp",
-            "-m",
-            "conntrack",
-            "--ctstate",
-            "DNAT",
-            "-j",
-            "ACCEPT",
-        ];
+        let without = without_acceptance(&machine.network_name());
+        let rule: Vec<&str> = without.split(' ').collect();
         quietly("iptables", &rule);
         quietly("ip6tables", &rule);
     }
@@ -245,4 +231,9 @@ pub fn outside(settings: &S6Settings, text: &str) -> String {
     let display = |path: &PathBuf| path.display().to_string();
     text.replace("/var/antctl/services", &display(&settings.node_storage))
         .replace("/var/log/antnode", &display(&settings.log_dir))
+}
+
+/// The words with which iptables takes away what lets peers through to this bridge.
+pub fn without_acceptance(bridge: &str) -> String {
+    format!("-w -D DOCKER-USER -o {bridge} -p udp -m conntrack --ctstate DNAT -j ACCEPT")
 }
