@@ -116,8 +116,7 @@ fn completions(shell: clap_complete::Shell) -> String {
 
 fn log(verbose: u8) {
     let level = match verbose {
-        // A pull takes minutes, and says how far it is.
-        0 => "warn,wnm_pm_s6overlay::images=info",
+        0 => &format!("warn,{}", managers::LONG_WORK),
         1 => "info",
         2 => "debug",
         _ => "trace",

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::node::NodeSpec;
 use crate::process_manager::ManagerError;
 
+/// The file that marks a storage as wnm's own: where it is missing, the storage's disk may not be mounted.
+pub const MARK: &str = ".wnm-storage";
+
 /// Refuses a node whose paths are not what a node of this storage can have.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use wnm_core::cycle::storage::MARK;
+use wnm_core::guard::MARK;
 use wnm_core::process_manager::ManagerError;
 
 use crate::settings::S6Settings;

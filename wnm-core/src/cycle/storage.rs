@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::snapshot::DirectoryState;
 
-/// The file that marks a storage.
-pub const MARK: &str = ".wnm-storage";
+pub use crate::guard::MARK;
 
 /// The storage cannot be made.
 #[derive(Debug, thiserror::Error)]
