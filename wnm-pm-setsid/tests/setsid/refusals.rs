@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::machine::{Machine, SmallDisk, only, reference};
-use wnm_core::node::{NodeId, NodeSpec};
+use wnm_core::node::{NodeId, NodeRef, NodeSpec};
 use wnm_core::process_manager::{ManagerError, ProcessManager, ProcessState, Severity};
 use wnm_core::testing::skip;
 use wnm_pm_setsid::Setsid;
@@ -86,14 +86,16 @@ async fn a_program_that_cannot_be_run_is_named() {
 }
 
 #[tokio::test]
-async fn a_node_whose_program_is_lost_is_incomplete_until_it_is_created_again() {
+async fn a_node_whose_program_is_lost_is_incomplete_until_it_is_started_again() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
     fs::remove_file(&nodes[0].spec.binary).expect("it was there");
     assert!(matches!(machine.state(&nodes[0]).await, ProcessState::Incomplete { .. }));
-    let error = only(machine.manager.start(&nodes).await).expect_err("there is no program");
+    let nowhere = NodeSpec { program: "/nonexistent/antnode".into(), ..nodes[0].spec.clone() };
+    let without = [NodeRef { spec: nowhere, ..nodes[0].clone() }];
+    let error = only(machine.manager.start(&without).await).expect_err("there is no program to copy");
     assert!(matches!(error, ManagerError::Program { .. }), "{error:?}");
-    machine.start(&[machine.spec(1)]).await;
+    only(machine.manager.start(&nodes).await).expect("it is copied again");
     machine.stop(&nodes).await;
 }
 
