@@ -4,7 +4,6 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use wnm_core::container_host::{Group, GroupState, Range, Usage};
-use wnm_core::node::Status;
 use wnm_core::snapshot::Snapshot;
 
 use crate::exit::{Exit, Failure};
@@ -45,7 +44,7 @@ pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failur
 
 fn row(snapshot: &Snapshot, size: usize, group: &Group, usage: Option<Usage>) -> Row {
     let nodes = || snapshot.nodes.iter().filter(|each| each.node.spec.group == Some(group.spec.group));
-    let up = nodes().filter(|each| each.node.status == Status::Running).count();
+    let up = nodes().filter(|each| each.lives()).count();
     let all = nodes().count();
     Row {
         group: group.spec.name.clone(),
