@@ -126,16 +126,16 @@ pub struct Snapshot {
     pub groups: Vec<Group>,
     /// The nodes, by number.
     pub nodes: Vec<NodeSnapshot>,
-    /// Numbers that no new node may get, since somebody else holds one of their ports.
+    /// Numbers that no new node may get: somebody else holds one of their ports, or has their directory.
     pub blocked: Vec<BlockedNumber>,
 }
 
-/// A number whose ports cannot be had.
+/// A number that cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedNumber {
     /// The number.
     pub number: NodeId,
-    /// Which port is held: `UDP port 55007 is in use`.
+    /// What is in the way: `UDP port 55007 is in use`.
     pub by: String,
 }
 

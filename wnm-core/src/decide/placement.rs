@@ -24,8 +24,8 @@ pub(super) fn blocks(config: &Config) -> Option<Blocks> {
     Blocks::new(config.max_node_per_container, config.min_container_count).ok()
 }
 
-/// The next nodes, fully specified: `count` of them, or as many as have ports. Numbers with a port that somebody else
-/// holds are passed over.
+/// The next nodes, fully specified: `count` of them, or as many as have ports. Numbers that are blocked are
+/// passed over.
 pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<NodeSpec>, LayoutError> {
     let (config, snapshot) = (draft.config, draft.snapshot);
     let blocked: BTreeSet<u32> = snapshot.blocked.iter().map(|blocked| blocked.number.0).collect();
@@ -38,7 +38,7 @@ pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<No
         .collect();
     for blocked in snapshot.blocked.iter().filter(|blocked| passed_over(&numbers, blocked.number)) {
         let text = format!("number {} is passed over: {}", blocked.number, blocked.by);
-        draft.held("port_in_use", text, None, &[blocked.number]);
+        draft.held("number_taken", text, None, &[blocked.number]);
     }
     numbers.into_iter().map(|number| specification(draft, number)).collect()
 }

@@ -1,5 +1,5 @@
-//! Ports are opened before their nodes start and closed after their nodes were stopped for good. The firewall's failures are told, and
-//! are never a node's.
+//! Ports are opened before their nodes start and closed after their nodes were stopped for good. The firewall's failures
+//! are told, and are never a node's.
 
 use std::collections::BTreeMap;
 
