@@ -11,13 +11,13 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use wnm_core::config::Config;
-use wnm_core::container_host::{Group, GroupSpec, GroupState, Range};
 use wnm_core::decide::decide;
 use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, Status, UnixSeconds};
 use wnm_core::plan::Action;
-use wnm_core::process_manager::{Binary, NumberingKind};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
+use wnm_pm::process_manager::{Binary, NumberingKind};
 
 #[derive(Deserialize)]
 struct Case {
@@ -95,7 +95,7 @@ fn actions(value: Value) -> Result<Vec<Value>, String> {
 }
 
 fn action(action: &Action) -> Value {
-    match action.deed() {
+    match action.step() {
         Some((verb, id)) => json!({"verb": verb.as_str(), "number": id.0}),
         None => json!({"verb": action.verb()}),
     }
@@ -117,7 +117,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
     let snapshot = Snapshot {
         now: case.now,
         boot_time,
-        last_stopped_at: integer(&case.config, "last_stopped_at")?.unwrap_or(boot_time),
+        last_surveyed_boot: integer(&case.config, "last_stopped_at")?.unwrap_or(boot_time),
         seed: 0,
         host: host(case.host)?,
         available,
@@ -139,7 +139,7 @@ fn integer(object: &Map<String, Value>, key: &str) -> Result<Option<i64>, String
 
 /// wnm's defaults, and what the case says on top of them.
 fn config(given: &Map<String, Value>) -> Result<Config, String> {
-    merged(&Config::for_tests(Path::new("/node")), given)
+    merged(&wnm_testing::config(Path::new("/node")), given)
 }
 
 fn host(given: Map<String, Value>) -> Result<HostLoad, String> {

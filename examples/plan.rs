@@ -11,16 +11,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use serde::Serialize;
 use wnm_allocator::{Blocks, Group, Layout};
-use wnm_core::config::Config;
-use wnm_core::container_host::{self, GroupState};
 use wnm_core::decide::{Request, decide, decide_request};
 use wnm_core::node::{Flavour, Node, Status, UnixSeconds};
 use wnm_core::observe;
 use wnm_core::plan::{Action, Plan};
-use wnm_core::process_manager::{Binary, NumberingKind};
 use wnm_core::report::plan_text;
+use wnm_core::settings::Config;
 use wnm_core::settings::{Facts, Layers, Occasion, overlay};
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use wnm_pm::container_host::{self, GroupState};
+use wnm_pm::process_manager::{Binary, NumberingKind};
 
 /// Shows the container groups, and what a first cycle on this machine would do and why. Changes nothing.
 #[derive(Parser)]
@@ -119,7 +119,7 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
     let mut snapshot = Snapshot {
         now,
         boot_time,
-        last_stopped_at: boot_time,
+        last_surveyed_boot: boot_time,
         seed: 0,
         host: observed.load,
         available: Some(Binary { path: config.antnode_path.clone(), version: semver::Version::new(0, 4, 17) }),

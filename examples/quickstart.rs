@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use wnm_cli::Exit;
 use wnm_core::store::Store;
-use wnm_core::testing::{PortBlock, test_node};
+use wnm_testing::{PortBlock, test_node};
 
 const NODES: usize = 5;
 

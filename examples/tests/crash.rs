@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use wnm_core::node::Status;
-use wnm_core::testing::{Colony, test_node};
+use wnm_testing::{Colony, test_node};
 
 const SIGKILL: i32 = 128 + 9;
 
@@ -29,7 +29,7 @@ fn at_rest(colony: &Colony, moment: &str) {
     for _ in 0..20 {
         let run = colony.done(&["never:before:1", "run", "--json"]);
         let resting = |status: &Status| matches!(status, Status::Running | Status::Stopped | Status::Disabled);
-        if run.json()["deeds"] == json!([]) && colony.statuses().iter().all(|(_, status)| resting(status)) {
+        if run.json()["results"] == json!([]) && colony.statuses().iter().all(|(_, status)| resting(status)) {
             colony.agrees();
             return;
         }

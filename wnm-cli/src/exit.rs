@@ -6,10 +6,10 @@ use serde::Serialize;
 use wnm_core::cycle::CycleError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
-use wnm_core::process_manager::ManagerError;
 use wnm_core::schedule::ScheduleError;
 use wnm_core::settings::{NoHome, Problems};
 use wnm_core::store::{Problem, StoreError};
+use wnm_pm::process_manager::ManagerError;
 
 /// How wnm ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use wnm_core::cycle::Wish;
+use wnm_core::cycle::Trigger;
 use wnm_core::decide::Request;
 use wnm_core::progress::{Progress, Silent};
 
@@ -75,8 +75,8 @@ async fn dispatch(
         Command::Schedule { command } => return schedule::schedule(output, &common, &given, &command).await,
         Command::Doctor => return doctor::doctor(output, &given).await,
         Command::Init(options) => return init::init(output, &common, &given, &options).await,
-        Command::Run => return cycle::act(output, &common, &given, &Wish::Cycle).await,
-        Command::Plan { out } => return cycle::plan(output, &given, &Wish::Cycle, out.as_deref()).await,
+        Command::Run => return cycle::act(output, &common, &given, &Trigger::Cycle).await,
+        Command::Plan { out } => return cycle::plan(output, &given, &Trigger::Cycle, out.as_deref()).await,
         Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
         Command::Survey { adopt } => return survey::survey(output, &common, &given, adopt).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
@@ -92,7 +92,7 @@ async fn dispatch(
         Command::Disable(nodes) => Request::Disable(nodes.into()),
         Command::Enable(nodes) => Request::Enable(nodes.into()),
     };
-    cycle::act(output, &common, &given, &Wish::Request(request)).await
+    cycle::act(output, &common, &given, &Trigger::Request(request)).await
 }
 
 /// clap prints its own words; a closed pipe is not an error.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use wnm_core::command::CommandRunner;
-use wnm_core::config::Config;
-use wnm_core::process_manager::{ManagerError, ProcessManager, Supervisor};
+use wnm_core::settings::Config;
+use wnm_pm::command::CommandRunner;
+use wnm_pm::process_manager::{ManagerError, ProcessManager, Supervisor};
 use wnm_pm_antctl::{Antctl, AntctlSettings};
 use wnm_pm_launchd::Launchd;
 use wnm_pm_s6overlay::{RulesBy, S6Overlay, S6Settings};

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wnm_core::clock::SystemClock;
-use wnm_core::command::{CommandRunner, SystemRunner};
 use wnm_core::cycle::Machine;
 use wnm_core::firewall::firewall;
 use wnm_core::lock::Lock;
-use wnm_core::process_manager::{ManagerKind, Mode};
 use wnm_core::progress::Progress;
 use wnm_core::settings::{Facts, Layers, Occasion, Origins, base_dirs, config_file, overlay};
 use wnm_core::store::{Problem, Store, StoreError};
+use wnm_pm::command::{CommandRunner, SystemRunner};
+use wnm_pm::process_manager::{ManagerKind, Mode};
 
 use crate::arguments::{Common, Flags};
 use crate::exit::Failure;

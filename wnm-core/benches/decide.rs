@@ -7,13 +7,13 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use semver::Version;
-use wnm_core::config::Config;
 use wnm_core::decide::{Request, decide, decide_request};
 use wnm_core::node::{Flavour, Node, Status};
 use wnm_core::plan::Action;
 use wnm_core::plan::check::{Authority, check};
-use wnm_core::process_manager::{Binary, NumberingKind};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use wnm_pm::process_manager::{Binary, NumberingKind};
 
 /// Ports end at 65535, and node ports begin at 55001.
 const PORT_LIMIT: u32 = 10_535;
@@ -29,7 +29,7 @@ fn config() -> Config {
         // A range of 10,535 ports each, so that none reaches into the next.
         metrics_port_start: 13,
         rpc_port_start: 30,
-        ..Config::for_tests(Path::new("/node"))
+        ..wnm_testing::config(Path::new("/node"))
     }
 }
 
@@ -37,7 +37,7 @@ fn machine() -> Snapshot {
     Snapshot {
         now: 1_790_000_000,
         boot_time: 1,
-        last_stopped_at: 1,
+        last_surveyed_boot: 1,
         seed: 7,
         host: HostLoad::default(),
         available: Some(Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 17) }),

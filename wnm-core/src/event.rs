@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::container_host::Group;
 use crate::node::{Node, NodeId, Reading, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
+use wnm_pm::container_host::Group;
 
 /// Counters of the machine since boot; two of them at different times make rates.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::container_host::Group;
 use crate::node::{Flavour, Node, NodeId, Reading, Status, UnixSeconds};
-use crate::process_manager::{Binary, NumberingKind, ProcessState};
+use wnm_pm::container_host::Group;
+use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
 
 /// What the machine measures. Rates are averages in bytes per second; percentages run from 0 to 100.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub struct Snapshot {
     /// When the kernel started.
     pub boot_time: UnixSeconds,
     /// The boot after which all nodes were last looked at.
-    pub last_stopped_at: UnixSeconds,
+    pub last_surveyed_boot: UnixSeconds,
     /// The dice: what is drawn is drawn from this.
     pub seed: u64,
     /// What the machine measures.

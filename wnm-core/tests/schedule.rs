@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use wnm_core::command::{Command, SystemRunner};
-use wnm_core::privilege::Privilege;
 use wnm_core::schedule::timer::Scope;
 use wnm_core::schedule::{Job, cron, timer};
-use wnm_core::testing::RecordedRunner;
+use wnm_pm::command::{Command, SystemRunner};
+use wnm_pm::privilege::Privilege;
+use wnm_testing::RecordedRunner;
 
 fn job(program: &str, database: &str) -> Job {
     Job { program: program.into(), database: database.into(), config: None, environment: vec![] }

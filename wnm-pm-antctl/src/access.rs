@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::Antctl;
 
@@ -24,7 +24,7 @@ impl Antctl {
         if let Some(closed) = self.closed() {
             return Err(ManagerError::Unusable {
                 what: "node_storage or log_dir".to_owned(),
-                reason: format!("{}\nhint: {}", refusal(&closed), mend(&closed)),
+                reason: format!("{}\nhint: {}", refusal(&closed), repair(&closed)),
             });
         }
         for storage in self.storages() {
@@ -54,7 +54,7 @@ pub(crate) fn refusal(closed: &Path) -> String {
 }
 
 /// What mends it.
-pub(crate) fn mend(closed: &Path) -> String {
+pub(crate) fn repair(closed: &Path) -> String {
     format!("`chmod o+x {}`; or begin another record with node_storage and log_dir elsewhere", closed.display())
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::FdFlags;
-use wnm_core::command::{Command, CommandError, CommandRunner, Output};
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::process_manager::ManagerError;
 
 use crate::parse::{self, Registry};
 use crate::places::Places;
@@ -166,7 +166,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use wnm_core::command::SystemRunner;
+    use wnm_pm::command::SystemRunner;
 
     use super::*;
 

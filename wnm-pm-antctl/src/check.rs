@@ -1,8 +1,8 @@
 //! What of a node antctl cannot carry: it writes unit files without quoting anything, and hands on only the options it knows.
 
-use wnm_core::flavour;
-use wnm_core::node::{Flavour, NodeSpec};
-use wnm_core::process_manager::{ManagerError, Mode};
+use wnm_pm::flavour;
+use wnm_pm::node::{Flavour, NodeSpec};
+use wnm_pm::process_manager::{ManagerError, Mode};
 
 use crate::AntctlSettings;
 use crate::render::{log_parent, parent};

@@ -5,14 +5,14 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use wnm_core::command::Output;
-use wnm_core::guard::check_program;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::{Created, ManagerError, Mode, Outcome};
+use wnm_pm::command::Output;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::{Created, ManagerError, Mode, Outcome};
 
 use crate::call::{again, named, to_all};
+use crate::observation::{Observation, exists};
 use crate::parse::{Entry, Registry};
-use crate::sight::{Sight, exists};
 use crate::{Antctl, check, parse, render};
 
 /// How often a node is added whose entry another antctl overwrote.
@@ -23,13 +23,13 @@ impl Antctl {
         if let Err(error) = self.open_storages() {
             return to_all(nodes.len(), &error);
         }
-        let sight = match self.look(&[]).await {
-            Ok(sight) => sight,
+        let observation = match self.look(&[]).await {
+            Ok(observation) => observation,
             Err(error) => return to_all(nodes.len(), &error),
         };
         let mut outcomes: Vec<Option<Outcome<Created>>> = Vec::new();
         for spec in nodes {
-            outcomes.push(self.there_already(&sight, spec).await.transpose());
+            outcomes.push(self.there_already(&observation, spec).await.transpose());
         }
         let left: Vec<usize> = (0..nodes.len()).filter(|index| outcomes[*index].is_none()).collect();
         for run in left.chunk_by(|last, next| render::one_call(&nodes[*last], &nodes[*next])) {
@@ -42,14 +42,14 @@ impl Antctl {
     }
 
     /// A node that antctl has already, with whatever it lacked put back.
-    async fn there_already(&self, sight: &Sight, spec: &NodeSpec) -> Outcome<Option<Created>> {
+    async fn there_already(&self, observation: &Observation, spec: &NodeSpec) -> Outcome<Option<Created>> {
         check::check(spec, &self.settings)?;
-        let Some(entry) = self.entry_of(&sight.registry, spec) else {
+        let Some(entry) = self.entry_of(&observation.registry, spec) else {
             return if self.downloads() { Ok(None) } else { check_program(&spec.program).map(|()| None) };
         };
         let lacks = !exists(&entry.data_dir_path) || self.missing(entry).is_some();
-        if lacks && sight.life(entry).is_none() {
-            self.mend(entry, spec).await?;
+        if lacks && observation.life(entry).is_none() {
+            self.repair(entry, spec).await?;
         }
         Ok(Some(created(entry)))
     }
@@ -159,7 +159,7 @@ impl Antctl {
     }
 
     /// Puts back what a node lacks: directories, its program, its unit file. antctl's `upgrade` writes the last two.
-    pub(crate) async fn mend(&self, entry: &Entry, spec: &NodeSpec) -> Outcome<()> {
+    pub(crate) async fn repair(&self, entry: &Entry, spec: &NodeSpec) -> Outcome<()> {
         check_program(&spec.program)?;
         for directory in [&entry.data_dir_path, &entry.log_dir_path] {
             make_like_its_parent(directory)?;

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use wnm_core::command::Command;
-use wnm_core::process_manager::{Finding, Mode, Severity};
+use wnm_pm::command::Command;
+use wnm_pm::process_manager::{Finding, Mode, Severity};
 
+use crate::observation::last_failure;
 use crate::parse::Registry;
-use crate::sight::last_failure;
 use crate::{Antctl, access};
 
 /// antctl looks through all processes for each entry, removed ones too.
@@ -25,7 +25,7 @@ impl Antctl {
                 Severity::Error,
                 access::refusal(&closed),
                 "no node can reach its files, so none starts",
-                &access::mend(&closed),
+                &access::repair(&closed),
             ));
         }
         if self.settings.antctl_version.is_some() && self.settings.mode != Mode::Zen {
@@ -187,6 +187,6 @@ impl Antctl {
 
 const LINGER: &str = "sudo loginctl enable-linger \"$USER\"";
 
-fn finding(code: &str, severity: Severity, what: String, consequence: &str, mend: &str) -> Finding {
-    Finding { code: code.to_owned(), severity, what, consequence: consequence.to_owned(), mend: mend.to_owned() }
+fn finding(code: &str, severity: Severity, what: String, consequence: &str, fix: &str) -> Finding {
+    Finding { code: code.to_owned(), severity, what, consequence: consequence.to_owned(), fix: fix.to_owned() }
 }

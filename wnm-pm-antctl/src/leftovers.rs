@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wnm_core::process_manager::{ManagerError, Mode, Outcome};
+use wnm_pm::process_manager::{ManagerError, Mode, Outcome};
 
 use crate::Antctl;
+use crate::observation::exists;
 use crate::parse::Registry;
-use crate::sight::exists;
 
 /// A node that antctl forgot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn delete(path: &Path, how: impl Fn(&Path) -> std::io::Result<()>) -> Outcome<()
 mod tests {
     use std::sync::Arc;
 
-    use wnm_core::command::SystemRunner;
+    use wnm_pm::command::SystemRunner;
 
     use super::*;
     use crate::AntctlSettings;

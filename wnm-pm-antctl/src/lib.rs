@@ -10,12 +10,12 @@ mod check;
 mod create;
 mod examine;
 mod leftovers;
+mod observation;
 mod parse;
 mod places;
 mod process;
 mod remove;
 mod render;
-mod sight;
 mod start;
 mod stop;
 mod systemd;
@@ -28,9 +28,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wnm_core::command::CommandRunner;
-use wnm_core::node::{NodeId, NodeRef, NodeSpec};
-use wnm_core::process_manager::{
+use wnm_pm::command::CommandRunner;
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, Supervisor, Teardown,
 };
@@ -156,7 +156,7 @@ impl ProcessManager for Antctl {
     async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
         match self.caller.lock().await {
             Ok(_lock) if !nodes.is_empty() => match self.look(nodes).await {
-                Ok(sight) => nodes.iter().map(|node| Ok(self.state_of(&sight, node))).collect(),
+                Ok(observation) => nodes.iter().map(|node| Ok(self.state_of(&observation, node))).collect(),
                 Err(error) => to_all(nodes.len(), &error),
             },
             Ok(_) => vec![],
@@ -166,8 +166,8 @@ impl ProcessManager for Antctl {
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
         let _lock = self.caller.lock().await?;
-        let sight = self.look(&[]).await?;
-        let found = sight.registry.present().map(|entry| FoundNode {
+        let observation = self.look(&[]).await?;
+        let found = observation.registry.present().map(|entry| FoundNode {
             service: entry.service_name.clone(),
             id: Some(NodeId(entry.number)),
             root_dir: Some(entry.data_dir_path.clone()),
@@ -177,7 +177,7 @@ impl ProcessManager for Antctl {
             wallet: Some(entry.rewards_address.clone()),
             network: Some(entry.network()),
             group: None,
-            state: self.state_of_entry(&sight, entry),
+            state: self.state_of_entry(&observation, entry),
         });
         Ok(found.collect())
     }

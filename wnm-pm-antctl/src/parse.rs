@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
-use wnm_core::command::Output;
-use wnm_core::node::Ports;
+use wnm_pm::command::Output;
+use wnm_pm::node::Ports;
 
 /// antctl's registry, as `status --json` prints it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 /// Where antctl keeps what it keeps, for the user that runs wnm.
 #[derive(Debug, Clone)]

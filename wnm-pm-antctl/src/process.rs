@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use wnm_core::node::ProcessId;
-use wnm_core::process::identity;
+use wnm_pm::node::ProcessId;
+use wnm_pm::process::identity;
 
 use crate::parse::Entry;
 

@@ -1,31 +1,31 @@
 //! Removing: antctl's `remove` of stopped nodes, and what it does not do: a node without a unit file, a directory that
 //! is a link, an entry that antctl lost.
 
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::call::{again, named, to_all};
 use crate::leftovers::Leftover;
-use crate::sight::{Sight, exists};
+use crate::observation::{Observation, exists};
 use crate::{Antctl, parse};
 
 impl Antctl {
     pub(crate) async fn remove_locked(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let sight = match self.look(nodes).await {
-            Ok(sight) => sight,
+        let observation = match self.look(nodes).await {
+            Ok(observation) => observation,
             Err(error) => return to_all(nodes.len(), &error),
         };
-        let nodes: Vec<NodeRef> = nodes.iter().map(|node| self.as_antctl_knows_it(&sight, node)).collect();
-        let ready: Vec<Outcome<()>> = nodes.iter().map(|node| self.removable(&sight, node)).collect();
+        let nodes: Vec<NodeRef> = nodes.iter().map(|node| self.as_antctl_knows_it(&observation, node)).collect();
+        let ready: Vec<Outcome<()>> = nodes.iter().map(|node| self.removable(&observation, node)).collect();
         let wanted = nodes.iter().zip(&ready).filter(|(_, ready)| ready.is_ok());
-        let entries: Vec<_> = wanted.filter_map(|(node, _)| sight.entry(node)).collect();
+        let entries: Vec<_> = wanted.filter_map(|(node, _)| observation.entry(node)).collect();
         let mut services: Vec<String> = entries.iter().map(|entry| entry.service_name.clone()).collect();
         // antctl fails at a name that is given twice.
         services.sort();
         services.dedup();
         let complaint = self.remove_services(&services).await;
         let after = match services.is_empty() {
-            true => Ok(sight),
+            true => Ok(observation),
             false => self.look(&nodes).await,
         };
         let mut outcomes = Vec::with_capacity(nodes.len());
@@ -40,14 +40,14 @@ impl Antctl {
     }
 
     /// Whether antctl may delete the node's directories: it looks at nothing before it does.
-    fn removable(&self, sight: &Sight, node: &NodeRef) -> Outcome<()> {
+    fn removable(&self, observation: &Observation, node: &NodeRef) -> Outcome<()> {
         for directory in [&node.spec.root_dir, &node.spec.log_dir] {
             if directory.is_symlink() {
                 let reason = "it is a symbolic link".to_owned();
                 return Err(ManagerError::NotOurs { path: directory.clone(), reason });
             }
         }
-        if let Some(entry) = sight.entry(node) {
+        if let Some(entry) = observation.entry(node) {
             self.put_unit_back(entry)?;
             if entry.log_dir_path.is_symlink() {
                 let reason = "it is a symbolic link".to_owned();
@@ -73,7 +73,7 @@ impl Antctl {
     }
 
     /// What became of a node that was to go; what antctl had forgotten is cleared here.
-    async fn removed(&self, after: &Sight, node: &NodeRef, complaint: &str) -> Outcome<()> {
+    async fn removed(&self, after: &Observation, node: &NodeRef, complaint: &str) -> Outcome<()> {
         if after.entry(node).is_some() {
             return Err(ManagerError::Failed(format!("antctl did not remove {}: {complaint}", node.service)));
         }
@@ -89,9 +89,9 @@ impl Antctl {
     }
 
     /// A node under the name and in the directories that antctl chose, also where wnm was killed before it wrote them down.
-    fn as_antctl_knows_it(&self, sight: &Sight, node: &NodeRef) -> NodeRef {
+    fn as_antctl_knows_it(&self, observation: &Observation, node: &NodeRef) -> NodeRef {
         let mut node = node.clone();
-        if let Some(entry) = self.half_recorded(sight, &node) {
+        if let Some(entry) = self.half_recorded(observation, &node) {
             node.service.clone_from(&entry.service_name);
             node.spec.root_dir.clone_from(&entry.data_dir_path);
             node.spec.log_dir.clone_from(&entry.log_dir_path);

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::Mode;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::Mode;
 
 use crate::AntctlSettings;
 use crate::check::handed_on;
@@ -135,7 +135,7 @@ pub(crate) mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use wnm_core::node::{Flavour, NodeId, Ports};
+    use wnm_pm::node::{Flavour, NodeId, Ports};
 
     pub(crate) fn spec(number: u16) -> NodeSpec {
         let name = NodeId(number.into()).name();

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use wnm_core::guard::check_program;
-use wnm_core::node::NodeRef;
-use wnm_core::port_use;
-use wnm_core::process_manager::{ManagerError, Outcome, Started};
+use wnm_pm::node::NodeRef;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::port_use;
+use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
 use crate::call::{again, named, to_all};
+use crate::observation::{Observation, exists, last_failure};
 use crate::parse::Entry;
-use crate::sight::{Sight, exists, last_failure};
 use crate::{Antctl, parse};
 
 /// What antctl may take for one node: 3 s until it looks, 5 s in which a dying node's RPC port is tried, and the node
@@ -23,19 +23,19 @@ const NODES_PER_CALL: usize = 10;
 
 impl Antctl {
     pub(crate) async fn start_locked(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-        let sight = match self.look(nodes).await {
-            Ok(sight) => sight,
+        let observation = match self.look(nodes).await {
+            Ok(observation) => observation,
             Err(error) => return to_all(nodes.len(), &error),
         };
         let mut ready: Vec<Outcome<Option<Started>>> = Vec::with_capacity(nodes.len());
         for node in nodes {
-            ready.push(self.ready(&sight, node).await);
+            ready.push(self.ready(&observation, node).await);
         }
         let wanted = nodes.iter().zip(&ready).filter(|(_, ready)| matches!(ready, Ok(None)));
         let services: Vec<String> = wanted.map(|(node, _)| node.service.clone()).collect();
-        let complaint = self.start_services(&services, &sight).await;
+        let complaint = self.start_services(&services, &observation).await;
         let after = match services.is_empty() {
-            true => Ok(sight),
+            true => Ok(observation),
             false => self.look(nodes).await,
         };
         let mut outcomes = Vec::with_capacity(nodes.len());
@@ -52,9 +52,9 @@ impl Antctl {
 
     /// Whether a node runs already (some), can be started (none), or cannot. What it lacks is put back, but for its
     /// directory: without that it would begin anew as another node.
-    async fn ready(&self, sight: &Sight, node: &NodeRef) -> Outcome<Option<Started>> {
-        let entry = sight.entry(node).ok_or_else(|| unknown(node))?;
-        if let Some(process) = sight.life(entry) {
+    async fn ready(&self, observation: &Observation, node: &NodeRef) -> Outcome<Option<Started>> {
+        let entry = observation.entry(node).ok_or_else(|| unknown(node))?;
+        if let Some(process) = observation.life(entry) {
             return Ok(Some(Started { process }));
         }
         if !exists(&entry.data_dir_path) {
@@ -66,14 +66,14 @@ impl Antctl {
         }
         if let Some(missing) = self.missing(entry) {
             check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
-            self.mend(entry, &node.spec).await?;
+            self.repair(entry, &node.spec).await?;
         }
         port_use::check_free(node.spec.ports, node.spec.flavour)?;
         Ok(None)
     }
 
     /// Has antctl start services; answers its last complaint.
-    async fn start_services(&self, services: &[String], before: &Sight) -> String {
+    async fn start_services(&self, services: &[String], before: &Observation) -> String {
         // A unit that failed five times in ten seconds is not started again until it is forgiven.
         self.systemd.tell(&["reset-failed"], services).await;
         let comes_back = |service: &&String| {
@@ -114,7 +114,7 @@ impl Antctl {
     }
 
     /// What became of a node that was to start: antctl's own exit code says little about it.
-    async fn started(&self, after: &Sight, node: &NodeRef, complaint: &str) -> Outcome<Started> {
+    async fn started(&self, after: &Observation, node: &NodeRef, complaint: &str) -> Outcome<Started> {
         let entry = after.entry(node).ok_or_else(|| unknown(node))?;
         if let Some(process) = after.life(entry) {
             return Ok(Started { process });

@@ -1,10 +1,10 @@
 //! Stopping: antctl's `stop`, and systemd's own for what antctl takes for stopped already.
 
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::call::{again, named, to_all};
-use crate::sight::Sight;
+use crate::observation::Observation;
 use crate::systemd::Unit;
 use crate::{Antctl, parse};
 
@@ -13,21 +13,22 @@ const GRACE_SECONDS: u64 = 100;
 
 impl Antctl {
     pub(crate) async fn stop_locked(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let sight = match self.look(nodes).await {
-            Ok(sight) => sight,
+        let observation = match self.look(nodes).await {
+            Ok(observation) => observation,
             Err(error) => return to_all(nodes.len(), &error),
         };
-        let alive =
-            nodes.iter().filter(|node| sight.entry(node).is_some_and(|entry| !rests(&sight, &entry.service_name)));
+        let alive = nodes
+            .iter()
+            .filter(|node| observation.entry(node).is_some_and(|entry| !rests(&observation, &entry.service_name)));
         let services: Vec<String> = alive.map(|node| node.service.clone()).collect();
-        let known = nodes.iter().filter_map(|node| sight.entry(node)).filter(|entry| entry.auto_restart);
+        let known = nodes.iter().filter_map(|node| observation.entry(node)).filter(|entry| entry.auto_restart);
         let enabled: Vec<String> = known.map(|entry| entry.service_name.clone()).collect();
         // A stopped node stays stopped when the machine restarts; starting enables it again.
         self.systemd.tell(&["disable"], &enabled).await;
-        let lost = self.stop_lost(&sight, nodes).await;
+        let lost = self.stop_lost(&observation, nodes).await;
         let complaint = self.stop_services(&services).await;
         let after = match services.is_empty() && lost.is_empty() {
-            true => Ok(sight),
+            true => Ok(observation),
             false => self.look(nodes).await,
         };
         let stopped = nodes.iter().map(|node| match &after {
@@ -47,10 +48,10 @@ impl Antctl {
     }
 
     /// Stops nodes that antctl lost while systemd runs them: antctl cannot. Answers their services.
-    async fn stop_lost(&self, sight: &Sight, nodes: &[NodeRef]) -> Vec<String> {
+    async fn stop_lost(&self, observation: &Observation, nodes: &[NodeRef]) -> Vec<String> {
         let lost = nodes.iter().filter(|node| {
-            sight.entry(node).is_none()
-                && sight.is_up(&node.service)
+            observation.entry(node).is_none()
+                && observation.is_up(&node.service)
                 && self.unit_runs(&node.service, &node.spec.root_dir)
         });
         let lost: Vec<String> = lost.map(|node| node.service.clone()).collect();
@@ -79,7 +80,8 @@ impl Antctl {
 }
 
 /// Whether nothing of a service lives and nothing will by itself.
-fn rests(sight: &Sight, service: &str) -> bool {
-    let lives = sight.registry.present().any(|entry| entry.service_name == service && sight.life(entry).is_some());
-    !sight.is_up(service) && !lives
+fn rests(observation: &Observation, service: &str) -> bool {
+    let lives =
+        observation.registry.present().any(|entry| entry.service_name == service && observation.life(entry).is_some());
+    !observation.is_up(service) && !lives
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wnm_core::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
 
 use crate::places::Places;
 

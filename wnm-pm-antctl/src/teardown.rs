@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use wnm_core::process_manager::{ManagerError, Outcome, Teardown};
+use wnm_pm::process_manager::{ManagerError, Outcome, Teardown};
 
 use crate::leftovers::Leftover;
+use crate::observation::exists;
 use crate::parse::Registry;
-use crate::sight::exists;
 use crate::{Antctl, parse};
 
 /// How often the reset is tried.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use wnm_core::command::Output;
+use wnm_pm::command::Output;
 
 use crate::parse::{self, Standing};
 

@@ -5,9 +5,9 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use wnm_core::guard::check_program;
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::node::NodeRef;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
 
 use crate::call::{again, named, to_all};
 use crate::create::write;
@@ -20,13 +20,13 @@ impl Antctl {
         if let Err(error) = check_program(&to.path) {
             return to_all(nodes.len(), &error);
         }
-        let sight = match self.look(nodes).await {
-            Ok(sight) => sight,
+        let observation = match self.look(nodes).await {
+            Ok(observation) => observation,
             Err(error) => return to_all(nodes.len(), &error),
         };
         // A node whose program cannot be kept runs on: nothing could be put back if the new one did not live.
         let entries = nodes.iter().map(|node| {
-            let entry = sight.entry(node).cloned().ok_or_else(|| unknown(node))?;
+            let entry = observation.entry(node).cloned().ok_or_else(|| unknown(node))?;
             self.keep_previous(&entry).map(|()| entry)
         });
         let entries: Vec<Outcome<Entry>> = entries.collect();
@@ -45,7 +45,7 @@ impl Antctl {
             upgraded.next().unwrap_or_else(unanswered)
         });
         let outcomes = outcomes.collect();
-        for entry in willing.iter().filter_map(|node| sight.entry(node)) {
+        for entry in willing.iter().filter_map(|node| observation.entry(node)) {
             let _ = fs::remove_file(self.places().previous(&entry.service_name));
         }
         outcomes

@@ -1,7 +1,7 @@
 //! Examining: what would not work with launchd on this machine, and what mends it.
 
 use plist::Value;
-use wnm_core::process_manager::{Finding, Mode, Severity};
+use wnm_pm::process_manager::{Finding, Mode, Severity};
 
 use crate::Launchd;
 use crate::look::{Line, exists};
@@ -70,6 +70,6 @@ impl Launchd {
     }
 }
 
-fn finding(code: &str, severity: Severity, what: String, consequence: &str, mend: &str) -> Finding {
-    Finding { code: code.to_owned(), severity, what, consequence: consequence.to_owned(), mend: mend.to_owned() }
+fn finding(code: &str, severity: Severity, what: String, consequence: &str, fix: &str) -> Finding {
+    Finding { code: code.to_owned(), severity, what, consequence: consequence.to_owned(), fix: fix.to_owned() }
 }

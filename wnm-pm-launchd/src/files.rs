@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard::{self, check_program};
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{Created, ManagerError, Outcome};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy::{self, check_program};
+use wnm_pm::process_manager::{Created, ManagerError, Outcome};
 
 use crate::{Launchd, render};
 
@@ -15,7 +15,7 @@ impl Launchd {
     /// Makes what a node needs; what is there already is left as it is, but for the property list.
     pub(crate) fn create_one(&self, spec: &NodeSpec) -> Outcome<Created> {
         render::check(spec)?;
-        guard::check(&self.node_storage, spec)?;
+        path_policy::check(&self.node_storage, spec)?;
         let has_program = check_program(&spec.binary).is_ok();
         if !has_program {
             check_program(&spec.program)?;
@@ -51,7 +51,7 @@ impl Launchd {
         self.launchctl.enable(&node.service).await?;
         delete(&self.plist(&node.service), |path| fs::remove_file(path))?;
         let log_dir = &node.spec.log_dir;
-        if guard::owns_log_dir(&node.spec) {
+        if path_policy::owns_log_dir(&node.spec) {
             delete(log_dir, |path| fs::remove_dir_all(path))?;
         } else if !log_dir.starts_with(&node.spec.root_dir) {
             tracing::warn!(log_dir = %log_dir.display(), "left alone: it is not named after its node");

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wnm_core::command::{Command, CommandError, CommandRunner, Output};
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::process_manager::ManagerError;
 
 use crate::parse::{self, Job};
 use crate::render::EXIT_TIMEOUT_SECONDS;

@@ -18,10 +18,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wnm_core::command::CommandRunner;
-use wnm_core::guard;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{
+use wnm_pm::command::CommandRunner;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, Supervisor, Teardown,
 };
@@ -137,7 +137,7 @@ impl ProcessManager for Launchd {
     async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
         let mut outcomes = Vec::with_capacity(nodes.len());
         for node in nodes {
-            outcomes.push(match guard::check(&self.node_storage, &node.spec) {
+            outcomes.push(match path_policy::check(&self.node_storage, &node.spec) {
                 Ok(()) => self.remove_one(node).await,
                 Err(error) => Err(error),
             });

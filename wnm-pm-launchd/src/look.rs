@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use plist::Value;
-use wnm_core::node::{NodeRef, Ports};
-use wnm_core::process::identity;
-use wnm_core::process_manager::{FoundNode, ManagerError, Outcome, ProcessState};
+use wnm_pm::node::{NodeRef, Ports};
+use wnm_pm::process::identity;
+use wnm_pm::process_manager::{FoundNode, ManagerError, Outcome, ProcessState};
 
 use crate::Launchd;
 use crate::parse::Job;
@@ -125,8 +125,8 @@ impl Line {
 /// The last thing that a node said before it ended.
 pub(crate) fn last_words(log_dir: &Path) -> String {
     let text = |name: &str| fs::read_to_string(log_dir.join(name)).unwrap_or_default();
-    let failure = wnm_core::last_words::last_words(&text("critical_failure.log"));
-    if failure.is_empty() { wnm_core::last_words::last_words(&text(OUTPUT)) } else { failure }
+    let failure = wnm_pm::last_words::last_words(&text("critical_failure.log"));
+    if failure.is_empty() { wnm_pm::last_words::last_words(&text(OUTPUT)) } else { failure }
 }
 
 /// Whether there is something of this name, be it a link that leads nowhere.

@@ -1,9 +1,9 @@
 //! The property list of a node's job: what launchd is told about it.
 
 use plist::{Dictionary, Value};
-use wnm_core::flavour;
-use wnm_core::node::{NodeId, NodeSpec};
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::flavour;
+use wnm_pm::node::{NodeId, NodeSpec};
+use wnm_pm::process_manager::ManagerError;
 
 /// What all labels of nodes begin with.
 pub(crate) const PREFIX: &str = "com.autonomi.antnode-";

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use wnm_core::guard::check_program;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::port_use;
-use wnm_core::process::identity;
-use wnm_core::process_manager::{ManagerError, Outcome, Started};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy::check_program;
+use wnm_pm::port_use;
+use wnm_pm::process::identity;
+use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
 use crate::Launchd;
 use crate::look::{exists, last_words};
@@ -152,10 +152,10 @@ impl Launchd {
             (None, None) if job.runs > 0 && job.end.is_some() => watch.begun.elapsed() > SETTLE,
             (None, None) => watch.begun.elapsed() > PATIENCE,
         };
-        if ended { Err(self.give_up(node, &job).await) } else { Ok(None) }
+        if ended { Err(self.abandon(node, &job).await) } else { Ok(None) }
     }
 
-    async fn give_up(&self, node: &NodeRef, job: &Job) -> ManagerError {
+    async fn abandon(&self, node: &NodeRef, job: &Job) -> ManagerError {
         if let Err(error) = self.stop_one(node).await {
             return error;
         }

@@ -1,7 +1,7 @@
 //! Stopping: a job is taken out of launchd and disabled, so that neither a crash nor a restart brings it back.
 
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::Outcome;
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::Outcome;
 
 use crate::Launchd;
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use wnm_core::guard::{self, check_program};
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::node::NodeRef;
+use wnm_pm::path_policy::{self, check_program};
+use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
 
 use crate::Launchd;
 use crate::files::{put_in_place, stage, with_suffix};
@@ -28,7 +28,7 @@ impl Launchd {
                         let _ = fs::remove_file(previous);
                         Ok(started)
                     }
-                    Some(Err(error)) => Err(self.take_back(node, &previous, error).await),
+                    Some(Err(error)) => Err(self.roll_back(node, &previous, error).await),
                     None => Err(ManagerError::Failed(format!("nothing was heard of {}", node.spec.name))),
                 },
             };
@@ -39,7 +39,7 @@ impl Launchd {
 
     /// Stops a node and gives it the new program; answers where the previous one is kept.
     async fn swap(&self, node: &NodeRef, to: &Binary) -> Outcome<PathBuf> {
-        guard::check(&self.node_storage, &node.spec)?;
+        path_policy::check(&self.node_storage, &node.spec)?;
         check_program(&to.path)?;
         let binary = &node.spec.binary;
         let staged = stage(&to.path, binary)?;
@@ -55,7 +55,7 @@ impl Launchd {
     }
 
     /// Puts the previous program back and starts it; answers why the new one was given up.
-    async fn take_back(&self, node: &NodeRef, previous: &std::path::Path, why: ManagerError) -> ManagerError {
+    async fn roll_back(&self, node: &NodeRef, previous: &std::path::Path, why: ManagerError) -> ManagerError {
         let restored = match put_in_place(previous, &node.spec.binary) {
             Ok(()) => self
                 .start_all(std::slice::from_ref(node))

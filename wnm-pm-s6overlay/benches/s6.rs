@@ -11,9 +11,9 @@ use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, PortBin
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RestartContainerOptions, StatsOptionsBuilder};
 use common::{Machine, image};
 use futures_util::StreamExt;
-use wnm_core::container_host::{ContainerHost, Group, GroupSpec, Range};
-use wnm_core::node::{NodeId, NodeRef, NodeSpec, Ports};
-use wnm_core::process_manager::{ProcessManager, ProcessState};
+use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Range};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec, Ports};
+use wnm_pm::process_manager::{ProcessManager, ProcessState};
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
 
 /// Containers that are enough to tell what one costs.
@@ -161,7 +161,7 @@ async fn published(size: Size) {
     .await;
 }
 
-fn all_well<T: std::fmt::Debug>(outcomes: Vec<Result<T, wnm_core::process_manager::ManagerError>>) {
+fn all_well<T: std::fmt::Debug>(outcomes: Vec<Result<T, wnm_pm::process_manager::ManagerError>>) {
     let failed: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     assert!(failed.is_empty(), "{} failed, the first: {}", failed.len(), failed[0]);
 }
@@ -217,7 +217,7 @@ async fn one_each(size: Size) {
     specs.truncate(SINGLE_CONTAINERS.into());
     let specs = &specs;
     // No group is opened, which would mark the storage.
-    wnm_core::cycle::storage::prepare(&machine.settings.node_storage).expect("the storage is marked");
+    wnm_pm::cycle::storage::prepare(&machine.settings.node_storage).expect("the storage is marked");
     all_well(manager.create(specs).await);
     let shims = memory_of("containerd-shim") + memory_of("docker-proxy");
     timed("containers up", async {

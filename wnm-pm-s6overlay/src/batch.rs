@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wnm_core::container_host::GroupState;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::container_host::GroupState;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::containers::Container;
 use crate::groups::again;

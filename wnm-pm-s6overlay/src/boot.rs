@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use wnm_core::container_host::{Group, GroupState};
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::container_host::{Group, GroupState};
+use wnm_pm::process_manager::ManagerError;
 
 use crate::engine::EngineError;
 use crate::render::STORAGE;

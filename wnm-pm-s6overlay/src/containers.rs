@@ -17,8 +17,8 @@ use bollard::query_parameters::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::AsyncWriteExt;
-use wnm_core::command::Output;
-use wnm_core::container_host::GroupState;
+use wnm_pm::command::Output;
+use wnm_pm::container_host::GroupState;
 
 use crate::engine::{Doing, Engine, EngineError};
 use crate::settings::MachineId;

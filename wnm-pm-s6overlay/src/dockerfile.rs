@@ -3,7 +3,7 @@
 //! It stands alone, `wnm dockerfile | docker build --tag NAME -` needs no folder: our files are written by `printf`, a
 //! line each, since here-documents are understood by newer builders only.
 
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::script::{IMAGE_LABEL, SCRIPT};
 

@@ -8,7 +8,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::SystemInfo;
 use tokio::sync::OnceCell;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::{ContainerNetwork, MANAGER};
 

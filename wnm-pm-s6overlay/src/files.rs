@@ -5,10 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use wnm_core::flavour;
-use wnm_core::guard;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::{Created, ManagerError};
+use wnm_pm::flavour;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{Created, ManagerError};
 
 use crate::render::{self, Definition, Launch};
 use crate::settings::S6Settings;
@@ -33,9 +33,9 @@ pub fn create(settings: &S6Settings, spec: &NodeSpec) -> Result<Created, Manager
     paths::check(settings, spec)?;
     let definition = definition(settings, spec)?;
     let run = run_script(settings, spec)?;
-    let has_program = guard::check_program(&spec.binary).is_ok();
+    let has_program = path_policy::check_program(&spec.binary).is_ok();
     if !has_program {
-        guard::check_program(&spec.program)?;
+        path_policy::check_program(&spec.program)?;
     }
     // Nodes are created in groups that stand, so that there is a seal.
     if !storage::is_known(&settings.node_storage) {
@@ -70,7 +70,7 @@ pub fn enable(settings: &S6Settings, spec: &NodeSpec) -> Result<(), ManagerError
     if !spec.root_dir.is_dir() {
         return Err(io_error("start a node without its directory", &spec.root_dir, ErrorKind::NotFound.into()));
     }
-    guard::check_program(&spec.binary)?;
+    path_policy::check_program(&spec.binary)?;
     let definition = definition(settings, spec)?;
     let run = run_script(settings, spec)?;
     let owner = Owner::of(&settings.node_storage)?;
@@ -103,7 +103,7 @@ fn mark_down(definition: &Definition, owner: Owner) -> Result<(), ManagerError> 
 pub fn remove(settings: &S6Settings, spec: &NodeSpec) -> Result<(), ManagerError> {
     paths::check(settings, spec)?;
     delete(&definition(settings, spec)?.dir)?;
-    if guard::owns_log_dir(spec) {
+    if path_policy::owns_log_dir(spec) {
         delete(&spec.log_dir)?;
     } else if !spec.log_dir.starts_with(&spec.root_dir) {
         tracing::warn!("{} is left alone: it is not named after {}", spec.log_dir.display(), spec.name);

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::future::join_all;
-use wnm_core::container_host::{Group, GroupSpec, GroupState};
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::container_host::{Group, GroupSpec, GroupState};
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::containers::Container;
 use crate::engine::EngineError;
-use crate::network::{Hands, Network, Published};
+use crate::network::{Network, Published, RuleBackend};
 use crate::spec::{self, Addresses};
 use crate::storage::{self, Owner};
 use crate::{ContainerNetwork, MANAGER, S6Overlay, paths, ports};
@@ -38,7 +38,7 @@ impl S6Overlay {
             return join_all(groups.iter().map(|spec| self.stand(&ground, spec))).await;
         };
         let images = self.images(&ground.containers, groups.iter());
-        let hands = match Hands::find_or_fetch(&self.engine, &self.settings, &images).await {
+        let hands = match RuleBackend::find_or_fetch(&self.engine, &self.settings, &images).await {
             Ok(hands) => hands,
             Err(error) => return repeat(&error, groups.len()),
         };
@@ -53,13 +53,13 @@ impl S6Overlay {
         groups: &[GroupSpec],
         ground: &Ground,
         network: &Network,
-        hands: &Hands<'_>,
+        hands: &RuleBackend<'_>,
     ) -> Result<Vec<Outcome<Group>>, ManagerError> {
         let published = self.published();
-        published.mend(network, &existing(&ground.containers), hands).await?;
+        published.repair(network, &existing(&ground.containers), hands).await?;
         let outcomes = join_all(groups.iter().map(|spec| self.stand(ground, spec))).await;
         let containers = self.engine.containers(&self.machine).await?;
-        published.mend(network, &existing(&containers), hands).await?;
+        published.repair(network, &existing(&containers), hands).await?;
         Ok(outcomes)
     }
 
@@ -114,14 +114,14 @@ impl S6Overlay {
             }
             return Ok(());
         };
-        let hands = match Hands::find(&self.engine, &self.settings, &images).await {
+        let hands = match RuleBackend::find(&self.engine, &self.settings, &images).await {
             Err(error) if containers.is_empty() => return Err(self.rules_stay(&error)),
             hands => hands?,
         };
         let cleared = if containers.is_empty() {
             published.remove(&hands).await
         } else {
-            published.mend(&network, &existing(&containers), &hands).await
+            published.repair(&network, &existing(&containers), &hands).await
         };
         hands.release(&self.engine).await;
         cleared
@@ -130,7 +130,7 @@ impl S6Overlay {
     /// Takes away rules whose network somebody else removed. Whether there are any only hands can tell, so that where
     /// none can be had nothing is held up.
     async fn remove_stray_rules(&self, images: &[&str]) {
-        let removed = match Hands::find(&self.engine, &self.settings, images).await {
+        let removed = match RuleBackend::find(&self.engine, &self.settings, images).await {
             Ok(hands) => {
                 let removed = self.published().remove(&hands).await;
                 hands.release(&self.engine).await;
@@ -204,7 +204,7 @@ impl S6Overlay {
             Some(container) => {
                 let changed = self.differences(container, &wanted, ground.network.as_ref());
                 if changed.is_empty() {
-                    self.mend(container).await?;
+                    self.repair(container).await?;
                 } else {
                     tracing::info!(container = name, ?changed, "is made again");
                     // Before the nodes lose what they have: without it they would have nothing to come back in.
@@ -248,7 +248,7 @@ impl S6Overlay {
     }
 
     /// Gets a container that was made right to run.
-    async fn mend(&self, container: &Container) -> Result<(), EngineError> {
+    async fn repair(&self, container: &Container) -> Result<(), EngineError> {
         match container.state {
             GroupState::Running | GroupState::Damaged => Ok(()),
             GroupState::Paused => self.engine.unpause(&container.name).await,
@@ -281,7 +281,7 @@ impl S6Overlay {
         let groups = existing(containers);
         // Who may not look at the rules may not mend them either: `open` says so.
         let images = self.images(containers, groups.iter().map(|group| &group.spec));
-        let Ok(hands) = Hands::find(&self.engine, &self.settings, &images).await else {
+        let Ok(hands) = RuleBackend::find(&self.engine, &self.settings, &images).await else {
             return Ok(false);
         };
         let stands = published.stands(&network, &groups, &hands).await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::MANAGER;
 use crate::engine::{Doing, Engine, EngineError};

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use wnm_core::container_host::{ContainerHost, Group, GroupSpec, Usage};
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{
+use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Usage};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, Supervisor, Teardown,
 };

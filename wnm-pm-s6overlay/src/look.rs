@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wnm_core::container_host::GroupState;
-use wnm_core::node::{NodeId, NodeRef, NodeSpec, Ports};
-use wnm_core::process_manager::{FoundNode, ManagerError, Outcome, ProcessState};
+use wnm_pm::container_host::GroupState;
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec, Ports};
+use wnm_pm::process_manager::{FoundNode, ManagerError, Outcome, ProcessState};
 
 use crate::batch::{Heard, in_background};
 use crate::command_line;
@@ -144,7 +144,7 @@ fn read(settings: &S6Settings, id: NodeId, group: u32, definition: &Definition) 
     let spec = NodeSpec {
         id,
         name: id.name(),
-        flavour: wnm_core::node::Flavour::V1,
+        flavour: wnm_pm::node::Flavour::V1,
         program: binary.clone().unwrap_or_default(),
         version: None,
         root_dir: root_dir.clone().unwrap_or_default(),

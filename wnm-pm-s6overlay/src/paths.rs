@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::render;
 use crate::settings::S6Settings;
@@ -17,12 +17,12 @@ use crate::spec::{BOOTSTRAP_INSIDE, LOGS_INSIDE};
 /// # Errors
 /// [`ManagerError::Unusable`] for values, [`ManagerError::NotOurs`] for paths.
 pub fn check(settings: &S6Settings, spec: &NodeSpec) -> Result<(), ManagerError> {
-    guard::check(&settings.node_storage, spec)?;
+    path_policy::check(&settings.node_storage, spec)?;
     if spec.name != spec.id.name() {
         let reason = format!("node {} is called {}", spec.id, spec.id.name());
         return Err(unusable(format!("the name {:?}", spec.name), &reason));
     }
-    if guard::own_path(&spec.root_dir)?.starts_with(guard::resolve(&settings.node_storage).join(".s6")) {
+    if path_policy::own_path(&spec.root_dir)?.starts_with(path_policy::resolve(&settings.node_storage).join(".s6")) {
         return Err(unusable(format!("root_dir {}", spec.root_dir.display()), "nodes' definitions lie there"));
     }
     let definitions = definitions(settings);
@@ -113,7 +113,7 @@ fn unusable(what: String, reason: &str) -> ManagerError {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use wnm_core::node::{Flavour, NodeId, Ports};
+    use wnm_pm::node::{Flavour, NodeId, Ports};
 
     use super::*;
     use crate::{ContainerNetwork, RulesBy};

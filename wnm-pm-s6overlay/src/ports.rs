@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use wnm_core::container_host::{GroupSpec, Range};
-use wnm_core::node::{Flavour, Ports};
-use wnm_core::port_use;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::container_host::{GroupSpec, Range};
+use wnm_pm::node::{Flavour, Ports};
+use wnm_pm::port_use;
+use wnm_pm::process_manager::ManagerError;
 
 /// A port that is taken is looked at again after this long: programs that ask a question over UDP hold one for a moment.
 const SECOND_LOOK: Duration = Duration::from_millis(300);

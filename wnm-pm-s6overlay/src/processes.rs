@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 
-use wnm_core::node::ProcessId;
-use wnm_core::process::start_time;
-use wnm_core::process_manager::Outcome;
+use wnm_pm::node::ProcessId;
+use wnm_pm::process::start_time;
+use wnm_pm::process_manager::Outcome;
 
 use crate::batch::Heard;
 use crate::script::NodeReport;

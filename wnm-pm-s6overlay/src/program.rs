@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::storage::{Owner, io_error};
 
@@ -23,7 +23,7 @@ pub struct Staged {
 /// # Errors
 /// [`ManagerError::Program`] when it is none, [`ManagerError::Io`] when it cannot be copied.
 pub fn stage(from: &Path, place: &Path, owner: Owner) -> Result<Staged, ManagerError> {
-    guard::check_program(from)?;
+    path_policy::check_program(from)?;
     let staged = Staged { copy: beside(place, "new"), place: place.to_owned() };
     copy_whole(from, &staged.copy).map_err(|source| io_error("copy the node program to", place, source))?;
     owner.give(&staged.copy)?;

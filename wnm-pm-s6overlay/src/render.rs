@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 /// Where `node_storage` is seen inside a container.
 pub const STORAGE: &str = "/var/antctl/services";

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 /// The script. The image has it as `/usr/local/lib/wnm/nodes`.
 pub const SCRIPT: &str = include_str!("../image/rootfs/usr/local/lib/wnm/nodes");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use wnm_core::settings::ContainerNetwork;
+pub use wnm_pm::container_host::ContainerNetwork;
 
 /// Who sets the address-translation rules of published ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

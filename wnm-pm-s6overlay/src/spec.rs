@@ -9,7 +9,7 @@ use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType,
     NetworkingConfig, PortBinding, PortMap, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
-use wnm_core::container_host::{GroupSpec, Range};
+use wnm_pm::container_host::{GroupSpec, Range};
 
 use crate::render::STORAGE;
 use crate::script::environment as told;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wnm_core::container_host::GroupState;
-use wnm_core::last_words::last_words;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::port_use;
-use wnm_core::process_manager::{ManagerError, Outcome, Started};
+use wnm_pm::container_host::GroupState;
+use wnm_pm::last_words::last_words;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::port_use;
+use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
 use crate::batch::{Heard, step};
 use crate::containers::Container;

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use wnm_core::guard::MARK;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::path_policy::STORAGE_MARKER;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::settings::S6Settings;
 use crate::{MANAGER, paths, program};
@@ -100,7 +100,7 @@ pub fn prepare(settings: &S6Settings, occupied: bool) -> Result<Owner, ManagerEr
 /// found there, a seal or wnm's own mark is not.
 #[must_use]
 pub fn is_known(node_storage: &Path) -> bool {
-    node_storage.join(SEAL).is_file() || node_storage.join(MARK).is_file()
+    node_storage.join(SEAL).is_file() || node_storage.join(STORAGE_MARKER).is_file()
 }
 
 /// That a storage is not known to be one.
@@ -108,7 +108,7 @@ pub fn is_known(node_storage: &Path) -> bool {
 pub fn away(node_storage: &Path) -> ManagerError {
     let path = node_storage.display();
     let found = if node_storage.is_dir() {
-        format!("has neither {SEAL} nor {MARK}, though nodes live in it")
+        format!("has neither {SEAL} nor {STORAGE_MARKER}, though nodes live in it")
     } else {
         "is not there".to_owned()
     };
@@ -117,7 +117,7 @@ pub fn away(node_storage: &Path) -> ManagerError {
         reason: format!("node_storage {path} {found}"),
         hint: format!(
             "is its disk mounted? nothing was started or changed; if this is the right directory, `touch {}`",
-            node_storage.join(MARK).display()
+            node_storage.join(STORAGE_MARKER).display()
         ),
     }
 }

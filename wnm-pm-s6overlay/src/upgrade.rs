@@ -1,8 +1,8 @@
 //! Upgrading replaces nodes' own copies of the program, and takes the new one back where it does not live.
 
-use wnm_core::guard;
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::node::NodeRef;
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
 
 use crate::batch::in_background;
 use crate::groups::{again, repeat};
@@ -39,7 +39,7 @@ impl S6Overlay {
         let (settings, from) = (self.settings.clone(), to.path.clone());
         in_background(specs(nodes), move |spec| {
             paths::check(&settings, spec)?;
-            guard::check_program(&spec.binary)?;
+            path_policy::check_program(&spec.binary)?;
             program::stage(&from, &spec.binary, Owner::of(&settings.node_storage)?)
         })
         .await
@@ -77,12 +77,12 @@ impl S6Overlay {
                 }
             }
         }
-        self.take_back(nodes, not_living, &mut outcomes).await;
+        self.roll_back(nodes, not_living, &mut outcomes).await;
         outcomes
     }
 
     /// Gives nodes their previous program back and starts them; the failure of the upgrade stays their outcome.
-    async fn take_back(
+    async fn roll_back(
         &self,
         nodes: &[NodeRef],
         not_living: Vec<(usize, Previous)>,

@@ -3,7 +3,7 @@
 use bollard::models::{ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
-use wnm_core::container_host::Usage;
+use wnm_pm::container_host::Usage;
 
 use crate::engine::{Doing, Engine, EngineError};
 

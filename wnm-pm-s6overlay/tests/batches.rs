@@ -4,11 +4,11 @@ mod common;
 
 use common::events::during;
 use common::{Machine, run};
-use wnm_core::container_host::ContainerHost;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::{Binary, ProcessManager};
-use wnm_core::testing::test_node;
+use wnm_pm::container_host::ContainerHost;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::{Binary, ProcessManager};
 use wnm_pm_s6overlay::ContainerNetwork;
+use wnm_testing::test_node;
 
 fn programs(events: &[String]) -> usize {
     events.iter().filter(|event| event.starts_with("exec_create")).count()

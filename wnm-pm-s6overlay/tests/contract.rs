@@ -9,11 +9,11 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use common::Machine;
-use wnm_core::container_host::ContainerHost;
-use wnm_core::node::NodeSpec;
-use wnm_core::port_use::Protocol;
-use wnm_core::testing::{ContractWorld, contract};
+use wnm_pm::container_host::ContainerHost;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::port_use::Protocol;
 use wnm_pm_s6overlay::ContainerNetwork;
+use wnm_testing::{ContractWorld, contract};
 
 struct ContainerWorld(Machine);
 

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 
 use common::peer::{Peer, answer_udp, ask_from_here, metrics};
 use common::{Machine, open, run};
-use wnm_core::container_host::ContainerHost;
-use wnm_core::process_manager::{ProcessManager, Severity};
+use wnm_pm::container_host::ContainerHost;
+use wnm_pm::process_manager::{ProcessManager, Severity};
 use wnm_pm_s6overlay::ContainerNetwork;
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use std::os::unix::fs::chown;
 
 use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOptions};
 use common::{Machine, is_root, open};
-use wnm_core::process_manager::{Finding, ProcessManager, Severity};
+use wnm_pm::process_manager::{Finding, ProcessManager, Severity};
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
 
 async fn findings(manager: &S6Overlay, code: &str) -> Vec<Finding> {
     let all = manager.examine().await;
     for finding in &all {
-        assert!(!finding.what.is_empty() && !finding.consequence.is_empty() && !finding.mend.is_empty(), "{finding:?}");
+        assert!(!finding.what.is_empty() && !finding.consequence.is_empty() && !finding.fix.is_empty(), "{finding:?}");
     }
     all.into_iter().filter(|finding| finding.code == code).collect()
 }
@@ -36,7 +36,7 @@ async fn a_missing_image_and_a_storage_of_roots_are_found() {
         chown(&machine.settings.node_storage, Some(0), Some(0)).expect("root takes files");
         let found = findings(&machine.manager(), "storage-of-root").await;
         assert_eq!(found[0].severity, Severity::Error);
-        assert!(found[0].mend.starts_with("chown "), "{found:?}");
+        assert!(found[0].fix.starts_with("chown "), "{found:?}");
     }
 }
 

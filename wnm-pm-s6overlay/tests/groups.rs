@@ -5,7 +5,7 @@ mod common;
 use bollard::models::RestartPolicyNameEnum;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
 use common::{Machine, open};
-use wnm_core::container_host::{ContainerHost, Group, GroupState};
+use wnm_pm::container_host::{ContainerHost, Group, GroupState};
 use wnm_pm_s6overlay::ContainerNetwork;
 
 #[tokio::test]

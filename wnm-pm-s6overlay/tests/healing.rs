@@ -13,14 +13,14 @@ use bollard::query_parameters::{
 };
 use common::events::during;
 use common::{Machine, is_root, open, run};
-use wnm_core::container_host::{ContainerHost, Group, GroupState};
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
-use wnm_core::testing::{skip, test_node};
+use wnm_pm::container_host::{ContainerHost, Group, GroupState};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
+use wnm_testing::{skip, test_node};
 
 /// A group of five nodes: 1 to 4 run, 5 is stopped.
-struct Ward {
+struct Fixture {
     machine: Machine,
     manager: S6Overlay,
     group: Group,
@@ -28,7 +28,7 @@ struct Ward {
     keys: Vec<Vec<u8>>,
 }
 
-impl Ward {
+impl Fixture {
     async fn new(network: ContainerNetwork) -> Option<Self> {
         let machine = Machine::new(network).await?;
         Some(Self::on(machine).await)
@@ -82,66 +82,69 @@ fn keys(nodes: &[NodeRef]) -> Vec<Vec<u8>> {
 
 #[tokio::test]
 async fn a_container_that_was_killed_restarted_or_removed_gets_its_nodes_back() {
-    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
-    let docker = ward.machine.docker.clone();
+    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let docker = fixture.machine.docker.clone();
 
-    docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>).await.expect("it restarts");
-    ward.recovers("a restart by the engine, with nobody there").await;
+    docker
+        .restart_container(&fixture.group.container_name, None::<RestartContainerOptions>)
+        .await
+        .expect("it restarts");
+    fixture.recovers("a restart by the engine, with nobody there").await;
 
-    docker.kill_container(&ward.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
-    ward.open().await;
-    ward.recovers("a killed container").await;
+    docker.kill_container(&fixture.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
+    fixture.open().await;
+    fixture.recovers("a killed container").await;
 
-    let first = ward.group.container_id.clone();
+    let first = fixture.group.container_id.clone();
     let force = RemoveContainerOptionsBuilder::new().force(true).build();
     docker.remove_container(&first, Some(force)).await.expect("it is removed");
-    assert_eq!(ward.manager.groups().await.expect("the engine answers"), []);
-    let ProcessState::Stopped { reason: Some(reason) } = ward.state(1).await else { panic!("nothing runs") };
-    assert!(reason.contains(&ward.group.container_name) && reason.contains("does not exist"), "{reason}");
-    ward.open().await;
-    assert_ne!(ward.group.container_id, first);
-    ward.recovers("a container removed by hand").await;
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers"), []);
+    let ProcessState::Stopped { reason: Some(reason) } = fixture.state(1).await else { panic!("nothing runs") };
+    assert!(reason.contains(&fixture.group.container_name) && reason.contains("does not exist"), "{reason}");
+    fixture.open().await;
+    assert_ne!(fixture.group.container_id, first);
+    fixture.recovers("a container removed by hand").await;
 }
 
 #[tokio::test]
 async fn a_paused_container_is_one_finding_and_its_nodes_say_so() {
-    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
-    ward.machine.docker.pause_container(&ward.group.container_name).await.expect("it is paused");
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Paused);
-    let ProcessState::Stopped { reason: Some(reason) } = ward.state(1).await else { panic!("it does not run") };
+    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    fixture.machine.docker.pause_container(&fixture.group.container_name).await.expect("it is paused");
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Paused);
+    let ProcessState::Stopped { reason: Some(reason) } = fixture.state(1).await else { panic!("it does not run") };
     assert!(reason.contains("Paused"), "{reason}");
-    let findings = ward.manager.examine().await;
+    let findings = fixture.manager.examine().await;
     let about: Vec<_> = findings.iter().filter(|finding| finding.code == "group-down").collect();
     assert_eq!(about.len(), 1, "one finding, not one per node: {findings:#?}");
 
-    let error = ward.manager.start(&ward.nodes[..1]).await.remove(0).expect_err("nothing can be started in it");
+    let error = fixture.manager.start(&fixture.nodes[..1]).await.remove(0).expect_err("nothing can be started in it");
     assert!(error.to_string().contains("Paused"), "{error}");
-    ward.open().await;
-    ward.recovers("a paused container").await;
+    fixture.open().await;
+    fixture.recovers("a paused container").await;
 }
 
 #[tokio::test]
 async fn another_image_takes_the_nodes_over_and_an_ordered_end_stays_ended() {
-    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
-    let tag = TagImageOptionsBuilder::new().repo("wnm-test-other").tag(ward.machine.id().as_str()).build();
-    ward.machine.docker.tag_image(&common::image(), Some(tag)).await.expect("it is tagged");
-    let other = format!("wnm-test-other:{}", ward.machine.id());
-    let mut spec = ward.machine.group(1);
+    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let tag = TagImageOptionsBuilder::new().repo("wnm-test-other").tag(fixture.machine.id().as_str()).build();
+    fixture.machine.docker.tag_image(&common::image(), Some(tag)).await.expect("it is tagged");
+    let other = format!("wnm-test-other:{}", fixture.machine.id());
+    let mut spec = fixture.machine.group(1);
     spec.image.clone_from(&other);
-    let (group, events) = during(&ward.machine, open(&ward.manager, &spec)).await;
-    let removed = ward.machine.docker.remove_image(&other, None::<RemoveImageOptions>, None).await;
+    let (group, events) = during(&fixture.machine, open(&fixture.manager, &spec)).await;
+    let removed = fixture.machine.docker.remove_image(&other, None::<RemoveImageOptions>, None).await;
     assert_eq!(group.spec.image, other);
-    assert_ne!(group.container_id, ward.group.container_id);
+    assert_ne!(group.container_id, fixture.group.container_id);
     let ends: Vec<&String> =
         events.iter().filter(|event| event.starts_with("die") || event.starts_with("kill")).collect();
     assert_eq!(ends, ["die a1 129"], "the main program was hung up on and nobody was killed: {events:#?}");
-    ward.recovers("another image").await;
+    fixture.recovers("another image").await;
 
-    ward.group = group;
-    ward.manager.close(&[ward.group.clone()]).await.remove(0).expect("it closes");
-    assert_eq!(ward.manager.groups().await.expect("the engine answers"), []);
-    ward.open().await;
-    ward.recovers("an ordered end").await;
+    fixture.group = group;
+    fixture.manager.close(&[fixture.group.clone()]).await.remove(0).expect("it closes");
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers"), []);
+    fixture.open().await;
+    fixture.recovers("an ordered end").await;
     removed.expect("the tag is removed");
 }
 
@@ -165,34 +168,35 @@ async fn nodes_that_need_longer_than_s6_would_wait_end_in_order() {
 
 #[tokio::test]
 async fn an_engine_that_is_gone_is_named_and_nothing_is_changed() {
-    let Some(ward) = Ward::new(ContainerNetwork::Published).await else { return };
-    let mut settings = ward.machine.settings.clone();
+    let Some(fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let mut settings = fixture.machine.settings.clone();
     settings.engine_address = Some(format!("unix://{}/docker.sock", settings.log_dir.display()));
     let cut_off = S6Overlay::connect(settings).expect("a manager can be made without its engine");
     let gone =
         |error: &ManagerError| matches!(error, ManagerError::Unavailable { .. }) && error.to_string().contains("hint:");
 
-    assert!(gone(&cut_off.open(&[ward.machine.group(1)]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.open(&[fixture.machine.group(1)]).await.remove(0).expect_err("nobody is there")));
     assert!(gone(&cut_off.groups().await.expect_err("nobody is there")));
-    assert!(gone(&cut_off.close(std::slice::from_ref(&ward.group)).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.start(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.stop(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.inspect(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.remove(&ward.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.close(std::slice::from_ref(&fixture.group)).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.start(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.stop(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.inspect(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.remove(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
     let newer = Binary { path: test_node("0.4.18"), version: semver::Version::new(0, 4, 18) };
-    assert!(gone(&cut_off.upgrade(&ward.nodes[..1], &newer).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&cut_off.upgrade(&fixture.nodes[..1], &newer).await.remove(0).expect_err("nobody is there")));
     assert!(gone(&cut_off.survey().await.expect_err("nobody is there")));
     assert!(gone(&cut_off.teardown().await.expect_err("nobody is there")));
     let codes: Vec<String> = cut_off.examine().await.into_iter().map(|finding| finding.code).collect();
     assert!(codes.contains(&"engine-unreachable".to_owned()), "{codes:?}");
-    ward.recovers("a manager that was cut off").await;
-    assert_eq!(ward.manager.groups().await.expect("the engine answers"), std::slice::from_ref(&ward.group));
-    ward.machine
+    fixture.recovers("a manager that was cut off").await;
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers"), std::slice::from_ref(&fixture.group));
+    fixture
+        .machine
         .docker
-        .restart_container(&ward.group.container_name, None::<RestartContainerOptions>)
+        .restart_container(&fixture.group.container_name, None::<RestartContainerOptions>)
         .await
         .expect("it restarts");
-    ward.recovers("a restart after it: no mark was left behind").await;
+    fixture.recovers("a restart after it: no mark was left behind").await;
 }
 
 #[tokio::test]
@@ -222,40 +226,42 @@ async fn a_port_that_is_in_use_is_named_before_the_container_is_made() {
 
 #[tokio::test]
 async fn a_network_that_was_removed_or_left_is_made_again_with_its_containers() {
-    let Some(mut ward) = Ward::new(ContainerNetwork::Published).await else { return };
-    let (docker, network) = (ward.machine.docker.clone(), ward.machine.id().network_name());
-    docker.stop_container(&ward.group.container_name, None).await.expect("it stops");
+    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let (docker, network) = (fixture.machine.docker.clone(), fixture.machine.id().network_name());
+    docker.stop_container(&fixture.group.container_name, None).await.expect("it stops");
     docker.remove_network(&network).await.expect("nobody is on it");
-    ward.open().await;
-    ward.recovers("a removed network").await;
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+    fixture.open().await;
+    fixture.recovers("a removed network").await;
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
 
-    let leave =
-        bollard::models::NetworkDisconnectRequest { container: ward.group.container_name.clone(), force: Some(true) };
+    let leave = bollard::models::NetworkDisconnectRequest {
+        container: fixture.group.container_name.clone(),
+        force: Some(true),
+    };
     docker.disconnect_network(&network, leave).await.expect("it is taken off");
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
-    ward.open().await;
-    ward.recovers("a container taken off its network").await;
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    fixture.open().await;
+    fixture.recovers("a container taken off its network").await;
 }
 
 #[tokio::test]
 async fn deleted_service_directories_and_a_killed_supervisor_are_mended() {
-    let Some(ward) = Ward::new(ContainerNetwork::Published).await else { return };
-    let exec = async |line: &str| ward.machine.exec(1, &["sh", "-c", line]).await;
+    let Some(fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let exec = async |line: &str| fixture.machine.exec(1, &["sh", "-c", line]).await;
 
     exec("rm -rf /run/service/antnode0001").await;
-    ward.manager.start(&ward.nodes[..1]).await.remove(0).expect("it starts");
-    ward.recovers("a service directory deleted in the container").await;
+    fixture.manager.start(&fixture.nodes[..1]).await.remove(0).expect("it starts");
+    fixture.recovers("a service directory deleted in the container").await;
 
-    std::fs::remove_dir_all(ward.machine.settings.node_storage.join(".s6/a1/antnode0002")).expect("it is there");
-    assert!(matches!(ward.state(2).await, ProcessState::Running { .. }), "what lives counts");
-    ward.manager.start(&ward.nodes[1..2]).await.remove(0).expect("it starts");
-    ward.recovers("a definition deleted from the volume").await;
+    std::fs::remove_dir_all(fixture.machine.settings.node_storage.join(".s6/a1/antnode0002")).expect("it is there");
+    assert!(matches!(fixture.state(2).await, ProcessState::Running { .. }), "what lives counts");
+    fixture.manager.start(&fixture.nodes[1..2]).await.remove(0).expect("it starts");
+    fixture.recovers("a definition deleted from the volume").await;
 
     exec("pkill -KILL -x s6-supervise").await;
-    ward.recovers("killed supervisors").await;
+    fixture.recovers("killed supervisors").await;
     exec("kill -KILL $(cat /var/antctl/services/antnode0003/antnode.pid)").await;
-    ward.recovers("a killed node").await;
+    fixture.recovers("a killed node").await;
 }
 
 /// A bind mount that goes away with the test.
@@ -296,20 +302,22 @@ async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_i
     }
     let storage = machine.settings.node_storage.clone();
     let (disk, real) = Disk::at(&storage);
-    let mut ward = Ward::on(machine).await;
+    let mut fixture = Fixture::on(machine).await;
 
     disk.unmount();
-    let error = ward.manager.open(&[ward.machine.group(1)]).await.remove(0).expect_err("the disk is away").to_string();
+    let error =
+        fixture.manager.open(&[fixture.machine.group(1)]).await.remove(0).expect_err("the disk is away").to_string();
     assert!(error.contains("is its disk mounted?"), "{error}");
-    ward.machine
+    fixture
+        .machine
         .docker
-        .restart_container(&ward.group.container_name, None::<RestartContainerOptions>)
+        .restart_container(&fixture.group.container_name, None::<RestartContainerOptions>)
         .await
         .expect("it restarts");
     disk.mount(&real);
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
-    ward.open().await;
-    ward.recovers("a disk that was away when its container started").await;
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    fixture.open().await;
+    fixture.recovers("a disk that was away when its container started").await;
 }
 
 #[tokio::test]
@@ -320,78 +328,82 @@ async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
     }
     let storage = machine.settings.node_storage.clone();
     let (disk, real) = Disk::at(&storage);
-    let mut ward = Ward::on(machine).await;
-    let spec = ward.machine.group(1);
+    let mut fixture = Fixture::on(machine).await;
+    let spec = fixture.machine.group(1);
 
     disk.unmount();
     std::fs::write(storage.join("left-behind"), "").expect("the mountpoint can be written");
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
-    let (refused, events) = during(&ward.machine, ward.manager.open(std::slice::from_ref(&spec))).await;
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    let (refused, events) = during(&fixture.machine, fixture.manager.open(std::slice::from_ref(&spec))).await;
     let error = refused.into_iter().next().expect("one outcome").expect_err("the disk is away").to_string();
     assert!(error.contains("is its disk mounted?") && error.contains(".wnm-storage"), "{error}");
     assert!(!events.iter().any(|event| event.starts_with("die")), "the nodes live on: {events:#?}");
 
-    let restarted = ward.machine.docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>);
+    let restarted =
+        fixture.machine.docker.restart_container(&fixture.group.container_name, None::<RestartContainerOptions>);
     restarted.await.expect("it restarts");
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
-    ward.manager.open(std::slice::from_ref(&spec)).await.remove(0).expect_err("the disk is away");
-    let created = ward.manager.create(&[ward.machine.spec(6)]).await.remove(0);
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    fixture.manager.open(std::slice::from_ref(&spec)).await.remove(0).expect_err("the disk is away");
+    let created = fixture.manager.create(&[fixture.machine.spec(6)]).await.remove(0);
     let error = created.expect_err("no node is made beneath the disk").to_string();
     assert!(error.contains("is its disk mounted?"), "{error}");
     let left: Vec<_> = std::fs::read_dir(&storage).expect("it is there").flatten().collect();
     assert_eq!(left.len(), 1, "nothing was written beneath the disk: {left:?}");
 
     disk.mount(&real);
-    ward.open().await;
-    ward.recovers("a disk that was away").await;
+    fixture.open().await;
+    fixture.recovers("a disk that was away").await;
 }
 
 #[tokio::test]
 async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
-    let Some(mut ward) = Ward::new(ContainerNetwork::Host).await else { return };
-    let docker = ward.machine.docker.clone();
-    docker.kill_container(&ward.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
-    let mut other = ward.machine.group(2);
+    let Some(mut fixture) = Fixture::new(ContainerNetwork::Host).await else { return };
+    let docker = fixture.machine.docker.clone();
+    docker.kill_container(&fixture.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
+    let mut other = fixture.machine.group(2);
     other.image = "wnm.invalid/nobody/has-this:7".to_owned();
-    let outcomes = ward.manager.open(&[ward.machine.group(1), other]).await;
+    let outcomes = fixture.manager.open(&[fixture.machine.group(1), other]).await;
     assert!(outcomes[1].as_ref().is_err_and(|error| error.to_string().contains("has-this:7")), "{outcomes:?}");
     assert!(outcomes[0].is_ok(), "a killed container needs no image: {outcomes:?}");
-    ward.recovers("a missing image of another group").await;
+    fixture.recovers("a missing image of another group").await;
 
-    let mut remade = ward.machine.group(1);
+    let mut remade = fixture.machine.group(1);
     remade.image = "wnm.invalid/nobody/has-this:7".to_owned();
-    ward.manager.open(&[remade]).await.remove(0).expect_err("nobody has it");
-    assert!(ward.is_well().await, "a container is not ended before there is what it is made of anew");
-    ward.open().await;
+    fixture.manager.open(&[remade]).await.remove(0).expect_err("nobody has it");
+    assert!(fixture.is_well().await, "a container is not ended before there is what it is made of anew");
+    fixture.open().await;
 }
 
 #[tokio::test]
 async fn nodes_of_a_paused_or_restarting_container_are_removed() {
-    let Some(mut ward) = Ward::new(ContainerNetwork::Host).await else { return };
-    let docker = ward.machine.docker.clone();
-    docker.pause_container(&ward.group.container_name).await.expect("it is paused");
-    ward.manager.remove(&ward.nodes[3..4]).await.remove(0).expect("it is removed from a paused container");
-    assert!(!ward.nodes[3].spec.root_dir.exists());
-    ward.open().await;
+    let Some(mut fixture) = Fixture::new(ContainerNetwork::Host).await else { return };
+    let docker = fixture.machine.docker.clone();
+    docker.pause_container(&fixture.group.container_name).await.expect("it is paused");
+    fixture.manager.remove(&fixture.nodes[3..4]).await.remove(0).expect("it is removed from a paused container");
+    assert!(!fixture.nodes[3].spec.root_dir.exists());
+    fixture.open().await;
 
     // A container whose volume is not its nodes' owner's ends at every boot.
-    let storage = ward.machine.settings.node_storage.clone();
+    let storage = fixture.machine.settings.node_storage.clone();
     if !is_root() {
         return skip("a container that restarts", "only root can give the volume away");
     }
     std::os::unix::fs::chown(&storage, Some(54_321), Some(54_321)).expect("root gives files away");
-    docker.restart_container(&ward.group.container_name, None::<RestartContainerOptions>).await.expect("it restarts");
+    docker
+        .restart_container(&fixture.group.container_name, None::<RestartContainerOptions>)
+        .await
+        .expect("it restarts");
     let deadline = Instant::now() + Duration::from_secs(30);
-    while ward.manager.groups().await.expect("the engine answers")[0].state != GroupState::Restarting {
+    while fixture.manager.groups().await.expect("the engine answers")[0].state != GroupState::Restarting {
         assert!(Instant::now() < deadline, "it restarts again and again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     std::os::unix::fs::chown(&storage, Some(12_345), Some(12_345)).expect("root gives files away");
-    ward.manager.remove(&ward.nodes[2..3]).await.remove(0).expect("it is removed from a restarting container");
-    assert!(!ward.nodes[2].spec.root_dir.exists());
-    assert_eq!(ward.manager.groups().await.expect("the engine answers")[0].state, GroupState::Stopped);
-    ward.open().await;
-    let states = ward.manager.inspect(&ward.nodes).await;
+    fixture.manager.remove(&fixture.nodes[2..3]).await.remove(0).expect("it is removed from a restarting container");
+    assert!(!fixture.nodes[2].spec.root_dir.exists());
+    assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Stopped);
+    fixture.open().await;
+    let states = fixture.manager.inspect(&fixture.nodes).await;
     assert!(states[..2].iter().all(|state| matches!(state, Ok(ProcessState::Running { .. }))), "{states:?}");
     assert!(states[2..4].iter().all(|state| matches!(state, Ok(ProcessState::Absent))), "{states:?}");
 }

@@ -8,10 +8,10 @@ use std::process::Command;
 use common::events::during;
 use common::peer::{Peer, answer_udp, ask, ask_from_here, metrics, udp_in_container};
 use common::{Machine, open, run, without_acceptance};
-use wnm_core::container_host::{ContainerHost, GroupState};
-use wnm_core::process_manager::ProcessManager;
-use wnm_core::testing::skip;
+use wnm_pm::container_host::{ContainerHost, GroupState};
+use wnm_pm::process_manager::ProcessManager;
 use wnm_pm_s6overlay::{ContainerNetwork, RulesBy, S6Overlay};
+use wnm_testing::skip;
 
 /// A machine with one group that runs node 1 and answers UDP questions on the port of number 2.
 async fn machine_with_a_group() -> Option<(Machine, S6Overlay)> {

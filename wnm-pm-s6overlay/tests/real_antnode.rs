@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RestartContainerOptions};
 use common::{Machine, run};
-use wnm_core::container_host::{ContainerHost, Group};
-use wnm_core::node::{NodeId, NodeRef, NodeSpec};
-use wnm_core::observe;
-use wnm_core::process_manager::{Binary, ProcessManager};
-use wnm_core::snapshot::Answer;
-use wnm_core::testing::skip;
+use wnm_pm::container_host::{ContainerHost, Group};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::observe;
+use wnm_pm::process_manager::{Binary, ProcessManager};
+use wnm_pm::snapshot::Answer;
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
+use wnm_testing::skip;
 
 /// The real program, where this machine has it.
 fn antnode() -> Option<PathBuf> {

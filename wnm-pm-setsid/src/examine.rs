@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
-use wnm_core::doctor::word;
-use wnm_core::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::shell::word;
 
 use crate::Setsid;
 
@@ -20,7 +20,7 @@ pub(crate) fn examine(manager: &Setsid) -> Vec<Finding> {
             severity: Severity::Error,
             what: format!("{}: {reason}", manager.kind),
             consequence: "no node can be created, started or stopped".to_owned(),
-            mend: hint,
+            fix: hint,
         });
     }
     findings.extend(storage(&manager.node_storage));
@@ -41,7 +41,7 @@ fn storage(node_storage: &Path) -> Vec<Finding> {
             severity: Severity::Error,
             what: format!("{} cannot be written by this user: {error}", there.display()),
             consequence: "no node can be created".to_owned(),
-            mend: format!("sudo chown \"$USER\" {}", word(there)),
+            fix: format!("sudo chown \"$USER\" {}", word(there)),
         });
     }
     if runs_no_programs(there) {
@@ -50,7 +50,7 @@ fn storage(node_storage: &Path) -> Vec<Finding> {
             severity: Severity::Error,
             what: format!("{} lies on a file system that is mounted noexec", there.display()),
             consequence: "nodes' own copies of the program cannot be run".to_owned(),
-            mend: format!("sudo mount -o remount,exec \"$(findmnt -n -o TARGET --target {})\"", word(there)),
+            fix: format!("sudo mount -o remount,exec \"$(findmnt -n -o TARGET --target {})\"", word(there)),
         });
     }
     findings
@@ -80,7 +80,7 @@ fn service(cgroup: &str) -> Option<Finding> {
         severity: Severity::Warning,
         what: format!("wnm runs in {service} of systemd"),
         consequence: format!("when {service} ends or is restarted, systemd ends every node that was started from it"),
-        mend: format!("put `KillMode=process` into the [Service] section of {service}, or use systemd+user"),
+        fix: format!("put `KillMode=process` into the [Service] section of {service}, or use systemd+user"),
     })
 }
 
@@ -97,7 +97,7 @@ fn logind() -> Option<Finding> {
         severity: Severity::Warning,
         what: "systemd-logind has KillUserProcesses=yes".to_owned(),
         consequence: "nodes that were started from a login session are ended when that session ends".to_owned(),
-        mend: "set KillUserProcesses=no in /etc/systemd/logind.conf, or let cron run wnm".to_owned(),
+        fix: "set KillUserProcesses=no in /etc/systemd/logind.conf, or let cron run wnm".to_owned(),
     })
 }
 
@@ -115,7 +115,7 @@ mod tests {
     fn a_service_that_takes_its_processes_with_it_is_found() {
         let found = service("0::/system.slice/wnm.service\n").expect("a oneshot service ends");
         assert_eq!(found.code, "started-by-a-service");
-        insta::assert_snapshot!(found.mend, @"put `KillMode=process` into the [Service] section of wnm.service, or use systemd+user");
+        insta::assert_snapshot!(found.fix, @"put `KillMode=process` into the [Service] section of wnm.service, or use systemd+user");
         for quiet in [
             "0::/system.slice/cron.service",
             "0::/user.slice/user-1000.slice/session-3.scope",

@@ -5,17 +5,17 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard;
-use wnm_core::node::{NodeSpec, ProcessId};
-use wnm_core::process_manager::{Created, ManagerError};
+use wnm_pm::node::{NodeSpec, ProcessId};
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{Created, ManagerError};
 
 use crate::program;
 
 /// Makes a node's directories and its own copy of the program. What is there already is left as it is.
 pub(crate) fn create(spec: &NodeSpec) -> Result<Created, ManagerError> {
-    let has_program = guard::check_program(&spec.binary).is_ok();
+    let has_program = path_policy::check_program(&spec.binary).is_ok();
     if !has_program {
-        guard::check_program(&spec.program)?;
+        path_policy::check_program(&spec.program)?;
     }
     let mut made = Made::default();
     made.directory(&spec.root_dir)?;
@@ -61,7 +61,7 @@ impl Drop for Made {
 
 /// Deletes a node's directories; the guard was asked before. No symbolic link in them is followed.
 pub(crate) fn remove(spec: &NodeSpec) -> Result<(), ManagerError> {
-    if guard::owns_log_dir(spec) {
+    if path_policy::owns_log_dir(spec) {
         delete(&spec.log_dir)?;
     } else if !spec.log_dir.starts_with(&spec.root_dir) {
         tracing::warn!("{} is left alone: it is not named after {}", spec.log_dir.display(), spec.name);

@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wnm_core::guard;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, Teardown,
 };
@@ -102,7 +102,7 @@ impl Setsid {
     /// Refuses a node that is not this manager's to touch.
     fn refuse(&self, spec: &NodeSpec) -> Result<(), ManagerError> {
         self.refuse_unavailable()?;
-        guard::check(&self.node_storage, spec)
+        path_policy::check(&self.node_storage, spec)
     }
 }
 

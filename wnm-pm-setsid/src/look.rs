@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard;
-use wnm_core::node::{NodeSpec, ProcessId};
-use wnm_core::process_manager::ProcessState;
+use wnm_pm::node::{NodeSpec, ProcessId};
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::ProcessState;
 
 use crate::processes::{self, Process};
 use crate::{files, output};
@@ -66,9 +66,9 @@ impl Look {
 }
 
 fn own_program(spec: &NodeSpec) -> Option<PathBuf> {
-    guard::own_path(&spec.binary).ok()
+    path_policy::own_path(&spec.binary).ok()
 }
 
 fn is_same(told: &Path, root_dir: &Path) -> bool {
-    told == root_dir || guard::own_path(told).ok() == guard::own_path(root_dir).ok()
+    told == root_dir || path_policy::own_path(told).ok() == path_policy::own_path(root_dir).ok()
 }

@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use wnm_core::last_words::{complaint, last_words as last_words_of};
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::last_words::{complaint, last_words as last_words_of};
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::files::io;
 

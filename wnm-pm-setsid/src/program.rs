@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard::check_program;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::files::io;
 

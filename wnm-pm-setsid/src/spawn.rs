@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::process::Child;
-use wnm_core::flavour;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::flavour;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::ManagerError;
 
 /// What a node takes over from the environment of whoever calls wnm. The rest differs between a shell and cron, and a
 /// node shall not.

@@ -5,9 +5,9 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use tokio::process::Child;
-use wnm_core::node::{NodeRef, NodeSpec, ProcessId};
-use wnm_core::process_manager::{ManagerError, Outcome, Started};
-use wnm_core::{port_use, process};
+use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
+use wnm_pm::process_manager::{ManagerError, Outcome, Started};
+use wnm_pm::{port_use, process};
 
 use crate::files::{self, Note, io};
 use crate::look::Look;
@@ -51,13 +51,13 @@ fn begin<'a>(manager: &Setsid, look: &Look, spec: &'a NodeSpec) -> Begun<'a> {
     if let process @ Some(_) = look.process(spec) {
         return Begun::Settled(Ok(Started { process }));
     }
-    match give_birth(spec) {
+    match spawn_all(spec) {
         Ok(young) => Begun::Young(Box::new(young)),
         Err(error) => Begun::Settled(Err(error)),
     }
 }
 
-fn give_birth(spec: &NodeSpec) -> Result<Young<'_>, ManagerError> {
+fn spawn_all(spec: &NodeSpec) -> Result<Young<'_>, ManagerError> {
     if !spec.root_dir.exists() {
         let gone = std::io::ErrorKind::NotFound.into();
         return Err(io("start a node without its directory", &spec.root_dir, gone));

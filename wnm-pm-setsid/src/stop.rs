@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::Signal;
-use wnm_core::node::{NodeRef, NodeSpec, ProcessId};
-use wnm_core::process::identity;
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
+use wnm_pm::process::identity;
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::look::Look;
 use crate::{Setsid, files};

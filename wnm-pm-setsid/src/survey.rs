@@ -5,9 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use wnm_core::guard;
-use wnm_core::node::{NodeId, Ports};
-use wnm_core::process_manager::{FoundNode, ManagerError, ProcessState};
+use wnm_pm::node::{NodeId, Ports};
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
 
 use crate::files::io;
 use crate::processes::{self, Process};
@@ -18,7 +18,7 @@ const PROGRAMS: [&str; 2] = ["antnode", "ant-node"];
 /// Every node whose program lies below the node storage: those with a process, and those with a directory only. Ordered
 /// by directory.
 pub(crate) fn survey(node_storage: &Path) -> Result<Vec<FoundNode>, ManagerError> {
-    let storage = guard::resolve(node_storage);
+    let storage = path_policy::resolve(node_storage);
     let mut found: HashMap<PathBuf, FoundNode> = HashMap::new();
     for process in processes::running(|program| program.starts_with(&storage)) {
         if let Some(node) = running(&process) {
@@ -97,7 +97,7 @@ fn name_of(root_dir: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wnm_core::node::ProcessId;
+    use wnm_pm::node::ProcessId;
 
     #[test]
     fn only_a_name_that_wnm_gives_tells_a_number() {

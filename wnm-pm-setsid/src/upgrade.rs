@@ -1,8 +1,8 @@
 //! Upgrading replaces nodes' own copies of the program, and takes the new one back where it does not live.
 
-use wnm_core::guard::check_program;
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::node::NodeRef;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
 
 use crate::program::{self, Previous, Staged};
 use crate::{Setsid, in_background, start, stop};
@@ -63,7 +63,7 @@ async fn replace(manager: &Setsid, nodes: &[NodeRef], copies: Vec<Staged>) -> Ve
             }
         }
     }
-    take_back(manager, nodes, not_living, &mut outcomes).await;
+    roll_back(manager, nodes, not_living, &mut outcomes).await;
     outcomes
 }
 
@@ -74,7 +74,7 @@ fn swap(node: &NodeRef, copy: Staged) -> Result<Previous, ManagerError> {
 }
 
 /// Gives nodes their previous program back and starts them; the failure of the upgrade stays their outcome.
-async fn take_back(
+async fn roll_back(
     manager: &Setsid,
     nodes: &[NodeRef],
     not_living: Vec<(usize, Previous)>,

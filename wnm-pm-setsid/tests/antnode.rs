@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, HostWorld, skip};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm_setsid::Setsid;
+use wnm_testing::{ContractWorld, HostWorld, skip};
 
 /// The real program: where `WNM_ANTNODE` says, or where the tests keep it.
 fn antnode() -> Option<PathBuf> {
@@ -106,6 +106,6 @@ async fn is_running(manager: &Setsid, node: &NodeRef) -> bool {
     matches!(state.expect("it is looked at"), ProcessState::Running { .. })
 }
 
-fn reference(spec: &NodeSpec, created: Result<wnm_core::process_manager::Created, ManagerError>) -> NodeRef {
+fn reference(spec: &NodeSpec, created: Result<wnm_pm::process_manager::Created, ManagerError>) -> NodeRef {
     NodeRef { spec: spec.clone(), service: created.expect("it is created").service, process: None }
 }

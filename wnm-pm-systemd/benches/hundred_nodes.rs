@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use wnm_core::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{Outcome, ProcessManager};
-use wnm_core::testing::{ContractWorld, HostWorld, on_machine};
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{Outcome, ProcessManager};
 use wnm_pm_systemd::Systemd;
+use wnm_testing::{ContractWorld, HostWorld, on_machine};
 
 const NODES: u32 = 100;
 

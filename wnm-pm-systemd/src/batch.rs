@@ -1,8 +1,8 @@
 //! A batch is the nodes of one call, each with what became of it so far. A step is one program for all of them.
 
-use wnm_core::command::Command;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{ManagerError, Outcome};
+use wnm_pm::command::Command;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::systemctl::Systemctl;
 

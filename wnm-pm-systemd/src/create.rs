@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use wnm_core::guard::check_program;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::{Created, Outcome};
+use wnm_pm::node::NodeSpec;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::{Created, Outcome};
 
 use crate::batch::Batch;
 use crate::{Systemd, files, render, units};

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use wnm_core::node::NodeId;
-use wnm_core::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::node::NodeId;
+use wnm_pm::process_manager::{Finding, ManagerError, Severity};
 
 use crate::Systemd;
 use crate::parse::{self, Unit};
@@ -22,7 +22,7 @@ pub(crate) async fn examine(manager: &Systemd) -> Vec<Finding> {
             severity: Severity::Error,
             what: format!("{}: {reason}", manager.kind),
             consequence: "no node can be created, started or stopped".to_owned(),
-            mend: hint,
+            fix: hint,
         });
     }
     match manager.scope() {
@@ -45,13 +45,13 @@ fn lingering(notes: &Path, user: &str) -> Option<Finding> {
         severity: Severity::Error,
         what: format!("lingering is off for {user}"),
         consequence: format!("{user}'s nodes end with the last session of {user}, and none starts at boot"),
-        mend: format!("sudo loginctl enable-linger {user}"),
+        fix: format!("sudo loginctl enable-linger {user}"),
     })
 }
 
 /// Nodes of the machine's own systemd run as a user of their own, who has to get to their files.
 async fn closed_storage(manager: &Systemd) -> Option<Finding> {
-    let command = wnm_core::command::Command::new("getent").args(["passwd", NODE_USER]);
+    let command = wnm_pm::command::Command::new("getent").args(["passwd", NODE_USER]);
     let (user, group) = parse::owner(&manager.systemctl.run(command).await.ok()?.stdout)?;
     // The storage itself is opened when a node is created.
     let closed = closed_to(user, group, manager.node_storage.parent()?)?;
@@ -60,7 +60,7 @@ async fn closed_storage(manager: &Systemd) -> Option<Finding> {
         severity: Severity::Error,
         what: format!("{} does not let {NODE_USER} through, and the node storage lies below", closed.display()),
         consequence: format!("nodes run as {NODE_USER}, so none can reach its files"),
-        mend: format!("sudo chmod o+x {}", closed.display()),
+        fix: format!("sudo chmod o+x {}", closed.display()),
     })
 }
 
@@ -108,7 +108,7 @@ fn unlisted(names: &[&str]) -> Option<Finding> {
         severity: Severity::Warning,
         what: format!("{} running nodes are not enabled in systemd: {}", names.len(), names.join(", ")),
         consequence: "after a restart of the machine they stay away until wnm's next cycle".to_owned(),
-        mend: format!("`wnm restart {first}` writes the unit anew and enables it; so for each"),
+        fix: format!("`wnm restart {first}` writes the unit anew and enables it; so for each"),
     })
 }
 
@@ -119,7 +119,7 @@ fn masked(names: &[&str], systemctl: &str) -> Option<Finding> {
         severity: Severity::Warning,
         what: format!("{} units of nodes are masked: {}", names.len(), names.join(", ")),
         consequence: "wnm cannot start these nodes".to_owned(),
-        mend: format!("{systemctl} unmask {first}"),
+        fix: format!("{systemctl} unmask {first}"),
     })
 }
 
@@ -135,7 +135,7 @@ fn failed(units: &[(&str, &Unit)], journalctl: &str) -> Option<Finding> {
         severity: Severity::Warning,
         what: format!("{} nodes failed and are not started again by systemd: {}", names.len(), names.join(", ")),
         consequence: "they stand still until wnm starts them".to_owned(),
-        mend: format!("look for the reason: {journalctl} --unit {first}"),
+        fix: format!("look for the reason: {journalctl} --unit {first}"),
     })
 }
 
@@ -147,7 +147,7 @@ mod tests {
     fn lingering_is_on_when_systemd_has_noted_it() {
         let notes = tempfile::tempdir().expect("a temporary directory");
         let finding = lingering(notes.path(), "resident").expect("nobody lingers");
-        assert_eq!(finding.mend, "sudo loginctl enable-linger resident");
+        assert_eq!(finding.fix, "sudo loginctl enable-linger resident");
         fs::write(notes.path().join("resident"), "").expect("it is written");
         assert_eq!(lingering(notes.path(), "resident"), None);
     }
@@ -169,10 +169,10 @@ mod tests {
         unit.active = "failed".to_owned();
         let mends = |kind: &str| {
             let kind = kind.parse().expect("it is one");
-            let manager = Systemd::new(kind, "/srv/nodes", std::sync::Arc::new(wnm_core::command::SystemRunner));
+            let manager = Systemd::new(kind, "/srv/nodes", std::sync::Arc::new(wnm_pm::command::SystemRunner));
             let masked = masked(&["antnode0001.service"], &manager.systemctl.typed("systemctl")).expect("it is masked");
             let failed = failed(&[("antnode0001.service", &unit)], &manager.systemctl.typed("journalctl"));
-            format!("{}\n{}", masked.mend, failed.expect("it failed").mend)
+            format!("{}\n{}", masked.fix, failed.expect("it failed").fix)
         };
         insta::assert_snapshot!(mends("systemd+user"), @r"
         systemctl --user unmask antnode0001.service
@@ -186,7 +186,7 @@ mod tests {
     fn units_of_the_python_wnm_are_named() {
         let finding = unlisted(&["antnode0001.service", "antnode0002.service"]).expect("they are not enabled");
         insta::assert_snapshot!(finding.what, @"2 running nodes are not enabled in systemd: antnode0001.service, antnode0002.service");
-        insta::assert_snapshot!(finding.mend, @"`wnm restart antnode0001` writes the unit anew and enables it; so for each");
+        insta::assert_snapshot!(finding.fix, @"`wnm restart antnode0001` writes the unit anew and enables it; so for each");
         assert_eq!(unlisted(&[]), None);
         assert_eq!(masked(&[], "systemctl"), None);
         assert_eq!(failed(&[("antnode0001.service", &Unit::default())], "journalctl"), None);

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wnm_core::command::Command;
-use wnm_core::guard;
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::command::Command;
+use wnm_pm::node::NodeSpec;
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::batch::{Batch, Item};
 use crate::parse;
@@ -160,7 +160,7 @@ pub(crate) async fn delete(systemctl: &Systemctl, batch: &mut Batch<'_>) {
             if !unit.is_symlink() {
                 paths.push(unit);
             }
-            if guard::owns_log_dir(item.spec) {
+            if path_policy::owns_log_dir(item.spec) {
                 paths.push(item.spec.log_dir.clone());
             } else if !item.spec.log_dir.starts_with(&item.spec.root_dir) {
                 tracing::warn!(

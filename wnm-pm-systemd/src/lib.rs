@@ -25,10 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wnm_core::command::CommandRunner;
-use wnm_core::guard;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{
+use wnm_pm::command::CommandRunner;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, Teardown,
 };
@@ -87,7 +87,7 @@ impl Systemd {
             let reason = format!("systemd's unit of a node is called antnode0001.service, not {:?}", item.unit);
             return Err(ManagerError::Unusable { what: format!("the service name of {}", item.spec.name), reason });
         }
-        guard::check(&self.node_storage, item.spec)
+        path_policy::check(&self.node_storage, item.spec)
     }
 }
 

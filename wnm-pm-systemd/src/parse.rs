@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use wnm_core::unit_file;
+use wnm_pm::unit_file;
 
 /// What is asked about a unit.
 pub(crate) const PROPERTIES: &str = "--property=Id,LoadState,LoadError,ActiveState,SubState,Result,ExecMainCode,\

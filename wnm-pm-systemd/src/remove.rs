@@ -1,7 +1,7 @@
 //! Removing stops nodes and deletes what `create` made and the nodes wrote, units first of all.
 
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::Outcome;
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::Outcome;
 
 use crate::batch::Batch;
 use crate::{Systemd, files};

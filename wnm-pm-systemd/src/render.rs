@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::ManagerError;
-use wnm_core::{flavour, unit_file};
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::ManagerError;
+use wnm_pm::{flavour, unit_file};
 
 use crate::paths::{NODE_USER, SLICE, Scope};
 
 /// The first line of every file that wnm writes for systemd.
-pub(crate) const MARK: &str =
+pub(crate) const STORAGE_MARKER: &str =
     "# Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).";
 
 /// The first systemd that lets the pause between restarts grow.
@@ -21,7 +21,7 @@ const GROWING_PAUSES: u32 = 254;
 /// [`ManagerError::Unusable`] for a value that systemd cannot carry.
 pub(crate) fn unit(spec: &NodeSpec, scope: Scope, version: u32) -> Result<String, ManagerError> {
     let exec_start = unit_file::exec_start(&spec.binary, &flavour::arguments(spec))?;
-    let mut text = format!("{MARK}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
+    let mut text = format!("{STORAGE_MARKER}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
     if scope == Scope::System {
         // A user's systemd knows nothing of the network; there the restarts do.
         text += "Wants=network-online.target\nAfter=network-online.target\n";
@@ -56,7 +56,7 @@ pub(crate) fn unit(spec: &NodeSpec, scope: Scope, version: u32) -> Result<String
 
 /// The slice that all nodes are in, so that they can be watched and limited together.
 pub(crate) fn slice() -> String {
-    format!("{MARK}\n[Unit]\nDescription=Autonomi nodes\n")
+    format!("{STORAGE_MARKER}\n[Unit]\nDescription=Autonomi nodes\n")
 }
 
 /// Always: a v2 node ends with exit code 0 to be restarted after its own upgrade, a v1 node dies with any code.
@@ -101,7 +101,7 @@ ProtectSystem=strict
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use wnm_core::node::{Flavour, NodeId, Ports};
+    use wnm_pm::node::{Flavour, NodeId, Ports};
 
     use super::*;
 

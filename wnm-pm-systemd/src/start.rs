@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use wnm_core::guard::check_program;
-use wnm_core::node::{NodeRef, NodeSpec, ProcessId};
-use wnm_core::port_use::{self, Protocol};
-use wnm_core::process::identity;
-use wnm_core::process_manager::{ManagerError, Outcome, Started};
+use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
+use wnm_pm::path_policy::check_program;
+use wnm_pm::port_use::{self, Protocol};
+use wnm_pm::process::identity;
+use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
 use crate::batch::{Batch, Item};
 use crate::parse::Unit;
@@ -34,7 +34,7 @@ impl Systemd {
         self.put_programs_back(&mut young).await;
         self.make_missing_directories(&mut young).await;
         units::settle(self, &mut young, &known).await;
-        let processes = self.give_birth(&mut young).await;
+        let processes = self.spawn_all(&mut young).await;
         batch.take_failures(young);
         let old = known.into_iter().filter(|(_, unit)| unit.runs());
         old.map(|(name, unit)| (name, identity(unit.main_pid))).chain(processes).collect()
@@ -65,7 +65,7 @@ impl Systemd {
         young.take_failures(without);
     }
 
-    async fn give_birth(&self, young: &mut Batch<'_>) -> HashMap<String, Option<ProcessId>> {
+    async fn spawn_all(&self, young: &mut Batch<'_>) -> HashMap<String, Option<ProcessId>> {
         let mut tried = young.part(|_| true);
         if tried.units().is_empty() {
             return HashMap::new();
@@ -86,7 +86,7 @@ impl Systemd {
                 item.fail(failure(item.spec, after, said, &complaint));
             }
         }
-        self.give_up(&tried).await;
+        self.abandon(&tried).await;
         young.take_failures(tried);
         processes
     }
@@ -107,7 +107,7 @@ impl Systemd {
     }
 
     /// A node that does not live stays stopped until it is told to start again.
-    async fn give_up(&self, tried: &Batch<'_>) {
+    async fn abandon(&self, tried: &Batch<'_>) {
         let failed: Vec<&str> = tried.0.iter().filter(|item| !item.is_good()).map(|item| item.unit.as_str()).collect();
         if failed.is_empty() {
             return;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 
-use wnm_core::guard::check_program;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process::identity;
-use wnm_core::process_manager::{Outcome, ProcessState};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process::identity;
+use wnm_pm::process_manager::{Outcome, ProcessState};
 
 use crate::Systemd;
 use crate::batch::Batch;

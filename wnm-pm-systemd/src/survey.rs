@@ -5,8 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use wnm_core::node::{NodeId, Ports};
-use wnm_core::process_manager::{FoundNode, ManagerError, ProcessState};
+use wnm_pm::node::{NodeId, Ports};
+use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
 
 use crate::Systemd;
 use crate::parse::{CommandLine, Unit};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wnm_core::command::{Command, CommandError, CommandRunner, Output};
-use wnm_core::privilege::{self, Privilege, SUDO_HINT};
-use wnm_core::process_manager::{ManagerError, ManagerKind};
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::privilege::{self, Privilege, SUDO_HINT};
+use wnm_pm::process_manager::{ManagerError, ManagerKind};
 
 use crate::parse::{self, Unit};
 use crate::paths::{Places, Scope, WITHOUT_SYSTEMD};
@@ -129,7 +129,7 @@ impl Systemctl {
             .args(["--no-pager", "--quiet", "--boot", "--output=cat", "--lines=200"])
             .args([format!("{field}={name}"), format!("_PID={}", unit.last_pid)]);
         let output = self.run(command).await;
-        output.map(|output| wnm_core::last_words::last_words(&output.stdout)).unwrap_or_default()
+        output.map(|output| wnm_pm::last_words::last_words(&output.stdout)).unwrap_or_default()
     }
 
     fn command(&self, privilege: Privilege, program: &str) -> Command {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
 use crate::Systemd;
 use crate::batch::{Batch, Item};

@@ -1,8 +1,8 @@
 //! Upgrading replaces nodes' own copies of the program, and takes the new one back where it does not live.
 
-use wnm_core::guard::check_program;
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, Outcome, Started};
+use wnm_pm::node::NodeRef;
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::{Binary, Outcome, Started};
 
 use crate::batch::Batch;
 use crate::{Systemd, files};
@@ -31,7 +31,7 @@ impl Systemd {
         let mut swapped = batch.part(|_| true);
         files::place_programs(&self.systemctl, &mut swapped, "new").await;
         let started = self.start_batch(&mut swapped).await;
-        self.take_back(&mut swapped).await;
+        self.roll_back(&mut swapped).await;
         batch.take_failures(swapped);
         files::forget_programs(&self.systemctl, nodes.iter().map(|node| &node.spec)).await;
         batch.outcomes(|item| Ok(Started { process: started.get(&item.unit).copied().flatten() }))
@@ -39,7 +39,7 @@ impl Systemd {
 
     /// Gives nodes whose new program does not live their previous one back and starts them; the failure of the upgrade
     /// stays their outcome.
-    async fn take_back(&self, swapped: &mut Batch<'_>) {
+    async fn roll_back(&self, swapped: &mut Batch<'_>) {
         let mut back = swapped.failed_part();
         if back.0.is_empty() {
             return;

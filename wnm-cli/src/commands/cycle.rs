@@ -6,13 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm_core::cycle::{Machine, Report, Wish};
+use wnm_core::cycle::{Machine, Report, Trigger};
 use wnm_core::decide::Request;
-use wnm_core::execute::{Deed, Execution};
+use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
-use wnm_core::process_manager::Supervisor;
 use wnm_core::report::{plan_text, reasons_text};
+use wnm_pm::process_manager::Supervisor;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -25,7 +25,7 @@ struct Answer<'a> {
     dry_run: bool,
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
-    deeds: Option<&'a [Deed]>,
+    results: Option<&'a [StepResult]>,
     group_errors: &'a [String],
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
@@ -33,29 +33,34 @@ struct Answer<'a> {
 }
 
 /// Carries out a cycle, or what the owner asks for.
-pub(crate) async fn act(output: Output, common: &Common, given: &Given, wish: &Wish) -> Result<Exit, Failure> {
+pub(crate) async fn act(output: Output, common: &Common, given: &Given, trigger: &Trigger) -> Result<Exit, Failure> {
     if common.dry_run {
-        return plan(output, given, wish, None).await;
+        return plan(output, given, trigger, None).await;
     }
     let mut session = Session::open(given, Access::Change)?;
     let watch = given.watch();
-    let report = session.machine.run(wish, &watch).await?;
+    let report = session.machine.run(trigger, &watch).await?;
     drop(watch);
     answer(output, &report)
 }
 
 /// Shows what would be done.
-pub(crate) async fn plan(output: Output, given: &Given, wish: &Wish, out: Option<&Path>) -> Result<Exit, Failure> {
+pub(crate) async fn plan(
+    output: Output,
+    given: &Given,
+    trigger: &Trigger,
+    out: Option<&Path>,
+) -> Result<Exit, Failure> {
     let session = Session::open(given, Access::Read)?;
-    let sight = session.machine.look().await?;
-    let plan = session.machine.plan(&sight, wish)?;
+    let observation = session.machine.observe().await?;
+    let plan = session.machine.plan(&observation, trigger)?;
     if let Some(path) = out {
         save(&plan, path)?;
         output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
     }
     let nothing = Execution::default();
-    output.answer(&row(true, &plan, None, &nothing, &sight.warnings), || {
-        format!("{}{}Nothing was changed.\n", warnings(&sight.warnings), plan_text(&plan))
+    output.answer(&row(true, &plan, None, &nothing, &observation.warnings), || {
+        format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan))
     })?;
     Ok(Exit::Done)
 }
@@ -65,10 +70,10 @@ pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: 
     let saved = load(file)?;
     if common.dry_run {
         let session = Session::open(given, Access::Read)?;
-        let sight = session.machine.look().await?;
-        session.machine.still_holds(&sight, &saved)?;
+        let observation = session.machine.observe().await?;
+        session.machine.still_holds(&observation, &saved)?;
         let nothing = Execution::default();
-        output.answer(&row(true, &saved, None, &nothing, &sight.warnings), || {
+        output.answer(&row(true, &saved, None, &nothing, &observation.warnings), || {
             format!("{}The plan holds. Nothing was changed.\n", plan_text(&saved))
         })?;
         return Ok(Exit::Done);
@@ -82,7 +87,7 @@ pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: 
 
 /// Asks first: everything goes.
 pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, confirm: bool) -> Result<Exit, Failure> {
-    let wish = Wish::Request(Request::Teardown);
+    let trigger = Trigger::Request(Request::Teardown);
     if !common.dry_run && !confirm {
         let session = Session::open(given, Access::Read)?;
         let what = everything(&session.machine).await?;
@@ -93,7 +98,7 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
             )));
         }
     }
-    act(output, common, given, &wish).await
+    act(output, common, given, &trigger).await
 }
 
 /// What a teardown takes: antctl's reset takes nodes that nobody recorded as well.
@@ -102,24 +107,24 @@ async fn everything(machine: &Machine) -> Result<String, Failure> {
     if machine.config.process_manager.supervisor != Supervisor::Antctl {
         return Ok(recorded);
     }
-    let others = machine.unrecorded(&machine.look().await?).await?.len();
+    let others = machine.untracked(&machine.observe().await?).await?.len();
     Ok(if others == 0 { recorded } else { format!("{recorded}, and {others} of antctl's that are not in the record,") })
 }
 
 fn row<'a>(
     dry_run: bool,
     plan: &'a Plan,
-    deeds: Option<&'a [Deed]>,
+    results: Option<&'a [StepResult]>,
     execution: &'a Execution,
     warnings: &'a [String],
 ) -> Answer<'a> {
     let Execution { group_errors, notes, left, .. } = execution;
-    Answer { dry_run, plan, deeds, group_errors, notes, left, warnings }
+    Answer { dry_run, plan, results, group_errors, notes, left, warnings }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     let Report { plan, execution, warnings: warned } = report;
-    output.answer(&row(false, plan, Some(&execution.deeds), execution, warned), || {
+    output.answer(&row(false, plan, Some(&execution.results), execution, warned), || {
         format!("{}{}", warnings(warned), report_text(plan, execution))
     })?;
     Ok(if !execution.left.is_empty() {
@@ -137,10 +142,10 @@ fn warnings(warnings: &[String]) -> String {
 
 fn report_text(plan: &Plan, execution: &Execution) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for deed in &execution.deeds {
-        match &deed.error {
-            None => lines.push(format!("{} {}: done", deed.verb, deed.name)),
-            Some(error) => lines.push(format!("{} {}: FAILED: {error}", deed.verb, deed.name)),
+    for result in &execution.results {
+        match &result.error {
+            None => lines.push(format!("{} {}: done", result.verb, result.name)),
+            Some(error) => lines.push(format!("{} {}: FAILED: {error}", result.verb, result.name)),
         }
     }
     lines.extend(execution.group_errors.iter().cloned());

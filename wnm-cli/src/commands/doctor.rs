@@ -1,7 +1,7 @@
 //! `wnm doctor` looks for everything on this machine that would keep nodes from working, now or later. It changes nothing.
 
 use serde::Serialize;
-use wnm_core::process_manager::{Finding, Severity};
+use wnm_pm::process_manager::{Finding, Severity};
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -37,7 +37,7 @@ fn unreadable(failure: Failure) -> Result<Finding, Failure> {
         severity: Severity::Error,
         what: what.to_owned(),
         consequence: "wnm can do nothing, and nothing else can be looked at".to_owned(),
-        mend: mend.to_owned(),
+        fix: mend.to_owned(),
     })
 }
 
@@ -50,15 +50,15 @@ fn text(findings: &[Finding]) -> String {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let Finding { code, what, consequence, mend, .. } = finding;
-        format!("{word} {code}: {what}\n  consequence: {consequence}\n  mend: {mend}\n")
+        let Finding { code, what, consequence, fix, .. } = finding;
+        format!("{word} {code}: {what}\n  consequence: {consequence}\n  fix: {fix}\n")
     };
     findings.iter().map(one).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use wnm_core::process_manager::ManagerError;
+    use wnm_pm::process_manager::ManagerError;
 
     use super::*;
 
@@ -72,7 +72,7 @@ mod tests {
         let finding = unreadable(failure).unwrap_or_else(|failure| panic!("{failure} is a finding"));
         assert_eq!(finding.code, "manager-unavailable");
         assert_eq!(finding.what, "antctl+sudo cannot be used here: antctl manages the machine's nodes for root only");
-        assert_eq!(finding.mend, "run wnm as root");
+        assert_eq!(finding.fix, "run wnm as root");
         assert!(unreadable(Failure::Usage("no such flag".to_owned())).is_err(), "that is no matter of the machine");
     }
 }

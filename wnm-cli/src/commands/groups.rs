@@ -3,8 +3,8 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
-use wnm_core::container_host::{Group, GroupState, Range, Usage};
 use wnm_core::snapshot::Snapshot;
+use wnm_pm::container_host::{Group, GroupState, Range, Usage};
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -27,11 +27,11 @@ struct Row {
 
 pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failure> {
     let session = Session::open(given, Access::Read)?;
-    let sight = session.machine.look().await?;
-    for warning in &sight.warnings {
+    let observation = session.machine.observe().await?;
+    for warning in &observation.warnings {
         output.remark(&format!("warning: {warning}"));
     }
-    let (snapshot, size) = (&sight.snapshot, session.machine.config.max_node_per_container as usize);
+    let (snapshot, size) = (&observation.snapshot, session.machine.config.max_node_per_container as usize);
     let usages = match session.machine.manager.containers() {
         Some(host) => host.usage(&snapshot.groups).await,
         None => Vec::new(),

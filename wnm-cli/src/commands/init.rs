@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use wnm_core::clock::{Clock, SystemClock};
-use wnm_core::command::{CommandRunner, SystemRunner};
-use wnm_core::config::Config;
 use wnm_core::cycle::{CycleError, storage};
 use wnm_core::event::Event;
 use wnm_core::lock::Lock;
 use wnm_core::observe;
-use wnm_core::process_manager::{Mode, Supervisor};
-use wnm_core::settings::{ContainerNetwork, Occasion, overlay, to_record};
+use wnm_core::settings::Config;
+use wnm_core::settings::{Occasion, overlay, to_record};
 use wnm_core::store::{Problem, Store, StoreError};
+use wnm_pm::command::{CommandRunner, SystemRunner};
+use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::process_manager::{Mode, Supervisor};
 
 use super::survey::{Row, adopt_all};
 use crate::arguments::{Common, Init};

@@ -4,10 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wnm_core::command::{Command, CommandError, CommandRunner};
-use wnm_core::process_manager::{Mode, Supervisor};
 use wnm_core::schedule::timer::{Installed, Scope};
 use wnm_core::schedule::{Job, ScheduleError, cron, timer};
+use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::process_manager::{Mode, Supervisor};
 
 use crate::arguments::{Common, ScheduleCommand};
 use crate::exit::{Exit, Failure};

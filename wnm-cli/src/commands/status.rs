@@ -11,13 +11,13 @@ use crate::session::{Access, Given, Session};
 
 pub(crate) async fn status(output: Output, given: &Given, details: bool, names: &[String]) -> Result<Exit, Failure> {
     let session = Session::open(given, Access::Read)?;
-    let sight = session.machine.look().await?;
-    let wanted = sight.snapshot.named(names).map_err(Refusal::UnknownNames)?;
-    let mut report = report(&sight.snapshot);
+    let observation = session.machine.observe().await?;
+    let wanted = observation.snapshot.named(names).map_err(Refusal::UnknownNames)?;
+    let mut report = report(&observation.snapshot);
     if !names.is_empty() {
         report.nodes.retain(|row| wanted.iter().any(|each| each.node.id() == row.number));
     }
-    for warning in &sight.warnings {
+    for warning in &observation.warnings {
         output.remark(&format!("warning: {warning}"));
     }
     output.answer(&report, || if details { details_text(&report) } else { table_text(&report) })?;

@@ -1,7 +1,7 @@
 //! `wnm survey` looks at all nodes, records what they tell, and finds nodes that nobody recorded.
 
 use serde::Serialize;
-use wnm_core::cycle::{Unrecorded, Wish};
+use wnm_core::cycle::{Trigger, Untracked};
 use wnm_core::decide::Request;
 use wnm_core::report::{StatusReport, status};
 
@@ -13,7 +13,7 @@ use crate::session::{Access, Given, Session};
 #[derive(Serialize)]
 struct Answer {
     status: StatusReport,
-    unrecorded: Vec<Row>,
+    untracked: Vec<Row>,
     adopted: Vec<String>,
     warnings: Vec<String>,
 }
@@ -27,12 +27,12 @@ pub(crate) struct Row {
     obstacle: Option<String>,
 }
 
-impl From<&Unrecorded> for Row {
-    fn from(unrecorded: &Unrecorded) -> Self {
+impl From<&Untracked> for Row {
+    fn from(untracked: &Untracked) -> Self {
         Self {
-            service: unrecorded.found.service.clone(),
-            directory: unrecorded.found.root_dir.as_ref().map(|path| path.display().to_string()),
-            obstacle: unrecorded.row.as_ref().err().cloned(),
+            service: untracked.found.service.clone(),
+            directory: untracked.found.root_dir.as_ref().map(|path| path.display().to_string()),
+            obstacle: untracked.row.as_ref().err().cloned(),
         }
     }
 }
@@ -42,21 +42,21 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     let mut session = Session::open(given, access)?;
     if !common.dry_run {
         let watch = given.watch();
-        session.machine.run(&Wish::Request(Request::Survey), &watch).await?;
+        session.machine.run(&Trigger::Request(Request::Survey), &watch).await?;
     }
-    let mut sight = session.machine.look().await?;
-    let unrecorded = session.machine.unrecorded(&sight).await?;
+    let mut observation = session.machine.observe().await?;
+    let untracked = session.machine.untracked(&observation).await?;
     let mut adopted = Vec::new();
     if adopt && !common.dry_run {
-        session.machine.adopt(&sight, &unrecorded)?;
-        adopted = names(&unrecorded);
-        sight = session.machine.look().await?;
+        session.machine.adopt(&observation, &untracked)?;
+        adopted = names(&untracked);
+        observation = session.machine.observe().await?;
     }
     let answer = Answer {
-        status: status(&sight.snapshot),
-        unrecorded: unrecorded.iter().map(Row::from).collect(),
+        status: status(&observation.snapshot),
+        untracked: untracked.iter().map(Row::from).collect(),
         adopted,
-        warnings: sight.warnings,
+        warnings: observation.warnings,
     };
     output.answer(&answer, || text(&answer))?;
     Ok(Exit::Done)
@@ -74,15 +74,15 @@ impl Row {
 
 /// Takes everything into the record that can be: the names that the nodes have from now on, and what could not be.
 pub(crate) async fn adopt_all(session: &mut Session) -> Result<(Vec<String>, Vec<Row>), Failure> {
-    let sight = session.machine.look().await?;
-    let unrecorded = session.machine.unrecorded(&sight).await?;
-    session.machine.adopt(&sight, &unrecorded)?;
-    let left = unrecorded.iter().filter(|each| each.row.is_err()).map(Row::from).collect();
-    Ok((names(&unrecorded), left))
+    let observation = session.machine.observe().await?;
+    let untracked = session.machine.untracked(&observation).await?;
+    session.machine.adopt(&observation, &untracked)?;
+    let left = untracked.iter().filter(|each| each.row.is_err()).map(Row::from).collect();
+    Ok((names(&untracked), left))
 }
 
-fn names(unrecorded: &[Unrecorded]) -> Vec<String> {
-    unrecorded.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
+fn names(untracked: &[Untracked]) -> Vec<String> {
+    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
 }
 
 fn text(answer: &Answer) -> String {
@@ -92,7 +92,7 @@ fn text(answer: &Answer) -> String {
     for row in &answer.status.nodes {
         lines.extend(row.trouble.as_ref().map(|trouble| format!("{}: {trouble}", row.name)));
     }
-    for row in &answer.unrecorded {
+    for row in &answer.untracked {
         let adopted = !answer.adopted.is_empty() && row.obstacle.is_none();
         let directory = row.directory.as_deref().unwrap_or_default();
         lines.push(if adopted { format!("Took over {} in {directory}.", row.service) } else { row.text() });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wnm_core::testing::skip;
+use wnm_testing::skip;
 
 use crate::machine;
 
@@ -31,7 +31,7 @@ fn a_real_node_lives_under_wnm() {
         assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row:#}");
         assert!(row["reading"]["memory_megabytes"].is_number(), "{row:#}");
     }
-    let peers = |colony: &wnm_core::testing::Colony| -> Vec<Option<String>> {
+    let peers = |colony: &wnm_testing::Colony| -> Vec<Option<String>> {
         colony.record().nodes.into_iter().map(|node| node.peer_id).collect()
     };
     let before = peers(&colony);

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 use wnm_core::node::Status::{Running, Stopped};
-use wnm_core::testing::{Colony, skip, test_node, test_node_that};
+use wnm_testing::{Colony, skip, test_node, test_node_that};
 
 use crate::{bare, machine, running, steady};
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use wnm_core::node::Status::Running;
-use wnm_core::testing::{Colony, skip};
+use wnm_testing::{Colony, skip};
 
 use crate::WNM;
 use crate::fleet::lose_record;
@@ -73,7 +73,8 @@ fn groups_come_up_balanced_grow_heal_and_go() {
     let colony = &groups.0;
     // Six fit into the two groups that stand from the start; the seventh opens one more.
     let first = colony.done(&["run", "--node_cap=4", "--json"]).json();
-    let numbers: Vec<&Value> = first["deeds"].as_array().expect("deeds").iter().map(|deed| &deed["number"]).collect();
+    let numbers: Vec<&Value> =
+        first["results"].as_array().expect("results").iter().map(|result| &result["number"]).collect();
     assert_eq!(numbers, [1, 4, 2, 5], "each add goes to the group with the fewest nodes");
     let up = || -> Vec<Value> { groups.rows().iter().map(|row| row["up"].clone()).collect() };
     assert_eq!(up(), [2, 2], "what lives is up, also before it was asked");

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 
-use wnm_core::testing::Colony;
+use wnm_testing::Colony;
 
 use crate::{machine, running};
 
@@ -47,7 +47,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     assert!(what.contains(&format!("(pid {})", std::process::id())), "{what}");
     drop(held);
 
-    let mend = |code: &str| {
+    let fix = |code: &str| {
         let command = told(&colony, code, "mend");
         let status = std::process::Command::new("sh").args(["-c", &command]).status().expect("sh can be run");
         assert!(status.success(), "{command}");
@@ -56,13 +56,13 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode is set");
     };
     everybody(&colony.database(), 0o644);
-    mend("record-readable");
+    fix("record-readable");
     everybody(&colony.path().join("nodes"), 0o777);
-    mend("storage-writable");
+    fix("storage-writable");
     everybody(&colony.path().join("nodes"), 0o755);
     everybody(&colony.node_dir(1), 0o755);
     everybody(&colony.node_dir(1).join("secret-key"), 0o644);
-    mend("key-readable");
+    fix("key-readable");
     for code in codes {
         assert_eq!(finding(&colony, code), None, "it was mended by the command that was told");
     }
@@ -88,7 +88,7 @@ fn findings_are_told_in_words_the_worst_first() {
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stdout.starts_with("error "), "{run:?}");
     assert!(
-        run.stdout.contains("\n  consequence: no node can be added or upgraded\n  mend: install one there"),
+        run.stdout.contains("\n  consequence: no node can be added or upgraded\n  fix: install one there"),
         "{run:?}"
     );
 }

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use wnm_core::testing::Colony;
+use wnm_testing::Colony;
 
 use crate::containers::Groups;
 use crate::{WNM, bare, containers, running};

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use wnm_core::node::Status::{self, Disabled, Restarting, Running, Stopped};
-use wnm_core::testing::{Colony, test_node};
+use wnm_testing::{Colony, test_node};
 
 use crate::{bare, machine, running, steady};
 
@@ -47,7 +47,7 @@ fn a_fleet_comes_up_and_rests() {
     assert_eq!(colony.statuses(), [(1, Running), (2, Running), (3, Running)]);
     let run = colony.done(&["--json"]);
     let answer = run.json();
-    assert_eq!(answer["deeds"], json!([]), "plain wnm is a cycle, and a cycle on a fleet at rest does nothing");
+    assert_eq!(answer["results"], json!([]), "plain wnm is a cycle, and a cycle on a fleet at rest does nothing");
     assert_eq!(answer["plan"]["actions"], json!([{"verb": "survey"}]));
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
-use wnm_core::testing::{skip, test_node};
+use wnm_testing::{skip, test_node};
 
 use crate::WNM;
 
@@ -123,7 +123,7 @@ fn ufw_lets_a_node_in_from_its_start_until_it_is_gone() {
     machine.done("root", "ufw delete allow 55003/udp");
     let findings = machine.run("root", "/opt/wnm/wnm doctor").1;
     assert!(findings.contains("error firewall-closed: ufw keeps out the ports of nodes (1): UDP 55003"), "{findings}");
-    assert!(findings.contains("  mend: sudo ufw allow 55003/udp comment 'wnm antnode0003'"), "{findings}");
+    assert!(findings.contains("  fix: sudo ufw allow 55003/udp comment 'wnm antnode0003'"), "{findings}");
     machine.wnm("root", "start 3");
     machine.wnm("root", "remove 1 2");
     machine.wnm("root", "run --node_cap 1");

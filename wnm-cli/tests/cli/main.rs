@@ -14,7 +14,7 @@ mod schedule;
 mod settings;
 mod systemd;
 
-use wnm_core::testing::Colony;
+use wnm_testing::Colony;
 
 /// The program under test.
 const WNM: &str = env!("CARGO_BIN_EXE_wnm");

@@ -18,7 +18,7 @@ fn a_saved_plan_is_applied_as_long_as_the_machine_is_as_it_was() {
     colony.done(&["apply", path, "--dry-run"]);
     assert_eq!(colony.processes(), []);
     let applied = colony.done(&["apply", path, "--json"]).json();
-    assert_eq!(applied["deeds"].as_array().map(Vec::len), Some(2), "{applied:#}");
+    assert_eq!(applied["results"].as_array().map(Vec::len), Some(2), "{applied:#}");
     let again = colony.wnm(&["apply", path]);
     assert_eq!(again.code, 4, "{again:?}");
     assert!(again.stderr.contains("antnode0001 is new; antnode0002 is new"), "{again:?}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use insta::assert_snapshot;
-use wnm_core::testing::{Colony, Run};
+use wnm_testing::{Colony, Run};
 
 use crate::{WNM, machine, steady};
 

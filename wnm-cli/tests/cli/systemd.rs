@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use wnm_core::testing::{on_machine, on_machine_that_restarts, skip, test_node, tool};
+use wnm_testing::{on_machine, on_machine_that_restarts, skip, test_node, tool};
 
 /// Settings under which nothing has to be waited for and nothing presses.
 const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \

@@ -3,18 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{CycleError, Machine, Sight};
-use crate::config::Config;
+use super::{CycleError, Machine, Observation};
 use crate::decide::{group_of, ports_of};
 use crate::event::Event;
-use crate::guard;
 use crate::node::{Flavour, Node, NodeId, NodeSpec, Ports};
-use crate::process_manager::{FoundNode, Supervisor};
+use crate::settings::Config;
 use crate::snapshot::Snapshot;
+use wnm_pm::path_policy;
+use wnm_pm::process_manager::{FoundNode, Supervisor};
 
 /// A node that was found on the machine and is not in the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unrecorded {
+pub struct Untracked {
     /// What was found.
     pub found: FoundNode,
     /// The row that it would get, or why it cannot be taken into the record.
@@ -26,10 +26,10 @@ impl Machine {
     ///
     /// # Errors
     /// When the manager cannot tell.
-    pub async fn unrecorded(&self, sight: &Sight) -> Result<Vec<Unrecorded>, CycleError> {
-        let snapshot = &sight.snapshot;
+    pub async fn untracked(&self, observation: &Observation) -> Result<Vec<Untracked>, CycleError> {
+        let snapshot = &observation.snapshot;
         let mut taken: Vec<Node> = snapshot.nodes.iter().map(|each| each.node.clone()).collect();
-        let mut unrecorded = Vec::new();
+        let mut untracked = Vec::new();
         for found in self.manager.survey().await? {
             let known =
                 |node: &Node| node.service == found.service || found.root_dir.as_ref() == Some(&node.spec.root_dir);
@@ -41,9 +41,9 @@ impl Machine {
                 Ok(Box::new(row))
             });
             taken.extend(row.as_deref().ok().cloned());
-            unrecorded.push(Unrecorded { found, row });
+            untracked.push(Untracked { found, row });
         }
-        Ok(unrecorded)
+        Ok(untracked)
     }
 
     /// antctl keeps its own nodes wherever it made them; all others touch nothing outside the storage.
@@ -51,17 +51,17 @@ impl Machine {
         if self.manager.kind().supervisor == Supervisor::Antctl {
             return Ok(());
         }
-        guard::check(&self.config.node_storage, &node.spec).map_err(|error| error.to_string())
+        path_policy::check(&self.config.node_storage, &node.spec).map_err(|error| error.to_string())
     }
 
     /// Takes nodes into the record, all or none. What they are is looked at in the next cycle.
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn adopt(&mut self, sight: &Sight, unrecorded: &[Unrecorded]) -> Result<(), CycleError> {
-        let rows = unrecorded.iter().filter_map(|each| each.row.as_ref().ok());
+    pub fn adopt(&mut self, observation: &Observation, untracked: &[Untracked]) -> Result<(), CycleError> {
+        let rows = untracked.iter().filter_map(|each| each.row.as_ref().ok());
         let events: Vec<Event> = rows.map(|node| Event::Adopted { node: node.clone() }).collect();
-        Ok(self.store.apply(sight.snapshot.now, &events)?)
+        Ok(self.store.apply(observation.snapshot.now, &events)?)
     }
 }
 

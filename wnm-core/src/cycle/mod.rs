@@ -3,26 +3,26 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::command::CommandRunner;
-use crate::config::Config;
 use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::doctor;
 use crate::event::Event;
-use crate::execute::{Execution, Hands};
+use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
 use crate::observe::HostError;
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Plan};
-use crate::process_manager::{Finding, ManagerError, ProcessManager};
 use crate::progress::Progress;
+use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
+use wnm_pm::command::CommandRunner;
+use wnm_pm::process_manager::{Finding, ManagerError, ProcessManager};
 
 mod adopt;
-mod look;
+mod observation;
 pub mod storage;
 
-pub use adopt::Unrecorded;
+pub use adopt::Untracked;
 
 /// Why a cycle came to nothing. What was recorded before stays; nothing is half done.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub struct Machine {
 
 /// What was seen of the machine, put right, and what has to be recorded for that.
 #[derive(Debug, Clone)]
-pub struct Sight {
+pub struct Observation {
     /// What is known now.
     pub snapshot: Snapshot,
     /// What follows from it for the record.
@@ -84,7 +84,7 @@ pub struct Sight {
 
 /// What a plan is wanted for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum Trigger {
     /// What a cycle decides.
     Cycle,
     /// What the owner asks for.
@@ -107,18 +107,18 @@ impl Machine {
     ///
     /// # Errors
     /// When the record cannot be read, or the machine cannot be measured.
-    pub async fn look(&self) -> Result<Sight, CycleError> {
-        look::look(self, rand::random()).await
+    pub async fn observe(&self) -> Result<Observation, CycleError> {
+        observation::observe(self, rand::random()).await
     }
 
     /// What should happen. Pure.
     ///
     /// # Errors
     /// When a request is refused.
-    pub fn plan(&self, sight: &Sight, wish: &Wish) -> Result<Plan, Refusal> {
-        match wish {
-            Wish::Cycle => Ok(decide(&self.config, &sight.snapshot)),
-            Wish::Request(request) => decide_request(&self.config, &sight.snapshot, request),
+    pub fn plan(&self, observation: &Observation, trigger: &Trigger) -> Result<Plan, Refusal> {
+        match trigger {
+            Trigger::Cycle => Ok(decide(&self.config, &observation.snapshot)),
+            Trigger::Request(request) => decide_request(&self.config, &observation.snapshot, request),
         }
     }
 
@@ -126,10 +126,10 @@ impl Machine {
     ///
     /// # Errors
     /// See [`CycleError`].
-    pub async fn run(&mut self, wish: &Wish, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let sight = self.look().await?;
-        let plan = self.plan(&sight, wish)?;
-        self.carry_out(sight, plan, progress).await
+    pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
+        let observation = self.observe().await?;
+        let plan = self.plan(&observation, trigger)?;
+        self.carry_out(observation, plan, progress).await
     }
 
     /// Carries out a plan that was saved, if nothing that it rests on has changed since.
@@ -137,41 +137,46 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let sight = self.look().await?;
-        self.still_holds(&sight, &saved)?;
-        self.carry_out(sight, saved, progress).await
+        let observation = self.observe().await?;
+        self.still_holds(&observation, &saved)?;
+        self.carry_out(observation, saved, progress).await
     }
 
     /// Whether a saved plan may be carried out on what is seen now.
     ///
     /// # Errors
     /// [`CycleError::Changed`] and [`CycleError::Invalid`].
-    pub fn still_holds(&self, sight: &Sight, saved: &Plan) -> Result<(), CycleError> {
-        let mut changes = saved.basis.changes(&Basis::of(&self.config, &sight.snapshot));
+    pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
+        let mut changes = saved.basis.changes(&Basis::of(&self.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.config, &sight.snapshot.host));
+            changes.extend(lack_of_room(&self.config, &observation.snapshot.host));
         }
-        if changes.is_empty() { self.may_be_done(sight, saved) } else { Err(CycleError::Changed(changes)) }
+        if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }
 
-    fn may_be_done(&self, sight: &Sight, plan: &Plan) -> Result<(), CycleError> {
+    fn may_be_done(&self, observation: &Observation, plan: &Plan) -> Result<(), CycleError> {
         let authority = if plan.by_request { Authority::Owner } else { Authority::Cycle };
-        let wrong = check(&self.config, &sight.snapshot, plan, authority);
+        let wrong = check(&self.config, &observation.snapshot, plan, authority);
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
     }
 
-    async fn carry_out(&mut self, sight: Sight, plan: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        if let Some(reason) = sight.unavailable {
+    async fn carry_out(
+        &mut self,
+        observation: Observation,
+        plan: Plan,
+        progress: &dyn Progress,
+    ) -> Result<Report, CycleError> {
+        if let Some(reason) = observation.unavailable {
             return Err(CycleError::Unavailable(reason));
         }
-        self.may_be_done(&sight, &plan)?;
-        let now = sight.snapshot.now;
+        self.may_be_done(&observation, &plan)?;
+        let now = observation.snapshot.now;
         self.store.begin_cycle();
-        self.store.apply(now, &sight.events)?;
+        self.store.apply(now, &observation.events)?;
         self.store.apply(now, &[decided(&plan)])?;
-        let nodes = sight.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        let mut hands = Hands {
+        let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
+        let mut hands = Executor {
             config: &self.config,
             manager: &*self.manager,
             firewall: &*self.firewall,
@@ -182,15 +187,15 @@ impl Machine {
         };
         let execution = hands.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {
-            let boot_time = sight.snapshot.boot_time;
+            let boot_time = observation.snapshot.boot_time;
             self.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
-        Ok(Report { plan, execution, warnings: sight.warnings })
+        Ok(Report { plan, execution, warnings: observation.warnings })
     }
 }
 
 fn decided(plan: &Plan) -> Event {
-    let words = |action: &Action| match action.deed() {
+    let words = |action: &Action| match action.step() {
         Some((verb, id)) => format!("{verb} {}", id.name()),
         None => action.verb().to_owned(),
     };

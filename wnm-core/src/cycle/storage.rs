@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::snapshot::DirectoryState;
 
-pub use crate::guard::MARK;
+pub use wnm_pm::path_policy::STORAGE_MARKER;
 
 /// The storage cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub fn prepare(node_storage: &Path) -> Result<(), StorageError> {
     if !node_storage.is_dir() {
         DirBuilder::new().recursive(true).mode(0o700).create(node_storage).map_err(failed)?;
     }
-    let mark = node_storage.join(MARK);
+    let mark = node_storage.join(STORAGE_MARKER);
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&mark) {
         Ok(mut file) => file
             .write_all(b"wnm keeps the directories of nodes here. This file tells wnm that the disk is mounted.\n")
@@ -42,7 +42,7 @@ pub fn prepare(node_storage: &Path) -> Result<(), StorageError> {
 /// Whether the storage is there: its mark is.
 #[must_use]
 pub fn is_marked(node_storage: &Path) -> bool {
-    node_storage.join(MARK).is_file()
+    node_storage.join(STORAGE_MARKER).is_file()
 }
 
 /// Everything that lies in the storage; nothing when it cannot be read.

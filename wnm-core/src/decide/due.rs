@@ -1,9 +1,9 @@
 //! What is due: removals whose delay has passed, interrupted disabling, and nodes that are dead.
 
 use super::{Draft, names};
-use crate::config::Config;
 use crate::node::{Node, NodeId, Status, UnixSeconds, Verb};
 use crate::plan::Action;
+use crate::settings::Config;
 
 /// Whether the delay of a RESTARTING, UPGRADING or REMOVING node has passed. A beginning that lies ahead means that the
 /// clock was set back; waiting for it could take for ever, so it counts as passed.

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
-use crate::config::Config;
-use crate::container_host::{Group, GroupSpec, GroupState, Range};
 use crate::node::{NodeSpec, Status};
+use crate::settings::Config;
+use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 
 /// Asks for every recorded group that has nodes to keep and does not stand as it should.
-pub(super) fn mend(draft: &mut Draft<'_>) {
+pub(super) fn repair(draft: &mut Draft<'_>) {
     let keeping: BTreeSet<u32> = draft
         .snapshot
         .nodes

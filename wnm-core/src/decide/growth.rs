@@ -11,7 +11,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
         return Vec::new();
     }
     let (starting, limit) = (draft.snapshot.count(Status::Restarting), draft.config.max_concurrent_starts);
-    let capacity = limit.saturating_sub(starting).min(draft.free_hands());
+    let capacity = limit.saturating_sub(starting).min(draft.free_slots());
     let mut actions = starts(draft, capacity);
     let left = capacity - u32::try_from(actions.len()).unwrap_or(capacity);
     actions.extend(adds(draft, left));

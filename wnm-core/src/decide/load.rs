@@ -1,6 +1,6 @@
 //! Pressure is more load than the owner allows; room is load low enough for another node.
 
-use crate::config::Config;
+use crate::settings::Config;
 use crate::snapshot::HostLoad;
 
 /// One measured quantity and the two thresholds that it is held against.

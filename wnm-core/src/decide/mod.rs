@@ -1,9 +1,9 @@
 //! A decision turns a snapshot into a plan. It is a function of configuration and snapshot: the time and the dice are
 //! in the snapshot, nothing here reads a clock or touches a file, and it cannot fail.
 
-use crate::config::Config;
 use crate::node::{Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Effect, Plan, Reason};
+use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
 mod due;
@@ -26,14 +26,14 @@ pub use settle::{Settled, back_off, settle};
 #[must_use]
 pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(config, snapshot);
-    if snapshot.boot_time > snapshot.last_stopped_at {
+    if snapshot.boot_time > snapshot.last_surveyed_boot {
         draft.did("reboot", "the machine was restarted since the last cycle: all nodes are looked at first", &[]);
         // Rules do not outlive a boot, and nodes that nobody can reach look dead to whoever looks at them.
-        groups::mend(&mut draft);
+        groups::repair(&mut draft);
         return draft.finish(vec![Action::Resurvey]);
     }
     let mut actions = due::actions(&mut draft);
-    groups::mend(&mut draft);
+    groups::repair(&mut draft);
     actions.extend(rungs(&mut draft));
     if actions.is_empty() {
         actions.push(Action::Survey);
@@ -46,7 +46,7 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     if !dead.is_empty() {
         return dead;
     }
-    if draft.free_hands() == 0 {
+    if draft.free_slots() == 0 {
         let (busy, limit) = (draft.in_flight(), draft.config.max_concurrent_operations);
         draft.held(
             "max_concurrent_operations",
@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
     }
 
     /// How many more operations may begin.
-    fn free_hands(&self) -> u32 {
+    fn free_slots(&self) -> u32 {
         self.config.max_concurrent_operations.saturating_sub(self.in_flight())
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
 use super::Draft;
-use crate::config::Config;
 use crate::node::{NodeId, NodeSpec, Ports};
-use crate::process_manager::NumberingKind;
+use crate::settings::Config;
 use crate::snapshot::Snapshot;
+use wnm_pm::process_manager::NumberingKind;
 
 /// The port layout that this configuration asks for.
 pub(super) fn layout(config: &Config) -> Layout {

@@ -16,7 +16,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
         return None;
     }
     let (removing, limit) = (draft.removing(), draft.config.max_concurrent_removals);
-    let capacity = limit.saturating_sub(removing).min(draft.free_hands());
+    let capacity = limit.saturating_sub(removing).min(draft.free_slots());
     let disk = pressing.iter().any(|gauge| gauge.is_disk);
     let chosen = if disk || excess > 0 {
         // When files cannot be deleted, a full disk stays full however many nodes lose theirs.
@@ -30,7 +30,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
         stops(draft, capacity)
     };
     let effect = if chosen.is_empty() { Effect::Held } else { Effect::Did };
-    let touched: Vec<NodeId> = chosen.iter().filter_map(Action::deed).map(|(_, id)| id).collect();
+    let touched: Vec<NodeId> = chosen.iter().filter_map(Action::step).map(|(_, id)| id).collect();
     for gauge in &pressing {
         draft.reason(gauge.remove_rule, effect, gauge.pressure(), gauge.remove_figures(), &touched);
     }

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use wnm_allocator::LayoutError;
 
 use super::{Draft, groups, growth, names, placement, upgrade};
-use crate::config::Config;
 use crate::node::{Flavour, NodeId, Status, Verb};
 use crate::plan::{Action, Plan};
-use crate::process_manager::Binary;
+use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
+use wnm_pm::process_manager::Binary;
 
 /// Which nodes are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,8 +208,8 @@ fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Ve
     if !settled.is_empty() {
         draft.held("request", format!("{}: nothing to {verb}", names(&settled)), None, &settled);
     }
-    groups::mend(draft);
-    let touched: Vec<NodeId> = actions.iter().filter_map(Action::deed).map(|(_, id)| id).collect();
+    groups::repair(draft);
+    let touched: Vec<NodeId> = actions.iter().filter_map(Action::step).map(|(_, id)| id).collect();
     if !touched.is_empty() {
         draft.did("request", format!("{verb} {}: asked for", names(&touched)), &touched);
     }

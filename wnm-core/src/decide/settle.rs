@@ -1,12 +1,12 @@
-//! Settling puts the record right by what was just seen, before anything is decided: interrupted deeds, delays that have
+//! Settling puts the record right by what was just seen, before anything is decided: interrupted results, delays that have
 //! passed, processes that died, directories that are gone.
 
 use super::due;
-use crate::config::Config;
 use crate::event::Event;
 use crate::node::{Flavour, Node, Status, UnixSeconds, Verb};
-use crate::process_manager::ProcessState;
+use crate::settings::Config;
 use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
+use wnm_pm::process_manager::ProcessState;
 
 /// The longest time for which a node that could not be started is left alone.
 pub(super) const LONGEST_BACK_OFF_SECONDS: UnixSeconds = 3600;
@@ -32,7 +32,7 @@ pub struct Settled {
 #[must_use]
 pub fn settle(config: &Config, mut snapshot: Snapshot) -> Settled {
     let now = snapshot.now;
-    let rebooted = snapshot.boot_time > snapshot.last_stopped_at;
+    let rebooted = snapshot.boot_time > snapshot.last_surveyed_boot;
     let mut events = Vec::new();
     for each in &mut snapshot.nodes {
         let Some(change) = change(config, now, rebooted, each) else { continue };

@@ -3,8 +3,8 @@
 use super::{Draft, names};
 use crate::node::{Flavour, Node, NodeId, Status};
 use crate::plan::Action;
-use crate::process_manager::Binary;
 use crate::snapshot::NodeSnapshot;
+use wnm_pm::process_manager::Binary;
 
 /// Whether a node runs an older version than this program's. Nodes of v2 upgrade themselves, and the versions of another
 /// flavour say nothing about a node's own.
@@ -18,7 +18,7 @@ pub(super) fn is_outdated(each: &NodeSnapshot, available: &Binary, flavour: Flav
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     let available = draft.snapshot.available.as_ref()?;
     let (running, flavour) = (draft.oldest_first(Status::Running), draft.snapshot.flavour);
-    strangers(draft, &running, available);
+    other_flavour(draft, &running, available);
     let outdated: Vec<&NodeSnapshot> =
         running.into_iter().filter(|each| is_outdated(each, available, flavour)).collect();
     let (ready, resting): (Vec<_>, Vec<_>) = outdated.into_iter().partition(|each| draft.may_retry(&each.node));
@@ -35,7 +35,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
         return None;
     }
     let (upgrading, limit) = (draft.snapshot.count(Status::Upgrading), draft.config.max_concurrent_upgrades);
-    let capacity = limit.saturating_sub(upgrading).min(draft.free_hands());
+    let capacity = limit.saturating_sub(upgrading).min(draft.free_slots());
     let chosen: Vec<NodeId> = ready.iter().take(capacity as usize).map(|each| each.node.id()).collect();
     let version = &available.version;
     if !chosen.is_empty() {
@@ -53,7 +53,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
 }
 
 /// Says of which nodes the program on this machine is no newer version: it is another program.
-fn strangers(draft: &mut Draft<'_>, running: &[&NodeSnapshot], available: &Binary) {
+fn other_flavour(draft: &mut Draft<'_>, running: &[&NodeSnapshot], available: &Binary) {
     let (flavour, path) = (draft.snapshot.flavour, available.path.display());
     let upgradable = running.iter().map(|each| &each.node).filter(|node| node.spec.flavour == Flavour::V1);
     let strange: Vec<NodeId> = upgradable.filter(|node| node.spec.flavour != flavour).map(Node::id).collect();

@@ -1,8 +1,9 @@
 //! The disk of the node storage: what nodes keep free, what they may come to need, and when wnm removes nodes.
 
-use super::{Facts, error, warning, word};
-use crate::config::Config;
-use crate::process_manager::Finding;
+use super::{Facts, error, warning};
+use crate::settings::Config;
+use wnm_pm::process_manager::Finding;
+use wnm_pm::shell::word;
 
 /// Nodes of the second kind leave the network when less than this is free.
 const RESERVE_BYTES: u64 = 500 * 1024 * 1024;
@@ -16,17 +17,17 @@ pub(super) fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     if disk.used_percent > config.hd_remove {
         let what =
             format!("the disk of {storage} is {:.1} % full, above hd_remove {}", disk.used_percent, config.hd_remove);
-        let mend = format!(
+        let fix = format!(
             "free some of it: `sudo du -xh {} | sort -h | tail` shows what takes most",
             word(&config.node_storage)
         );
-        findings.push(error("disk-full", what, "each cycle removes a node, with its files", mend));
+        findings.push(error("disk-full", what, "each cycle removes a node, with its files", fix));
     }
     if disk.free_bytes < RESERVE_BYTES {
         let what =
             format!("{free} MB are free on the disk of {storage}, and nodes keep {} MB free", RESERVE_BYTES / MEGABYTE);
-        let mend = "free disk space, or `wnm remove` nodes".to_owned();
-        findings.push(error("disk-reserve", what, "nodes store nothing more and lose their standing", mend));
+        let fix = "free disk space, or `wnm remove` nodes".to_owned();
+        findings.push(error("disk-reserve", what, "nodes store nothing more and lose their standing", fix));
     }
     let present = u32::try_from(facts.nodes.len()).unwrap_or(u32::MAX);
     let missing = u64::from(config.node_cap.saturating_sub(present));
@@ -38,8 +39,8 @@ pub(super) fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
             config.crisis_bytes
         );
         let room = disk.free_bytes.saturating_sub(RESERVE_BYTES).checked_div(config.crisis_bytes).unwrap_or(missing);
-        let mend = format!("wnm config set node_cap {}", u64::from(present) + room);
-        findings.push(warning("disk-for-cap", what, "nodes that are added now are removed when they fill up", mend));
+        let fix = format!("wnm config set node_cap {}", u64::from(present) + room);
+        findings.push(warning("disk-for-cap", what, "nodes that are added now are removed when they fill up", fix));
     }
     findings
 }

@@ -1,18 +1,19 @@
 //! Files that only their owner should read, in the hands of who runs wnm; and the mark of the storage.
 
-use super::{Facts, FileKind, OwnFile, error, warning, word};
-use crate::config::Config;
-use crate::cycle::storage::MARK;
-use crate::process_manager::{Finding, Mode, Supervisor};
+use super::{Facts, FileKind, OwnFile, error, warning};
+use crate::cycle::storage::STORAGE_MARKER;
+use crate::settings::Config;
+use wnm_pm::process_manager::{Finding, Mode, Supervisor};
+use wnm_pm::shell::word;
 
 pub(super) fn storage_mark(config: &Config, facts: &Facts) -> Option<Finding> {
     let storage = config.node_storage.display();
     (!facts.storage_is_marked).then(|| {
-        let what = format!("{storage} has no file {MARK}, which wnm puts there");
+        let what = format!("{storage} has no file {STORAGE_MARKER}, which wnm puts there");
         let consequence = "it is taken for a disk that is not mounted: no node that is missing there is given up";
-        let mark = word(&config.node_storage.join(MARK));
-        let mend = format!("mount the disk; if this is the right directory, `touch {mark}`");
-        error("storage-unmarked", what, consequence, mend)
+        let mark = word(&config.node_storage.join(STORAGE_MARKER));
+        let fix = format!("mount the disk; if this is the right directory, `touch {mark}`");
+        error("storage-unmarked", what, consequence, fix)
     })
 }
 
@@ -42,8 +43,8 @@ pub(super) fn rights(facts: &Facts) -> Vec<Finding> {
             ),
             _ => continue,
         };
-        let mend = format!("{}chmod {change} {shell_word}", sudo(facts, &[*owner]));
-        findings.push(warning(code, format!("{what}: {path} has mode {mode:04o}"), consequence, mend));
+        let fix = format!("{}chmod {change} {shell_word}", sudo(facts, &[*owner]));
+        findings.push(warning(code, format!("{what}: {path} has mode {mode:04o}"), consequence, fix));
     }
     findings.extend(keys(facts));
     findings
@@ -59,8 +60,8 @@ fn keys(facts: &Facts) -> Option<Finding> {
     // Directories stay as they are: some managers look into them for nodes that run as a user of their own.
     let files: Vec<String> = keys.iter().map(|file| word(&file.path)).collect();
     let owners: Vec<u32> = keys.iter().map(|file| file.owner).collect();
-    let mend = format!("{}chmod go-rwx {}", sudo(facts, &owners), files.join(" "));
-    Some(error("key-readable", what, "whoever copies a key can pass for the node", mend))
+    let fix = format!("{}chmod go-rwx {}", sudo(facts, &owners), files.join(" "));
+    Some(error("key-readable", what, "whoever copies a key can pass for the node", fix))
 }
 
 /// What stands before a command that changes files of these owners.
@@ -87,8 +88,8 @@ pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
     for storage in of_kind(FileKind::Storage).filter(|storage| storage.owner != keeper) {
         let (path, owner) = (storage.path.display(), storage.owner);
         let what = format!("{path} belongs to user {owner}, and nodes run as user {keeper}");
-        let mend = format!("sudo chown {keeper} {}", word(&storage.path));
-        findings.push(error("storage-of-another", what, "no node can be added or removed there", mend));
+        let fix = format!("sudo chown {keeper} {}", word(&storage.path));
+        findings.push(error("storage-of-another", what, "no node can be added or removed there", fix));
     }
     let others: Vec<&OwnFile> = of_kind(FileKind::Node).filter(|node| node.owner != keeper).collect();
     if let Some(first) = others.first() {
@@ -98,8 +99,8 @@ pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
             others.len()
         );
         let directories: Vec<String> = others.iter().map(|node| word(&node.path)).collect();
-        let mend = format!("sudo chown -R {keeper} {}", directories.join(" "));
-        findings.push(error("node-of-another", what, "these nodes cannot start, and cannot be removed", mend));
+        let fix = format!("sudo chown -R {keeper} {}", directories.join(" "));
+        findings.push(error("node-of-another", what, "these nodes cannot start, and cannot be removed", fix));
     }
     findings
 }

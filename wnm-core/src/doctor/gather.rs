@@ -8,13 +8,13 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
-use crate::command::{Command, CommandRunner};
 use crate::cycle::{Machine, storage};
 use crate::firewall::OpenPort;
 use crate::node::{Node, Status};
 use crate::observe::{self, VersionCache};
-use crate::port_use::{Protocol, holder, ports_in_use};
 use crate::schedule::timer::{self, Scope};
+use wnm_pm::command::{Command, CommandRunner};
+use wnm_pm::port_use::{Protocol, holder, ports_in_use};
 
 /// What a node keeps its key in: the names of both flavours.
 const KEYS: [&str; 2] = ["secret-key", "node_identity.key"];
@@ -39,13 +39,13 @@ pub async fn gather(machine: &Machine) -> Facts {
         disk: load.map(|load| Disk { used_percent: load.used_hd_percent, free_bytes: load.free_hd_bytes }),
         files: files(machine, &nodes),
         user: rustix::process::geteuid().as_raw(),
-        storage_is_marked: config.node_storage.join(storage::MARK).is_file(),
+        storage_is_marked: config.node_storage.join(storage::STORAGE_MARKER).is_file(),
         firewall: firewall(machine, &nodes).await,
         schedule,
         program_problem: program.map(|error| {
             let text = error.to_string();
-            let (what, mend) = text.split_once("\nhint: ").unwrap_or((&text, "set antnode_path to a node program"));
-            (what.to_owned(), mend.to_owned())
+            let (what, fix) = text.split_once("\nhint: ").unwrap_or((&text, "set antnode_path to a node program"));
+            (what.to_owned(), fix.to_owned())
         }),
         nodes: nodes.iter().map(known).collect(),
     }
@@ -127,11 +127,11 @@ fn thread_limits(schedule: Option<&str>) -> Vec<ThreadLimit> {
         [("kernel.pid_max", "/proc/sys/kernel/pid_max"), ("kernel.threads-max", "/proc/sys/kernel/threads-max")]
     {
         let raised = sysctl(&format!("{name} = 4194304"));
-        limits.extend(number(path).map(|most| ThreadLimit { name: name.to_owned(), most, mend: raised }));
+        limits.extend(number(path).map(|most| ThreadLimit { name: name.to_owned(), most, fix: raised }));
     }
     if let Some(most) = getrlimit(Resource::Nproc).current {
-        let mend = lift(rustix::process::geteuid().as_raw(), schedule, "nproc", "LimitNPROC", "unlimited");
-        limits.push(ThreadLimit { name: "the process limit of this user (ulimit -u)".to_owned(), most, mend });
+        let fix = lift(rustix::process::geteuid().as_raw(), schedule, "nproc", "LimitNPROC", "unlimited");
+        limits.push(ThreadLimit { name: "the process limit of this user (ulimit -u)".to_owned(), most, fix });
     }
     limits.extend(own_cgroup_limit());
     limits
@@ -145,8 +145,8 @@ fn own_cgroup_limit() -> Option<ThreadLimit> {
     let limit = |group: PathBuf| {
         let most = number(&Path::new("/sys/fs/cgroup").join(&group).join("pids.max").to_string_lossy())?;
         let unit = group.file_name().map_or_else(|| "-.slice".to_owned(), |name| name.to_string_lossy().into_owned());
-        let mend = format!("sudo systemctl set-property {unit} TasksMax=infinity");
-        Some(ThreadLimit { name: format!("{unit} (TasksMax)"), most, mend })
+        let fix = format!("sudo systemctl set-property {unit} TasksMax=infinity");
+        Some(ThreadLimit { name: format!("{unit} (TasksMax)"), most, fix })
     };
     groups.into_iter().filter_map(limit).min_by_key(|limit| limit.most)
 }

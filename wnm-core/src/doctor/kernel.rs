@@ -1,8 +1,8 @@
 //! What the kernel allows: files, threads, connections, buffers.
 
 use super::{Facts, lift, sysctl, warning};
-use crate::config::Config;
-use crate::process_manager::Finding;
+use crate::settings::Config;
+use wnm_pm::process_manager::Finding;
 
 /// A node has some twenty files open at rest, and its records and connections on top.
 const FILES_PER_NODE: u64 = 1024;
@@ -18,8 +18,8 @@ const ADVISED_RECEIVE_BUFFER: u64 = 7_500_000;
 pub(super) fn open_files(facts: &Facts) -> Option<Finding> {
     let most = facts.kernel.open_files.filter(|most| *most < FILES_PER_NODE)?;
     let what = format!("a process that is started from here may open {most} files");
-    let mend = lift(facts.user, facts.schedule.as_deref(), "nofile", "LimitNOFILE", &FILES_PER_NODE.to_string());
-    Some(warning("few-open-files", what, "a busy node fails with `Too many open files`", mend))
+    let fix = lift(facts.user, facts.schedule.as_deref(), "nofile", "LimitNOFILE", &FILES_PER_NODE.to_string());
+    Some(warning("few-open-files", what, "a busy node fails with `Too many open files`", fix))
 }
 
 pub(super) fn threads(config: &Config, facts: &Facts) -> Vec<Finding> {
@@ -31,7 +31,7 @@ pub(super) fn threads(config: &Config, facts: &Facts) -> Vec<Finding> {
             "{} allows {} threads, and {} nodes (node_cap) of {per_node} threads need {needed}",
             limit.name, limit.most, config.node_cap
         );
-        warning("few-threads", what, "the nodes beyond that cannot start", limit.mend.clone())
+        warning("few-threads", what, "the nodes beyond that cannot start", limit.fix.clone())
     })
     .collect()
 }
@@ -55,7 +55,7 @@ pub(super) fn receive_buffer(facts: &Facts) -> Option<Finding> {
         let what = format!(
             "a socket may have {bytes} bytes for what comes in (net.core.rmem_max), and {dropped} UDP packets were dropped since boot for want of room"
         );
-        let mend = sysctl(&format!("net.core.rmem_max = {ADVISED_RECEIVE_BUFFER}"));
-        warning("small-udp-buffers", what, "nodes lose packets under load, and peers think less of them", mend)
+        let fix = sysctl(&format!("net.core.rmem_max = {ADVISED_RECEIVE_BUFFER}"));
+        warning("small-udp-buffers", what, "nodes lose packets under load, and peers think less of them", fix)
     })
 }

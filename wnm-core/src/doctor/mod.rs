@@ -1,10 +1,11 @@
 //! The doctor looks for everything on this machine that would keep nodes from working, now or later: facts are gathered
 //! ([`gather`]), and judged by pure checks ([`check`]). It changes nothing.
 
-use crate::config::Config;
 use crate::firewall::OpenPort;
 use crate::node::{NodeId, Status, UnixSeconds};
-use crate::process_manager::{Finding, Severity};
+use crate::settings::Config;
+use wnm_pm::process_manager::{Finding, Severity};
+use wnm_pm::shell::word;
 
 mod disk;
 mod files;
@@ -97,7 +98,7 @@ pub struct ThreadLimit {
     /// How many there may be.
     pub most: u64,
     /// What raises it.
-    pub mend: String,
+    pub fix: String,
 }
 
 /// The disk of the node storage.
@@ -178,18 +179,12 @@ pub fn sort(findings: &mut Vec<Finding>) {
     findings.dedup();
 }
 
-fn error(code: &str, what: String, consequence: &str, mend: String) -> Finding {
-    Finding { code: code.to_owned(), severity: Severity::Error, what, consequence: consequence.to_owned(), mend }
+fn error(code: &str, what: String, consequence: &str, fix: String) -> Finding {
+    Finding { code: code.to_owned(), severity: Severity::Error, what, consequence: consequence.to_owned(), fix }
 }
 
-fn warning(code: &str, what: String, consequence: &str, mend: String) -> Finding {
-    Finding { severity: Severity::Warning, ..error(code, what, consequence, mend) }
-}
-
-/// A path as a word of a shell.
-pub fn word(path: &std::path::Path) -> String {
-    let text = path.to_string_lossy();
-    shlex::Quoter::new().allow_nul(true).quote(&text).map_or_else(|_| text.to_string(), std::borrow::Cow::into_owned)
+fn warning(code: &str, what: String, consequence: &str, fix: String) -> Finding {
+    Finding { severity: Severity::Warning, ..error(code, what, consequence, fix) }
 }
 
 /// `what`, set now and at every start of the machine.

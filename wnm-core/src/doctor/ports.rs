@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use wnm_allocator::PORTS_PER_START;
 
 use super::{Facts, HeldPort, error, sysctl, warning};
-use crate::config::Config;
 use crate::node::Status;
-use crate::process_manager::{Finding, Supervisor};
-use crate::settings::ContainerNetwork;
+use crate::settings::Config;
+use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::process_manager::{Finding, Supervisor};
 
 /// The first few, and that there are more.
 pub(super) fn some(words: &[String]) -> String {
@@ -49,7 +49,7 @@ pub(super) fn held(config: &Config, facts: &Facts) -> Vec<Finding> {
         }
         some(&words)
     };
-    let mend = |held: &HeldPort| {
+    let fix = |held: &HeldPort| {
         let option = if held.protocol == "UDP" { "-lunp" } else { "-ltnp" };
         format!("sudo ss {option} 'sport = :{}' shows who holds it: end that, or give it another port", held.port)
     };
@@ -57,12 +57,12 @@ pub(super) fn held(config: &Config, facts: &Facts) -> Vec<Finding> {
     let nodes: Vec<&HeldPort> = facts.held_ports.iter().filter(of_a_node).collect();
     if let Some(first) = nodes.first() {
         let what = format!("ports of stopped nodes are held ({}): {}", nodes.len(), told(nodes.clone()));
-        findings.push(error("node-port-held", what, "these nodes cannot start", mend(first)));
+        findings.push(error("node-port-held", what, "these nodes cannot start", fix(first)));
     }
     let free: Vec<&HeldPort> = facts.held_ports.iter().filter(of_a_free_number).collect();
     if let Some(first) = free.first() {
         let what = format!("ports of numbers up to node_cap are held ({}): {}", free.len(), told(free.clone()));
-        findings.push(warning("free-port-held", what, "these numbers are passed over", mend(first)));
+        findings.push(warning("free-port-held", what, "these numbers are passed over", fix(first)));
     }
     findings
 }
@@ -85,8 +85,8 @@ pub(super) fn given_away(config: &Config, facts: &Facts) -> Option<Finding> {
             exposed.len(),
             render(&exposed)
         );
-        let mend = sysctl(&format!("net.ipv4.ip_local_reserved_ports = {}", render(&all)));
-        warning("ports-given-away", what, "now and then a node cannot start since its port is in use", mend)
+        let fix = sysctl(&format!("net.ipv4.ip_local_reserved_ports = {}", render(&all)));
+        warning("ports-given-away", what, "now and then a node cannot start since its port is in use", fix)
     })
 }
 

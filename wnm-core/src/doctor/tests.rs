@@ -1,11 +1,11 @@
 use super::*;
 use crate::firewall::OpenPort;
 use crate::node::NodeId;
-use crate::process_manager::Supervisor;
+use wnm_pm::process_manager::Supervisor;
 
 /// A machine on which nothing is wrong.
 fn well() -> (Config, Facts) {
-    let config = Config { node_cap: 20, ..Config::for_tests("/srv/nodes".as_ref()) };
+    let config = Config { node_cap: 20, ..wnm_testing::config("/srv/nodes".as_ref()) };
     let node = |number: u16, status| KnownNode {
         id: NodeId(number.into()),
         status,
@@ -26,7 +26,7 @@ fn well() -> (Config, Facts) {
             thread_limits: vec![ThreadLimit {
                 name: "kernel.pid_max".to_owned(),
                 most: 32768,
-                mend: "raise it".to_owned(),
+                fix: "raise it".to_owned(),
             }],
             tracked_connections: Some(262_144),
             receive_buffer: Some(212_992),
@@ -53,8 +53,8 @@ fn found(change: impl FnOnce(&mut Config, &mut Facts)) -> String {
     let (mut config, mut facts) = well();
     change(&mut config, &mut facts);
     let words = |finding: &Finding| {
-        let Finding { code, severity, what, consequence, mend } = finding;
-        format!("{severity:?} {code}: {what}\n  {consequence}\n  {mend}")
+        let Finding { code, severity, what, consequence, fix } = finding;
+        format!("{severity:?} {code}: {what}\n  {consequence}\n  {fix}")
     };
     check(&config, &facts).iter().map(words).collect::<Vec<_>>().join("\n")
 }
@@ -82,7 +82,7 @@ fn ports() {
     ");
     let published = |config: &mut Config, facts: &mut Facts| {
         config.process_manager = "s6overlay+user".parse().expect("there is such a manager");
-        config.container_network = crate::settings::ContainerNetwork::Docker;
+        config.container_network = wnm_pm::container_host::ContainerNetwork::Docker;
         facts.held_ports = vec![held("UDP", 55002), held("UDP", 55003)];
     };
     assert_eq!(found(published), "", "Docker holds what it publishes");

@@ -1,30 +1,25 @@
 //! Upkeep: the node program, the clock, the firewall, and whatever runs wnm every minute.
 
 use super::{Facts, error, warning};
-use crate::process_manager::Finding;
+use wnm_pm::process_manager::Finding;
 
 /// 2026-01-01: wnm is younger than that.
 const YEAR_2026: i64 = 1_767_225_600;
 
 pub(super) fn node_program(facts: &Facts) -> Option<Finding> {
-    let (what, mend) = facts.program_problem.clone()?;
-    Some(error("node-program", what, "no node can be added or upgraded", mend))
+    let (what, fix) = facts.program_problem.clone()?;
+    Some(error("node-program", what, "no node can be added or upgraded", fix))
 }
 
 pub(super) fn clock(facts: &Facts) -> Option<Finding> {
-    let mend = "sudo timedatectl set-ntp true".to_owned();
+    let fix = "sudo timedatectl set-ntp true".to_owned();
     if facts.now < YEAR_2026 {
         let what = format!("the clock says that it is {} s after 1970, which is before 2026", facts.now);
-        return Some(error(
-            "clock-not-set",
-            what,
-            "delays never pass or pass at once, and peers refuse the node",
-            mend,
-        ));
+        return Some(error("clock-not-set", what, "delays never pass or pass at once, and peers refuse the node", fix));
     }
     (facts.clock_is_synchronised == Some(false)).then(|| {
         let what = "the clock is not kept right over the network (timedatectl: NTPSynchronized=no)".to_owned();
-        warning("clock-drifts", what, "payments and peers are refused once it is wrong by minutes", mend)
+        warning("clock-drifts", what, "payments and peers are refused once it is wrong by minutes", fix)
     })
 }
 
@@ -33,9 +28,9 @@ pub(super) fn firewall(facts: &Facts) -> Option<Finding> {
     let name = state.name;
     match &state.closed {
         Err(reason) => {
-            let (what, mend) = reason.split_once("\nhint: ").unwrap_or((reason, "run `wnm doctor` as root"));
+            let (what, fix) = reason.split_once("\nhint: ").unwrap_or((reason, "run `wnm doctor` as root"));
             let consequence = "node ports are neither opened nor closed by wnm";
-            Some(warning("firewall-unusable", what.to_owned(), consequence, mend.to_owned()))
+            Some(warning("firewall-unusable", what.to_owned(), consequence, fix.to_owned()))
         }
         Ok(closed) => {
             closed.first()?;

@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::container_host::GroupSpec;
 use crate::event::Event;
 use crate::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
-use crate::process_manager::ProcessManager;
 use crate::progress::{Moment, Progress};
+use crate::settings::Config;
 use crate::store::{Store, StoreError};
+use wnm_pm::container_host::GroupSpec;
+use wnm_pm::process_manager::ProcessManager;
 
-mod deeds;
 mod ports;
+mod steps;
 mod teardown;
 
 /// How many nodes are handed to a manager in one call, so that an interruption does not have to wait for all.
@@ -27,7 +27,7 @@ const BATCH_SIZE: usize = 32;
 
 /// What became of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Deed {
+pub struct StepResult {
     /// What was done.
     pub verb: Verb,
     /// To which node.
@@ -42,7 +42,7 @@ pub struct Deed {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Execution {
     /// What became of each action that was begun, in order.
-    pub deeds: Vec<Deed>,
+    pub results: Vec<StepResult>,
     /// Container groups that could not be opened or closed, a sentence each.
     pub group_errors: Vec<String>,
     /// What else is worth telling, a sentence each.
@@ -55,7 +55,7 @@ impl Execution {
     /// Whether everything that was begun succeeded.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.group_errors.is_empty() && self.deeds.iter().all(|deed| deed.error.is_none())
+        self.group_errors.is_empty() && self.results.iter().all(|result| result.error.is_none())
     }
 }
 
@@ -73,7 +73,7 @@ fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
 }
 
 /// What carries a plan out.
-pub struct Hands<'a> {
+pub struct Executor<'a> {
     /// The settings.
     pub config: &'a Config,
     /// What keeps the nodes alive.
@@ -90,7 +90,7 @@ pub struct Hands<'a> {
     pub storage_is_marked: bool,
 }
 
-impl Hands<'_> {
+impl Executor<'_> {
     /// Carries `plan` out on the nodes of the record.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Hands<'_> {
                 self.pause().await;
             }
             if self.progress.interrupted() {
-                execution.left.extend(batch.iter().filter_map(Action::deed));
+                execution.left.extend(batch.iter().filter_map(Action::step));
                 continue;
             }
             if let Action::Teardown { numbers, groups } = &batch[0] {
@@ -135,7 +135,7 @@ impl Hands<'_> {
             None => BATCH_SIZE,
         };
         actions
-            .chunk_by(|one, next| one.verb() == next.verb() && one.deed().is_some())
+            .chunk_by(|one, next| one.verb() == next.verb() && one.step().is_some())
             .flat_map(|run| run.chunks(most))
             .collect()
     }

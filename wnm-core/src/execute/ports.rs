@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Hands;
+use super::Executor;
 use crate::event::Event;
 use crate::firewall::{Change, FirewallError, OpenPort};
 use crate::node::Node;
@@ -17,7 +17,7 @@ pub(super) struct PortNotes {
     pub notes: Vec<String>,
 }
 
-impl Hands<'_> {
+impl Executor<'_> {
     /// Opened at each start and not only at the first, so that a firewall that was switched on since lets nodes in, too.
     pub(super) async fn open_ports(&self, rows: &[Node]) -> PortNotes {
         if rows.is_empty() {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Execution, Hands};
+use super::{Context, Execution, Executor};
 use crate::event::Event;
 use crate::node::{Node, NodeId};
 use crate::plan::Action;
-use crate::process_manager::Teardown;
 use crate::store::StoreError;
+use wnm_pm::process_manager::Teardown;
 
-impl Hands<'_> {
+impl Executor<'_> {
     pub(super) async fn tear_down(
         &mut self,
         numbers: &[NodeId],
@@ -36,7 +36,7 @@ impl Hands<'_> {
         let removals: Vec<Action> = numbers.iter().map(|&number| Action::Remove { number, now: true }).collect();
         for batch in self.batches(&removals) {
             if self.progress.interrupted() {
-                execution.left.extend(batch.iter().filter_map(Action::deed));
+                execution.left.extend(batch.iter().filter_map(Action::step));
                 continue;
             }
             self.carry_out(batch, context, nodes, execution).await?;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use super::{Change, Firewall, FirewallError, Firewalld, Null, OpenPort, Ufw, root_command};
-use crate::command::CommandRunner;
-use crate::privilege::Privilege;
+use wnm_pm::command::CommandRunner;
+use wnm_pm::privilege::Privilege;
 
 /// Everybody may read it, while `ufw status` is for root.
 const UFW_CONFIGURATION: &str = "/etc/ufw/ufw.conf";
@@ -77,11 +77,11 @@ impl Firewall for Auto {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{CommandError, Output};
-    use crate::testing::RecordedRunner;
+    use wnm_pm::command::{CommandError, Output};
+    use wnm_testing::RecordedRunner;
 
     async fn found(ufw: &str, firewalld: Result<Output, CommandError>) -> Option<&'static str> {
         let directory = tempfile::tempdir().expect("a temporary directory");

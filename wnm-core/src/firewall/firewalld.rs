@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Change, Firewall, FirewallError, OpenPort, range, root_command};
-use crate::command::CommandRunner;
-use crate::privilege::Privilege;
+use wnm_pm::command::CommandRunner;
+use wnm_pm::privilege::Privilege;
 
 /// Ports of firewalld's default zone.
 pub struct Firewalld {
@@ -86,10 +86,10 @@ impl Firewall for Firewalld {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::RecordedRunner;
+    use wnm_testing::RecordedRunner;
 
     #[tokio::test]
     async fn a_batch_is_opened_and_closed_in_one_call_each_for_now_and_for_good() {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::command::{Command, CommandError, CommandRunner};
-use crate::privilege::{Privilege, SUDO_HINT};
 use crate::settings::FirewallKind;
+use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::privilege::{Privilege, SUDO_HINT};
 
 mod auto;
 mod firewalld;

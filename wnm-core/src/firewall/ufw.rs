@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Change, Firewall, FirewallError, OpenPort, range, root_command};
-use crate::command::{Command, CommandRunner};
-use crate::privilege::Privilege;
+use wnm_pm::command::{Command, CommandRunner};
+use wnm_pm::privilege::Privilege;
 
 /// What the comments of wnm's rules begin with.
 const COMMENT: &str = "wnm ";
@@ -105,10 +105,10 @@ impl Firewall for Ufw {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::RecordedRunner;
+    use wnm_testing::RecordedRunner;
 
     const ADDED: &str = "Added user rules (see 'ufw status' for running firewall):\n\
         ufw limit 22/tcp\n\

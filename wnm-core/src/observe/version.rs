@@ -8,8 +8,8 @@ use std::time::Duration;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Command, CommandError, CommandRunner};
 use crate::node::Flavour;
+use wnm_pm::command::{Command, CommandError, CommandRunner};
 
 /// A node program, and what it says it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

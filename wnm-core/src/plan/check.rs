@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wnm_allocator::Layout;
 
 use super::{Action, Plan};
-use crate::config::Config;
 use crate::node::{NodeId, NodeSpec, Status, Verb};
+use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
 
 /// On whose word a plan acts.
@@ -37,7 +37,7 @@ pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Autho
 
 fn nodes_once(plan: &Plan, wrong: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
-    for (verb, id) in plan.actions.iter().filter_map(Action::deed) {
+    for (verb, id) in plan.actions.iter().filter_map(Action::step) {
         if !seen.insert(id) {
             wrong.push(format!("{verb} {}: the plan names it twice", id.name()));
         }
@@ -48,7 +48,7 @@ fn nodes_once(plan: &Plan, wrong: &mut Vec<String>) {
 type Recorded<'a> = BTreeMap<NodeId, &'a NodeSnapshot>;
 
 fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<String>) {
-    for (verb, id) in plan.actions.iter().filter_map(Action::deed) {
+    for (verb, id) in plan.actions.iter().filter_map(Action::step) {
         match (verb, recorded.get(&id)) {
             (Verb::Add, None) => {}
             (Verb::Add, Some(_)) => wrong.push(format!("add {}: there is such a node already", id.name())),
@@ -146,7 +146,7 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     // What failed is in nobody's hands until it is tried again.
     let failed = |each: &&NodeSnapshot| each.node.removal_failed();
     let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
-    let flown: BTreeSet<NodeId> = gone.filter_map(Action::deed).map(|(_, id)| id).chain(failed).collect();
+    let flown: BTreeSet<NodeId> = gone.filter_map(Action::step).map(|(_, id)| id).chain(failed).collect();
     let removing = snapshot.count(Status::Removing) as usize - flown.len();
     let (starting, upgrading) =
         (snapshot.count(Status::Restarting) as usize, snapshot.count(Status::Upgrading) as usize);

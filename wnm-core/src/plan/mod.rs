@@ -9,11 +9,11 @@ use std::fmt;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
-use crate::container_host::{GroupSpec, GroupState};
 use crate::node::{Node, NodeId, NodeSpec, Status, UnixSeconds, Verb};
-use crate::process_manager::Binary;
+use crate::settings::Config;
 use crate::snapshot::Snapshot;
+use wnm_pm::container_host::{GroupSpec, GroupState};
+use wnm_pm::process_manager::Binary;
 
 /// One thing to do. Nothing in it is left to be chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,13 +86,13 @@ impl Action {
             Self::Resurvey => "resurvey",
             Self::Survey => "survey",
             Self::Teardown { .. } => "teardown",
-            other => other.deed().map_or("", |(verb, _)| verb.as_str()),
+            other => other.step().map_or("", |(verb, _)| verb.as_str()),
         }
     }
 
     /// What is done to which node; none for looking, and for what is done to all.
     #[must_use]
-    pub fn deed(&self) -> Option<(Verb, NodeId)> {
+    pub fn step(&self) -> Option<(Verb, NodeId)> {
         match self {
             Self::Resurvey | Self::Survey | Self::Teardown { .. } => None,
             Self::Add { node } => Some((Verb::Add, node.id)),

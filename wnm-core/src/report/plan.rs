@@ -66,6 +66,6 @@ fn action_text(action: &Action) -> String {
         }
         Action::Remove { number, now: true } => format!("remove {}: with its files, at once", number.name()),
         Action::Stop { number, hold: true } => format!("stop {}, until it is started by hand", number.name()),
-        other => other.deed().map_or_else(String::new, |(verb, id)| format!("{verb} {}", id.name())),
+        other => other.step().map_or_else(String::new, |(verb, id)| format!("{verb} {}", id.name())),
     }
 }

@@ -2,7 +2,7 @@
 //! are, byte for byte.
 
 use super::{Job, ScheduleError};
-use crate::command::{Command, CommandError, CommandRunner};
+use wnm_pm::command::{Command, CommandError, CommandRunner};
 
 /// Every minute.
 const WHEN: &str = "* * * * * ";

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command::CommandError;
-use crate::process_manager::ManagerError;
+use wnm_pm::command::CommandError;
+use wnm_pm::process_manager::ManagerError;
 
 pub mod cron;
 pub mod timer;

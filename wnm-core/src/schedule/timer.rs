@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::{Job, ScheduleError};
-use crate::command::{Command, CommandError, CommandRunner};
-use crate::privilege::{Privilege, SUDO_HINT};
-use crate::unit_file;
+use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::privilege::{Privilege, SUDO_HINT};
+use wnm_pm::unit_file;
 
 const SERVICE: &str = "wnm.service";
 /// The unit that is switched on and off.
 pub const TIMER: &str = "wnm.timer";
 /// What a file of wnm's begins with; one that does not is somebody's own.
-const MARK: &str = "# Written by `wnm schedule install`.\n";
+const STORAGE_MARKER: &str = "# Written by `wnm schedule install`.\n";
 
 /// Whose systemd it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
         environment.push_str(&format!("Environment={}\n", unit_file::environment(name, value)?));
     }
     Ok(format!(
-        "{MARK}\
+        "{STORAGE_MARKER}\
         [Unit]\n\
         Description=One cycle of wnm\n\
         \n\
@@ -98,7 +98,7 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
 #[must_use]
 pub fn timer_unit() -> String {
     format!(
-        "{MARK}\
+        "{STORAGE_MARKER}\
         [Unit]\n\
         Description=One cycle of wnm every minute\n\
         \n\
@@ -207,7 +207,7 @@ pub async fn to_remove(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> 
 /// Refuses where somebody's own file, or a link that masks the unit, stands in the place of one of wnm's.
 fn refuse_foreign(scope: &Scope) -> Result<(), ScheduleError> {
     let is_foreign = |unit: &PathBuf| match std::fs::read(unit) {
-        Ok(content) => !content.starts_with(MARK.as_bytes()),
+        Ok(content) => !content.starts_with(STORAGE_MARKER.as_bytes()),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound || unit.is_symlink(),
     };
     match [SERVICE, TIMER].map(|name| scope.unit(name)).into_iter().find(is_foreign) {

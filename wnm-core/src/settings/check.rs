@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::overlay::Origins;
 use super::problem::Problem;
 use super::table::Config;
-use crate::process_manager::Supervisor;
+use wnm_pm::process_manager::Supervisor;
 
 /// Everything that contradicts itself, as far as the settings involved are sound by themselves.
 pub(super) fn contradictions(config: &Config, origins: &Origins, facts: &Facts) -> Vec<Problem> {

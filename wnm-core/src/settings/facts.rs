@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process_manager::Mode;
+use wnm_pm::process_manager::Mode;
 
 /// What the machine says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,8 +16,6 @@ mod problem;
 mod setting;
 mod show;
 mod table;
-#[cfg(any(test, feature = "testing"))]
-mod testing;
 mod value;
 
 pub use facts::{Facts, NoHome, OperatingSystem, base_dir, base_dirs, config_file};
@@ -27,4 +25,4 @@ pub use problem::{Problem, Problems};
 pub use setting::{DefaultValue, Lifetime, Setting, Shape, lookup};
 pub use show::{Row, reference, rows, show, show_environment};
 pub use table::{Config, TABLE};
-pub use value::{ContainerNetwork, FirewallKind};
+pub use value::FirewallKind;

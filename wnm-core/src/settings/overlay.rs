@@ -9,7 +9,7 @@ use super::problem::{Problem, Problems};
 use super::setting::{DefaultValue, Lifetime, Setting, lookup};
 use super::table::{Config, TABLE};
 use super::value::Value;
-use crate::process_manager::{ManagerKind, Mode};
+use wnm_pm::process_manager::{ManagerKind, Mode};
 
 /// What the settings are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::table::TABLE;
 use super::value::Value;
-use crate::process_manager::Mode;
+use wnm_pm::process_manager::Mode;
 
 /// One setting, as the table declares it.
 #[derive(Debug, Clone, Copy)]

@@ -11,9 +11,10 @@ use super::facts::{Facts, OperatingSystem, directories};
 use super::overlay::Reader;
 use super::setting::Lifetime::{Explicit, Fixed, Pinned};
 use super::setting::Setting;
-use super::value::{ContainerNetwork, FirewallKind, Value};
-use crate::process_manager::{ManagerKind, Mode};
+use super::value::{FirewallKind, Value};
 use crate::wallet::{Address, Wallets};
+use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::process_manager::{ManagerKind, Mode};
 
 const NUMBERS: f64 = HIGHEST_NUMBER as f64;
 /// 10^15: more than any disk or line of today holds or moves in a second.

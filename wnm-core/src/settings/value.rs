@@ -1,14 +1,14 @@
 //! A value knows how it is read from the one text form that all layers share, and how it is written back.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::setting::{Setting, Shape};
-use crate::process_manager::ManagerKind;
 use crate::wallet::{Address, FAUCET, Wallets};
+use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::process_manager::ManagerKind;
 
 /// A type that a setting may have. What `text` writes, `read` reads as the same value.
 pub(super) trait Value: Sized + PartialEq {
@@ -220,41 +220,6 @@ fn is_variable_name(name: &str) -> bool {
 /// Words as one text that splits into the same words.
 pub(super) fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
     shlex::Quoter::new().allow_nul(true).join(words).expect("nothing but NUL is ever refused, and it is allowed here")
-}
-
-/// How the ports of nodes in containers reach the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ContainerNetwork {
-    /// A network of our own with a fixed address for each container, and one address-translation rule per range.
-    #[default]
-    Published,
-    /// The machine's own network: nothing is translated and nothing is kept apart.
-    Host,
-    /// Docker publishes every port by itself, at its own cost in time and memory.
-    Docker,
-}
-
-impl ContainerNetwork {
-    /// Every one, with the word that names it.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("published", Self::Published), ("host", Self::Host), ("docker", Self::Docker)];
-
-    /// The word that settings and labels use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Published => "published",
-            Self::Host => "host",
-            Self::Docker => "docker",
-        }
-    }
-}
-
-impl fmt::Display for ContainerNetwork {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.as_str())
-    }
 }
 
 /// What opens ports on this machine.

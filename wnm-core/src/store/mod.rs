@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::container_host::Group;
 use crate::event::{Counters, Event};
 use crate::node::{Node, UnixSeconds};
+use wnm_pm::container_host::Group;
 
 pub use error::{Problem, StoreError};
 pub use history::{Decision, EventKind, HistoryEntry, HistoryFilter};
@@ -28,7 +28,7 @@ pub struct Record {
     /// The settings that were given, as text.
     pub settings: BTreeMap<String, String>,
     /// The boot after which all nodes were last looked at; 0 before the machine is initialised.
-    pub last_stopped_at: UnixSeconds,
+    pub last_surveyed_boot: UnixSeconds,
     /// The highest number that any node had since the last teardown.
     pub highest_number_used: u32,
     /// The machine's counters when last read.
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     /// A file that is missing, damaged, another program's, newer, locked or out of reach: each its own [`Problem`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        reserve::give_up(path);
+        reserve::abandon(path);
         let store = Self::with(path, open::open(path))?;
         reserve::keep(path);
         Ok(store)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const BYTES: u64 = 1 << 20;
 
 /// Gives the reserve up when there is no room left.
-pub(super) fn give_up(database: &Path) {
+pub(super) fn abandon(database: &Path) {
     let reserve = path(database);
     let is_ours = fs::symlink_metadata(&reserve).is_ok_and(|file| file.is_file() && file.len() == BYTES);
     if is_ours && free_bytes(database).is_ok_and(|free| free < BYTES) && fs::remove_file(&reserve).is_ok() {

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::Record;
 use super::error::Problem;
-use crate::container_host::{Group, GroupSpec, Range};
 use crate::event::Counters;
 use crate::node::{Node, NodeId, NodeSpec, Ports, ProcessId, Reading};
+use wnm_pm::container_host::{Group, GroupSpec, Range};
 
 /// Columns and their values.
 type Cells<'a> = [(&'static str, &'a dyn ToSql)];
@@ -121,7 +121,7 @@ pub(super) fn load(connection: &Connection) -> Result<Record, Problem> {
     let machine = |cell: &Cell<'_>| {
         Ok(Record {
             initialised: cell.get::<Option<i64>>("initialised_at")?.is_some(),
-            last_stopped_at: cell.get("last_stopped_at")?,
+            last_surveyed_boot: cell.get("last_stopped_at")?,
             highest_number_used: cell.get("highest_number_used")?,
             version_cache: cell.get("version_cache")?,
             ..Record::default()

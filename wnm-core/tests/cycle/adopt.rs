@@ -11,9 +11,9 @@ use crate::Scene;
 /// Why a node that lives in this directory is not taken over; none when it is.
 async fn obstacle(scene: &Scene, spec: &NodeSpec) -> Option<String> {
     scene.live(spec).await;
-    let sight = scene.look().await;
-    let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
-    let found = unrecorded.into_iter().find(|each| each.found.root_dir.as_deref() == Some(spec.root_dir.as_path()));
+    let observation = scene.observe().await;
+    let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
+    let found = untracked.into_iter().find(|each| each.found.root_dir.as_deref() == Some(spec.root_dir.as_path()));
     let reason = found.expect("it was found").row.err()?;
     Some(reason.replace(&scene.base().display().to_string(), "/base"))
 }
@@ -30,15 +30,15 @@ async fn an_unrecorded_node_is_found_and_taken_over() {
     scene.node_directory(&root_dir);
     let spec = NodeSpec { name: "their-name".to_owned(), ..scene.spec(3, &root_dir) };
     scene.live(&spec).await;
-    let sight = scene.look().await;
-    let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
-    assert_eq!(unrecorded.len(), 1, "the recorded one is none of them");
-    scene.machine.adopt(&sight, &unrecorded).expect("it is recorded");
+    let observation = scene.observe().await;
+    let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
+    assert_eq!(untracked.len(), 1, "the recorded one is none of them");
+    scene.machine.adopt(&observation, &untracked).expect("it is recorded");
 
     let node = scene.machine.store.load().expect("it is read").nodes.remove(1);
     assert_eq!((node.id(), node.spec.name.as_str(), node.service.as_str()), (NodeId(3), "antnode0003", "their-name"));
     assert_eq!((node.spec.root_dir, node.spec.ports, node.status), (root_dir, spec.ports, Status::Stopped));
-    let again = scene.machine.unrecorded(&scene.look().await).await.expect("the manager tells");
+    let again = scene.machine.untracked(&scene.observe().await).await.expect("the manager tells");
     assert_eq!(again, [], "it is recorded now");
 }
 
@@ -173,9 +173,9 @@ async fn of_two_with_the_same_port_one_is_taken_over() {
         let ports = Ports { metrics: scene.ports.ports(3).metrics, ..spec.ports };
         scene.live(&NodeSpec { ports, ..spec }).await;
     }
-    let sight = scene.look().await;
-    let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
-    let rows: Vec<_> = unrecorded.into_iter().map(|each| each.row.map(|node| node.id())).collect();
+    let observation = scene.observe().await;
+    let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
+    let rows: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.id())).collect();
     assert_eq!(rows, [Ok(NodeId(3)), Err("antnode0003 has the same port".to_owned())]);
 }
 
@@ -187,9 +187,9 @@ async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
         scene.node_directory(&root_dir);
         scene.live(&NodeSpec { group: Some(group), ..scene.spec(number, &root_dir) }).await;
     }
-    let sight = scene.look().await;
-    let unrecorded = scene.machine.unrecorded(&sight).await.expect("the manager tells");
-    let groups: Vec<_> = unrecorded.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
+    let observation = scene.observe().await;
+    let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
+    let groups: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
     let elsewhere = "it lives in group a1, and number 6 belongs to a2: was max_node_per_container another?";
     assert_eq!(groups, [Ok(Some(2)), Err(elsewhere.to_owned())]);
 }

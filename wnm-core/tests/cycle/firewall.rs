@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use wnm_core::command::CommandRunner;
-use wnm_core::cycle::{Report, Wish};
+use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::{Request, Selection};
 use wnm_core::firewall::Ufw;
 use wnm_core::node::Status;
-use wnm_core::privilege::Privilege;
 use wnm_core::progress::Silent;
 use wnm_core::store::HistoryFilter;
-use wnm_core::testing::RecordedRunner;
+use wnm_pm::command::CommandRunner;
+use wnm_pm::privilege::Privilege;
+use wnm_testing::RecordedRunner;
 
 use crate::Scene;
 
@@ -23,7 +23,7 @@ fn scene(ufw: RecordedRunner) -> (Scene, Arc<RecordedRunner>) {
 }
 
 async fn ask(scene: &mut Scene, request: Request) -> Report {
-    scene.machine.run(&Wish::Request(request), &Silent).await.expect("it is done")
+    scene.machine.run(&Trigger::Request(request), &Silent).await.expect("it is done")
 }
 
 fn first() -> Selection {
@@ -62,23 +62,23 @@ async fn a_port_is_closed_with_its_node_and_opened_when_the_node_comes_back() {
     ask(&mut scene, Request::Add(1)).await;
     scene.node_directory(&scene.storage().join("antnode0001"));
     // The first cycle after a restart of the machine only looks.
-    scene.machine.run(&Wish::Cycle, &Silent).await.expect("it is done");
+    scene.machine.run(&Trigger::Cycle, &Silent).await.expect("it is done");
     let rule = format!("ufw allow {port}/udp comment 'wnm antnode0001'\n");
     let closed = ["ufw show added".to_owned(), format!("ufw delete allow {port}/udp")];
     let open = ["ufw show added".to_owned(), format!("ufw allow {port}/udp comment wnm antnode0001")];
     let steps = [
-        (Wish::Request(Request::Disable(first())), rule.as_str(), &closed[..]),
-        (Wish::Request(Request::Enable(first())), "", &[]),
-        (Wish::Request(Request::Start(first())), "", &open),
-        (Wish::Request(Request::Stop(first())), &rule, &[]),
+        (Trigger::Request(Request::Disable(first())), rule.as_str(), &closed[..]),
+        (Trigger::Request(Request::Enable(first())), "", &[]),
+        (Trigger::Request(Request::Start(first())), "", &open),
+        (Trigger::Request(Request::Stop(first())), &rule, &[]),
         // A node beyond the cap is stopped at once, and its files stay for an hour.
-        (Wish::Cycle, &rule, &closed),
+        (Trigger::Cycle, &rule, &closed),
     ];
-    for (wish, rules, expected) in steps {
-        scene.machine.config.node_cap = if matches!(wish, Wish::Cycle) { 0 } else { 1 };
+    for (trigger, rules, expected) in steps {
+        scene.machine.config.node_cap = if matches!(trigger, Trigger::Cycle) { 0 } else { 1 };
         let ufw = Arc::new(RecordedRunner::new().on_success("ufw", rules));
         scene.machine.firewall = Arc::new(Ufw::new(Arc::clone(&ufw) as Arc<dyn CommandRunner>, Privilege::Own));
-        let report = scene.machine.run(&wish, &Silent).await.expect("it is done");
+        let report = scene.machine.run(&trigger, &Silent).await.expect("it is done");
         assert_eq!(ufw.lines(), expected, "{:?}", report.plan.actions);
     }
     assert_eq!(scene.machine.store.load().expect("it is read").nodes[0].status, Status::Removing);

@@ -5,24 +5,24 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wnm_core::cycle::storage::MARK;
+use wnm_core::cycle::storage::STORAGE_MARKER;
 use wnm_core::event::Event;
 use wnm_core::node::{Node, NodeId, Ports, Status};
-use wnm_core::process_manager::ProcessState;
-use wnm_core::settings::ContainerNetwork;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen};
 use wnm_core::store::HistoryFilter;
-use wnm_core::testing::{Operation, test_node};
+use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::process_manager::ProcessState;
+use wnm_testing::{Operation, test_node};
 
 use crate::Scene;
 
-fn seen(sight: &wnm_core::cycle::Sight, number: u32) -> &Seen {
-    let node = sight.snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
+fn seen(observation: &wnm_core::cycle::Observation, number: u32) -> &Seen {
+    let node = observation.snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
     node.and_then(|each| each.seen.as_ref()).expect("it was looked at")
 }
 
-fn blocked(sight: &wnm_core::cycle::Sight) -> Vec<(u32, &str)> {
-    sight.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.as_str())).collect()
+fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, &str)> {
+    observation.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.as_str())).collect()
 }
 
 #[tokio::test]
@@ -30,8 +30,8 @@ async fn looking_records_nothing() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;
     let before = (scene.machine.store.load().expect("it is read"), history(&scene));
-    let sight = scene.look().await;
-    assert!(!sight.events.is_empty(), "there would be something to record");
+    let observation = scene.observe().await;
+    assert!(!observation.events.is_empty(), "there would be something to record");
     assert_eq!((scene.machine.store.load().expect("it is read"), history(&scene)), before);
 }
 
@@ -42,13 +42,13 @@ fn history(scene: &Scene) -> usize {
 #[tokio::test]
 async fn the_machine_and_the_program_are_seen() {
     let scene = Scene::new();
-    let sight = scene.look().await;
-    let available = sight.snapshot.available.as_ref().expect("the program tells its version");
+    let observation = scene.observe().await;
+    let available = observation.snapshot.available.as_ref().expect("the program tells its version");
     assert_eq!(available.path, scene.machine.config.antnode_path);
     assert_eq!(available.version.to_string(), "0.4.17");
-    assert!(sight.snapshot.host.total_hd_bytes > 0 && sight.snapshot.boot_time > 0);
-    assert_eq!(sight.warnings, Vec::<String>::new());
-    let recorded = |wanted: fn(&Event) -> bool| sight.events.iter().any(wanted);
+    assert!(observation.snapshot.host.total_hd_bytes > 0 && observation.snapshot.boot_time > 0);
+    assert_eq!(observation.warnings, Vec::<String>::new());
+    let recorded = |wanted: fn(&Event) -> bool| observation.events.iter().any(wanted);
     assert!(recorded(|event| matches!(event, Event::Measured { .. })));
     assert!(recorded(|event| matches!(event, Event::VersionCached { .. })));
 }
@@ -57,9 +57,9 @@ async fn the_machine_and_the_program_are_seen() {
 async fn f46_a_missing_program_is_a_warning() {
     let scene = Scene::new();
     fs::remove_file(&scene.machine.config.antnode_path).expect("it is ours");
-    let sight = scene.look().await;
-    assert_eq!(sight.snapshot.available, None);
-    let warnings = sight.warnings.join("\n").replace(&scene.base().display().to_string(), "/base");
+    let observation = scene.observe().await;
+    assert_eq!(observation.snapshot.available, None);
+    let warnings = observation.warnings.join("\n").replace(&scene.base().display().to_string(), "/base");
     insta::assert_snapshot!(warnings, @"
     there is no node program at /base/program/antnode: No such file or directory (os error 2)
     hint: install one there, or set antnode_path
@@ -76,15 +76,15 @@ async fn directories_are_seen_as_they_are() {
     fs::remove_dir_all(storage.join("antnode0002")).expect("it is ours");
     fs::rename(storage.join("antnode0003"), scene.base().join("moved")).expect("it is ours");
     std::os::unix::fs::symlink(scene.base().join("moved"), storage.join("antnode0003")).expect("it is ours");
-    let sight = scene.look().await;
-    let states = [1, 2, 3].map(|number| seen(&sight, number).directory);
+    let observation = scene.observe().await;
+    let states = [1, 2, 3].map(|number| seen(&observation, number).directory);
     assert_eq!(states, [DirectoryState::Present, DirectoryState::Missing, DirectoryState::NotADirectory]);
-    assert_eq!(sight.snapshot.nodes[1].node.status, Status::Dead);
+    assert_eq!(observation.snapshot.nodes[1].node.status, Status::Dead);
 
-    fs::remove_file(storage.join(MARK)).expect("it is ours");
-    let sight = scene.look().await;
-    assert_eq!(seen(&sight, 2).directory, DirectoryState::Unknown);
-    assert_eq!(sight.snapshot.nodes[1].node.status, Status::Stopped, "nothing is known of it");
+    fs::remove_file(storage.join(STORAGE_MARKER)).expect("it is ours");
+    let observation = scene.observe().await;
+    assert_eq!(seen(&observation, 2).directory, DirectoryState::Unknown);
+    assert_eq!(observation.snapshot.nodes[1].node.status, Status::Stopped, "nothing is known of it");
 }
 
 #[tokio::test]
@@ -95,10 +95,10 @@ async fn what_the_manager_cannot_tell_is_a_warning_and_no_death() {
     for number in 1..=2 {
         scene.world.fail(Operation::Inspect, NodeId(number), "the bus is down");
     }
-    let sight = scene.look().await;
-    assert_eq!(sight.snapshot.nodes[0].node, recorded);
-    assert_eq!(seen(&sight, 1).answer, Answer::NotAsked);
-    insta::assert_snapshot!(sight.warnings.join("\n"), @"nothing is known of antnode0001, antnode0002: the bus is down");
+    let observation = scene.observe().await;
+    assert_eq!(observation.snapshot.nodes[0].node, recorded);
+    assert_eq!(seen(&observation, 1).answer, Answer::NotAsked);
+    insta::assert_snapshot!(observation.warnings.join("\n"), @"nothing is known of antnode0001, antnode0002: the bus is down");
 }
 
 #[tokio::test]
@@ -110,11 +110,14 @@ async fn f35_numbers_whose_ports_others_hold_are_blocked() {
     let _tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, ports(6).metrics)).expect("it is free");
     let _own = UdpSocket::bind((Ipv4Addr::LOCALHOST, ports(1).node)).expect("it is free");
     let _unused = TcpListener::bind((Ipv4Addr::LOCALHOST, ports(8).rpc)).expect("it is free");
-    let sight = scene.look().await;
+    let observation = scene.observe().await;
     let expected =
         [(4, format!("UDP port {} is in use", ports(4).node)), (6, format!("TCP port {} is in use", ports(6).metrics))];
-    let found: Vec<(u32, String)> =
-        blocked(&sight).into_iter().filter(|(number, _)| *number < 1_000).map(|(n, by)| (n, by.to_owned())).collect();
+    let found: Vec<(u32, String)> = blocked(&observation)
+        .into_iter()
+        .filter(|(number, _)| *number < 1_000)
+        .map(|(n, by)| (n, by.to_owned()))
+        .collect();
     assert_eq!(found, expected);
 }
 
@@ -124,8 +127,8 @@ async fn a_port_that_a_node_was_recorded_with_blocks_the_number_it_belongs_to() 
     let own = scene.ports.ports(1);
     let odd = Ports { metrics: scene.ports.ports(5).metrics, ..own };
     scene.recorded(1, Some(odd)).await;
-    let sight = scene.look().await;
-    let found = blocked(&sight).into_iter().find(|(number, _)| *number == 5);
+    let observation = scene.observe().await;
+    let found = blocked(&observation).into_iter().find(|(number, _)| *number == 5);
     assert_eq!(found, Some((5, format!("port {} is that of antnode0001", odd.metrics).as_str())));
 }
 
@@ -136,8 +139,8 @@ async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() 
     scene.node_directory(&scene.storage().join("antnode0002"));
     std::os::unix::fs::symlink("/nowhere", scene.storage().join("antnode0003")).expect("it is ours");
     fs::create_dir(scene.storage().join("lost+found")).expect("it is ours");
-    let sight = scene.look().await;
-    let found: Vec<(u32, String)> = blocked(&sight)
+    let observation = scene.observe().await;
+    let found: Vec<(u32, String)> = blocked(&observation)
         .into_iter()
         .filter(|(number, _)| *number < 1_000)
         .map(|(number, by)| (number, by.replace(&scene.storage().display().to_string(), "/storage")))
@@ -156,7 +159,7 @@ async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers()
         (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, ports(number).metrics)).expect("it is free"))
     };
     let _held = [held(2), held(3), held(4)];
-    let numbers: Vec<u32> = blocked(&scene.look().await).into_iter().map(|(number, _)| number).collect();
+    let numbers: Vec<u32> = blocked(&scene.observe().await).into_iter().map(|(number, _)| number).collect();
     assert_eq!(numbers, [4], "4 is not of this group");
 }
 
@@ -197,21 +200,21 @@ async fn what_a_node_tells_is_taken_over() {
     let node = scene.recorded(1, None).await;
     scene.recorded(2, None).await;
     let _answering = Answering::start(&node);
-    let sight = scene.look().await;
-    assert!(matches!(seen(&sight, 1).process, Ok(ProcessState::Running { .. })));
-    assert!(matches!(seen(&sight, 1).answer, Answer::Node { .. }));
-    assert_eq!(seen(&sight, 2).answer, Answer::Refused);
-    let told = &sight.snapshot.nodes[0].node;
+    let observation = scene.observe().await;
+    assert!(matches!(seen(&observation, 1).process, Ok(ProcessState::Running { .. })));
+    assert!(matches!(seen(&observation, 1).answer, Answer::Node { .. }));
+    assert_eq!(seen(&observation, 2).answer, Answer::Refused);
+    let told = &observation.snapshot.nodes[0].node;
     assert_eq!(told.status, Status::Running, "it lives and answers");
     assert_eq!(told.version.as_ref().map(ToString::to_string).as_deref(), Some("0.4.18"));
     assert!(told.peer_id.is_some() && told.reading.is_some());
-    let surveyed = sight.events.iter().find_map(|event| match event {
+    let surveyed = observation.events.iter().find_map(|event| match event {
         Event::Surveyed { readings } => Some(readings.iter().map(|told| told.id.0).collect::<Vec<_>>()),
         _ => None,
     });
     assert_eq!(surveyed, Some(vec![1]));
 
-    scene.machine.store.apply(crate::NOW, &sight.events).expect("it is recorded");
+    scene.machine.store.apply(crate::NOW, &observation.events).expect("it is recorded");
     assert_eq!(scene.machine.store.load().expect("it is read").nodes[0], *told, "the record is what was seen");
 }
 
@@ -223,7 +226,7 @@ async fn f31_an_answer_for_another_peer_changes_nothing() {
     let row = Event::Settled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
     scene.machine.store.apply(crate::NOW, &[row]).expect("it is recorded");
     let _answering = Answering::start(&node);
-    let sight = scene.look().await;
-    assert_eq!(sight.snapshot.nodes[0].node, node);
-    assert!(!sight.events.iter().any(|event| matches!(event, Event::Surveyed { .. })));
+    let observation = scene.observe().await;
+    assert_eq!(observation.snapshot.nodes[0].node, node);
+    assert!(!observation.events.iter().any(|event| matches!(event, Event::Surveyed { .. })));
 }

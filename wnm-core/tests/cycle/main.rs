@@ -14,15 +14,15 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use wnm_core::clock::Clock;
-use wnm_core::config::Config;
-use wnm_core::container_host::{GroupSpec, Range};
-use wnm_core::cycle::{Machine, Sight};
+use wnm_core::cycle::{Machine, Observation};
 use wnm_core::event::Event;
 use wnm_core::firewall::Null;
 use wnm_core::node::{Flavour, Node, NodeId, NodeRef, NodeSpec, Ports, UnixSeconds, Verb};
-use wnm_core::process_manager::{NumberingKind, ProcessManager};
+use wnm_core::settings::Config;
 use wnm_core::store::Store;
-use wnm_core::testing::{MemoryManager, MemoryWorld, PortBlock, RecordedRunner};
+use wnm_pm::container_host::{GroupSpec, Range};
+use wnm_pm::process_manager::{NumberingKind, ProcessManager};
+use wnm_testing::{MemoryManager, MemoryWorld, PortBlock, RecordedRunner};
 
 const NOW: UnixSeconds = 1_790_000_000;
 
@@ -59,7 +59,7 @@ impl Scene {
             port_start: ports.port_start,
             metrics_port_start: ports.metrics_port_start,
             rpc_port_start: ports.rpc_port_start,
-            ..Config::for_tests(&base.join("storage"))
+            ..wnm_testing::config(&base.join("storage"))
         };
         wnm_core::cycle::storage::prepare(&config.node_storage).expect("it is ours");
         let mut store = Store::create(&base.join("colony.db")).expect("a new record");
@@ -155,7 +155,7 @@ impl Scene {
         node
     }
 
-    async fn look(&self) -> Sight {
-        self.machine.look().await.expect("the machine is seen")
+    async fn observe(&self) -> Observation {
+        self.machine.observe().await.expect("the machine is seen")
     }
 }

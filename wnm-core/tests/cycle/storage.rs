@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use wnm_core::cycle::storage::{MARK, directory, prepare};
+use wnm_core::cycle::storage::{STORAGE_MARKER, directory, prepare};
 use wnm_core::snapshot::DirectoryState;
 
 #[test]
@@ -14,8 +14,8 @@ fn a_storage_is_made_marked_and_for_its_owner_only() {
         prepare(&storage).expect("it may be repeated");
     }
     let mode = |path: &std::path::Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    assert_eq!((mode(&storage), mode(&storage.join(MARK))), (0o700, 0o600));
-    assert!(fs::read_to_string(storage.join(MARK)).expect("it is text").contains("wnm"));
+    assert_eq!((mode(&storage), mode(&storage.join(STORAGE_MARKER))), (0o700, 0o600));
+    assert!(fs::read_to_string(storage.join(STORAGE_MARKER)).expect("it is text").contains("wnm"));
 }
 
 #[test]
@@ -55,12 +55,12 @@ fn nodes_are_not_dead_because_their_disk_is_away() {
     let base = tempfile::tempdir().expect("a temporary directory");
     let storage = base.path().join("storage");
     prepare(&storage).expect("it is ours");
-    fs::remove_file(storage.join(MARK)).expect("it is ours");
+    fs::remove_file(storage.join(STORAGE_MARKER)).expect("it is ours");
     assert_eq!(directory(&storage, &storage.join("gone")), DirectoryState::Unknown, "an empty mount point");
     fs::remove_dir(&storage).expect("it is ours");
     assert_eq!(directory(&storage, &storage.join("gone")), DirectoryState::Unknown, "no mount point at all");
     // Another file system may lie there and have a directory where the mark should be.
-    fs::create_dir_all(storage.join(MARK)).expect("it is ours");
+    fs::create_dir_all(storage.join(STORAGE_MARKER)).expect("it is ours");
     assert_eq!(directory(&storage, &storage.join("gone")), DirectoryState::Unknown);
 }
 

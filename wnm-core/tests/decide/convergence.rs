@@ -4,18 +4,18 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wnm_core::clock::Clock;
-use wnm_core::config::Config;
 use wnm_core::decide::{Request, decide, decide_request, settle};
 use wnm_core::event::Event;
-use wnm_core::execute::{Execution, Hands};
+use wnm_core::execute::{Execution, Executor};
 use wnm_core::node::{Node, NodeId, Status, UnixSeconds};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Action, Plan};
-use wnm_core::process_manager::{ManagerKind, NumberingKind, ProcessManager, ProcessState};
 use wnm_core::progress::Silent;
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_core::store::Store;
-use wnm_core::testing::{MemoryManager, MemoryWorld, Operation};
+use wnm_pm::process_manager::{ManagerKind, NumberingKind, ProcessManager, ProcessState};
+use wnm_testing::{MemoryManager, MemoryWorld, Operation};
 
 use crate::fleet::{self, NOW};
 
@@ -50,7 +50,7 @@ impl Simulation {
         Self { config, world, manager, store, now: NOW, used_cpu_percent: 10.0, _directory: directory }
     }
 
-    async fn look(&self) -> Snapshot {
+    async fn observe(&self) -> Snapshot {
         let record = self.store.load().expect("the record is read");
         let references: Vec<_> = record.nodes.iter().map(Node::reference).collect();
         let states = self.manager.inspect(&references).await;
@@ -64,7 +64,7 @@ impl Simulation {
         });
         let mut snapshot = Snapshot {
             now: self.now,
-            last_stopped_at: record.last_stopped_at,
+            last_surveyed_boot: record.last_surveyed_boot,
             numbering: self.manager.capabilities().numbering,
             highest_number_used: record.highest_number_used,
             nodes: seen.collect(),
@@ -77,7 +77,7 @@ impl Simulation {
 
     /// One cycle: the plan, and how many rows had to be put right before it.
     async fn cycle(&mut self) -> (Plan, usize) {
-        let settled = settle(&self.config, self.look().await);
+        let settled = settle(&self.config, self.observe().await);
         self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
         let plan = decide(&self.config, &settled.snapshot);
         assert_eq!(check(&self.config, &settled.snapshot, &plan, Authority::Cycle), Vec::<String>::new());
@@ -87,7 +87,7 @@ impl Simulation {
     }
 
     async fn request(&mut self, request: &Request) -> Execution {
-        let settled = settle(&self.config, self.look().await);
+        let settled = settle(&self.config, self.observe().await);
         self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
         let plan = decide_request(&self.config, &settled.snapshot, request).expect("it is not refused");
         let execution = self.execute(&plan, settled.snapshot).await;
@@ -97,7 +97,7 @@ impl Simulation {
 
     async fn execute(&mut self, plan: &Plan, snapshot: Snapshot) -> Execution {
         let nodes = snapshot.nodes.into_iter().map(|each| each.node).collect();
-        let mut hands = Hands {
+        let mut hands = Executor {
             config: &self.config,
             manager: &self.manager,
             firewall: &wnm_core::firewall::Null,
@@ -219,7 +219,7 @@ proptest! {
                 simulation.now += 60;
             }
             for (operation, number) in failing {
-                simulation.world.mend(operation, NodeId(number));
+                simulation.world.repair(operation, NodeId(number));
             }
             simulation.used_cpu_percent = 10.0;
             simulation.now += 3_600;
@@ -236,7 +236,7 @@ fn f22_a_node_that_cannot_be_created_leaves_no_row() {
         let mut simulation = Simulation::new(fleet::config(), NumberingKind::FillGaps);
         simulation.world.fail(Operation::Create, NodeId(2), "the disk is full");
         let execution = simulation.request(&Request::Add(3)).await;
-        assert_eq!(execution.deeds.iter().filter(|deed| deed.error.is_some()).count(), 1);
+        assert_eq!(execution.results.iter().filter(|result| result.error.is_some()).count(), 1);
         let record = simulation.store.load().expect("the record is read");
         assert_eq!(record.nodes.iter().map(|node| node.id().0).collect::<Vec<_>>(), [1, 3]);
     });
@@ -252,9 +252,9 @@ fn f36_a_node_that_cannot_be_removed_keeps_its_row() {
         simulation.now += 1_000;
         simulation.cycle().await;
         let execution = simulation.request(&removal).await;
-        assert!(execution.deeds[0].error.is_some());
+        assert!(execution.results[0].error.is_some());
         assert_eq!(simulation.statuses(), [Status::Removing]);
-        simulation.world.mend(Operation::Remove, NodeId(1));
+        simulation.world.repair(Operation::Remove, NodeId(1));
         simulation.config.node_cap = 0;
         simulation.now += 4_000;
         simulation.come_to_rest().await;

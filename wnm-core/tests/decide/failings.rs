@@ -2,13 +2,13 @@
 
 use crate::fleet::{NOW, alive, config, fleet, gone, node, seen};
 use semver::Version;
-use wnm_core::config::Config;
 use wnm_core::decide::{Refusal, Request, Selection, Settled, decide, decide_request, settle};
 use wnm_core::node::{Flavour, NodeId, Status, Verb};
 use wnm_core::plan::Action;
 use wnm_core::plan::check::{Authority, check};
-use wnm_core::process_manager::ProcessState;
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
+use wnm_pm::process_manager::ProcessState;
 
 use Status::{Disabled, Restarting, Running, Stopped};
 
@@ -20,7 +20,7 @@ pub fn cycle(config: &Config, snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn words(action: &Action) -> String {
-    match action.deed() {
+    match action.step() {
         Some((verb, id)) => format!("{verb} {id}"),
         None => action.verb().to_owned(),
     }
@@ -197,7 +197,7 @@ fn f40_after_a_restart_of_the_machine_every_cycle_starts_a_node() {
     snapshot.boot_time = NOW - 10;
     let mut snapshot = settled(&config, &snapshot);
     assert_eq!(cycle(&config, &snapshot), ["resurvey"]);
-    snapshot.last_stopped_at = snapshot.boot_time;
+    snapshot.last_surveyed_boot = snapshot.boot_time;
     for number in 1..=4 {
         assert_eq!(cycle(&config, &snapshot), [format!("start {number}")]);
         let each = &mut snapshot.nodes[number - 1];
@@ -260,7 +260,7 @@ fn f59_a_node_has_one_name_and_nothing_that_only_begins_like_it() {
         let request = Request::Stop(Selection::Names(vec![name.to_owned()]));
         let plan = decide_request(&config(), &snapshot, &request).expect(name);
         assert_eq!(plan.actions.len(), 1, "{name}");
-        assert_eq!(plan.actions[0].deed(), Some((Verb::Stop, NodeId(2))), "{name}");
+        assert_eq!(plan.actions[0].step(), Some((Verb::Stop, NodeId(2))), "{name}");
     }
     let request = Request::Stop(Selection::Names(vec!["antnode0002xyz".to_owned(), "1".to_owned(), "9".to_owned()]));
     let refusal = decide_request(&config(), &snapshot, &request).expect_err("two of them do not exist");
@@ -323,13 +323,13 @@ fn an_interrupted_deed_ends_in_what_is_true() {
         (Verb::Remove, Status::Removing, dead, Status::Removing),
         (Verb::Disable, Disabled, gone(), Disabled),
     ];
-    for (verb, recorded, sight, expected) in cases {
+    for (verb, recorded, observation, expected) in cases {
         let mut snapshot = fleet(&[recorded]);
         snapshot.nodes[0].node.intention = Some(verb);
-        snapshot.nodes[0].seen = Some(sight.clone());
+        snapshot.nodes[0].seen = Some(observation.clone());
         let Settled { snapshot, events } = settle(&config(), snapshot);
         let node = &snapshot.nodes[0].node;
-        assert_eq!((node.status, node.intention, events.len()), (expected, None, 1), "{verb} with {sight:?}");
+        assert_eq!((node.status, node.intention, events.len()), (expected, None, 1), "{verb} with {observation:?}");
     }
 }
 

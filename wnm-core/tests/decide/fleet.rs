@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use semver::Version;
-use wnm_core::config::Config;
 use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, Reading, Status, UnixSeconds};
-use wnm_core::process_manager::{Binary, NumberingKind, ProcessState};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
 
 pub const NOW: UnixSeconds = 1_790_000_000;
 
@@ -18,7 +18,7 @@ pub fn config() -> Config {
         max_concurrent_starts: 10,
         max_concurrent_upgrades: 10,
         max_concurrent_removals: 10,
-        ..Config::for_tests(Path::new("/node"))
+        ..wnm_testing::config(Path::new("/node"))
     }
 }
 
@@ -27,7 +27,7 @@ pub fn machine() -> Snapshot {
     Snapshot {
         now: NOW,
         boot_time: NOW - 100_000,
-        last_stopped_at: NOW - 100_000,
+        last_surveyed_boot: NOW - 100_000,
         seed: 7,
         host: HostLoad { used_cpu_percent: 10.0, used_mem_percent: 10.0, used_hd_percent: 10.0, ..HostLoad::default() },
         available: Some(Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 17) }),

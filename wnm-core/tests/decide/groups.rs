@@ -1,13 +1,13 @@
 //! Container groups stand as they should, in the image that the settings name.
 
-use wnm_core::config::Config;
-use wnm_core::container_host::{ContainerHost, Group, GroupSpec, GroupState, Range};
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::Status::{Removing, Running};
 use wnm_core::plan::Plan;
-use wnm_core::process_manager::{ManagerKind, NumberingKind, ProcessManager};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
-use wnm_core::testing::{MemoryManager, MemoryWorld};
+use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, GroupState, Range};
+use wnm_pm::process_manager::{ManagerKind, NumberingKind, ProcessManager};
+use wnm_testing::{MemoryManager, MemoryWorld};
 
 use crate::failings::cycle;
 use crate::fleet::{NOW, config, fleet};

@@ -4,13 +4,13 @@ use proptest::collection::btree_map;
 use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
-use wnm_core::config::Config;
 use wnm_core::decide::{Request, Selection, decide, decide_request, settle};
 use wnm_core::node::{NodeId, Status, UnixSeconds};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Basis, Plan};
-use wnm_core::process_manager::{NumberingKind, ProcessState};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, BlockedNumber, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use wnm_pm::process_manager::{NumberingKind, ProcessState};
 
 use crate::fleet::{self, NOW, alive};
 
@@ -183,7 +183,7 @@ proptest! {
     fn disabled_nodes_are_never_touched_by_a_cycle((config, snapshot) in machines()) {
         let plan = decide(&config, &snapshot);
         for each in snapshot.nodes.iter().filter(|each| each.node.status == Status::Disabled) {
-            prop_assert!(plan.actions.iter().all(|action| action.deed().map(|(_, id)| id) != Some(each.node.id())));
+            prop_assert!(plan.actions.iter().all(|action| action.step().map(|(_, id)| id) != Some(each.node.id())));
         }
     }
 

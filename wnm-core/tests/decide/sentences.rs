@@ -1,11 +1,11 @@
 //! Decisions as a person reads them.
 
 use insta::assert_snapshot;
-use wnm_core::config::Config;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::Status::{Running, Stopped};
-use wnm_core::process_manager::NumberingKind;
 use wnm_core::report::plan_text;
+use wnm_core::settings::Config;
+use wnm_pm::process_manager::NumberingKind;
 
 use crate::fleet::{config, fleet, machine};
 

@@ -1,10 +1,10 @@
 //! One node that something is wrong with keeps wnm from nothing else.
 
-use wnm_core::config::Config;
 use wnm_core::decide::decide;
 use wnm_core::node::{NodeId, Status};
-use wnm_core::process_manager::ProcessState;
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
+use wnm_pm::process_manager::ProcessState;
 
 use Status::{Removing, Running, Stopped};
 

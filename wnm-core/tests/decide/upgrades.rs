@@ -1,9 +1,9 @@
 //! Upgrades happen to the nodes that they help, and are refused with the reason where they are asked for and do not.
 
 use semver::Version;
-use wnm_core::config::Config;
 use wnm_core::decide::{Refusal, Request, Selection, decide, decide_request};
 use wnm_core::node::{Flavour, Status};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
 
 use Status::{Removing, Running, Stopped};

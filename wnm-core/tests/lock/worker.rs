@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wnm_core::command::{self, CommandRunner, SystemRunner};
 use wnm_core::lock::{Lock, LockError};
+use wnm_pm::command::{self, CommandRunner, SystemRunner};
 
 /// Names the database to the process.
 const VARIABLE: &str = "WNM_TEST_LOCK_WORKER";
 /// Tells the process's answers from what the test program says around them.
-const MARK: &str = "answer:";
+const STORAGE_MARKER: &str = "answer:";
 
 /// What became of an order.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Worker {
     pub fn answer(&mut self) -> Answer {
         loop {
             let line = self.answers.next().expect("it answers").expect("its answers are text");
-            let Some((_, answer)) = line.split_once(MARK) else { continue };
+            let Some((_, answer)) = line.split_once(STORAGE_MARKER) else { continue };
             return match answer {
                 "taken" => Answer::Taken,
                 "held" => Answer::Held,
@@ -130,7 +130,7 @@ fn work() {
                 Err(error) => error.to_string().replace('\n', " "),
             },
         };
-        println!("{MARK}{answer}");
+        println!("{STORAGE_MARKER}{answer}");
     }
 }
 

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wnm_core::command::SystemRunner;
 use wnm_core::node::Flavour;
 use wnm_core::observe::version::parse_node_version;
 use wnm_core::observe::{Program, VersionCache, VersionError, program_version};
-use wnm_core::testing::{RecordedRunner, test_node, test_node_that};
+use wnm_pm::command::SystemRunner;
+use wnm_testing::{RecordedRunner, test_node, test_node_that};
 
 /// A program that answers by a script, at a place of its own.
 fn script(directory: &Path, text: &str) -> PathBuf {

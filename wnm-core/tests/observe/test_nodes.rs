@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use wnm_core::node::{NodeId, Ports};
 use wnm_core::observe::{Limits, ask};
 use wnm_core::snapshot::Answer;
-use wnm_core::testing::{PortBlock, test_node_that};
+use wnm_testing::{PortBlock, test_node_that};
 
 struct RunningNode {
     process: Child,
@@ -105,7 +105,7 @@ async fn the_real_node_answers() {
     let usual = || std::env::home_dir().unwrap_or_default().join(".cache/wnm-tools/bin/antnode");
     let program = named.unwrap_or_else(usual);
     if !program.is_file() {
-        wnm_core::testing::skip("the real antnode's answers", "it is not on this machine");
+        wnm_testing::skip("the real antnode's answers", "it is not on this machine");
         return;
     }
     let block = PortBlock::reserve();

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use wnm_core::process_manager::{ManagerKind, Mode};
 use wnm_core::settings::{Facts, Layers, Occasion, OperatingSystem, TABLE, base_dir, base_dirs, config_file, overlay};
+use wnm_pm::process_manager::{ManagerKind, Mode};
 
 use super::machine;
 

@@ -1,10 +1,10 @@
 //! Each event changes what its description says, and nothing else.
 
 use semver::Version;
-use wnm_core::container_host::GroupState;
 use wnm_core::event::{Counters, Event, NodeReading};
 use wnm_core::node::{Node, NodeId, NodeSpec, Ports, Reading, Status, Verb};
 use wnm_core::store::{Problem, Record};
+use wnm_pm::container_host::GroupState;
 
 use crate::rows::{NOW, added, counters, group, node, reading};
 use crate::scratch;
@@ -26,7 +26,7 @@ fn a_machine_is_initialised_once() {
     let record = scratch.store.load().expect("the record is read");
     assert!(record.initialised);
     assert_eq!(record.settings["node_cap"], "20");
-    assert_eq!(record.last_stopped_at, 77);
+    assert_eq!(record.last_surveyed_boot, 77);
     assert!(matches!(scratch.refused(&[begin("30", 88)]), Problem::AlreadyInitialised));
 }
 
@@ -111,13 +111,13 @@ fn counters_caches_and_boots_are_kept_once() {
     scratch.apply(&[Event::VersionCached { json: "{}".to_owned() }, Event::Rebooted { boot_time: 5 }]);
     let record = scratch.store.load().expect("the record is read");
     assert_eq!(record.counters, Some(later));
-    assert_eq!((record.version_cache.as_deref(), record.last_stopped_at), (Some("{}"), 5));
+    assert_eq!((record.version_cache.as_deref(), record.last_surveyed_boot), (Some("{}"), 5));
 }
 
 #[test]
 fn a_group_is_kept_as_it_was_last_seen() {
     let mut scratch = scratch();
-    let gone = wnm_core::container_host::Group {
+    let gone = wnm_pm::container_host::Group {
         state: GroupState::Gone,
         container_id: String::new(),
         address: None,

@@ -22,7 +22,7 @@ fn a_record_of_the_first_form_is_still_opened() {
     let record = store.load().expect("the record is read");
     assert!(record.initialised);
     assert_eq!(record.settings["node_cap"], "20");
-    assert_eq!((record.last_stopped_at, record.highest_number_used), (1_789_991_000, 7));
+    assert_eq!((record.last_surveyed_boot, record.highest_number_used), (1_789_991_000, 7));
     assert_eq!(record.version_cache.as_deref(), Some("null"));
     let counters = record.counters.expect("they are kept");
     assert_eq!((counters.boot_id.as_deref(), counters.net_sent), (Some("5d0b3c1e"), 6));

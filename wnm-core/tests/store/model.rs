@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wnm_core::container_host::Group;
 use wnm_core::event::{Counters, Event, NodeReading};
 use wnm_core::node::{Node, NodeId, Status, Verb};
 use wnm_core::store::{Record, Store};
+use wnm_pm::container_host::Group;
 
 use crate::rows::{self, NOW};
 use crate::scratch;
@@ -41,7 +41,7 @@ impl Model {
                     return Err(Refused);
                 }
                 self.record.settings.extend(settings);
-                self.record.last_stopped_at = boot_time;
+                self.record.last_surveyed_boot = boot_time;
             }
             Event::SettingsChanged { changes } => {
                 for (name, value) in changes {
@@ -75,7 +75,7 @@ impl Model {
             }
             Event::Measured { counters } => self.record.counters = Some(counters),
             Event::VersionCached { json } => self.record.version_cache = Some(json),
-            Event::Rebooted { boot_time } => self.record.last_stopped_at = boot_time,
+            Event::Rebooted { boot_time } => self.record.last_surveyed_boot = boot_time,
             Event::GroupSeen { group } => drop(self.groups.insert(group.spec.group, *group)),
             Event::GroupClosed { group } => drop(self.groups.remove(&group)),
             Event::TornDown => {

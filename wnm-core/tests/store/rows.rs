@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
-use wnm_core::container_host::{Group, GroupSpec, GroupState, Range};
 use wnm_core::event::{Counters, Event};
 use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, ProcessId, Reading, Status, UnixSeconds, Verb};
+use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 
 pub const NOW: UnixSeconds = 1_790_000_000;
 

@@ -11,7 +11,7 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 use wnm_core::event::Event;
 use wnm_core::store::{Problem, Store};
-use wnm_core::testing::skip;
+use wnm_testing::skip;
 
 use crate::nobody::as_nobody;
 use crate::rows::{NOW, added, node};

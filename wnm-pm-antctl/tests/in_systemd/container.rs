@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use wnm_core::testing::{skip, test_node, test_node_that};
+use wnm_testing::{skip, test_node, test_node_that};
 
 const IMAGE: &str = "wnm-test-systemd:1";
 /// What cargo built, as the container sees it.

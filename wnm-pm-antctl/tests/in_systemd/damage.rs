@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{Binary, Mode, ProcessManager, ProcessState, Teardown};
-use wnm_core::testing::ContractWorld;
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::{Binary, Mode, ProcessManager, ProcessState, Teardown};
+use wnm_testing::ContractWorld;
 
 use crate::container::in_container;
 use crate::world::World;

@@ -10,9 +10,9 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use wnm_core::command::SystemRunner;
-use wnm_core::process_manager::{Mode, ProcessManager};
-use wnm_core::testing::{ContractWorld, contract};
+use wnm_pm::command::SystemRunner;
+use wnm_pm::process_manager::{Mode, ProcessManager};
+use wnm_testing::{ContractWorld, contract};
 
 use container::in_container;
 use world::World;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
-use wnm_core::command::SystemRunner;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
-use wnm_core::testing::ContractWorld;
+use wnm_pm::command::SystemRunner;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
+use wnm_testing::ContractWorld;
 
 use crate::container::in_container;
 use crate::world::World;
@@ -41,7 +41,7 @@ fn a_removed_number_never_comes_back() {
             outcome.expect("antnode runs on alone");
         }
         let notes = manager.teardown().await.expect("antctl resets, running nodes or not");
-        assert_eq!(notes, wnm_core::process_manager::Teardown::AllAtOnce { notes: vec![] });
+        assert_eq!(notes, wnm_pm::process_manager::Teardown::AllAtOnce { notes: vec![] });
         for node in &nodes {
             assert_eq!(world.state(&manager, node).await, ProcessState::Absent);
             assert!(!node.spec.root_dir.exists() && !node.spec.log_dir.exists(), "{} is gone", node.service);
@@ -119,7 +119,7 @@ fn a_node_that_ends_at_once_says_why() {
         let findings = manager.examine().await;
         let codes: Vec<_> = findings.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, ["upnp-without-gateway"]);
-        assert!(findings[0].mend.contains("no_upnp"), "{findings:?}");
+        assert!(findings[0].fix.contains("no_upnp"), "{findings:?}");
 
         // No peer at all and not the first: it gives up.
         let mut lonely = world.real(2);
@@ -208,7 +208,7 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
         assert!(enabled(&world), "it comes back with the machine, as its owner told antctl");
 
         // antctl's own upgrade would forget that.
-        let to = wnm_core::process_manager::Binary { path: program.into(), version: semver::Version::new(0, 4, 17) };
+        let to = wnm_pm::process_manager::Binary { path: program.into(), version: semver::Version::new(0, 4, 17) };
         let _ = manager.upgrade(std::slice::from_ref(&node), &to).await;
         assert!(enabled(&world), "it still does after an upgrade");
         assert!(manager.remove(std::slice::from_ref(&node)).await[0].is_ok());
@@ -252,7 +252,7 @@ fn missing_network(world: &World) -> NodeSpec {
     NodeSpec { network: "evm-nowhere".to_owned(), ..world.real(2) }
 }
 
-fn pid(started: &wnm_core::process_manager::Started) -> u32 {
+fn pid(started: &wnm_pm::process_manager::Started) -> u32 {
     started.process.expect("its process is known").pid
 }
 

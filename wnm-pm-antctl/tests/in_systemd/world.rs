@@ -6,12 +6,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wnm_core::command::SystemRunner;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::port_use::Protocol;
-use wnm_core::process_manager::{Created, ManagerError, Mode, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, HostWorld};
+use wnm_pm::command::SystemRunner;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::port_use::Protocol;
+use wnm_pm::process_manager::{Created, ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_antctl::{Antctl, AntctlSettings};
+use wnm_testing::{ContractWorld, HostWorld};
 
 use crate::container::tool;
 

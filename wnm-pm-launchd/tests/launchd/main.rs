@@ -9,9 +9,9 @@ mod world;
 use std::fs;
 use std::sync::Arc;
 
-use wnm_core::process_manager::{Mode, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, contract, skip, test_node_that};
+use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
 use wnm_pm_launchd::Launchd;
+use wnm_testing::{ContractWorld, contract, skip, test_node_that};
 
 use world::World;
 
@@ -186,7 +186,7 @@ async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
         let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["no-gui-session"]);
     }
-    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_core::command::SystemRunner));
+    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_pm::command::SystemRunner));
     if cfg!(not(target_os = "macos")) {
         let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["no-launchd"]);
@@ -222,7 +222,7 @@ async fn the_stand_in_refuses_what_launchd_refuses() {
     manager.remove(&[node]).await.remove(0).expect("it goes");
 }
 
-async fn wait_for(world: &World, manager: &Launchd, node: &wnm_core::node::NodeRef) {
+async fn wait_for(world: &World, manager: &Launchd, node: &wnm_pm::node::NodeRef) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !matches!(world.state(manager, node).await, ProcessState::Running { .. }) {
         assert!(std::time::Instant::now() < deadline, "{} comes back", node.spec.name);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use wnm_core::flavour;
-use wnm_core::process_manager::ProcessManager;
-use wnm_core::testing::{ContractWorld, skip};
+use wnm_pm::flavour;
+use wnm_pm::process_manager::ProcessManager;
+use wnm_testing::{ContractWorld, skip};
 
 use crate::python;
 use crate::world::World;

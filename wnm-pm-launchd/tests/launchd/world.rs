@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tempfile::TempDir;
-use wnm_core::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::port_use::Protocol;
-use wnm_core::process_manager::{Created, Mode, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, HostWorld};
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::port_use::Protocol;
+use wnm_pm::process_manager::{Created, Mode, ProcessManager, ProcessState};
 use wnm_pm_launchd::{Domain, Launchd};
+use wnm_testing::{ContractWorld, HostWorld};
 
 /// Runs the stand-in where `launchctl` is asked for.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wnm_core::process_manager::{Finding, Severity};
+use wnm_pm::process_manager::{Finding, Severity};
 
 use super::finding;
 use crate::settings::S6Settings;

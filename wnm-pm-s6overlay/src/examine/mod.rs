@@ -4,8 +4,8 @@ mod kernel;
 mod network;
 
 use bollard::models::SystemInfo;
-use wnm_core::container_host::GroupState;
-use wnm_core::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::container_host::GroupState;
+use wnm_pm::process_manager::{Finding, ManagerError, Severity};
 
 use crate::containers::Container;
 use crate::engine::{Doing, EngineError};
@@ -30,9 +30,9 @@ impl S6Overlay {
         let Err(ManagerError::Unusable { what, .. }) = Owner::of(storage) else {
             return Vec::new();
         };
-        let mend = format!("chown USER:GROUP {}", storage.display());
+        let fix = format!("chown USER:GROUP {}", storage.display());
         let found = format!("{what} belongs to root, and nodes run as its owner");
-        vec![finding("storage-of-root", Severity::Error, &found, "no container is opened", &mend)]
+        vec![finding("storage-of-root", Severity::Error, &found, "no container is opened", &fix)]
     }
 
     async fn engine_findings(&self) -> Result<Vec<Finding>, EngineError> {
@@ -71,7 +71,7 @@ impl S6Overlay {
         let old: Vec<&str> = containers.iter().filter(is_old).map(|container| container.name.as_str()).collect();
         if !old.is_empty() {
             let what = format!("made of an older build of {image}: {}", old.join(", "));
-            let mend = format!(
+            let fix = format!(
                 "docker rm --force {}, one after the other; the next cycle makes it again with its nodes",
                 old[0]
             );
@@ -80,7 +80,7 @@ impl S6Overlay {
                 Severity::Warning,
                 &what,
                 "what the newer build mends is not mended there",
-                &mend,
+                &fix,
             ));
         }
         Ok(findings)
@@ -89,14 +89,14 @@ impl S6Overlay {
 
 fn unreachable(error: &EngineError) -> Finding {
     let what = error.to_string();
-    let (code, mend) = match error {
+    let (code, fix) = match error {
         EngineError::Unreachable { hint, .. } if what.contains("ermission denied") => {
             ("engine-forbidden", hint.as_str())
         }
         EngineError::Unreachable { hint, .. } => ("engine-unreachable", hint.as_str()),
         EngineError::Refused { .. } => ("engine-refuses", "see the engine's own log"),
     };
-    finding(code, Severity::Error, &what, "nothing is known of any node, and nothing is changed", mend)
+    finding(code, Severity::Error, &what, "nothing is known of any node, and nothing is changed", fix)
 }
 
 /// A container that does not run is one finding, however many nodes it has.
@@ -132,12 +132,12 @@ fn engine_finding(info: &SystemInfo) -> Vec<Finding> {
 }
 
 /// A finding in one line of code.
-fn finding(code: &str, severity: Severity, what: &str, consequence: &str, mend: &str) -> Finding {
+fn finding(code: &str, severity: Severity, what: &str, consequence: &str, fix: &str) -> Finding {
     Finding {
         code: code.to_owned(),
         severity,
         what: what.to_owned(),
         consequence: consequence.to_owned(),
-        mend: mend.to_owned(),
+        fix: fix.to_owned(),
     }
 }

@@ -1,11 +1,11 @@
 //! What the way from the world to the containers needs, for each kind of network.
 
 use bollard::models::SystemInfo;
-use wnm_core::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::process_manager::{Finding, ManagerError, Severity};
 
 use super::finding;
 use crate::engine::Place;
-use crate::network::{Hands, find_program, has_ipv6, ipv6_is_usable, is_absent};
+use crate::network::{RuleBackend, find_program, has_ipv6, ipv6_is_usable, is_absent};
 use crate::{ContainerNetwork, MachineId, S6Overlay};
 
 /// Where Docker's own settings lie.
@@ -24,8 +24,8 @@ pub async fn findings(manager: &S6Overlay, info: &SystemInfo) -> Vec<Finding> {
             "sysctl --write net.ipv4.ip_forward=1, and the same line in /etc/sysctl.d/wnm.conf",
         ));
     }
-    if let Some((reason, mend)) = Place::of(info).objection(network) {
-        findings.push(finding("engine-elsewhere", Severity::Error, reason, "no container is opened", mend));
+    if let Some((reason, fix)) = Place::of(info).objection(network) {
+        findings.push(finding("engine-elsewhere", Severity::Error, reason, "no container is opened", fix));
         return findings;
     }
     match network {
@@ -40,7 +40,7 @@ fn publishing_cost(nodes: u32) -> Finding {
     let settings = std::fs::read_to_string(ENGINE_SETTINGS).unwrap_or_default();
     let settings: serde_json::Value = serde_json::from_str(&settings).unwrap_or_default();
     let ports = nodes * 2;
-    let (proxies, mend) = match settings["userland-proxy"].as_bool() {
+    let (proxies, fix) = match settings["userland-proxy"].as_bool() {
         Some(false) => (String::new(), "set container_network to published"),
         _ => (
             format!(" and {ports} proxy processes"),
@@ -52,7 +52,7 @@ fn publishing_cost(nodes: u32) -> Finding {
         Severity::Warning,
         &format!("container_network is docker: every container costs {} rules{proxies}", ports * 3),
         "containers take from seconds to minutes to start, more with every container that is there already",
-        mend,
+        fix,
     )
 }
 
@@ -85,7 +85,7 @@ async fn rules_findings(manager: &S6Overlay) -> Vec<Finding> {
 
 /// What whoever sets the rules lacks.
 async fn probe(manager: &S6Overlay) -> Result<Vec<Finding>, ManagerError> {
-    let hands = Hands::find(&manager.engine, &manager.settings, &[&manager.settings.docker_image]).await?;
+    let hands = RuleBackend::find(&manager.engine, &manager.settings, &[&manager.settings.docker_image]).await?;
     let lacks = lacking(&hands, &manager.machine).await;
     hands.release(&manager.engine).await;
     let mut findings = lacks?;
@@ -101,7 +101,7 @@ async fn probe(manager: &S6Overlay) -> Result<Vec<Finding>, ManagerError> {
     Ok(findings)
 }
 
-async fn lacking(hands: &Hands<'_>, machine: &MachineId) -> Result<Vec<Finding>, ManagerError> {
+async fn lacking(hands: &RuleBackend<'_>, machine: &MachineId) -> Result<Vec<Finding>, ManagerError> {
     let mut findings = Vec::new();
     for (program, severity, consequence) in [
         ("nft", Severity::Error, "no container is opened"),
@@ -115,7 +115,7 @@ async fn lacking(hands: &Hands<'_>, machine: &MachineId) -> Result<Vec<Finding>,
     ] {
         // 127: it is not there.
         if is_absent(&hands.run(program, &["--version"], "").await?) {
-            let (what, mend) = match hands.are_own() {
+            let (what, fix) = match hands.are_own() {
                 true => {
                     (format!("{program} is not installed on this machine"), format!("apt install {}", package(program)))
                 }
@@ -123,7 +123,7 @@ async fn lacking(hands: &Hands<'_>, machine: &MachineId) -> Result<Vec<Finding>,
                     (format!("{program} is not in the image"), "build the image again: `wnm dockerfile`".to_owned())
                 }
             };
-            findings.push(finding(&format!("no-{program}"), severity, &what, consequence, &mend));
+            findings.push(finding(&format!("no-{program}"), severity, &what, consequence, &fix));
         }
     }
     let forward = hands.run("iptables", &["-w", "-S", "FORWARD"], "").await?.stdout;
@@ -182,7 +182,7 @@ mod tests {
         let machine = MachineId::of(Path::new("/var/antctl/services"));
         let found = |listing: &str| ipv6_forward_finding(listing, &machine);
         let ufw = "-P FORWARD DROP\n-A FORWARD -j ufw6-before-forward\n";
-        insta::assert_snapshot!(found(ufw).unwrap().mend, @"ip6tables -I FORWARD -i wnm-d7990fc5 -j ACCEPT; ip6tables -I FORWARD -o wnm-d7990fc5 -m conntrack --ctstate DNAT,ESTABLISHED,RELATED -j ACCEPT; and the same where the firewall keeps its rules (ufw: /etc/ufw/before6.rules)");
+        insta::assert_snapshot!(found(ufw).unwrap().fix, @"ip6tables -I FORWARD -i wnm-d7990fc5 -j ACCEPT; ip6tables -I FORWARD -o wnm-d7990fc5 -m conntrack --ctstate DNAT,ESTABLISHED,RELATED -j ACCEPT; and the same where the firewall keeps its rules (ufw: /etc/ufw/before6.rules)");
         assert_eq!(found("-P FORWARD ACCEPT\n"), None);
         assert_eq!(found("-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n"), None);
         let mended = "-P FORWARD DROP\n-A FORWARD -o wnm-d7990fc5 -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT\n-A FORWARD -i wnm-d7990fc5 -j ACCEPT\n";

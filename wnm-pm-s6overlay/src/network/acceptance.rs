@@ -1,9 +1,9 @@
 //! The acceptance is the one rule outside our own table: Docker has the machine forward nothing but what it knows, and
 //! asks users who want more to say so in a chain that it keeps for them.
 
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
-use super::hands::{Hands, is_absent};
+use super::hands::{RuleBackend, is_absent};
 use crate::settings::MachineId;
 
 /// Docker keeps this chain for its users' own rules and lets it come before its policy to forward nothing.
@@ -32,7 +32,7 @@ fn rule(machine: &MachineId) -> String {
 ///
 /// # Errors
 /// When that cannot be found out.
-pub async fn missing(machine: &MachineId, hands: &Hands<'_>) -> Result<Vec<&'static str>, ManagerError> {
+pub async fn missing(machine: &MachineId, hands: &RuleBackend<'_>) -> Result<Vec<&'static str>, ManagerError> {
     let rule = rule(machine);
     let mut missing = Vec::new();
     for family in &FAMILIES {
@@ -49,7 +49,7 @@ pub async fn missing(machine: &MachineId, hands: &Hands<'_>) -> Result<Vec<&'sta
 ///
 /// # Errors
 /// When that fails.
-pub async fn set(machine: &MachineId, program: &str, hands: &Hands<'_>) -> Result<(), ManagerError> {
+pub async fn set(machine: &MachineId, program: &str, hands: &RuleBackend<'_>) -> Result<(), ManagerError> {
     change(machine, program, "-I", hands).await
 }
 
@@ -57,7 +57,7 @@ pub async fn set(machine: &MachineId, program: &str, hands: &Hands<'_>) -> Resul
 ///
 /// # Errors
 /// When it stays.
-pub async fn remove(machine: &MachineId, hands: &Hands<'_>) -> Result<(), ManagerError> {
+pub async fn remove(machine: &MachineId, hands: &RuleBackend<'_>) -> Result<(), ManagerError> {
     let rule = rule(machine);
     for family in &FAMILIES {
         if let Some((program, listed)) = user_chain(family, hands).await? {
@@ -69,7 +69,7 @@ pub async fn remove(machine: &MachineId, hands: &Hands<'_>) -> Result<(), Manage
     Ok(())
 }
 
-async fn change(machine: &MachineId, program: &str, verb: &str, hands: &Hands<'_>) -> Result<(), ManagerError> {
+async fn change(machine: &MachineId, program: &str, verb: &str, hands: &RuleBackend<'_>) -> Result<(), ManagerError> {
     let rule = rule(machine);
     let arguments: Vec<&str> = ["-w", verb, USER_CHAIN].into_iter().chain(rule.split(' ')).collect();
     hands.succeed(program, &arguments, "").await.map(drop)
@@ -83,7 +83,7 @@ fn is_rule(line: &str, rule: &str) -> bool {
 ///
 /// # Errors
 /// When there is no program that could tell.
-async fn user_chain(family: &Family, hands: &Hands<'_>) -> Result<Option<(&'static str, String)>, ManagerError> {
+async fn user_chain(family: &Family, hands: &RuleBackend<'_>) -> Result<Option<(&'static str, String)>, ManagerError> {
     let mut is_answered = false;
     let (legacy, tables) = family.legacy;
     let in_use = hands.run("cat", &[tables], "").await?.stdout.contains("filter");

@@ -2,16 +2,16 @@
 //! another node of its own container by the machine's address, which is the only one that nodes tell each other.
 
 use serde_json::Value;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::process_manager::ManagerError;
 
-use super::Hands;
+use super::RuleBackend;
 use crate::settings::MachineId;
 
 /// The ports of the bridge that do not do it yet: containers get a new one whenever they start.
 ///
 /// # Errors
 /// When that cannot be found out.
-pub async fn missing(machine: &MachineId, hands: &Hands<'_>) -> Result<Vec<String>, ManagerError> {
+pub async fn missing(machine: &MachineId, hands: &RuleBackend<'_>) -> Result<Vec<String>, ManagerError> {
     let listed = hands.run("ip", &["-details", "-json", "link", "show", "master", &machine.network_name()], "").await?;
     Ok(without_hairpin(&listed.stdout))
 }
@@ -20,7 +20,7 @@ pub async fn missing(machine: &MachineId, hands: &Hands<'_>) -> Result<Vec<Strin
 ///
 /// # Errors
 /// When the program does not end.
-pub async fn set(port: &str, hands: &Hands<'_>) -> Result<(), ManagerError> {
+pub async fn set(port: &str, hands: &RuleBackend<'_>) -> Result<(), ManagerError> {
     let arguments = ["link", "set", "dev", port, "type", "bridge_slave", "hairpin", "on"];
     let output = hands.run("ip", &arguments, "").await?;
     if !output.success() {

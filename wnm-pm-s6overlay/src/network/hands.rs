@@ -1,4 +1,4 @@
-//! Hands set rules on the machine: wnm's own when it is root, else those of a helper, a short-lived container on the
+//! RuleBackend set rules on the machine: wnm's own when it is root, else those of a helper, a short-lived container on the
 //! machine's network that may administer it.
 
 use std::os::unix::fs::PermissionsExt;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
-use wnm_core::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
+use wnm_pm::process_manager::ManagerError;
 
 use crate::MANAGER;
 use crate::engine::{Engine, EngineError};
@@ -22,14 +22,14 @@ const SWITCHES_INSIDE: &str = "/wnm-switches";
 const SWITCHES: &str = "/proc/sys/net";
 
 /// Who sets rules, and through what.
-pub struct Hands<'a> {
+pub struct RuleBackend<'a> {
     runner: Box<dyn CommandRunner + 'a>,
     /// Where network switches are written.
     switches: &'static str,
     helper: Option<String>,
 }
 
-impl<'a> Hands<'a> {
+impl<'a> RuleBackend<'a> {
     /// Whoever can set rules on this machine. A helper is made of the first of these images that is there.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl<'a> Hands<'a> {
     /// The same, with the first image fetched when a helper is needed and none of them is there.
     ///
     /// # Errors
-    /// As of [`Hands::find`], and when the image cannot be fetched.
+    /// As of [`RuleBackend::find`], and when the image cannot be fetched.
     pub async fn find_or_fetch(
         engine: &'a Engine,
         settings: &S6Settings,
@@ -114,7 +114,7 @@ impl<'a> Hands<'a> {
     /// Reads a network switch such as `ipv4/conf/eth0/route_localnet`; none when there is no such switch.
     ///
     /// # Errors
-    /// As of [`Hands::run`].
+    /// As of [`RuleBackend::run`].
     pub async fn switch(&self, name: &str) -> Result<Option<String>, ManagerError> {
         let output = self.run("cat", &[&format!("{}/{name}", self.switches)], "").await?;
         Ok(output.success().then(|| output.stdout.trim().to_owned()))

@@ -14,10 +14,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
 use bollard::query_parameters::InspectNetworkOptions;
-use wnm_core::container_host::{Group, Range};
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::container_host::{Group, Range};
+use wnm_pm::process_manager::ManagerError;
 
-pub use hands::{Hands, find_program, is_absent};
+pub use hands::{RuleBackend, find_program, is_absent};
 pub use ipv6::{has_ipv6, ipv6_is_usable};
 use rules::{Door, Rules, Subnet};
 
@@ -149,7 +149,12 @@ impl Published<'_> {
     ///
     /// # Errors
     /// When that cannot be found out.
-    pub async fn stands(&self, network: &Network, groups: &[Group], hands: &Hands<'_>) -> Result<bool, ManagerError> {
+    pub async fn stands(
+        &self,
+        network: &Network,
+        groups: &[Group],
+        hands: &RuleBackend<'_>,
+    ) -> Result<bool, ManagerError> {
         let doors = self.doors(network, groups)?;
         Ok(self.table_stands(network, &doors, hands).await?
             && self.switch_stands(hands).await?
@@ -161,7 +166,12 @@ impl Published<'_> {
     ///
     /// # Errors
     /// When they cannot be set.
-    pub async fn mend(&self, network: &Network, groups: &[Group], hands: &Hands<'_>) -> Result<(), ManagerError> {
+    pub async fn repair(
+        &self,
+        network: &Network,
+        groups: &[Group],
+        hands: &RuleBackend<'_>,
+    ) -> Result<(), ManagerError> {
         let doors = self.doors(network, groups)?;
         let mut changed = false;
         if !self.switch_stands(hands).await? {
@@ -190,7 +200,7 @@ impl Published<'_> {
     ///
     /// # Errors
     /// When something of it stays.
-    pub async fn remove(&self, hands: &Hands<'_>) -> Result<(), ManagerError> {
+    pub async fn remove(&self, hands: &RuleBackend<'_>) -> Result<(), ManagerError> {
         acceptance::remove(self.machine, hands).await?;
         let table = self.machine.table_name();
         // Declaring it first makes deleting it legal when there is none.
@@ -221,7 +231,12 @@ impl Published<'_> {
         groups.iter().map(door).collect()
     }
 
-    async fn table_stands(&self, network: &Network, doors: &[Door], hands: &Hands<'_>) -> Result<bool, ManagerError> {
+    async fn table_stands(
+        &self,
+        network: &Network,
+        doors: &[Door],
+        hands: &RuleBackend<'_>,
+    ) -> Result<bool, ManagerError> {
         let table = self.machine.table_name();
         let listed = hands.run("nft", &["-j", "list", "table", "inet", &table], "").await?;
         Ok(listed.success() && self.rules(network, doors).stand_in(&listed.stdout))
@@ -232,7 +247,7 @@ impl Published<'_> {
         format!("ipv4/conf/{}/route_localnet", self.machine.network_name())
     }
 
-    async fn switch_stands(&self, hands: &Hands<'_>) -> Result<bool, ManagerError> {
+    async fn switch_stands(&self, hands: &RuleBackend<'_>) -> Result<bool, ManagerError> {
         Ok(hands.switch(&self.switch()).await?.as_deref() == Some("1"))
     }
 }

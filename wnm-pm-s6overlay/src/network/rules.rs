@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::Value;
-use wnm_core::container_host::Range;
+use wnm_pm::container_host::Range;
 
 use crate::settings::MachineId;
 use crate::spec::{Addresses, range_text};

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::Value;
-use wnm_core::container_host::Range;
-use wnm_core::process_manager::ManagerError;
+use wnm_pm::container_host::Range;
+use wnm_pm::process_manager::ManagerError;
 
-use super::Hands;
+use super::RuleBackend;
 
 /// As many as are forgotten at once: each takes a program of its own, and the rest ends by itself when a peer pauses for
 /// half a minute.
@@ -28,7 +28,7 @@ struct Flow<'a> {
 ///
 /// # Errors
 /// When a program does not end.
-pub async fn forget(ranges: &[Range], hands: &Hands<'_>) -> Result<(), ManagerError> {
+pub async fn forget(ranges: &[Range], hands: &RuleBackend<'_>) -> Result<(), ManagerError> {
     if ranges.is_empty() {
         return Ok(());
     }

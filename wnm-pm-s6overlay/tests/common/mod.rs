@@ -16,11 +16,11 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use futures_util::StreamExt;
 use tempfile::TempDir;
-use wnm_core::container_host::{ContainerHost, Group, GroupSpec, Range};
-use wnm_core::node::{Flavour, NodeId, NodeRef, NodeSpec};
-use wnm_core::process_manager::ProcessManager;
-use wnm_core::testing::{PortBlock, skip, test_node};
+use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Range};
+use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec};
+use wnm_pm::process_manager::ProcessManager;
 use wnm_pm_s6overlay::{ContainerNetwork, MachineId, RulesBy, S6Overlay, S6Settings};
+use wnm_testing::{PortBlock, skip, test_node};
 
 /// Nodes per group in tests.
 pub const GROUP_SIZE: u16 = 30;

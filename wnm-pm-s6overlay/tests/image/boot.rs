@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 
-use wnm_core::testing::test_node;
 use wnm_pm_s6overlay::render::STORAGE;
 use wnm_pm_s6overlay::script::{Call, NodeState};
+use wnm_testing::test_node;
 
 use crate::container::{Container, docker, until};
 
@@ -129,7 +129,7 @@ fn a_boot_refuses_a_volume_that_ant_cannot_write_to() {
 fn a_boot_refuses_a_volume_of_root() {
     let Some(container) = Container::prepared(&[]) else { return };
     if chown(container.storage(), Some(0), Some(0)).is_err() {
-        return wnm_core::testing::skip("a volume of root", "only root can make one");
+        return wnm_testing::skip("a volume of root", "only root can make one");
     }
     container.run();
     assert_eq!(container.await_end(), 1);

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use wnm_core::node::NodeId;
-use wnm_core::testing::skip;
+use wnm_pm::node::NodeId;
 use wnm_pm_s6overlay::render::{Definition, Launch, STORAGE, run_script};
 use wnm_pm_s6overlay::script::{Call, NodeReport, NodeState, command, parse};
+use wnm_testing::skip;
 
 /// Enough for whatever has to happen, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use wnm_core::testing::skip;
 use wnm_pm_s6overlay::dockerfile::{DockerfileOptions, dockerfile};
 use wnm_pm_s6overlay::script::NodeState;
+use wnm_testing::skip;
 
 use crate::container::{Container, all, can_test, docker};
 

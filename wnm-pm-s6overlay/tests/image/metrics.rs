@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use wnm_core::testing::test_node;
 use wnm_pm_s6overlay::render::STORAGE;
 use wnm_pm_s6overlay::script::NodeState;
+use wnm_testing::test_node;
 
 use crate::container::{Container, docker, image, until};
 

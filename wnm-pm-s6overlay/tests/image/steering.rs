@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use wnm_core::testing::test_node_that;
 use wnm_pm_s6overlay::output::tail;
 use wnm_pm_s6overlay::render::STORAGE;
 use wnm_pm_s6overlay::script::{Call, Ended, NodeState};
+use wnm_testing::test_node_that;
 
 use crate::container::{Container, START, all, states, until};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use wnm_core::testing::{HostWorld, contract};
 use wnm_pm_setsid::Setsid;
+use wnm_testing::{HostWorld, contract};
 
 #[tokio::test]
 async fn setsid_keeps_the_contract() {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::machine::{Machine, SmallDisk, eventually, files_below, is_process, only, pid, reference};
 use rustix::process::{Pid, getpgid, getsid};
-use wnm_core::process_manager::{ManagerError, ProcessManager, ProcessState};
-use wnm_core::testing::skip;
+use wnm_pm::process_manager::{ManagerError, ProcessManager, ProcessState};
+use wnm_testing::skip;
 
 #[tokio::test]
 async fn f02_the_pid_is_the_nodes_own_and_stopping_ends_it() {
@@ -34,7 +34,7 @@ async fn f13_a_pid_in_a_file_is_not_believed() {
         fs::write(nodes[0].spec.root_dir.join(name), format!("{} 1 0\n", stranger.id())).expect("it is written");
     }
     let mut node = nodes[0].clone();
-    node.process = Some(wnm_core::node::ProcessId { pid: stranger.id(), start_time: 1 });
+    node.process = Some(wnm_pm::node::ProcessId { pid: stranger.id(), start_time: 1 });
 
     assert!(!machine.is_running(&node).await, "the stranger is not the node");
     machine.stop(std::slice::from_ref(&node)).await;
@@ -85,7 +85,7 @@ async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     let node = reference(&machine.spec(1), "antnode0001");
     let nodes = [node];
     only(machine.manager.start(&nodes).await).expect("the first is whole");
-    let newer = wnm_core::process_manager::Binary { path: program, version: "0.4.18".parse().expect("a version") };
+    let newer = wnm_pm::process_manager::Binary { path: program, version: "0.4.18".parse().expect("a version") };
     let error = only(machine.manager.upgrade(&nodes, &newer).await).expect_err("there is no room for two");
     assert!(error.to_string().contains("No space left on device"), "{error}");
     assert!(machine.is_running(&nodes[0]).await, "it was not even stopped");

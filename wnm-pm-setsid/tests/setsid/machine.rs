@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{ManagerError, Outcome, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, HostWorld};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{ManagerError, Outcome, ProcessManager, ProcessState};
 use wnm_pm_setsid::Setsid;
+use wnm_testing::{ContractWorld, HostWorld};
 
 /// See the module's words.
 pub struct Machine {

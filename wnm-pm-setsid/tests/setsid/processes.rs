@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::machine::{Machine, eventually, files_below, is_process, only, pid, reference, setsid, spawn_fresh};
 use rustix::process::{Pid, Signal, kill_process};
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, skip, test_node};
-use wnm_core::{flavour, port_use};
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
+use wnm_pm::{flavour, port_use};
+use wnm_testing::{ContractWorld, skip, test_node};
 
 /// Tells a run of this test program that it is the wnm of another run, and where its one node shall be.
 const AS_WNM: &str = "WNM_TEST_AS_WNM";

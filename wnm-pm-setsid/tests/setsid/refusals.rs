@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::machine::{Machine, SmallDisk, only, reference};
-use wnm_core::node::{NodeId, NodeRef, NodeSpec};
-use wnm_core::process_manager::{ManagerError, ProcessManager, ProcessState, Severity};
-use wnm_core::testing::skip;
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::process_manager::{ManagerError, ProcessManager, ProcessState, Severity};
 use wnm_pm_setsid::Setsid;
+use wnm_testing::skip;
 
 #[tokio::test]
 async fn nothing_outside_the_node_storage_is_made_or_deleted() {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, on_machine, skip, tool};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState};
+use wnm_testing::{ContractWorld, on_machine, skip, tool};
 
 use crate::world::World;
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use wnm_core::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
-use wnm_core::process_manager::{ManagerError, Mode, ProcessManager};
-use wnm_core::testing::{ContractWorld, on_machine};
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
+use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_testing::{ContractWorld, on_machine};
 
 use crate::world::World;
 

@@ -1,7 +1,7 @@
 //! The promises of a process manager, kept: as root, through sudo, and without any rights.
 
-use wnm_core::process_manager::Mode;
-use wnm_core::testing::{contract, on_machine};
+use wnm_pm::process_manager::Mode;
+use wnm_testing::{contract, on_machine};
 
 use crate::world::World;
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use wnm_core::node::NodeRef;
-use wnm_core::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, on_machine, on_machine_that_restarts};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_systemd::Systemd;
+use wnm_testing::{ContractWorld, on_machine, on_machine_that_restarts};
 
 use crate::world::World;
 

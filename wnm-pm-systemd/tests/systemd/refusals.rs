@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use wnm_core::process_manager::{ManagerError, Mode, ProcessManager};
-use wnm_core::testing::{ContractWorld, on_machine};
+use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_testing::{ContractWorld, on_machine};
 
 use crate::world::World;
 
@@ -26,7 +26,7 @@ async fn refusal(world: &World) -> String {
     let findings = manager.examine().await;
     let finding = findings.iter().find(|finding| finding.code == "manager-unavailable");
     let finding = finding.unwrap_or_else(|| panic!("doctor says so too: {findings:?}"));
-    assert!(texts[0].contains(&finding.mend), "{finding:?}");
+    assert!(texts[0].contains(&finding.fix), "{finding:?}");
     texts[0].clone()
 }
 
@@ -40,7 +40,7 @@ fn f42_without_a_systemd_of_the_users_own_nothing_is_left_behind() {
         assert_eq!(refusal(&world).await, told);
         let findings = world.manager().examine().await;
         let lingering = findings.iter().find(|finding| finding.code == "lingering-off").expect("it is off");
-        assert_eq!(lingering.mend, "sudo loginctl enable-linger keeper");
+        assert_eq!(lingering.fix, "sudo loginctl enable-linger keeper");
         world.root("sudo", &["loginctl", "enable-linger", "keeper"].map(AsRef::as_ref));
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while !std::path::Path::new("/run/user/1001/systemd/private").exists() {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wnm_core::node::{NodeId, NodeRef};
-use wnm_core::process_manager::{Mode, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, on_machine, test_node};
+use wnm_pm::node::{NodeId, NodeRef};
+use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
+use wnm_testing::{ContractWorld, on_machine, test_node};
 
 use crate::world::World;
 

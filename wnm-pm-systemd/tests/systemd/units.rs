@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use wnm_core::node::NodeSpec;
-use wnm_core::process_manager::{ManagerError, Mode, ProcessManager};
-use wnm_core::testing::{ContractWorld, on_machine};
+use wnm_pm::node::NodeSpec;
+use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_testing::{ContractWorld, on_machine};
 
 use crate::world::World;
 
@@ -36,7 +36,7 @@ async fn hands_over(mode: Mode) {
     for (name, value) in &node.spec.environment {
         assert_eq!(seen["environment"][name], value.as_str(), "{name} arrives exactly");
     }
-    let told = wnm_core::flavour::arguments(&node.spec);
+    let told = wnm_pm::flavour::arguments(&node.spec);
     let arrived: Vec<&str> =
         seen["arguments"].as_array().expect("a list").iter().filter_map(|word| word.as_str()).collect();
     assert_eq!(arrived[0], node.spec.binary.to_string_lossy());
@@ -118,9 +118,9 @@ fn nodes_are_together_in_one_slice_and_stand_alone_in_their_directories() {
         let manager = world.manager();
         let nodes = world.running(&manager, &[1, 2]).await;
         let cgroup =
-            |node: &wnm_core::node::NodeRef| world.systemctl(&["show", "--value", "-P", "ControlGroup", &node.service]);
+            |node: &wnm_pm::node::NodeRef| world.systemctl(&["show", "--value", "-P", "ControlGroup", &node.service]);
         assert_eq!(cgroup(&nodes[0]), "/wnm.slice/antnode0001.service");
-        let owner = |node: &wnm_core::node::NodeRef| {
+        let owner = |node: &wnm_pm::node::NodeRef| {
             let found = world.root("stat", &["--format=%U %a".as_ref(), &node.spec.root_dir]);
             String::from_utf8_lossy(&found.stdout).trim().to_owned()
         };

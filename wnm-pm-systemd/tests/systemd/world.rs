@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use wnm_core::command::{CommandRunner, SystemRunner};
-use wnm_core::node::{NodeRef, NodeSpec};
-use wnm_core::port_use::Protocol;
-use wnm_core::process_manager::{Created, ManagerKind, Mode, Outcome, ProcessManager, ProcessState};
-use wnm_core::testing::{ContractWorld, HostWorld};
+use wnm_pm::command::{CommandRunner, SystemRunner};
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::port_use::Protocol;
+use wnm_pm::process_manager::{Created, ManagerKind, Mode, Outcome, ProcessManager, ProcessState};
 use wnm_pm_systemd::Systemd;
+use wnm_testing::{ContractWorld, HostWorld};
 
 /// Nodes below `/srv/wnm`, or in the home directory of whoever has no rights.
 pub struct World {

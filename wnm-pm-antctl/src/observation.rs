@@ -1,0 +1,122 @@
+//! A observation of the nodes: what antctl's registry, systemd and the kernel say about them at one moment, taken together.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use wnm_pm::node::{NodeRef, ProcessId};
+use wnm_pm::process_manager::{ManagerError, ProcessState};
+
+use crate::Antctl;
+use crate::parse::{Entry, Registry, Standing};
+use crate::process;
+use crate::systemd::Unit;
+
+/// What is known at one moment.
+pub(crate) struct Observation {
+    pub registry: Registry,
+    pub units: HashMap<String, Unit>,
+}
+
+impl Observation {
+    /// antctl's entry of a node that is recorded.
+    pub(crate) fn entry(&self, node: &NodeRef) -> Option<&Entry> {
+        self.registry.find(&node.service, &node.spec.root_dir)
+    }
+
+    /// Whether systemd keeps a service alive, or will by itself.
+    pub(crate) fn is_up(&self, service: &str) -> bool {
+        self.units.get(service).is_some_and(Unit::is_up)
+    }
+
+    /// Whether a node's process lives, and which one it is where that can be told.
+    pub(crate) fn life(&self, entry: &Entry) -> Option<Option<ProcessId>> {
+        let main_pid = self.units.get(&entry.service_name).map(|unit| unit.main_pid).filter(|pid| *pid > 0);
+        if let Some(process) = main_pid.and_then(wnm_pm::process::identity).or_else(|| process::of_node(entry)) {
+            return Some(Some(process));
+        }
+        // Without systemd and /proc only antctl can tell.
+        let only_antctl = !cfg!(target_os = "linux") && entry.status == Standing::Running;
+        only_antctl.then_some(None)
+    }
+}
+
+impl Antctl {
+    /// Looks at these nodes, or at all for none.
+    pub(crate) async fn look(&self, nodes: &[NodeRef]) -> Result<Observation, ManagerError> {
+        let registry = self.caller.registry().await?;
+        let services: Vec<String> = match nodes {
+            [] => registry.present().map(|entry| entry.service_name.clone()).collect(),
+            _ => nodes.iter().map(|node| node.service.clone()).collect(),
+        };
+        let units = self.systemd.show(&services).await?;
+        Ok(Observation { registry, units })
+    }
+
+    /// antctl's entry of a node that wnm had it add, and was killed before it could write down the name: the record still
+    /// holds what stood there before.
+    pub(crate) fn half_recorded<'a>(&self, observation: &'a Observation, node: &NodeRef) -> Option<&'a Entry> {
+        let is_recorded =
+            node.service != node.spec.name || exists(&node.spec.root_dir) || observation.entry(node).is_some();
+        let entry = self.entry_of(&observation.registry, &node.spec).filter(|_| !is_recorded)?;
+        (entry.status == Standing::Added).then_some(entry)
+    }
+
+    /// What becomes of a recorded node's process.
+    pub(crate) fn state_of(&self, observation: &Observation, node: &NodeRef) -> ProcessState {
+        match observation.entry(node) {
+            Some(entry) => self.state_of_entry(observation, entry),
+            None if exists(&node.spec.root_dir) => {
+                ProcessState::Incomplete { missing: format!("antctl's entry for {}", node.service) }
+            }
+            None => match self.half_recorded(observation, node) {
+                // It has neither key nor past: it goes, and another one comes.
+                Some(entry) => ProcessState::Incomplete {
+                    missing: format!("the name that antctl gave it, {},", entry.service_name),
+                },
+                None => ProcessState::Absent,
+            },
+        }
+    }
+
+    /// What becomes of the process of a node that antctl knows.
+    pub(crate) fn state_of_entry(&self, observation: &Observation, entry: &Entry) -> ProcessState {
+        if let Some(process) = observation.life(entry) {
+            return ProcessState::Running { process };
+        }
+        if !exists(&entry.data_dir_path) {
+            return ProcessState::Absent;
+        }
+        if let Some(missing) = self.missing(entry) {
+            return ProcessState::Incomplete { missing };
+        }
+        let unit = observation.units.get(&entry.service_name);
+        if let Some(unit) = unit.filter(|unit| unit.active == "activating") {
+            return ProcessState::Waiting { reason: format!("systemd: {} ({})", unit.active, unit.sub) };
+        }
+        // antctl calls a node whose first start failed `Added`, as if nothing had happened.
+        let reason = last_failure(&entry.log_dir_path).or_else(|| unit.and_then(Unit::end));
+        ProcessState::Stopped { reason }
+    }
+
+    /// What a node lacks to be started.
+    pub(crate) fn missing(&self, entry: &Entry) -> Option<String> {
+        let unit = self.places().unit(&entry.service_name);
+        let wanted = [Some(&entry.antnode_path), self.systemd.booted.then_some(&unit)];
+        wanted.into_iter().flatten().find(|path| !path.is_file()).map(|path| path.display().to_string())
+    }
+}
+
+/// Whether there is something of this name, be it a link that leads nowhere.
+pub(crate) fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Why a node ended by itself, as it wrote it down; it takes the note away at its next start.
+pub(crate) fn last_failure(log_dir: &Path) -> Option<String> {
+    let text = fs::read_to_string(log_dir.join("critical_failure.log")).ok()?;
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    // [2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!
+    let said = line.split_once("] ").map_or(line, |(_, said)| said);
+    Some(said.trim().to_owned())
+}

@@ -1,0 +1,126 @@
+//! Promises about a node's way from nothing to running and back.
+
+use super::{ContractWorld, Trial, eventually, only};
+use wnm_pm::port_use::Protocol;
+use wnm_pm::process_manager::{ManagerError, ProcessState};
+
+impl<W: ContractWorld> Trial<'_, W> {
+    /// Creating starts nothing, may be repeated, hurts nothing that is there, and leaves nothing when it fails.
+    pub(super) async fn creation(&self) {
+        let node = self.created(1).await;
+        assert!(self.world.exists(&node.spec.binary).await, "the node has its own copy of the program");
+        self.assert_stopped(&node).await;
+
+        let kept = node.spec.root_dir.join("kept");
+        self.world.write(&kept, b"data of the node").await;
+        assert_eq!(self.created(1).await, node, "creating twice answers the same");
+        assert_eq!(self.world.read(&kept).await.as_deref(), Some(&b"data of the node"[..]), "data is kept");
+
+        let mut homeless = self.world.spec(2);
+        homeless.program = self.world.missing_program();
+        let error = only(self.manager.create(std::slice::from_ref(&homeless)).await).expect_err("there is no program");
+        assert!(matches!(error, ManagerError::Program { .. }), "the program is to blame, not {error:?}");
+        assert!(!self.world.exists(&homeless.binary).await, "no half of a program is left");
+        self.remove(&[node]).await;
+    }
+
+    /// Starting and stopping may be repeated; a node keeps its identity; removing ends what runs.
+    pub(super) async fn starting_and_stopping(&self) {
+        let mut node = self.running(3).await;
+        let key = self.key(&node).await;
+        let process = node.process;
+        self.start(&mut node).await;
+        assert_eq!(node.process, process, "what runs is not started again");
+
+        self.stop(&node).await;
+        self.assert_stopped(&node).await;
+        self.stop(&node).await;
+        self.assert_stopped(&node).await;
+
+        self.start(&mut node).await;
+        if let (Some(before), Some(now)) = (process, node.process) {
+            assert_ne!(before, now, "another process runs now");
+        }
+        assert_eq!(self.key(&node).await, key, "it is the same node");
+        self.remove(std::slice::from_ref(&node)).await;
+        self.remove(&[node]).await;
+    }
+
+    /// Outcomes come in the order of the call, and a node that fails hurts no other.
+    pub(super) async fn batches(&self) {
+        let nodes = self.create(&[4, 5, 6].map(|number| self.world.spec(number))).await;
+        self.remove(&nodes[1..2]).await;
+
+        let started = self.manager.start(&nodes).await;
+        let good: Vec<_> = started.iter().map(Result::is_ok).collect();
+        assert_eq!(good, [true, false, true], "only the node that is gone fails: {started:?}");
+        let states: Vec<_> = self.manager.inspect(&nodes).await.into_iter().map(Result::ok).collect();
+        assert!(
+            matches!(
+                states[..],
+                [Some(ProcessState::Running { .. }), Some(ProcessState::Absent), Some(ProcessState::Running { .. })]
+            ),
+            "{states:?}"
+        );
+        for node in [&nodes[0], &nodes[2]] {
+            self.assert_running(node).await;
+        }
+        let stopped = self.manager.stop(&nodes).await;
+        assert!(stopped[0].is_ok() && stopped[2].is_ok(), "both stop: {stopped:?}");
+        for node in [&nodes[0], &nodes[2]] {
+            self.assert_stopped(node).await;
+        }
+        self.remove(&nodes).await;
+        assert!(self.manager.start(&[]).await.is_empty(), "nothing is done to no node");
+    }
+
+    /// A port that somebody else holds is found before the node starts, and named.
+    pub(super) async fn ports_in_use(&self) {
+        let nodes = self.create(&[7, 8].map(|number| self.world.spec(number))).await;
+        let ports = [nodes[0].spec.ports.node, nodes[1].spec.ports.metrics];
+        let holders =
+            [self.world.occupy(Protocol::Udp, ports[0]).await, self.world.occupy(Protocol::Tcp, ports[1]).await];
+        let started = self.manager.start(&nodes).await;
+        match &started[..] {
+            [
+                Err(ManagerError::PortInUse { protocol: "UDP", port: udp, .. }),
+                Err(ManagerError::PortInUse { protocol: "TCP", port: tcp, .. }),
+            ] => assert_eq!([*udp, *tcp], ports),
+            other => panic!("both ports are in use: {other:?}"),
+        }
+        for node in &nodes {
+            let state = self.inspect(node).await;
+            assert!(matches!(state, ProcessState::Stopped { .. }), "nothing was started: {state:?}");
+        }
+        drop(holders);
+        for node in &nodes {
+            // A process that another test starts at this moment may hold the port a little longer.
+            eventually("the port is free again", async || {
+                let started = only(self.manager.start(std::slice::from_ref(node)).await);
+                !matches!(started, Err(ManagerError::PortInUse { .. }))
+            })
+            .await;
+            self.assert_running(node).await;
+        }
+        self.remove(&nodes).await;
+    }
+
+    /// A node that was killed is seen to be, and can be started again; or its manager brings it back.
+    pub(super) async fn crash(&self) {
+        let mut node = self.running(9).await;
+        let key = self.key(&node).await;
+        let killed = node.process;
+        self.world.kill(&node.spec).await;
+        let comes_back = self.manager.capabilities().restarts_crashed;
+        eventually("the death is seen", async || match self.inspect(&node).await {
+            ProcessState::Stopped { .. } => !comes_back,
+            ProcessState::Waiting { .. } => comes_back,
+            ProcessState::Running { process } => comes_back && (process.is_none() || process != killed),
+            other => panic!("a killed node is {other:?}"),
+        })
+        .await;
+        self.start(&mut node).await;
+        assert_eq!(self.key(&node).await, key, "it is the same node");
+        self.remove(&[node]).await;
+    }
+}
