@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RestartContainerOptions};
 use common::{Machine, run};
+use wnm_core::observe;
+use wnm_core::snapshot::Answer;
 use wnm_pm::container_host::{ContainerHost, Group};
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
-use wnm_pm::observe;
 use wnm_pm::process_manager::{Binary, ProcessManager};
-use wnm_pm::snapshot::Answer;
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
 use wnm_testing::skip;
 
