@@ -217,7 +217,7 @@ async fn one_each(size: Size) {
     specs.truncate(SINGLE_CONTAINERS.into());
     let specs = &specs;
     // No group is opened, which would mark the storage.
-    wnm_pm::cycle::storage::prepare(&machine.settings.node_storage).expect("the storage is marked");
+    wnm_core::cycle::storage::prepare(&machine.settings.node_storage).expect("the storage is marked");
     all_well(manager.create(specs).await);
     let shims = memory_of("containerd-shim") + memory_of("docker-proxy");
     timed("containers up", async {

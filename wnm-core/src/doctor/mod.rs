@@ -214,6 +214,3 @@ fn lift(user: u32, schedule: Option<&str>, item: &str, property: &str, most: &st
         Some(timer) => format!("{sessions}; {timer}; log in anew"),
     }
 }
-
-#[cfg(test)]
-mod tests;

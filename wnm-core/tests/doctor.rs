@@ -1,7 +1,10 @@
-use super::*;
-use crate::firewall::OpenPort;
-use crate::node::NodeId;
-use wnm_pm::process_manager::Supervisor;
+//! What the doctor finds on machines on which something is wrong, and on one on which nothing is.
+
+use wnm_core::doctor::*;
+use wnm_core::firewall::OpenPort;
+use wnm_core::node::{NodeId, Status};
+use wnm_core::settings::Config;
+use wnm_pm::process_manager::{Finding, Severity, Supervisor};
 
 /// A machine on which nothing is wrong.
 fn well() -> (Config, Facts) {
