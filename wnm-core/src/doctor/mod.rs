@@ -214,3 +214,6 @@ fn lift(user: u32, schedule: Option<&str>, item: &str, property: &str, most: &st
         Some(timer) => format!("{sessions}; {timer}; log in anew"),
     }
 }
+
+#[cfg(test)]
+mod tests;

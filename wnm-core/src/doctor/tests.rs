@@ -1,14 +1,21 @@
-//! What the doctor finds on machines on which something is wrong, and on one on which nothing is.
+use super::*;
+use crate::firewall::OpenPort;
+use crate::node::NodeId;
+use crate::settings::{self, Layers, Occasion, OperatingSystem};
+use wnm_pm::process_manager::Supervisor;
 
-use wnm_core::doctor::*;
-use wnm_core::firewall::OpenPort;
-use wnm_core::node::{NodeId, Status};
-use wnm_core::settings::Config;
-use wnm_pm::process_manager::{Finding, Severity, Supervisor};
+/// The defaults of a machine whose nodes lie in `/srv/nodes`.
+fn config() -> Config {
+    let (home, os) = ("/nonexistent".to_owned(), OperatingSystem::Linux);
+    let facts = settings::Facts { cpu_count: 2, home, euid: 1000, os, systemd_runs: false };
+    let given = [("node_storage", "/srv/nodes"), ("rewards_address", "faucet")];
+    let layers = Layers::default().flags(given.map(|(name, value)| (name, value.to_owned())));
+    settings::overlay(&facts, Occasion::Change, &layers).expect("they can be used").0
+}
 
 /// A machine on which nothing is wrong.
 fn well() -> (Config, Facts) {
-    let config = Config { node_cap: 20, ..wnm_testing::config("/srv/nodes".as_ref()) };
+    let config = Config { node_cap: 20, ..config() };
     let node = |number: u16, status| KnownNode {
         id: NodeId(number.into()),
         status,
