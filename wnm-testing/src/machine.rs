@@ -137,8 +137,11 @@ impl Machine {
             command.args(["--env", variable]);
         }
         command.arg(&self.name).arg(Path::new(BUILD).join(program));
-        let status = command.args(["--exact", test, "--nocapture"]).status().expect("docker can be run");
-        assert!(status.success(), "{test} fails in part {part} as {user}");
+        let output = command.args(["--exact", test, "--nocapture"]).output().expect("docker can be run");
+        let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+        assert!(output.status.success(), "{test} fails in part {part} as {user}:\n{stdout}\n{stderr}");
+        assert!(stdout.contains("1 passed"), "{test} is not the name of the test that calls this:\n{stdout}");
     }
 }
 
