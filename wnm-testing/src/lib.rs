@@ -19,7 +19,7 @@ pub use colony::{Colony, Run};
 #[cfg(feature = "machines")]
 pub use config::config;
 pub use contract::{ContractWorld, HostWorld, contract};
-pub use machine::{on_machine, on_machine_that_restarts, tool};
+pub use machine::{LABEL, on_machine, on_machine_that_restarts, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
 pub use nobody::as_nobody;
 pub use ports::PortBlock;
@@ -34,14 +34,4 @@ pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     runtime.block_on(future)
-}
-
-/// Says loudly that something is not tested on this machine and why; where `CI` is set nothing may be left out.
-///
-/// # Panics
-/// Where the environment has `CI`.
-#[expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
-pub fn skip(what: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "CI may not skip {what}: {why}");
-    eprintln!("SKIPPED {what}: {why}");
 }

@@ -9,8 +9,8 @@ use super::{block_on, test_node, test_node_that};
 
 /// The image of test machines.
 pub(crate) const IMAGE: &str = "wnm-test-systemd:1";
-/// Marks what tests make on a Docker engine, so that it can be told from what belongs to somebody.
-pub(crate) const LABEL: &str = "org.wnm.test=1";
+/// The label of everything that tests make on a Docker engine: what carries it may be removed, and nothing else.
+pub const LABEL: &str = "org.wnm.test=1";
 /// What cargo built, as the machine sees it.
 const BUILD: &str = "/opt/wnm/debug";
 /// Tools of this machine that a test needs, as the test machine sees them.

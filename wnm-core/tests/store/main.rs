@@ -5,8 +5,6 @@ mod events;
 mod forms;
 mod history;
 mod model;
-#[path = "../support/nobody.rs"]
-mod nobody;
 mod rows;
 mod storage;
 mod strangers;

@@ -36,6 +36,8 @@ pub enum Need {
     Immutable,
     /// To start a process in a process namespace of its own.
     PidNamespace,
+    /// A machine that was not booted with systemd, or the right to hide that from a process.
+    WithoutSystemd,
     /// An IPv6 address, and a route that survives when the machine forwards for containers.
     Ipv6,
 }
@@ -80,6 +82,10 @@ fn lack(need: Need) -> Option<String> {
         Need::PidNamespace => {
             let alone = run("unshare", &["--pid", "--fork", "true"]);
             unless(alone.is_ok(), "process namespaces cannot be made")
+        }
+        Need::WithoutSystemd => {
+            let hidden = !Path::new("/run/systemd/system").is_dir() || run("unshare", &["--mount", "true"]).is_ok();
+            unless(hidden, "systemd runs here, and only root can hide it")
         }
         Need::Ipv6 => unless(has_ipv6(), "no IPv6 that containers could be given"),
     }
