@@ -12,6 +12,7 @@ mod nobody;
 mod ports;
 mod program;
 mod runner;
+mod traces;
 mod trials;
 
 #[cfg(feature = "machines")]
@@ -19,12 +20,13 @@ pub use colony::{Colony, Run};
 #[cfg(feature = "machines")]
 pub use config::config;
 pub use contract::{ContractWorld, HostWorld, contract};
-pub use machine::{LABEL, on_machine, on_machine_that_restarts, tool};
+pub use machine::{on_machine, on_machine_that_restarts, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
 pub use nobody::as_nobody;
 pub use ports::PortBlock;
 pub use program::{test_node, test_node_that};
 pub use runner::RecordedRunner;
+pub use traces::{NotedMachine, docker_label};
 pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 
 /// Runs a future to its end, as `#[tokio::test]` does.

@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use wnm_core::node::Status::Running;
+use wnm_pm_s6overlay::MachineId;
 use wnm_testing::Need::S6Image;
-use wnm_testing::{Colony, s6_image};
+use wnm_testing::{Colony, NotedMachine, s6_image};
 
 use crate::WNM;
 use crate::fleet::lose_record;
@@ -16,7 +17,10 @@ fn docker(words: &[&str]) -> Option<String> {
 }
 
 /// A machine whose nodes live in containers. Whatever a test does to it, its containers, network and rules go with it.
-pub struct Groups(pub Colony);
+pub struct Groups {
+    pub colony: Colony,
+    _noted: NotedMachine,
+}
 
 /// The container of this group of a machine.
 pub fn of_group(colony: &Colony, group: &str) -> String {
@@ -27,33 +31,42 @@ pub fn of_group(colony: &Colony, group: &str) -> String {
 }
 
 impl Groups {
+    /// Not initialised.
+    pub fn bare() -> Self {
+        let colony = Colony::in_containers(WNM);
+        let noted = NotedMachine::new(MachineId::of(&colony.path().join("nodes")).as_str());
+        Self { colony, _noted: noted }
+    }
+
     fn new(settings: &[&str]) -> Self {
-        let groups = Self(Colony::in_containers(WNM));
+        let groups = Self::bare();
         let image = format!("--docker_image={}", s6_image());
-        groups.0.init(&[], &[&["--max_node_per_container=3", "--min_container_count=2", &image], settings].concat());
+        groups
+            .colony
+            .init(&[], &[&["--max_node_per_container=3", "--min_container_count=2", &image], settings].concat());
         groups
     }
 
     fn rows(&self) -> Vec<Value> {
-        let answer = self.0.done(&["groups", "--json"]).json();
+        let answer = self.colony.done(&["groups", "--json"]).json();
         answer.as_array().expect("an array").clone()
     }
 
     /// The container of a group.
     fn container(&self, group: usize) -> String {
-        of_group(&self.0, &format!("a{}", group + 1))
+        of_group(&self.colony, &format!("a{}", group + 1))
     }
 }
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        let _ = self.0.wnm(&["teardown", "--confirm"]);
+        let _ = self.colony.wnm(&["teardown", "--confirm"]);
     }
 }
 
 fn groups_come_up_balanced_grow_heal_and_go() {
     let groups = Groups::new(&["--node_cap=7"]);
-    let colony = &groups.0;
+    let colony = &groups.colony;
     // Six fit into the two groups that stand from the start; the seventh opens one more.
     let first = colony.done(&["run", "--node_cap=4", "--json"]).json();
     let numbers: Vec<&Value> =
@@ -92,7 +105,7 @@ fn groups_come_up_balanced_grow_heal_and_go() {
 
 fn ports_that_docker_publishes_open_no_further_group() {
     let groups = Groups::new(&["--node_cap=6", "--container_network=docker"]);
-    let colony = &groups.0;
+    let colony = &groups.colony;
     colony.done(&["run", "--node_cap=2"]);
     colony.cycle_until_running(6);
     assert_eq!(groups.rows().iter().map(|row| row["up"].clone()).collect::<Vec<_>>(), [3, 3]);
@@ -100,7 +113,7 @@ fn ports_that_docker_publishes_open_no_further_group() {
 
 fn nodes_in_containers_are_taken_over_after_a_lost_record() {
     let groups = Groups::new(&["--node_cap=4"]);
-    let colony = &groups.0;
+    let colony = &groups.colony;
     colony.cycle_until_running(4);
     let nodes = |colony: &Colony| -> Vec<_> {
         let nodes = colony.record().nodes.into_iter();
@@ -119,7 +132,7 @@ fn nodes_in_containers_are_taken_over_after_a_lost_record() {
 
 fn an_engine_that_cannot_be_reached_changes_nothing() {
     let groups = Groups::new(&["--node_cap=2"]);
-    let colony = &groups.0;
+    let colony = &groups.colony;
     colony.done(&["run"]);
     colony.cycle_until_running(2);
     let before = colony.statuses();

@@ -10,7 +10,7 @@ use wnm_testing::Need::S6Image;
 use wnm_testing::{Colony, s6_image};
 
 use crate::containers::Groups;
-use crate::{WNM, bare, containers, running};
+use crate::{bare, containers, running};
 
 /// A command of an example, and what it prints.
 struct Example {
@@ -131,8 +131,7 @@ fn the_page_on_commands_tells_the_truth() {
 
 fn the_page_on_containers_tells_the_truth() {
     assert!(examples("docs/s6overlay.md").len() > 5);
-    let colony = Groups(Colony::in_containers(WNM));
-    tell_the_truth(&colony.0, "docs/s6overlay.md");
+    tell_the_truth(&Groups::bare().colony, "docs/s6overlay.md");
 }
 
 fn the_page_on_the_doctor_tells_the_truth() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{LABEL, test_node};
+use wnm_testing::{docker_label, test_node};
 
 use crate::WNM;
 
@@ -34,7 +34,17 @@ impl Machine {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let name = format!("wnm-cli-test-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
         let mut command = Command::new("docker");
-        command.args(["run", "--detach", "--name", &name, "--label", LABEL, "--network", "none", "--cgroupns=private"]);
+        command.args([
+            "run",
+            "--detach",
+            "--name",
+            &name,
+            "--label",
+            &docker_label(),
+            "--network",
+            "none",
+            "--cgroupns=private",
+        ]);
         for capability in ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"] {
             command.args(["--cap-add", capability]);
         }

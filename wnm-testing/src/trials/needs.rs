@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use wnm_pm::command::{Command, CommandRunner, SystemRunner};
 
-use crate::{block_on, machine, tool};
+use crate::{block_on, docker_label, machine, tool};
 
 /// An engine that does not answer by then counts as none.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -106,7 +106,7 @@ fn image(name: &str) -> Option<String> {
 fn mirror_answers() -> bool {
     let ask =
         "curl --silent --fail --head --max-time 5 \"$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)\"/dists/";
-    run("docker", &["run", "--rm", "--label", machine::LABEL, "--entrypoint", "sh", S6_BASE, "-c", ask]).is_ok()
+    run("docker", &["run", "--rm", "--label", &docker_label(), "--entrypoint", "sh", S6_BASE, "-c", ask]).is_ok()
 }
 
 /// A way out that the kernel learnt from a router is lost once the machine forwards.
