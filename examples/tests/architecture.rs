@@ -173,3 +173,18 @@ fn a_target_without_the_built_in_harness_has_no_test_that_only_that_would_find()
     }
     assert!(targets > 10, "{targets} targets list their tests");
 }
+
+#[test]
+fn a_member_without_doctests_has_no_example_that_nobody_runs() {
+    for member in members() {
+        let manifest = fs::read_to_string(root().join(&member).join("Cargo.toml")).expect("it is read");
+        if manifest.contains("doctest = false") {
+            for (path, text) in sources(&format!("{member}/src")) {
+                let fences = text.lines().filter_map(|line| line.trim_start().strip_prefix("//")?.split("```").nth(1));
+                // Every other one closes a block.
+                let is_run = |language| ["", "rust", "no_run", "should_panic"].contains(&language);
+                assert!(!fences.step_by(2).any(is_run), "{}: take `doctest = false` out", path.display());
+            }
+        }
+    }
+}
