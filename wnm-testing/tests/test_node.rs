@@ -108,7 +108,7 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
 fn ask(spec: &NodeSpec, path: &str) -> String {
     let mut stream = None;
     eventually("its port opens", || {
-        stream = TcpStream::connect(("127.0.0.1", metrics_port(&spec))).ok();
+        stream = TcpStream::connect(("127.0.0.1", metrics_port(spec))).ok();
         stream.is_some()
     });
     let mut stream = stream.expect("its port opened");
