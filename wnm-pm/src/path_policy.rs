@@ -1,4 +1,4 @@
-//! The guard keeps wnm off what is not a node's own: a directory outside the node storage, a symbolic link in its place,
+//! The path policy keeps wnm off what is not a node's own: a directory outside the node storage, a symbolic link in its place,
 //! a log directory that others live in, a program that cannot be run.
 
 use std::fs;
@@ -6,18 +6,32 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::node::NodeSpec;
+use crate::launch::check_path;
+use crate::node::{NodeRef, NodeSpec};
 use crate::process_manager::ManagerError;
 
 /// The file that marks a storage as wnm's own: where it is missing, the storage's disk may not be mounted.
 pub const STORAGE_MARKER: &str = ".wnm-storage";
 
+/// Refuses a node whose paths are not what a node of this storage can have, or whose launch no process could be given.
+///
+/// # Errors
+/// [`ManagerError::NotOurs`] with the path and what is wrong with it, or what [`crate::launch::Launch::check`] refuses.
+pub fn check(node_storage: &Path, node: &NodeRef) -> Result<(), ManagerError> {
+    node.launch.check()?;
+    check_paths(node_storage, &node.spec)
+}
+
 /// Refuses a node whose paths are not what a node of this storage can have.
 ///
 /// # Errors
-/// [`ManagerError::NotOurs`] with the path and what is wrong with it, or what [`crate::flavour::check`] refuses.
-pub fn check(node_storage: &Path, spec: &NodeSpec) -> Result<(), ManagerError> {
-    crate::flavour::check(spec)?;
+/// [`ManagerError::NotOurs`] with the path and what is wrong with it.
+pub fn check_paths(node_storage: &Path, spec: &NodeSpec) -> Result<(), ManagerError> {
+    let NodeSpec { root_dir, binary, log_dir, bootstrap_cache_dir, .. } = spec;
+    let named = [("root_dir", root_dir), ("binary", binary), ("log_dir", log_dir)];
+    for (name, path) in named.into_iter().chain([("bootstrap_cache_dir", bootstrap_cache_dir)]) {
+        check_path(name, path)?;
+    }
     let storage = resolve(node_storage);
     let root_dir = own_path(&spec.root_dir)?;
     if root_dir == storage || !root_dir.starts_with(&storage) {
@@ -78,7 +92,7 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
     let refused = |reason: String| ManagerError::Program { path: program.to_owned(), reason };
     let found = fs::metadata(program).map_err(|error| refused(error.to_string()))?;
     if !found.is_file() {
-        return Err(refused("it is no file".to_owned()));
+        return Err(refused("it is not a file".to_owned()));
     }
     if found.permissions().mode() & 0o111 == 0 {
         return Err(refused("it is not executable".to_owned()));
@@ -95,9 +109,9 @@ fn refuse_all_but_a_directory(path: &Path) -> Result<(), ManagerError> {
         Ok(found) if found.is_symlink() => {
             Err(not_ours(path, "it is a symbolic link, not the node's own directory".to_owned()))
         }
-        Ok(_) => Err(not_ours(path, "it is no directory".to_owned())),
+        Ok(_) => Err(not_ours(path, "it is not a directory".to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(ManagerError::Io { doing: "look at", path: path.to_owned(), source }),
+        Err(source) => Err(ManagerError::io("look at", path, source)),
     }
 }
 

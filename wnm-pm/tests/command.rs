@@ -83,13 +83,10 @@ fn what_cannot_be_run_says_why() {
     });
     insta::assert_snapshot!(messages.join("\n\n"), @"
     cannot run `no-such-program-of-wnm --version`: No such file or directory (os error 2)
-    hint: is the program installed, and on the PATH of this user?
 
     cannot run `/base/data`: Permission denied (os error 13)
-    hint: is the program installed, and on the PATH of this user?
 
     cannot run `true`: No such file or directory (os error 2)
-    hint: is the program installed, and on the PATH of this user?
     ");
 }
 

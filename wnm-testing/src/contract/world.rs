@@ -79,6 +79,24 @@ pub trait ContractWorld: Send + Sync {
     }
 }
 
+/// The port that a node talks to its peers on.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn node_port(spec: &NodeSpec) -> u16 {
+    spec.ports.node().expect("every node has a node port")
+}
+
+/// The port that a node answers on how it is.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn metrics_port(spec: &NodeSpec) -> u16 {
+    spec.ports.metrics().expect("nodes of v1 have a metrics port")
+}
+
 /// Nodes that run on this machine, in a directory of the test's own.
 #[derive(Debug)]
 pub struct HostWorld {
@@ -133,9 +151,9 @@ impl ContractWorld for HostWorld {
 
     async fn listens(&self, spec: &NodeSpec) -> bool {
         if cfg!(target_os = "linux") {
-            return ports_in_use(Protocol::Udp).contains(&spec.ports.node);
+            return ports_in_use(Protocol::Udp).contains(&node_port(spec));
         }
-        let tried = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, spec.ports.node));
+        let tried = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, node_port(spec)));
         tried.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
     }
 
