@@ -103,7 +103,7 @@ mod tests {
         ("wnm.group", "1"),
         ("wnm.image", "wnm-node:latest"),
         ("wnm.log_dir", "/data/logs"),
-        ("wnm.machine", "4b8b0bd5"),
+        ("wnm.machine", "37a9e98a"),
         ("wnm.metrics_ports", "13001-13200"),
         ("wnm.name", "a1"),
         ("wnm.network", "published"),

@@ -160,6 +160,12 @@ mod tests {
             Hint::text("check DOCKER_HOST"),
             Hint::run(Task::Cycle).to("try again"),
         ];
-        insta::assert_snapshot!(hints.map(|hint| in_words(&hint)).join("\n"), @"");
+        insta::assert_snapshot!(hints.map(|hint| in_words(&hint)).join("\n"), @"
+        set container_network to docker, to let Docker publish the ports
+        change docker_image
+        `sudo systemctl start docker`, to start it
+        check DOCKER_HOST
+        the next cycle tries again
+        ");
     }
 }

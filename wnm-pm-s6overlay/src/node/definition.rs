@@ -182,14 +182,20 @@ mod tests {
             refused("/\0", &["/antnode"]),
             refused("/", &["/antnode", "zero\0"]),
         ];
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        the program "antnode" cannot be used: it is not an absolute path
+        the program "/a=b/antnode" cannot be used: a program that is run in a container has no `=` in its path
+        the directory "antnode0001" cannot be used: it is not an absolute path
+        the directory "/\0" cannot be used: it holds a zero byte, which no process can be given
+        the argument "zero\0" cannot be used: it holds a zero byte, which no process can be given
+        "#);
     }
 
     #[test]
     fn a_container_takes_what_s6_can_supervise() {
         assert!(check_capacity(1).is_ok() && check_capacity(200).is_ok() && check_capacity(CAPACITY).is_ok());
         let refused = check_capacity(991).unwrap_err();
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @"max_node_per_container = 991 cannot be used: one container holds 1 to 990 nodes, since s6 supervises 1000 services and needs a few of them itself");
         assert!(!refused.hints().is_empty());
         assert!(check_capacity(0).is_err());
     }

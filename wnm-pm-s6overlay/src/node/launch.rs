@@ -74,7 +74,7 @@ mod tests {
         let launch = inside(&settings, &node).expect("it can be run");
         assert_eq!(launch.directory, Path::new("/var/antctl/services/antnode0001"));
         assert_eq!(launch.program, Path::new("/var/antctl/services/antnode0001/antnode"));
-        insta::assert_snapshot!(launch.arguments.join(" "), @"");
+        insta::assert_snapshot!(launch.arguments.join(" "), @"--bootstrap-cache-dir /var/antctl/bootstrap_cache --root-dir /var/antctl/services/antnode0001 --port 55001 --enable-metrics-server --metrics-server-port 13001 --log-output-dest /var/log/antnode/antnode0001 --max-log-files 1 --max-archived-log-files 1 --no-upnp --rewards-address 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa evm-arbitrum-sepolia-test");
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     fn what_containers_do_not_see_is_refused_by_name() {
         let (settings, mut node) = node(|_| ());
         node.launch.program = "/usr/bin/antnode".into();
-        insta::assert_snapshot!(inside(&settings, &node).expect_err("containers do not see it"), @"");
+        insta::assert_snapshot!(inside(&settings, &node).expect_err("containers do not see it"), @"/usr/bin/antnode cannot be used: containers see nothing of this machine but /data/nodes, /data/logs, /data/cache");
         node.launch.program = "/data/nodes/antnode0001/antnode".into();
         node.launch.arguments.push("zero\0".to_owned());
         assert!(matches!(inside(&settings, &node), Err(ManagerError::Unusable { .. })));

@@ -199,6 +199,11 @@ mod tests {
         };
         let waiting = |crashes| NodeReport { state: NodeState::Waiting, crashes, ..report };
         let texts = [report, waiting(2), waiting(1), waiting(0)].map(|report| state_text(&report));
-        insta::assert_snapshot!(texts.join("\n"), @"");
+        insta::assert_snapshot!(texts.join("\n"), @"
+        it exited by itself 20 times in a row (exit code 101), and s6 gave up
+        it exited by itself 2 times in a row (exit code 101) and will be restarted after a pause
+        it exited by itself (exit code 101) and will be restarted after a pause
+        it is waiting for its turn to start
+        ");
     }
 }
