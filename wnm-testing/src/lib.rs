@@ -16,7 +16,7 @@ mod runner;
 pub use colony::{Colony, Run};
 #[cfg(feature = "machines")]
 pub use config::config;
-pub use contract::{ContractWorld, HostWorld, contract, metrics_port, node_port};
+pub use contract::{ContractWorld, HostWorld, contract, eventually, metrics_port, node_port, only};
 pub use machine::{on_machine, on_machine_that_restarts, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
 pub use ports::PortBlock;
