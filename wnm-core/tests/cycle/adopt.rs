@@ -114,7 +114,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     the storage: /base/storage is not a directory of its own: /base/storage lies in it
     the program's: /base/program is not a directory of its own: /base/program/antnode lies in it
     the logs': /base/logs is not a directory of its own: /base/logs lies in it
-    a link: /base/link is no directory (a symbolic link or a file stands there)
+    a link: /base/link is not a directory (a symbolic link or a file stands there)
     no node's: /base/photos holds neither a node's key nor its program
     not there: its directory /base/gone cannot be read: No such file or directory (os error 2)
     inside another node: /base/storage/antnode0007/inside lies in the directory of antnode0007
@@ -189,6 +189,6 @@ async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
     let observation = scene.observe().await;
     let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
     let groups: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
-    let elsewhere = "it lives in group a1, and number 6 belongs to a2: was max_node_per_container another?";
+    let elsewhere = "it lives in group a1, and number 6 belongs to a2: has max_node_per_container changed?";
     assert_eq!(groups, [Ok(Some(2)), Err(elsewhere.to_owned())]);
 }
