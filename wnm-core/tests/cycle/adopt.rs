@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use wnm_core::node::{NodeId, NodeSpec, PortKind, Ports, Status};
+use wnm_core::node::{NodeId, NodeSpec, PortKind, Status};
 
 use crate::Scene;
 

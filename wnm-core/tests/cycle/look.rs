@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wnm_core::cycle::storage::STORAGE_MARKER;
 use wnm_core::event::Event;
-use wnm_core::node::{Node, NodeId, PortKind, Ports, Status};
+use wnm_core::node::{Node, NodeId, PortKind, Status};
 use wnm_core::snapshot::{Answer, DirectoryState, Seen};
 use wnm_core::store::HistoryFilter;
 use wnm_pm::container_host::ContainerNetwork;
