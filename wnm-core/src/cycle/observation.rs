@@ -11,6 +11,7 @@ use crate::decide::{Settled, settle};
 use crate::event::{Event, NodeReading};
 use crate::node::{Flavour, Node, NodeId, NodeRef, Ports};
 use crate::observe::{self, Limits, Program, VersionCache};
+use crate::report::{by_reason, names};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
 use crate::store::Record;
@@ -149,13 +150,11 @@ fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
 }
 
 fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String> {
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (node, state) in nodes.iter().zip(states) {
-        if let Err(reason) = state {
-            reasons.entry(reason).or_default().push(&node.spec.name);
-        }
-    }
-    reasons.into_iter().map(|(reason, names)| format!("nothing is known of {}: {reason}", names.join(", "))).collect()
+    let errors = nodes.iter().zip(states).filter_map(|(node, state)| Some((node.id(), state.as_ref().err()?.as_str())));
+    by_reason(errors)
+        .into_iter()
+        .map(|shared| format!("cannot check {}: {}", names(&shared.nodes), shared.text))
+        .collect()
 }
 
 /// What the nodes told, and the snapshot's own copy of it.

@@ -13,6 +13,7 @@ use crate::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
 use crate::progress::{Moment, Progress};
+use crate::report::group_names;
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
@@ -70,6 +71,14 @@ struct Context {
 fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
     let causes = plan.reasons.iter().filter(|reason| reason.effect == Effect::Did);
     causes.flat_map(|reason| reason.nodes.iter().map(|&id| (id, reason.text.clone()))).collect()
+}
+
+fn groups_are_up(groups: &[u32]) -> Option<String> {
+    match groups {
+        [] => None,
+        [_] => Some(format!("container group {} is up", group_names(groups))),
+        _ => Some(format!("container groups {} are up", group_names(groups))),
+    }
 }
 
 /// What carries a plan out.
@@ -146,12 +155,12 @@ impl Executor<'_> {
         groups: &[GroupSpec],
         execution: &mut Execution,
     ) -> Result<BTreeMap<u32, String>, StoreError> {
-        let mut closed = BTreeMap::new();
+        let (mut up, mut closed) = (Vec::new(), BTreeMap::new());
         let Some(host) = self.manager.containers().filter(|_| !groups.is_empty()) else { return Ok(closed) };
         for (spec, outcome) in groups.iter().zip(host.open(groups).await) {
             let event = match outcome {
                 Ok(group) => {
-                    execution.notes.push(format!("container group {} stands", spec.name));
+                    up.push(spec.group);
                     Event::GroupSeen { group: Box::new(group) }
                 }
                 Err(error) => {
@@ -165,6 +174,7 @@ impl Executor<'_> {
             };
             self.record(&[event])?;
         }
+        execution.notes.extend(groups_are_up(&up));
         Ok(closed)
     }
 

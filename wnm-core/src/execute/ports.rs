@@ -7,6 +7,7 @@ use super::Executor;
 use crate::event::Event;
 use crate::firewall::{Change, FirewallError, OpenPort};
 use crate::node::Node;
+use crate::report::port_ranges;
 
 /// What the firewall did and did not do.
 #[derive(Default)]
@@ -42,7 +43,7 @@ fn ports(rows: &[Node]) -> Vec<OpenPort> {
 
 fn tell(rows: &[Node], outcomes: Vec<Result<Change, FirewallError>>, done: &str) -> PortNotes {
     let mut told = PortNotes::default();
-    let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut failures: BTreeMap<String, Vec<u16>> = BTreeMap::new();
     for (row, outcome) in rows.iter().zip(outcomes) {
         let port = row.spec.ports.node;
         let what = match outcome {
@@ -50,13 +51,16 @@ fn tell(rows: &[Node], outcomes: Vec<Result<Change, FirewallError>>, done: &str)
             Ok(Change::Made) => format!("UDP port {port} was {done}"),
             Err(error) => {
                 let error = error.to_string();
-                failures.entry(error.clone()).or_default().push(port.to_string());
+                failures.entry(error.clone()).or_default().push(port);
                 format!("UDP port {port} was not {done}: {error}")
             }
         };
         told.events.push(Event::Noted { id: Some(row.id()), what });
     }
-    let note = |(error, ports): (String, Vec<String>)| format!("UDP port {} not {done}: {error}", ports.join(", "));
+    let note = |(error, ports): (String, Vec<u16>)| {
+        let s = if ports.len() == 1 { "" } else { "s" };
+        format!("UDP port{s} {} not {done}: {error}", port_ranges(&ports))
+    };
     told.notes = failures.into_iter().map(note).collect();
     told
 }

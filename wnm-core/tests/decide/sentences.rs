@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::Status::{Running, Stopped};
-use wnm_core::report::plan_text;
+use wnm_core::report::{Detail, plan_text};
 use wnm_core::settings::Config;
 use wnm_pm::process_manager::NumberingKind;
 
@@ -13,7 +13,7 @@ use crate::fleet::{config, fleet, machine};
 fn a_first_cycle_in_containers() {
     let config = Config { max_concurrent_starts: 3, min_container_count: 2, ..config() };
     let snapshot = wnm_core::snapshot::Snapshot { numbering: NumberingKind::Blocks, ..machine() };
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
     What is done:
       open container group a1: node ports 55001-55200, metrics ports 13001-13200
       open container group a2: node ports 55201-55400, metrics ports 13201-13400
@@ -36,7 +36,7 @@ fn pressure_on_everything() {
     snapshot.host.used_cpu_percent = 71.25;
     snapshot.host.load_average_5 = 2.5;
     snapshot.host.hdio_read_bytes = 4_000;
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
     What is done:
       stop antnode0002
       stop antnode0001
@@ -55,7 +55,7 @@ fn no_room_for_growth() {
     snapshot.nodes.pop();
     snapshot.host.used_mem_percent = 60.0;
     snapshot.host.load_average_15 = 1.2;
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
     What is done:
       survey: look at all nodes
     What is not done, and why:
@@ -70,7 +70,7 @@ fn removal_for_a_full_disk() {
     let mut snapshot = fleet(&[Running, Stopped]);
     snapshot.host.used_hd_percent = 95.0;
     let config = Config { max_concurrent_removals: 1, ..config() };
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
     What is done:
       remove antnode0002: stop it now, delete its files after delay_remove
     Why:
