@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
-use crate::progress::{Moment, Progress};
+use crate::progress::{Moment, Ongoing, Progress, Work};
 use crate::report::group_names;
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
@@ -73,6 +73,14 @@ fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
     causes.flat_map(|reason| reason.nodes.iter().map(|&id| (id, reason.text.clone()))).collect()
 }
 
+/// How many steps on single nodes an action stands for.
+fn steps(action: &Action) -> usize {
+    match action {
+        Action::Teardown { numbers, .. } => numbers.len(),
+        action => usize::from(action.step().is_some()),
+    }
+}
+
 fn groups_are_up(groups: &[u32]) -> Option<String> {
     match groups {
         [] => None,
@@ -107,6 +115,7 @@ impl Executor<'_> {
     pub async fn execute(&mut self, plan: &Plan, nodes: Vec<Node>) -> Result<Execution, StoreError> {
         let mut nodes: BTreeMap<NodeId, Node> = nodes.into_iter().map(|node| (node.id(), node)).collect();
         let mut execution = Execution::default();
+        self.progress.planned(plan.actions.iter().map(steps).sum());
         let closed = self.open_groups(&plan.groups, &mut execution).await?;
         let context = Context { closed, why: reasons_by_node(plan) };
         for (place, batch) in self.batches(&plan.actions).into_iter().enumerate() {
@@ -129,6 +138,10 @@ impl Executor<'_> {
     /// `action_delay`, as long as nobody interrupts.
     async fn pause(&self) {
         const GLANCE: Duration = Duration::from_millis(50);
+        if self.config.action_delay == 0 {
+            return;
+        }
+        let _pause = Ongoing::begin(self.progress, Work::Pause);
         let end = Instant::now() + Duration::from_millis(self.config.action_delay);
         while Instant::now() < end && !self.progress.interrupted() {
             tokio::time::sleep(GLANCE.min(end.saturating_duration_since(Instant::now()))).await;
@@ -157,7 +170,10 @@ impl Executor<'_> {
     ) -> Result<BTreeMap<u32, String>, StoreError> {
         let (mut up, mut closed) = (Vec::new(), BTreeMap::new());
         let Some(host) = self.manager.containers().filter(|_| !groups.is_empty()) else { return Ok(closed) };
-        for (spec, outcome) in groups.iter().zip(host.open(groups).await) {
+        let opening = Ongoing::begin(self.progress, Work::OpenGroups(groups.len()));
+        let outcomes = host.open(groups).await;
+        drop(opening);
+        for (spec, outcome) in groups.iter().zip(outcomes) {
             let event = match outcome {
                 Ok(group) => {
                     up.push(spec.group);

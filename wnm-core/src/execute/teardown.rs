@@ -6,6 +6,7 @@ use super::{Context, Execution, Executor};
 use crate::event::Event;
 use crate::node::{Node, NodeId};
 use crate::plan::Action;
+use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
 use wnm_pm::process_manager::Teardown;
 
@@ -18,7 +19,10 @@ impl Executor<'_> {
         nodes: &mut BTreeMap<NodeId, Node>,
         execution: &mut Execution,
     ) -> Result<(), StoreError> {
-        match self.manager.teardown().await {
+        let tearing_down = Ongoing::begin(self.progress, Work::TearDown);
+        let outcome = self.manager.teardown().await;
+        drop(tearing_down);
+        match outcome {
             Ok(Teardown::AllAtOnce { notes }) => {
                 execution.notes.extend(notes);
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
@@ -51,7 +55,10 @@ impl Executor<'_> {
         let recorded = self.store.load()?.groups;
         let closing: Vec<_> = recorded.into_iter().filter(|group| groups.contains(&group.spec.group)).collect();
         let mut whole = true;
-        for (group, outcome) in closing.iter().zip(host.close(&closing).await) {
+        let going = Ongoing::begin(self.progress, Work::CloseGroups(closing.len()));
+        let outcomes = host.close(&closing).await;
+        drop(going);
+        for (group, outcome) in closing.iter().zip(outcomes) {
             match outcome {
                 Ok(()) => self.record(&[Event::GroupClosed { group: group.spec.group }])?,
                 Err(error) => {

@@ -4,31 +4,31 @@ use crate::node::NodeId;
 
 /// A reason that nodes share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shared {
+pub struct Shared<T = NodeId> {
     /// The nodes, in the order in which they came.
-    pub nodes: Vec<NodeId>,
+    pub nodes: Vec<T>,
     /// The reason. What differs from node to node is `…` in it.
     pub text: String,
 }
 
 /// Gathers the nodes that share a reason: what most nodes share comes first, and among equals what came first.
 #[must_use]
-pub fn by_reason<'a>(errors: impl IntoIterator<Item = (NodeId, &'a str)>) -> Vec<Shared> {
-    let mut kinds: Vec<(Vec<Piece<'a>>, Vec<NodeId>)> = Vec::new();
-    for (id, text) in errors {
+pub fn by_reason<'a, T>(errors: impl IntoIterator<Item = (T, &'a str)>) -> Vec<Shared<T>> {
+    let mut kinds: Vec<(Vec<Piece<'a>>, Vec<T>)> = Vec::new();
+    for (node, text) in errors {
         let pieces = pieces(text);
         match kinds.iter_mut().find(|(known, _)| alike(known, &pieces)) {
             Some((known, nodes)) => {
                 for (known, piece) in known.iter_mut().zip(pieces) {
                     known.blur(piece);
                 }
-                nodes.push(id);
+                nodes.push(node);
             }
-            None => kinds.push((pieces, vec![id])),
+            None => kinds.push((pieces, vec![node])),
         }
     }
     let text = |pieces: Vec<Piece<'_>>| pieces.into_iter().map(Piece::text).collect();
-    let mut shared: Vec<Shared> =
+    let mut shared: Vec<Shared<T>> =
         kinds.into_iter().map(|(pieces, nodes)| Shared { nodes, text: text(pieces) }).collect();
     shared.sort_by_key(|shared| std::cmp::Reverse(shared.nodes.len()));
     shared

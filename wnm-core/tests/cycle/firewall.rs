@@ -92,7 +92,7 @@ async fn a_firewall_that_fails_is_told_and_loses_no_node() {
     assert_eq!(scene.world.running().len(), 2);
     let ports = [1, 2].map(|number| scene.ports.ports(number).node);
     let told = format!(
-        "UDP port {}, {} not opened in ufw: ufw does not do as told: `ufw show added` failed (exit code 1): ERROR: problem running\nhint: ",
+        "UDP ports {}–{} not opened in ufw: ufw does not do as told: `ufw show added` failed (exit code 1): ERROR: problem running\nhint: ",
         ports[0], ports[1]
     );
     assert_eq!(report.execution.notes.len(), 1, "{report:?}");

@@ -1,7 +1,6 @@
 //! What persons read stays short, however many nodes it is about: 1,000 nodes in at most 25 lines.
 
 #[path = "../decide/fleet.rs"]
-#[expect(dead_code, reason = "the tests of decisions use all of it")]
 mod fleet;
 
 mod thousand;
