@@ -11,7 +11,8 @@ use crate::firewall::Firewall;
 use crate::observe::HostError;
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Plan};
-use crate::progress::Progress;
+use crate::progress::{Ongoing, Progress, Work};
+use crate::report::thousands;
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
@@ -44,11 +45,21 @@ pub enum CycleError {
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the plan was made for another state of the machine: {}", .0.join("; "))]
+    #[error("the plan was made for another state of the machine: {}", first_of(.0))]
     Changed(Vec<String>),
     /// A plan does what no plan may do.
-    #[error("the plan may not be carried out: {}", .0.join("; "))]
+    #[error("the plan may not be carried out: {}", first_of(.0))]
     Invalid(Vec<String>),
+}
+
+/// The first of many sentences, and how many more there are.
+fn first_of(sentences: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = sentences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    match sentences.len().saturating_sub(SHOWN) {
+        0 => shown,
+        left => format!("{shown}; and {} more", thousands(left)),
+    }
 }
 
 impl Hinted for CycleError {
@@ -117,8 +128,8 @@ impl Machine {
     ///
     /// # Errors
     /// When the record cannot be read, or the machine cannot be measured.
-    pub async fn observe(&self) -> Result<Observation, CycleError> {
-        observation::observe(self, rand::random()).await
+    pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, CycleError> {
+        observation::observe(self, rand::random(), progress).await
     }
 
     /// What should happen. Pure.
@@ -137,7 +148,7 @@ impl Machine {
     /// # Errors
     /// See [`CycleError`].
     pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let observation = self.observe().await?;
+        let observation = self.observe(progress).await?;
         let plan = self.plan(&observation, trigger)?;
         self.carry_out(observation, plan, progress).await
     }
@@ -147,7 +158,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let observation = self.observe().await?;
+        let observation = self.observe(progress).await?;
         self.still_holds(&observation, &saved)?;
         self.carry_out(observation, saved, progress).await
     }
@@ -182,9 +193,11 @@ impl Machine {
         }
         self.may_be_done(&observation, &plan)?;
         let now = observation.snapshot.now;
+        let writing = Ongoing::begin(progress, Work::WriteDatabase);
         self.store.begin_cycle();
         self.store.apply(now, &observation.events)?;
         self.store.apply(now, &[decided(&plan)])?;
+        drop(writing);
         let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
         let mut hands = Executor {
             config: &self.config,

@@ -9,8 +9,10 @@ use wnm_allocator::PORTS_PER_START;
 use super::{CycleError, Machine, Observation, storage};
 use crate::decide::{Settled, port_start, settle};
 use crate::event::{Event, NodeReading};
-use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind};
-use crate::observe::{self, Limits, Program, VersionCache};
+use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, UnixSeconds};
+use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
+use crate::progress::{Ongoing, Progress, Work, during};
+use crate::report::{by_reason, names};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
 use crate::store::Record;
@@ -21,20 +23,20 @@ use wnm_pm::hint::chain;
 use wnm_pm::port_use::{Protocol, ports_in_use};
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
 
-pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation, CycleError> {
+pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progress) -> Result<Observation, CycleError> {
     let (config, now) = (&machine.config, machine.clock.now());
-    let record = machine.store.load()?;
+    let record = during(progress, Work::ReadDatabase, async { machine.store.load() }).await?;
     let references: Vec<NodeRef> = record.nodes.iter().map(Node::reference).collect();
     let (host, program, states, groups) = tokio::join!(
-        observe::host(record.counters.as_ref(), &config.node_storage, now),
-        program(machine, &record),
-        machine.manager.inspect(&references),
-        groups(machine, &record),
+        during(progress, Work::MeasureMachine, host(machine, &record, now)),
+        during(progress, Work::ReadProgramVersion, program(machine, &record)),
+        during(progress, Work::CheckNodes(references.len()), machine.manager.inspect(&references)),
+        groups(machine, &record, progress),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
     let states = with_states(&record.nodes, states);
-    let answers = ask(machine, &record.nodes, &states, &groups).await;
+    let answers = ask(machine, &record.nodes, &states, &groups, progress).await;
     warnings.extend(unseen(&record.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(changed_groups(&record.groups, &groups));
@@ -100,10 +102,14 @@ async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<
     Ok((program, json.map(|json| Event::VersionCached { json })))
 }
 
+async fn host(machine: &Machine, record: &Record, now: UnixSeconds) -> Result<Observed, HostError> {
+    observe::host(record.counters.as_ref(), &machine.config.node_storage, now).await
+}
+
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
-async fn groups(machine: &Machine, record: &Record) -> (Vec<Group>, Vec<String>) {
+async fn groups(machine: &Machine, record: &Record, progress: &dyn Progress) -> (Vec<Group>, Vec<String>) {
     let Some(host) = machine.manager.containers() else { return (Vec::new(), Vec::new()) };
-    let (found, warnings) = match host.groups().await {
+    let (found, warnings) = match during(progress, Work::AskGroups(record.groups.len()), host.groups()).await {
         Ok(found) => (found, Vec::new()),
         Err(error) => return (record.groups.clone(), vec![error.text()]),
     };
@@ -134,6 +140,7 @@ async fn ask(
     nodes: &[Node],
     states: &[Result<ProcessState, String>],
     groups: &[Group],
+    progress: &dyn Progress,
 ) -> BTreeMap<NodeId, Answer> {
     let living = nodes
         .iter()
@@ -149,7 +156,8 @@ async fn ask(
         })
         .collect();
     let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
-    observe::ask(&targets, &limits).await.into_iter().collect()
+    let asking = Ongoing::begin(progress, Work::AskNodes(targets.len()));
+    observe::ask_counted(&targets, &limits, |finished| asking.advance(finished)).await.into_iter().collect()
 }
 
 fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
@@ -161,13 +169,11 @@ fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
 }
 
 fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String> {
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (node, state) in nodes.iter().zip(states) {
-        if let Err(reason) = state {
-            reasons.entry(reason).or_default().push(&node.spec.name);
-        }
-    }
-    reasons.into_iter().map(|(reason, names)| format!("nothing is known of {}: {reason}", names.join(", "))).collect()
+    let errors = nodes.iter().zip(states).filter_map(|(node, state)| Some((node.id(), state.as_ref().err()?.as_str())));
+    by_reason(errors)
+        .into_iter()
+        .map(|shared| format!("cannot check {}: {}", names(&shared.nodes), shared.text))
+        .collect()
 }
 
 /// What the nodes told, and the snapshot's own copy of it.

@@ -127,6 +127,7 @@ impl Executor<'_> {
             self.record(&batch.events)?;
             self.at(verb, &batch.rows, Moment::Recorded);
         }
+        self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
         execution.notes.extend(batch.notes);

@@ -15,5 +15,5 @@ pub mod linux;
 mod portable;
 
 pub use host::{HostError, Observed, host};
-pub use nodes::{Limits, ask, in_turn};
+pub use nodes::{Limits, ask, ask_counted, in_turn};
 pub use version::{Program, VersionCache, VersionError, program_version};

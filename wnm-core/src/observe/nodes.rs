@@ -48,6 +48,15 @@ impl Default for Limits {
 /// Asks nodes at the addresses of their metrics servers. Never through a proxy. Answers in the order of the call; those
 /// whose turn did not come before the time for all was over have [`Answer::NotAsked`].
 pub async fn ask(targets: &[(NodeId, SocketAddr)], limits: &Limits) -> Vec<(NodeId, Answer)> {
+    ask_counted(targets, limits, |_| ()).await
+}
+
+/// The same, telling `finished` after each node how many have answered or failed to so far.
+pub async fn ask_counted(
+    targets: &[(NodeId, SocketAddr)],
+    limits: &Limits,
+    finished: impl Fn(usize),
+) -> Vec<(NodeId, Answer)> {
     let begin = Instant::now();
     let pauses = u32::try_from(targets.len()).unwrap_or(u32::MAX);
     let deadline = begin + limits.all_nodes + limits.pause.saturating_mul(pauses);
@@ -65,8 +74,11 @@ pub async fn ask(targets: &[(NodeId, SocketAddr)], limits: &Limits) -> Vec<(Node
     let mut answers: Vec<_> = targets.iter().map(|(id, _)| (*id, Answer::NotAsked)).collect();
     // In any order: one that hangs must not keep the others waiting.
     let mut answered = pin!(questions.buffer_unordered(limits.at_once.max(1)));
+    let mut count = 0;
     while let Some((place, answer)) = answered.next().await {
         answers[place].1 = answer;
+        count += 1;
+        finished(count);
     }
     answers
 }

@@ -92,7 +92,7 @@ async fn a_firewall_that_fails_is_told_and_loses_no_node() {
     assert_eq!(scene.world.running().len(), 2);
     let ports = [1, 2].map(|number| scene.ports.node_port(number));
     let told = format!(
-        "UDP port {}, {} not opened in ufw: ufw failed: `ufw show added` failed (exit code 1): ERROR: problem running",
+        "UDP ports {}–{} not opened in ufw: ufw failed: `ufw show added` failed (exit code 1): ERROR: problem running",
         ports[0], ports[1]
     );
     assert_eq!(report.execution.notes.len(), 1, "{report:?}");

@@ -95,7 +95,7 @@ async fn what_the_manager_cannot_tell_is_a_warning_and_no_death() {
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.nodes[0].node, recorded);
     assert_eq!(seen(&observation, 1).answer, Answer::NotAsked);
-    insta::assert_snapshot!(observation.warnings.join("\n"), @"nothing is known of antnode0001, antnode0002: the bus is down");
+    insta::assert_snapshot!(observation.warnings.join("\n"), @"cannot check antnode0001–0002: the bus is down");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod adopt;
 mod apply;
 mod firewall;
 mod look;
+mod progress;
 mod storage;
 
 use std::fs;
@@ -18,6 +19,7 @@ use wnm_core::cycle::{Machine, Observation};
 use wnm_core::event::Event;
 use wnm_core::firewall::Null;
 use wnm_core::node::{Flavour, Node, NodeId, NodeRef, NodeSpec, Ports, UnixSeconds, Verb};
+use wnm_core::progress::Silent;
 use wnm_core::settings::Config;
 use wnm_core::store::Store;
 use wnm_pm::container_host::{GroupSpec, Range};
@@ -159,6 +161,6 @@ impl Scene {
     }
 
     async fn observe(&self) -> Observation {
-        self.machine.observe().await.expect("the machine is seen")
+        self.machine.observe(&Silent).await.expect("the machine is seen")
     }
 }
