@@ -5,8 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
 
-/// Seconds since the Unix epoch.
-pub type UnixSeconds = i64;
+pub use crate::clock::UnixSeconds;
 
 /// What the record says about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::ports::PortNotes;
 use super::{Context, Execution, Executor, StepResult};
-use crate::cycle::storage;
 use crate::decide::back_off;
 use crate::event::Event;
 use crate::node::{Node, NodeId, NodeRef, Status, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::progress::Moment;
+use crate::storage;
 use crate::store::StoreError;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::process_manager::{Binary, Created, ManagerError, Outcome, Started};

@@ -68,7 +68,7 @@ fn error(number: u32) -> Option<String> {
             said: String::new(),
         },
         100 | 300 => ManagerError::PortInUse {
-            protocol: "UDP",
+            protocol: wnm_pm::port::Protocol::Udp,
             port: 55_000 + u16::try_from(number).expect("it is small"),
             holder: "nginx (pid 81234)".to_owned(),
         },
@@ -224,7 +224,7 @@ fn why_of_one_node() {
 fn the_errors_below_a_status() {
     let mut snapshot = fleet(&[Status::Running; NODES as usize]);
     for each in &mut snapshot.nodes {
-        let (number, port) = (each.node.id().0, each.node.spec.ports.metrics);
+        let (number, port) = (each.node.id().0, wnm_testing::metrics_port(&each.node.spec));
         each.node.trouble = match number {
             1..=40 => Some(format!("its process lives, but its metrics port {port} does not answer in time")),
             900 => Some("its process is gone".to_owned()),
