@@ -136,6 +136,22 @@ impl<'a, T> Batch<'a, T> {
         self.then(|node, known| check(node, &known).map(|()| known))
     }
 
+    /// The next step where it has to wait for something, one node after another.
+    pub async fn one_by_one<U, F: Future<Output = Outcome<U>>>(
+        self,
+        mut step: impl FnMut(&'a NodeRef, T) -> F,
+    ) -> Batch<'a, U> {
+        let mut items = Vec::with_capacity(self.0.len());
+        for Item { node, outcome } in self.0 {
+            let outcome = match outcome {
+                Ok(known) => step(node, known).await,
+                Err(error) => Err(error),
+            };
+            items.push(Item { node, outcome });
+        }
+        Batch(items)
+    }
+
     /// Something that all depend on: should it have failed, all have.
     #[must_use]
     pub fn all<U>(self, outcome: Outcome<U>) -> (Self, Option<U>) {
@@ -257,6 +273,25 @@ mod tests {
         let outcomes = Batch::of(&nodes).answered(answered).outcomes();
         assert!(matches!(outcomes.get(NodeId(1)), Some(Ok(7))));
         assert!(outcomes.get(NodeId(2)).is_some_and(Result::is_err));
+    }
+
+    #[tokio::test]
+    async fn a_step_that_waits_keeps_the_order_and_leaves_out_what_went_wrong() {
+        let nodes = [node(3), node(1), node(2)];
+        let failed = |node: &NodeRef| ManagerError::Failed(node.spec.name.clone());
+        let batch = Batch::of(&nodes).check(|node, ()| if node.id().0 == 1 { Err(failed(node)) } else { Ok(()) });
+        let seen = std::sync::Mutex::new(vec![]);
+        let step = async |node: &NodeRef| {
+            tokio::task::yield_now().await;
+            seen.lock().expect("nobody panics").push(node.id().0);
+            if node.id().0 == 2 { Err(failed(node)) } else { Ok(node.id().0 * 10) }
+        };
+        let outcomes = batch.one_by_one(|node, ()| step(node)).await.outcomes();
+        assert_eq!(seen.into_inner().expect("nobody panics"), [3, 2]);
+        assert!(matches!(outcomes.get(NodeId(3)), Some(Ok(30))));
+        assert!(
+            outcomes.get(NodeId(1)).is_some_and(Result::is_err) && outcomes.get(NodeId(2)).is_some_and(Result::is_err)
+        );
     }
 
     #[tokio::test]
