@@ -135,7 +135,7 @@ pub(crate) mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use wnm_pm::node::{Flavour, NodeId, NodeRef};
+    use wnm_pm::node::{Flavour, NodeId};
 
     pub(crate) fn spec(number: u16) -> NodeSpec {
         let name = NodeId(number.into()).name();
@@ -158,10 +158,6 @@ pub(crate) mod tests {
             start_args: vec!["--ip=10.0.0.1".to_owned(), "--relay".to_owned()],
             group: None,
         }
-    }
-
-    pub(crate) fn node(number: u16) -> NodeRef {
-        NodeRef::new(spec(number))
     }
 
     pub(crate) fn settings(mode: Mode) -> AntctlSettings {
