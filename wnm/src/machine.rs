@@ -54,8 +54,7 @@ impl Machine {
         let measuring = observer.host(None, &config.node_storage, now);
         let measured = during(progress, Work::MeasureMachine, measuring).await;
         let counters = measured.map_err(CycleError::from)?.counters;
-        let initialised =
-            Event::Initialised { settings: to_record(&config, &origins), boot_time: counters.boot_time };
+        let initialised = Event::Initialised { settings: to_record(&config, &origins), boot_time: counters.boot_time };
         store.apply(now, &[initialised, Event::Measured { counters }])?;
         Self::with_store(options.clone(), Some(lock), store, &path)
     }

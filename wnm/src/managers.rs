@@ -8,7 +8,10 @@ use wnm_pm::hint::Hint;
 use wnm_pm::process_manager::{ManagerError, ProcessManager, Supervisor};
 
 /// The process manager that the settings name.
-pub(crate) fn manager(config: &Config, runner: &Arc<dyn CommandRunner>) -> Result<Box<dyn ProcessManager>, ManagerError> {
+pub(crate) fn manager(
+    config: &Config,
+    runner: &Arc<dyn CommandRunner>,
+) -> Result<Box<dyn ProcessManager>, ManagerError> {
     let storage = config.node_storage.clone();
     let (kind, runner) = (config.process_manager, Arc::clone(runner));
     Ok(match kind.supervisor {

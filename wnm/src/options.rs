@@ -54,11 +54,7 @@ impl Options {
 
     /// With the settings among these variables (`WNM_NODE_CAP`); `others` begin as settings' do and are none.
     #[must_use]
-    pub fn environment(
-        mut self,
-        variables: impl IntoIterator<Item = (OsString, OsString)>,
-        others: &[&str],
-    ) -> Self {
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>, others: &[&str]) -> Self {
         self.layers = self.layers.environment(variables, others);
         self
     }
