@@ -73,11 +73,10 @@ impl Hinted for Error {
             Self::Settings(problems) => problems.hints(),
             Self::Home(error) => error.hints(),
             Self::Setting { hint, .. } => vec![(**hint).clone()],
-            Self::Store(error) => error.hints(),
+            Self::Store(_) | Self::Refused(_) => vec![],
             Self::Lock(error) => error.hints(),
             Self::NotInitialised(_) => vec![Hint::run(Task::Init).to("continue it")],
             Self::Manager(error) => error.hints(),
-            Self::Refused(error) => error.hints(),
             Self::Cycle(error) => error.hints(),
             Self::ConfigFile { .. } | Self::Directory { .. } => vec![],
         }

@@ -122,7 +122,7 @@ impl Options {
         changes: impl IntoIterator<Item = (String, String)>,
         recorded: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Config, Origins), Error> {
-        let layers = self.layers.clone().flags(changes).database(recorded.into_iter().collect());
+        let layers = self.layers.clone().flags(changes).database(recorded);
         Ok(overlay(&self.facts, occasion, &layers)?)
     }
 
