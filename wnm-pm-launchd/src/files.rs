@@ -18,7 +18,7 @@ impl Launchd {
         Ok(())
     }
 
-    /// Whoever reads the list reads all of it. launchd refuses one that others may write.
+    /// Writes it whole or not at all. launchd refuses one that other users may write.
     fn write_plist(&self, node: &NodeRef, label: &str) -> Outcome<()> {
         let plists = &self.domain.plists;
         let made = DirBuilder::new().recursive(true).mode(0o755).create(plists);

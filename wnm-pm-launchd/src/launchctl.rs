@@ -1,4 +1,4 @@
-//! launchctl is asked and told here; what its exit codes mean is known nowhere else.
+//! All calls of launchctl are here; what its exit codes mean is known nowhere else.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Launchctl {
         Ok(self.runner.succeed(&launchctl("disable").arg(self.name(label))).await.map(drop)?)
     }
 
-    /// Loads several jobs in one call. What failed is seen, and told, when each is loaded by itself.
+    /// Loads several jobs in one call. What failed is seen, and reported, when each is loaded by itself.
     pub(crate) async fn bootstrap_all(&self, plists: &[PathBuf]) -> Result<(), CommandError> {
         self.runner.run(&launchctl("bootstrap").arg(&self.target).args(plists)).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! The property list of a node's job: what launchd is told about it.
+//! The property list of a node's job: everything that launchd knows about it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub(crate) fn output(spec: &NodeSpec) -> PathBuf {
     spec.log_dir.join("output.log")
 }
 
-/// macOS gives a process 256 open files unless told otherwise; a node with many peers needs more.
+/// macOS gives a process 256 open files unless a job asks for more; a node with many peers needs more.
 const OPEN_FILES: i64 = 8192;
 
 /// The label of a node's job: that of the Python wnm, so that its nodes are found.
@@ -25,7 +25,7 @@ pub(crate) fn label(id: NodeId) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// The number that a label tells.
+/// The number in a label.
 pub(crate) fn number(label: &str) -> Option<NodeId> {
     label.strip_prefix(PREFIX)?.parse().ok().map(NodeId)
 }
@@ -57,7 +57,7 @@ fn is_lost(character: char) -> bool {
     (character.is_control() && !matches!(character, '\t' | '\n')) || matches!(character, '\u{fffe}' | '\u{ffff}')
 }
 
-/// What launchd is told about a node.
+/// The property list of a node's job.
 pub(crate) fn job(node: &NodeRef, label: &str) -> Value {
     let launch = &node.launch;
     let text = |path: &Path| Value::from(path.to_string_lossy().into_owned());

@@ -27,7 +27,7 @@ enum Begun {
     Young(Young),
 }
 
-/// A node that launchd is told to start.
+/// A node that launchd starts.
 #[derive(Clone, Copy)]
 struct Young {
     begun: Instant,
@@ -90,8 +90,8 @@ impl Launchd {
         started.outcomes()
     }
 
-    /// How far a start has come by now. A node that ended is taken out of launchd again, which would otherwise start it for
-    /// ever.
+    /// How far a start has come by now. A node that ended is taken out of launchd again, which would otherwise restart it
+    /// for ever.
     async fn observe_start(&self, node: &NodeRef, begun: Begun) -> Outcome<Begun> {
         let Begun::Young(young) = begun else { return Ok(begun) };
         let job = self.launchctl.print(&node.service).await?.unwrap_or_default();

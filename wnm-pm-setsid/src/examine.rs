@@ -70,7 +70,7 @@ fn service(cgroup: &str) -> Option<Finding> {
     ))
 }
 
-/// systemd-logind may be told to end what a user leaves behind.
+/// systemd-logind may be configured to end what a user leaves behind.
 fn logind() -> Option<Finding> {
     let mut files = vec![PathBuf::from("/etc/systemd/logind.conf")];
     let mut more: Vec<_> =

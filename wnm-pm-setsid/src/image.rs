@@ -42,7 +42,7 @@ impl Image {
     #[expect(unsafe_code, reason = "nothing safe executes a program without a shell and without allocating")]
     pub(crate) fn execute(&self) -> io::Error {
         let (arguments, variables) = (self.arguments.as_ptr(), self.variables.as_ptr());
-        // SAFETY: the program is a string of C, both others are arrays of pointers to such strings with a null pointer at the
+        // SAFETY: the program is a C string, the other two are arrays of pointers to C strings with a null pointer at the
         // end, and all of them live as long as `self`.
         unsafe { libc::execve(self.program.as_ptr(), arguments, variables) };
         io::Error::last_os_error()

@@ -43,7 +43,7 @@ pub struct Setsid {
 
 impl Setsid {
     /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `setsid+user` or `setsid+sudo`; with the latter
-    /// nothing works but for root.
+    /// everything fails unless wnm runs as root.
     #[must_use]
     pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Setsid {
     /// Why this manager cannot serve this machine or this user, and what can be done about it.
     fn obstacle(&self) -> Option<(&'static str, &'static str)> {
         if !Path::new("/proc/self/exe").exists() {
-            let reason = "there is no /proc, so no process can be told from another";
+            let reason = "there is no /proc, so processes cannot be told apart";
             return Some((reason, "use a process manager of this system"));
         }
         let is_root = rustix::process::geteuid().is_root();

@@ -1,6 +1,6 @@
 //! The note of a node's process, kept in the node's directory until wnm ends that process.
 //!
-//! The kernel's word counts, not this note: it tells later that a node that is gone was not ended by wnm.
+//! What counts is the kernel, not this note: it only shows later that a node that is gone was not ended by wnm.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl Note {
         write_whole(&path(spec), text.as_bytes(), 0o600, None)
     }
 
-    /// The one that is kept, if there is one that can be read.
+    /// The note that is kept, if there is one that can be read.
     pub(crate) fn of(spec: &NodeSpec) -> Option<Self> {
         let text = fs::read_to_string(path(spec)).ok()?;
         let mut words = text.split_whitespace();

@@ -1,4 +1,4 @@
-//! An observation of the machine tells which processes are nodes', once for a whole batch.
+//! An observation of the machine shows which processes are nodes', once for a whole batch.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl Observation {
         self.processes(spec).first().copied()
     }
 
-    /// What becomes of a node's process.
+    /// The state of a node's process.
     pub(crate) fn state(&self, spec: &NodeSpec) -> ProcessState {
         if let process @ Some(_) = self.process(spec) {
             return ProcessState::Running { process };
@@ -53,7 +53,7 @@ impl Observation {
         if !spec.binary.exists() {
             return ProcessState::Incomplete { missing: format!("its program {}", spec.binary.display()) };
         }
-        // wnm takes its note of the process away when it ends a node: one that is there tells of another end.
+        // wnm takes its note of the process away when it ends a node: one that is there means that something else did.
         let reason = Note::of(spec).map(|note| {
             let said = complaint(&output::end(spec, note.output_start));
             let said = said.map(|said| format!("; it said: {said}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A node's output is what it prints: kept in its log directory, so that its last words can be told.
+//! A node's output is what it prints: kept in its log directory, so that its last words can be reported.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! A process of this machine, as the kernel tells of it in `/proc`.
+//! A process of this machine, as the kernel shows it in `/proc`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A survey finds this manager's nodes by what the kernel and the node storage tell, in the database or not.
+//! A survey finds this manager's nodes in the kernel's process table and in the node storage, in the database or not.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) fn survey(node_storage: &Path) -> Result<Vec<FoundNode>, ManagerError
     Ok(found.into_values().collect())
 }
 
-/// What a process tells by its command line; none when it is not a node's (`antnode --version`).
+/// A node by the command line of its process; none when it is not a node's (`antnode --version`).
 fn running(process: &Process) -> Option<FoundNode> {
     let root_dir = process.line.path("--root-dir")?;
     let name = root_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -40,36 +40,10 @@ fn running(process: &Process) -> Option<FoundNode> {
 
 #[cfg(test)]
 mod tests {
-    use wnm_pm::node::{Flavour, NodeSpec, PortKind, ProcessId};
-    use wnm_testing::{ContractWorld, HostWorld};
+    use wnm_pm::node::ProcessId;
 
     use super::*;
     use crate::processes::command_line;
-
-    #[test]
-    fn a_running_node_of_either_flavour_is_read_from_its_command_line() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let v1 =
-            NodeSpec { network: "evm-arbitrum-sepolia-test".to_owned(), ..HostWorld::new(directory.path()).spec(3) };
-        let mut v2 = NodeSpec { flavour: Flavour::V2, binary: v1.root_dir.join("ant-node"), ..v1.clone() };
-        v2.ports = v2.ports.iter().filter(|(kind, _)| *kind == PortKind::Node).collect();
-        for spec in [v1, v2] {
-            let launch = spec.launch();
-            let line: String = ["node"]
-                .into_iter()
-                .chain(launch.arguments.iter().map(String::as_str))
-                .map(|word| format!("{word}\0"))
-                .collect();
-            let line = command_line(&launch.program, line.as_bytes());
-            let process = Process { id: ProcessId { pid: 5, start_time: 6 }, program: launch.program, line };
-            let found = running(&process).expect("it is a node");
-            assert_eq!((found.id, found.service.as_str()), (Some(NodeId(3)), "antnode0003"));
-            assert_eq!((found.flavour, found.network.as_ref()), (Some(spec.flavour), Some(&spec.network)));
-            assert_eq!((found.root_dir.as_ref(), found.binary.as_ref()), (Some(&spec.root_dir), Some(&spec.binary)));
-            assert_eq!((found.log_dir.as_ref(), &found.ports), (Some(&spec.log_dir), &spec.ports));
-            assert_eq!(found.wallet.as_ref(), Some(&spec.wallet));
-        }
-    }
 
     #[test]
     fn a_node_program_that_is_asked_for_its_version_is_not_a_node() {

@@ -58,7 +58,7 @@ async fn a_real_antnode_is_created_started_upgraded_stopped_and_removed() {
     assert_answers(&nodes[0]).await;
     assert_eq!(fs::read(nodes[0].spec.root_dir.join("secret-key")).expect("it has a key"), key);
 
-    let found = manager.survey().await.expect("this machine can be looked at");
+    let found = manager.survey().await.expect("this machine can be surveyed");
     for (found, node) in found.iter().zip(&nodes) {
         assert_eq!((&found.ports, found.flavour), (&node.spec.ports, Some(node.spec.flavour)));
         assert_eq!(found.network.as_ref(), Some(&node.spec.network));
@@ -76,10 +76,10 @@ async fn a_real_antnode_is_created_started_upgraded_stopped_and_removed() {
     assert_eq!(fs::read_dir(world.node_storage()).expect("it is there").count(), 0);
 }
 
-/// A node that dies by itself is told with antnode's own reason.
+/// A node that dies by itself is reported with antnode's own reason.
 async fn assert_refused(manager: &Setsid, node: &NodeRef) {
     fs::write(node.spec.root_dir.join("secret-key"), "no key").expect("it is written");
-    let error = only(manager.start(std::slice::from_ref(node)).await).expect_err("its key is no key");
+    let error = only(manager.start(std::slice::from_ref(node)).await).expect_err("its key is not a key");
     let ManagerError::ExitedAtOnce { how, said, .. } = error else { panic!("{error:?}") };
     assert_eq!(how, "exit code 1");
     assert!(said.contains("failed to parse Ed25519 secret key"), "{said}");
@@ -96,7 +96,7 @@ async fn assert_answers(node: &NodeRef) {
 
 async fn is_running(manager: &Setsid, node: &NodeRef) -> bool {
     let state = only(manager.inspect(std::slice::from_ref(node)).await);
-    matches!(state.expect("it is looked at"), ProcessState::Running { .. })
+    matches!(state.expect("it is inspected"), ProcessState::Running { .. })
 }
 
 wnm_testing::trials! {

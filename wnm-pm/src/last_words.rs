@@ -59,7 +59,7 @@ pub fn complaint(output: &str) -> Option<String> {
     })
 }
 
-/// The last line that is no advice.
+/// The last line that is not advice.
 fn last_line(output: &str) -> Option<String> {
     const ADVICE: [&str; 4] = ["Location:", "Backtrace omitted", "Run with ", "note: run with"];
     let plain = without_escapes(output);

@@ -1,4 +1,4 @@
-//! Property lists, read by others than the crate that wrote them.
+//! Property lists, read by other programs than the crate that wrote them.
 
 use std::fs;
 use std::process::Command;

@@ -82,7 +82,7 @@ impl Machine {
     }
 
     pub async fn state(&self, node: &NodeRef) -> ProcessState {
-        only(self.manager.inspect(std::slice::from_ref(node)).await).expect("it is looked at")
+        only(self.manager.inspect(std::slice::from_ref(node)).await).expect("it is inspected")
     }
 
     pub async fn is_running(&self, node: &NodeRef) -> bool {

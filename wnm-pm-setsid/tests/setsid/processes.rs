@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::machine::{Machine, files_below, is_process, pid, setsid, spawn_fresh};
 use rustix::process::{Pid, Signal, kill_process};
-use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::node::{Flavour, NodeRef, NodeSpec, PortKind};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm::upgrade::upgrade;
@@ -100,7 +100,7 @@ async fn fifty_nodes_start_together() {
     let nodes = machine.start(&(1..=50).map(|number| machine.spec(number)).collect::<Vec<_>>()).await;
     let took = began.elapsed();
     assert!(took < Duration::from_secs(20), "not one after the other: {took:?}");
-    assert_eq!(machine.manager.survey().await.expect("it can look").len(), 50);
+    assert_eq!(machine.manager.survey().await.expect("it can be surveyed").len(), 50);
     machine.stop(&nodes).await;
 }
 
@@ -126,7 +126,7 @@ async fn a_process_whose_program_was_replaced_or_whose_storage_is_reached_by_a_l
     let root_dir = link.join("antnode0001");
     let by_link = NodeRef::new(NodeSpec { binary: root_dir.join("antnode"), root_dir, ..nodes[0].spec.clone() });
     let manager = setsid(&link);
-    let state = only(manager.inspect(std::slice::from_ref(&by_link)).await).expect("it is looked at");
+    let state = only(manager.inspect(std::slice::from_ref(&by_link)).await).expect("it is inspected");
     assert_eq!(state, ProcessState::Running { process: nodes[0].process });
     only(manager.stop(&[by_link]).await).expect("it is stopped");
     assert!(!machine.is_running(&nodes[0]).await);
@@ -145,6 +145,41 @@ async fn a_nodes_program_that_runs_for_something_else_is_not_the_node() {
     machine.stop(&nodes).await;
     assert!(child.try_wait().expect("it is ours").is_none(), "it is left alone");
     child.kill().and_then(|()| child.wait()).expect("it is ours to end");
+}
+
+/// Nodes of both flavours, on the network that each of them has another word for. What is run is a copy of the shell, which
+/// takes any command line and waits.
+async fn running_nodes_of_both_flavours_are_found_with_their_network() {
+    let machine = Machine::hasty();
+    let network = "evm-arbitrum-sepolia-test".to_owned();
+    let v1 = NodeSpec { network: network.clone(), ..machine.spec(1) };
+    let mut v2 = NodeSpec { flavour: Flavour::V2, network, ..machine.spec(2) };
+    v2.binary = v2.root_dir.join("ant-node");
+    v2.ports = v2.ports.iter().filter(|(kind, _)| *kind == PortKind::Node).collect();
+    let nodes = machine.create(&[v1, v2].map(|spec| NodeSpec { program: "/bin/sh".into(), ..spec })).await;
+    let resting = machine.manager.survey().await.expect("it can be surveyed");
+    let waiting = nodes.iter().map(|NodeRef { launch, .. }| {
+        let mut command = Command::new(&launch.program);
+        command.args(["-c", "read line", "node"]).args(&launch.arguments).stdin(Stdio::piped());
+        spawn_fresh(&mut command)
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let running = machine.manager.survey().await.expect("it can be surveyed");
+
+    for (NodeRef { spec, .. }, (resting, running)) in nodes.iter().zip(resting.iter().zip(&running)) {
+        assert!(matches!(resting.state, ProcessState::Stopped { .. }), "{resting:?}");
+        assert_eq!((resting.flavour, resting.binary.as_ref()), (Some(spec.flavour), Some(&spec.binary)));
+        assert!(matches!(running.state, ProcessState::Running { .. }), "{running:?}");
+        assert_eq!((running.id, running.service.as_str()), (Some(spec.id), spec.name.as_str()));
+        assert_eq!((running.flavour, running.network.as_ref()), (Some(spec.flavour), Some(&spec.network)));
+        assert_eq!((running.root_dir.as_ref(), running.binary.as_ref()), (Some(&spec.root_dir), Some(&spec.binary)));
+        assert_eq!((running.log_dir.as_ref(), &running.ports), (Some(&spec.log_dir), &spec.ports));
+        assert_eq!(running.wallet.as_ref(), Some(&spec.wallet));
+    }
+    assert_eq!([resting.len(), running.len()], [2, 2]);
+    for mut child in waiting {
+        child.kill().and_then(|()| child.wait()).expect("it is ours to end");
+    }
 }
 
 /// A node in a namespace of processes of its own, as a container has one.
@@ -214,6 +249,7 @@ wnm_testing::trials! {
         a_node_that_opens_its_port_late_has_started_all_the_same,
         a_process_whose_program_was_replaced_or_whose_storage_is_reached_by_a_link_is_still_the_nodes,
         a_nodes_program_that_runs_for_something_else_is_not_the_node,
+        running_nodes_of_both_flavours_are_found_with_their_network,
         an_upgrade_keeps_no_second_program_and_a_broken_one_is_taken_back;
     &[PidNamespace] => a_process_of_a_container_is_not_a_node_of_the_machine;
 }

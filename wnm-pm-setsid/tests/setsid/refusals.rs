@@ -124,7 +124,7 @@ async fn a_script_that_names_its_interpreter_is_run() {
     assert!(matches!(&error, ManagerError::ExitedAtOnce { how, .. } if how == "exit code 4"), "{error:?}");
     let output = fs::read_to_string(nodes[0].spec.log_dir.join("output.log")).expect("it printed something");
     let cache = nodes[0].spec.bootstrap_cache_dir.display();
-    let (begins, ignored) = output.split_once("SigIgn:\t").expect("the kernel tells what is ignored");
+    let (begins, ignored) = output.split_once("SigIgn:\t").expect("the kernel says what is ignored");
     assert_eq!(begins, format!("a b {cache}\nSigBlk:\t0000000000000000\n"));
     let ignored = u64::from_str_radix(ignored.trim_end(), 16).expect("it is a number");
     assert_eq!(ignored >> (Signal::PIPE.as_raw() - 1) & 1, 0, "{ignored:x}");
@@ -178,11 +178,11 @@ async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
     fs::create_dir_all(storage.join("not-a-node")).expect("it is made");
     fs::write(storage.join("antnode0009"), "no directory").expect("it is written");
     symlink(machine.path(), storage.join("antnode0010")).expect("a link is made");
-    assert!(machine.manager.survey().await.expect("it can be looked at").is_empty());
+    assert!(machine.manager.survey().await.expect("it can be surveyed").is_empty());
 
     fs::create_dir_all(storage.join("antnode0011/record_store")).expect("it is made");
     machine.create(&[machine.spec(12)]).await;
-    let found = machine.manager.survey().await.expect("it can be looked at");
+    let found = machine.manager.survey().await.expect("it can be surveyed");
     let [leftover, stopped] = &found[..] else { panic!("{found:#?}") };
     assert_eq!((leftover.id, leftover.binary.as_deref()), (Some(NodeId(11)), None));
     assert!(matches!(leftover.state, ProcessState::Incomplete { .. }), "{leftover:?}");
