@@ -130,6 +130,22 @@ impl<'a, T> Batch<'a, T> {
         Batch(self.0.into_iter().map(each).collect())
     }
 
+    /// The next step, node by node, each waited for before the next begins.
+    pub async fn one_by_one<U, F>(self, mut step: impl FnMut(&'a NodeRef, T) -> F) -> Batch<'a, U>
+    where
+        F: Future<Output = Outcome<U>>,
+    {
+        let mut items = Vec::with_capacity(self.0.len());
+        for Item { node, outcome } in self.0 {
+            let outcome = match outcome {
+                Ok(known) => step(node, known).await,
+                Err(error) => Err(error),
+            };
+            items.push(Item { node, outcome });
+        }
+        Batch(items)
+    }
+
     /// Looks at each node; what is found wrong ends its part.
     #[must_use]
     pub fn check(self, mut check: impl FnMut(&'a NodeRef, &T) -> Outcome<()>) -> Self {
@@ -221,28 +237,10 @@ const AT_ONCE: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Flavour, NodeSpec, Ports};
+    use crate::node::NodeSpec;
 
     fn node(number: u32) -> NodeRef {
-        let id = NodeId(number);
-        NodeRef::new(NodeSpec {
-            id,
-            name: id.name(),
-            flavour: Flavour::V1,
-            program: "/antnode".into(),
-            version: None,
-            root_dir: "/n".into(),
-            binary: "/n/antnode".into(),
-            log_dir: "/l".into(),
-            bootstrap_cache_dir: "/b".into(),
-            ports: Ports::default(),
-            wallet: String::new(),
-            network: String::new(),
-            no_upnp: false,
-            environment: vec![],
-            start_args: vec![],
-            group: None,
-        })
+        NodeRef::new(NodeSpec::sample(number, std::path::Path::new("/srv")))
     }
 
     #[test]
@@ -287,6 +285,25 @@ mod tests {
         let batch = batch.join_part(part);
         assert_eq!(batch.good().map(|(_, known)| *known).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(batch.bad().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_is_not_waited_for() {
+        let nodes = [node(1), node(2), node(3)];
+        let mut begun = vec![];
+        let batch = Batch::of(&nodes).check(|node, ()| match node.id().0 {
+            2 => Err(ManagerError::Failed("no".to_owned())),
+            _ => Ok(()),
+        });
+        let batch = batch.one_by_one(|node, ()| {
+            begun.push(node.id().0);
+            async {
+                tokio::task::yield_now().await;
+                Ok(node.id().0)
+            }
+        });
+        assert_eq!(batch.await.good().map(|(_, number)| *number).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(begun, [1, 3]);
     }
 
     #[tokio::test]

@@ -53,6 +53,8 @@ pub struct Capabilities {
     /// Whether it chooses nodes' directories by itself, so that a number says nothing about a directory and nodes may lie
     /// outside `node_storage`.
     pub places_nodes_itself: bool,
+    /// Whether nodes run as whoever calls wnm, so that their files must belong to that user.
+    pub runs_nodes_as_caller: bool,
     /// Whether its teardown takes nodes as well that the database does not know.
     pub teardown_takes_untracked: bool,
 }
@@ -67,6 +69,7 @@ impl Capabilities {
             starts_at_boot: false,
             extra_ports: &[],
             places_nodes_itself: false,
+            runs_nodes_as_caller: true,
             teardown_takes_untracked: false,
         }
     }
