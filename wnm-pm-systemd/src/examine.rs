@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wnm_pm::hint::{Advice, Hint};
 use wnm_pm::node::NodeId;
-use wnm_pm::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::process_manager::{Finding, ManagerError};
 use wnm_pm::shell;
 use wnm_pm::user::{Owner, User};
 
@@ -20,13 +20,7 @@ const LINGER: &str = "/var/lib/systemd/linger";
 pub(crate) async fn examine(manager: &Systemd) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(ManagerError::Unavailable { reason, hint, .. }) = usable(manager).await {
-        findings.push(Finding {
-            code: "manager-unavailable".to_owned(),
-            severity: Severity::Error,
-            what: format!("{}: {reason}", manager.kind),
-            consequence: "no node can be created, started or stopped".to_owned(),
-            fix: fix_of(&hint),
-        });
+        findings.push(Finding::unavailable(manager.kind, &reason, fix_of(&hint)));
     }
     match manager.scope() {
         Scope::User => findings.extend(lingering(Path::new(LINGER), &User::own_name())),
@@ -52,13 +46,10 @@ async fn usable(manager: &Systemd) -> Result<(), ManagerError> {
 }
 
 fn lingering(notes: &Path, user: &str) -> Option<Finding> {
-    (!notes.join(user).exists()).then(|| Finding {
-        code: "lingering-off".to_owned(),
-        severity: Severity::Error,
-        what: format!("lingering is off for {user}"),
-        consequence: format!("{user}'s nodes end with the last session of {user}, and none starts at boot"),
-        fix: enable_linger(user),
-    })
+    let consequence = format!("{user}'s nodes end with the last session of {user}, and none starts at boot");
+    let finding =
+        || Finding::error("lingering-off", format!("lingering is off for {user}"), consequence, enable_linger(user));
+    (!notes.join(user).exists()).then(finding)
 }
 
 /// Nodes of the machine's own systemd run as a user of their own, who has to get to their files.
@@ -66,13 +57,9 @@ fn closed_storage(manager: &Systemd) -> Option<Finding> {
     let user = files::find_node_user().ok().flatten()?;
     // The storage itself is opened when a node is created.
     let closed = closed_to(user, manager.node_storage.parent()?)?;
-    Some(Finding {
-        code: "node-storage-closed".to_owned(),
-        severity: Severity::Error,
-        what: format!("{NODE_USER} cannot pass through {}, and the node storage lies below it", closed.display()),
-        consequence: format!("nodes run as {NODE_USER}, so none can reach its files"),
-        fix: format!("sudo chmod o+x {}", shell::word(&closed)),
-    })
+    let what = format!("{NODE_USER} cannot pass through {}, and the node storage lies below it", closed.display());
+    let consequence = format!("nodes run as {NODE_USER}, so none can reach its files");
+    Some(Finding::error("node-storage-closed", what, consequence, format!("sudo chmod o+x {}", shell::word(&closed))))
 }
 
 /// The first directory on the way to a path that a user may not pass.
@@ -112,33 +99,24 @@ async fn of_units(manager: &Systemd) -> Vec<Finding> {
 }
 
 fn unlisted(names: &[&str]) -> Option<Finding> {
-    let which = match names {
+    let what = match names {
         [] => return None,
         [one] => format!("{one} is running but not enabled in systemd"),
         many => format!("{} running nodes are not enabled in systemd: {}", many.len(), many.join(", ")),
     };
-    Some(Finding {
-        code: "nodes-not-started-at-boot".to_owned(),
-        severity: Severity::Warning,
-        what: which,
-        consequence: "after a reboot they stay down until wnm's next cycle".to_owned(),
-        fix: "restart these nodes: a start writes the unit anew and enables it".to_owned(),
-    })
+    let consequence = "after a reboot they stay down until wnm's next cycle";
+    let fix = "restart these nodes: a start writes the unit anew and enables it";
+    Some(Finding::warning("nodes-not-started-at-boot", what, consequence, fix))
 }
 
 fn masked(names: &[&str], systemctl: &str) -> Option<Finding> {
-    let which = match names {
+    let what = match names {
         [] => return None,
         [one] => format!("the unit {one} is masked"),
         many => format!("{} units of nodes are masked: {}", many.len(), many.join(", ")),
     };
-    Some(Finding {
-        code: "units-masked".to_owned(),
-        severity: Severity::Warning,
-        what: which,
-        consequence: "wnm cannot start these nodes".to_owned(),
-        fix: format!("{systemctl} unmask {}", names.join(" ")),
-    })
+    let fix = format!("{systemctl} unmask {}", names.join(" "));
+    Some(Finding::warning("units-masked", what, "wnm cannot start these nodes", fix))
 }
 
 fn failed(units: &[(&str, &Unit)], journalctl: &str) -> Option<Finding> {
@@ -146,17 +124,12 @@ fn failed(units: &[(&str, &Unit)], journalctl: &str) -> Option<Finding> {
     let (first, _) = failed.first()?;
     let names: Vec<String> =
         failed.iter().map(|(name, unit)| format!("{name} ({})", unit.end().unwrap_or_default())).collect();
-    let which = match &names[..] {
+    let what = match &names[..] {
         [one] => format!("{one} failed, and systemd does not restart it"),
         many => format!("{} nodes failed, and systemd does not restart them: {}", many.len(), many.join(", ")),
     };
-    Some(Finding {
-        code: "nodes-failed".to_owned(),
-        severity: Severity::Warning,
-        what: which,
-        consequence: "they stay down until wnm starts them".to_owned(),
-        fix: format!("see why: {journalctl} --unit {first}"),
-    })
+    let fix = format!("see why: {journalctl} --unit {first}");
+    Some(Finding::warning("nodes-failed", what, "they stay down until wnm starts them", fix))
 }
 
 #[cfg(test)]

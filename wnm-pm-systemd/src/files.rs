@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wnm_pm::batch::Batch;
 use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::path_policy;
+use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
 use wnm_pm::user::{Owner, User};
 
@@ -84,17 +84,13 @@ pub(crate) async fn delete<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) ->
 /// All that is a node's alone.
 fn belongings(systemctl: &Systemctl, node: &NodeRef) -> Vec<PathBuf> {
     let (unit, spec) = (unit_name(node), &node.spec);
-    let mut paths = vec![systemctl.places.wanted(&unit), spec.root_dir.clone()];
+    let mut paths = vec![systemctl.places.wanted(&unit)];
+    paths.extend(node_files::own_directories(spec).into_iter().map(Path::to_owned));
     paths.extend(programs::copies(spec));
     let unit = systemctl.places.unit(&unit);
     // A link in the unit's place was put there by the machine's owner, who masked it.
     if !unit.is_symlink() {
         paths.push(unit);
-    }
-    if path_policy::owns_log_dir(spec) {
-        paths.push(spec.log_dir.clone());
-    } else if !spec.log_dir.starts_with(&spec.root_dir) {
-        tracing::warn!("{} is left alone: it is not named after {}", spec.log_dir.display(), spec.name);
     }
     paths
 }

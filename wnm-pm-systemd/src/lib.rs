@@ -31,6 +31,7 @@ use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy;
+use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
     ProcessState, Started, Teardown,
@@ -45,8 +46,7 @@ pub struct Systemd {
     kind: ManagerKind,
     node_storage: PathBuf,
     systemctl: Systemctl,
-    settle_least: Duration,
-    settle_most: Duration,
+    settling: Settling,
 }
 
 impl Systemd {
@@ -59,8 +59,7 @@ impl Systemd {
             kind,
             node_storage: node_storage.into(),
             systemctl: Systemctl::new(kind, scope, runner),
-            settle_least: Duration::from_secs(1),
-            settle_most: Duration::from_secs(3),
+            settling: Settling { least: Duration::from_secs(1), most: Duration::from_secs(3) },
         }
     }
 
@@ -68,8 +67,7 @@ impl Systemd {
     /// `most` (3 s) while it opens its port.
     #[must_use]
     pub fn settling(mut self, least: Duration, most: Duration) -> Self {
-        self.settle_least = least;
-        self.settle_most = most.max(least);
+        self.settling = Settling { least, most: most.max(least) };
         self
     }
 
@@ -102,7 +100,12 @@ impl ProcessManager for Systemd {
 
     /// A user's systemd starts nodes at boot only while lingering is on; `examine` says when it is off.
     fn capabilities(&self) -> Capabilities {
-        Capabilities { restarts_crashed: true, starts_at_boot: true, ..Capabilities::plain(NumberingKind::FillGaps) }
+        Capabilities {
+            restarts_crashed: true,
+            starts_at_boot: true,
+            runs_nodes_as_caller: self.scope() == Scope::User,
+            ..Capabilities::plain(NumberingKind::FillGaps)
+        }
     }
 
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {

@@ -1,24 +1,17 @@
 //! Starting has systemd run nodes now and at every boot, and waits until each has lived a moment or has ended.
 
-use std::time::{Duration, Instant};
-
 use wnm_pm::batch::{Batch, Outcomes};
-use wnm_pm::hint::Hint;
 use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
-use wnm_pm::path_policy::check_program;
-use wnm_pm::port::Protocol;
+use wnm_pm::node_files::check_startable;
 use wnm_pm::port_use;
 use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, Started};
 
 use crate::parse::Unit;
 use crate::paths::unit_name;
-use crate::step::{is_gone, units_of};
+use crate::step::units_of;
 use crate::stop::DISABLE;
 use crate::{Systemd, files};
-
-/// How often young processes are looked at.
-const GLANCE: Duration = Duration::from_millis(20);
 
 /// A unit right after it was told to start.
 #[derive(Clone)]
@@ -58,7 +51,8 @@ impl Systemd {
             let pid = unit.main_pid;
             Ok(Born { pid, process: identity(pid) })
         });
-        self.wait_until_stable(&born).await;
+        let living = || born.good().filter(|(_, born)| lives(born)).map(|(node, _)| node.spec.ports.clone()).collect();
+        self.settling.watch(living).await;
         let now = self.systemctl.show(born).await;
         let mut dead = Vec::new();
         for (node, (_, unit)) in now.good().filter(|(_, (born, unit))| !unit.runs() || unit.main_pid != born.pid) {
@@ -68,19 +62,6 @@ impl Systemd {
         let living = now.join(dead.into_iter().collect());
         self.abandon(&living).await;
         living.then(|_, (born, _)| Ok(Started { process: born.process }))
-    }
-
-    /// Waits until all processes have died, or have lived long enough to count as started.
-    async fn wait_until_stable(&self, born: &Batch<'_, Born>) {
-        let began = Instant::now();
-        loop {
-            let living: Vec<&NodeRef> = born.good().filter(|(_, born)| lives(born)).map(|(node, _)| node).collect();
-            let is_old = began.elapsed() >= self.settle_least && all_listen(&living);
-            if living.is_empty() || is_old || began.elapsed() >= self.settle_most {
-                return;
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
     }
 
     /// A node that does not live stays stopped until it is told to start again.
@@ -99,31 +80,11 @@ fn lives(born: &Born) -> bool {
     born.process.is_some_and(|process| identity(process.pid) == Some(process))
 }
 
-/// Whether these nodes have opened all ports that are for the world.
-fn all_listen(nodes: &[&NodeRef]) -> bool {
-    Protocol::ALL.into_iter().all(|protocol| {
-        let open = port_use::ports_in_use(protocol);
-        let ports = nodes.iter().flat_map(|node| node.spec.ports.iter());
-        let mut wanted = ports.filter(|(kind, _)| kind.is_public() && kind.protocol() == protocol);
-        wanted.all(|(_, port)| open.contains(&port))
-    })
-}
-
-/// Refuses a node that lacks what cannot be made again (its directory, with its key in it, or a program of which there is no
-/// other copy), that no process could be made of, or whose ports are in use.
+/// Refuses a node that lacks what cannot be made again, that no process could be made of, or whose ports are in use.
 fn can_start(node: &NodeRef, _: &Unit) -> Result<(), ManagerError> {
-    let NodeSpec { root_dir, binary, program, ports, .. } = &node.spec;
-    if is_gone(root_dir) {
-        let reason = format!("cannot start {} without its directory {}", node.spec.name, root_dir.display());
-        return Err(ManagerError::Failed(reason));
-    }
+    check_startable(&node.spec)?;
     node.launch.check()?;
-    if let (Err(own), Err(_)) = (check_program(binary), check_program(program)) {
-        let what = format!("{}, and neither can {}, of which it is a copy", own.text(), program.display());
-        let hint = Hint::text(format!("put a node program at {}, or remove the node", program.display()));
-        return Err(ManagerError::advised(what, hint));
-    }
-    port_use::check_free(ports)
+    port_use::check_free(&node.spec.ports)
 }
 
 /// Why a node does not live.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use wnm_pm::node::NodeId;
+use wnm_pm::node_files;
 use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
 
 use crate::Systemd;
@@ -61,12 +61,8 @@ fn is_one_place(path: &Path) -> bool {
 
 /// Directories that are named as nodes' are.
 fn leftovers(node_storage: &Path) -> Result<Vec<PathBuf>, ManagerError> {
-    let entries = match fs::read_dir(node_storage) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-        Err(source) => return Err(ManagerError::io("read the node storage", node_storage, source)),
-    };
-    let real = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let entries = node_files::entries(node_storage)?.into_iter();
+    let real = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Ok(real.map(|entry| entry.path()).filter(|path| number(&name_of(path)).is_some()).collect())
 }
 

@@ -69,10 +69,10 @@ impl Systemctl {
         let mut names = Vec::new();
         for verb in [&["list-unit-files"][..], &["list-units", "--all"]] {
             let command = self.systemctl(Privilege::Own).args(verb).args(PLAIN).arg("antnode*.service");
-            let output = self.run(command.clone()).await?;
+            let output = self.run(&command).await?;
             // Some versions fail where there is none, and say nothing.
             if !output.success() && !output.stderr.trim().is_empty() {
-                self.succeed(command).await?;
+                return Err(self.explain(output.failure(&command)));
             }
             names.extend(parse::names(&output.stdout));
         }
@@ -134,7 +134,7 @@ impl Systemctl {
             .command(self.privilege, "journalctl")
             .args(["--no-pager", "--quiet", "--boot", "--output=cat", "--lines=200"])
             .args([format!("{field}={name}"), format!("_PID={}", unit.last_pid)]);
-        let output = self.run(command).await;
+        let output = self.run(&command).await;
         output.map(|output| wnm_pm::last_words::last_words(&output.stdout)).unwrap_or_default()
     }
 
@@ -147,8 +147,8 @@ impl Systemctl {
     }
 
     /// Runs a program, whatever its exit code.
-    async fn run(&self, command: Command) -> Result<Output, ManagerError> {
-        self.runner.run(&command).await.map_err(|error| self.explain(error))
+    async fn run(&self, command: &Command) -> Result<Output, ManagerError> {
+        self.runner.run(command).await.map_err(|error| self.explain(error))
     }
 
     /// Runs a program that has to succeed.
