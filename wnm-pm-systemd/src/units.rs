@@ -54,8 +54,9 @@ fn refuse_link(systemctl: &Systemctl, node: &NodeRef) -> Result<(), ManagerError
         let reason = format!("it is a link to {}, which wnm did not make", target.display());
         return Err(ManagerError::NotOurs { path, reason });
     }
-    let hint = Hint::shell(format!("{} unmask {unit}", systemctl.typed("systemctl"))).to("allow its node to start");
-    Err(ManagerError::advised(format!("{} is masked, so {} is not started", path.display(), node.spec.name), hint))
+    let unmask = Hint::shell(format!("{} unmask {unit}", systemctl.typed("systemctl")));
+    let hint = unmask.to(format!("let {} start", node.spec.name));
+    Err(ManagerError::advised(format!("{} is left alone: it is masked", path.display()), hint))
 }
 
 fn is_written(systemctl: &Systemctl, name: &str, text: &str) -> bool {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
 use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine};
@@ -57,18 +58,18 @@ fn twenty_nodes_cost_as_many_programs_as_one() {
             runner.programs();
             let nodes = world.create(&manager, &specs).await;
             cost.push(runner.programs().join(", "));
-            assert!(manager.start(&nodes).await.iter().all(Result::is_ok));
+            assert!(manager.start(&nodes).await.all_good());
             cost.push(runner.programs().join(", "));
-            assert!(manager.inspect(&nodes).await.iter().all(Result::is_ok));
+            assert!(manager.inspect(&nodes).await.all_good());
             cost.push(runner.programs().join(", "));
-            assert!(manager.stop(&nodes).await.iter().all(Result::is_ok));
+            assert!(manager.stop(&nodes).await.all_good());
             cost.push(runner.programs().join(", "));
-            assert!(manager.remove(&nodes).await.iter().all(Result::is_ok));
+            assert!(manager.remove(&nodes).await.all_good());
             cost.push(runner.programs().join(", "));
             costs.push(cost.join("\n"));
         }
         assert_eq!(costs[0], costs[1]);
-        let create = "getent passwd, install, xargs 2, xargs 2, systemctl, install, systemctl daemon-reload";
+        let create = "install, xargs 2, xargs 2, systemctl, install, systemctl daemon-reload";
         let start = "systemctl show, systemctl, systemctl reset-failed, systemctl enable, systemctl restart, systemctl show, \
                      systemctl show";
         let stop = "systemctl show, systemctl disable, systemctl stop, systemctl show";
@@ -83,9 +84,24 @@ fn what_fails_fails_alone() {
         let manager = world.manager();
         let mut specs = [world.spec(1), world.spec(2), world.spec(3)];
         specs[1].log_dir = "/proc/none/antnode0002".into();
-        let created = manager.create(&specs).await;
+        let created: Vec<_> =
+            manager.create(&specs.map(NodeRef::new)).await.into_iter().map(|(_, each)| each).collect();
         let [Ok(_), Err(ManagerError::Command(error)), Ok(_)] = &created[..] else { panic!("{created:?}") };
         assert!(error.to_string().contains("/proc/none"), "{error}");
+    });
+}
+
+fn a_unit_file_that_cannot_be_written_fails_alone() {
+    on_machine("resident", "batches::a_unit_file_that_cannot_be_written_fails_alone", async || {
+        let world = World::new(Mode::User);
+        let manager = world.manager();
+        let nodes = [1, 2, 3].map(|number| world.reference(number));
+        fs::create_dir_all(world.unit(&nodes[1])).expect("it is new");
+        let created: Vec<_> = manager.create(&nodes).await.into_iter().map(|(_, each)| each).collect();
+        let [Ok(_), Err(ManagerError::Command(error)), Ok(_)] = &created[..] else { panic!("{created:?}") };
+        assert!(error.to_string().contains("antnode0002.service"), "{error}");
+        let started: Vec<_> = manager.start(&nodes).await.into_iter().map(|(_, each)| each.is_ok()).collect();
+        assert_eq!(started, [true, false, true]);
     });
 }
 
@@ -95,7 +111,7 @@ fn a_node_that_dies_at_once_hurts_no_other() {
         let manager = world.manager();
         let nodes = world.create(&manager, &[1, 2, 3].map(|number| world.spec(number))).await;
         fs::write(nodes[1].spec.root_dir.join("misbehave"), "exit:7:0.1s").expect("it is written");
-        let started = manager.start(&nodes).await;
+        let started: Vec<_> = manager.start(&nodes).await.into_iter().map(|(_, each)| each).collect();
         assert!(matches!(started[..], [Ok(_), Err(ManagerError::ExitedAtOnce { .. }), Ok(_)]), "{started:?}");
     });
 }
@@ -120,6 +136,7 @@ wnm_testing::trials! {
     &[SystemdImage] =>
         twenty_nodes_cost_as_many_programs_as_one,
         what_fails_fails_alone,
+        a_unit_file_that_cannot_be_written_fails_alone,
         a_node_that_dies_at_once_hurts_no_other,
         f41_five_nodes_that_are_added_within_one_second_are_five;
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_systemd::Systemd;
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine, on_machine_that_restarts};
+use wnm_testing::{ContractWorld, on_machine, on_machine_that_restarts, only};
 
 use crate::world::World;
 
@@ -20,11 +21,11 @@ fn stands_still(state: &ProcessState) -> bool {
 }
 
 async fn start(manager: &Systemd, node: &NodeRef) -> Result<(), ManagerError> {
-    manager.start(std::slice::from_ref(node)).await.remove(0).map(drop)
+    only(manager.start(std::slice::from_ref(node)).await).map(drop)
 }
 
 async fn stop(manager: &Systemd, node: &NodeRef) {
-    manager.stop(std::slice::from_ref(node)).await.remove(0).expect("it stops");
+    only(manager.stop(std::slice::from_ref(node)).await).expect("it stops");
 }
 
 fn after_a_restart_of_the_machine_nodes_are_as_they_were() {
@@ -92,7 +93,7 @@ fn a_deleted_unit_file_is_written_again() {
         start(&manager, node).await.expect("the unit is written again");
         assert!(runs(&world.state(&manager, node).await));
         fs::remove_file(world.unit(node)).expect("it was there");
-        manager.remove(std::slice::from_ref(node)).await.remove(0).expect("it is removed all the same");
+        only(manager.remove(std::slice::from_ref(node)).await).expect("it is removed all the same");
         assert_eq!(world.state(&manager, node).await, ProcessState::Absent);
     });
 }
@@ -106,8 +107,10 @@ fn a_deleted_program_is_put_back_by_a_start() {
         fs::remove_file(&node.spec.binary).expect("it was there");
         let mut without = node.clone();
         without.spec.program = "/nonexistent/antnode".into();
-        let error = start(&manager, &without).await.expect_err("there is nothing to copy").to_string();
-        assert!(error.contains("hint: it is a copy of /nonexistent/antnode, which is gone"), "{error}");
+        let state = world.state(&manager, node).await;
+        assert_eq!(state, ProcessState::Incomplete { missing: "its program".to_owned() });
+        let error = start(&manager, &without).await.expect_err("there is nothing to copy").text();
+        assert!(error.ends_with("and it cannot be copied again from /nonexistent/antnode"), "{error}");
         start(&manager, node).await.expect("it is copied again");
         assert!(runs(&world.state(&manager, node).await));
     });
@@ -124,15 +127,17 @@ fn a_masked_unit_is_left_to_whoever_masked_it() {
         std::os::unix::fs::symlink("/dev/null", &unit).expect("it is masked");
         world.systemctl(&["daemon-reload"]);
 
-        let error = start(&manager, node).await.expect_err("it is masked").to_string();
-        assert!(error.contains("is left alone: it is masked"), "{error}");
-        assert!(error.contains("hint: `systemctl unmask antnode0001.service`"), "{error}");
+        let error = start(&manager, node).await.expect_err("it is masked");
+        let told = "/etc/systemd/system/antnode0001.service is left alone: it is masked";
+        assert_eq!(error.text(), told);
+        let unmask = Hint::shell("systemctl unmask antnode0001.service").to("let antnode0001 start");
+        assert_eq!(error.hints(), [unmask]);
         let state = world.state(&manager, node).await;
         assert_eq!(state, ProcessState::Stopped { reason: Some("its unit is masked".to_owned()) });
         let findings = manager.examine().await;
         assert!(findings.iter().any(|finding| finding.code == "units-masked"), "{findings:?}");
-        manager.create(std::slice::from_ref(&node.spec)).await.remove(0).expect_err("nothing is written there");
-        manager.remove(std::slice::from_ref(node)).await.remove(0).expect("the node is removed");
+        only(manager.create(std::slice::from_ref(node)).await).expect_err("nothing is written there");
+        only(manager.remove(std::slice::from_ref(node)).await).expect("the node is removed");
         assert!(unit.is_symlink(), "the mask stays");
     });
 }
@@ -177,7 +182,7 @@ fn a_unit_that_was_changed_by_hand_is_read_anew() {
         fs::write(drop_in.join("own.conf"), "[Service]\nEnvironment=OWN=1\n").expect("it is written");
         // The unit itself is wnm's.
         fs::write(world.unit(&node), "[Service]\nExecStart=/bin/false\n").expect("it is written");
-        node.spec.environment.push(("NEW".to_owned(), "setting".to_owned()));
+        node.launch.environment.push(("NEW".to_owned(), "setting".to_owned()));
         start(&manager, &node).await.expect("the unit is written and read");
         let seen = world.seen(&node).await;
         assert_eq!((&seen["environment"]["OWN"], &seen["environment"]["NEW"]), (&"1".into(), &"setting".into()));

@@ -1,4 +1,4 @@
-//! Nodes that the Python wnm left behind are found, taken over, and mended.
+//! Nodes that the Python wnm left behind are found, taken over, and repaired.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use wnm_pm::node::{NodeId, NodeRef};
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine, test_node};
+use wnm_testing::{ContractWorld, metrics_port, node_port, on_machine, only, test_node};
 
 use crate::world::World;
 
@@ -34,7 +34,7 @@ async fn left_behind(world: &World) -> (PathBuf, PathBuf) {
         world.root("/usr/sbin/useradd", &["-m".as_ref(), "ant".as_ref()]);
         world.root("chown", &own);
     }
-    let text = python_unit(&spec.root_dir, &spec.log_dir, spec.ports.node, spec.ports.metrics);
+    let text = python_unit(&spec.root_dir, &spec.log_dir, node_port(&spec), metrics_port(&spec));
     let unit = world.unit(&world.reference(1));
     fs::create_dir_all(unit.with_file_name("")).expect("it can be made");
     fs::write(unit, text).expect("it is written");
@@ -58,21 +58,20 @@ async fn is_taken_over(mode: Mode) {
     assert_eq!(node.wallet.as_deref(), Some("0x03B770D9cD32077cC0bF330c13C114a87643B124"));
     assert_eq!(node.network.as_deref(), Some("evm-arbitrum-one"));
     assert!(matches!(node.state, ProcessState::Running { process: Some(_) }), "{node:?}");
-    let ports = node.ports.expect("its unit tells them");
     let spec = world.spec(1);
-    assert_eq!((ports.node, ports.metrics), (spec.ports.node, spec.ports.metrics));
+    assert_eq!((node.flavour, &node.ports), (Some(spec.flavour), &spec.ports));
     let findings = manager.examine().await;
     assert!(findings.iter().any(|finding| finding.code == "nodes-not-started-at-boot"), "{findings:?}");
 
-    let taken = NodeRef { service: node.service.clone(), spec, process: None };
+    let taken = NodeRef { service: node.service.clone(), ..NodeRef::new(spec) };
     let nodes = std::slice::from_ref(&taken);
-    manager.stop(nodes).await.remove(0).expect("it stops");
-    manager.start(nodes).await.remove(0).expect("it starts");
+    only(manager.stop(nodes).await).expect("it stops");
+    only(manager.start(nodes).await).expect("it starts");
     let unit = fs::read_to_string(world.unit(&taken)).expect("it is there");
     assert!(unit.contains("[Install]"), "it is a unit of wnm's own now: {unit}");
     assert_eq!(world.systemctl(&["is-enabled", "antnode0001.service"]), "enabled");
     assert_eq!(manager.examine().await, []);
-    manager.remove(nodes).await.remove(0).expect("it is removed");
+    only(manager.remove(nodes).await).expect("it is removed");
     assert!(!root_dir.exists() && !log_dir.exists());
     assert!(world.node_storage().is_dir(), "only the node's own directory goes");
 }
