@@ -24,7 +24,7 @@ impl Systemd {
         made.then(|node, _| Ok(Created::as_specified(&node.spec, unit_name(node)))).outcomes()
     }
 
-    /// A node that has its program keeps it: another one comes with an upgrade.
+    /// A node that has a program keeps it: only an upgrade replaces it.
     pub(crate) async fn copy_missing_programs<'a, T: Clone>(&self, batch: Batch<'a, T>) -> Batch<'a, T> {
         let without = batch.part(|node, _| check_program(&node.spec.binary).is_err());
         let staged = programs::stage(&self.systemctl, without, |node| node.spec.program.clone()).await;

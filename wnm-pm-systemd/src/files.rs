@@ -1,4 +1,4 @@
-//! The directories that wnm makes for nodes and deletes again, in the name of whom they belong to.
+//! The directories that wnm makes for nodes and deletes again, on behalf of the user that they belong to.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,10 +15,10 @@ use crate::paths::{NODE_USER, Scope, unit_name};
 use crate::programs;
 use crate::systemctl::Systemctl;
 
-/// Copying or deleting the files of a whole batch on a slow disk takes its time.
+/// Enough to copy or delete the files of a whole batch on a slow disk.
 pub(crate) const DISK: Duration = Duration::from_mins(10);
 
-/// Whom the files of a batch's nodes belong to; none when they run as whoever calls.
+/// The user that the nodes' files belong to; none when that is whoever calls wnm.
 pub(crate) async fn owner<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> (Batch<'a, T>, Option<Owner>) {
     if systemctl.places.scope == Scope::User || batch.is_done() {
         return (batch, None);
@@ -27,12 +27,12 @@ pub(crate) async fn owner<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> 
     (batch, owner)
 }
 
-/// The user that nodes of the machine's own systemd run as, who is made when there is none.
+/// The user that nodes of the machine's own systemd run as; made when there is none.
 async fn node_user(systemctl: &Systemctl) -> Result<Owner, ManagerError> {
     if let Some(owner) = find_node_user()? {
         return Ok(owner);
     }
-    // Cron does not look where programs of root's lie.
+    // cron's PATH does not include root's programs.
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let make = systemctl.privilege.command("useradd").env("PATH", path);
     let make = make.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]);
@@ -49,7 +49,7 @@ pub(crate) fn find_node_user() -> Result<Option<Owner>, ManagerError> {
 /// Makes nodes' directories.
 pub(crate) async fn make_directories<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
     let (batch, owner) = owner(systemctl, batch).await;
-    // Under sudo wnm itself has to see what is in there, though not to list it. Keys are the node's own, 0600.
+    // Under sudo wnm itself must be able to stat what is in there, but not to list it. Keys are the node's own, 0600.
     let mode = if owner.is_some() { "0711" } else { "0700" };
     let install = |nodes: &[&NodeRef]| {
         let directories = nodes.iter().flat_map(|node| {
@@ -62,7 +62,7 @@ pub(crate) async fn make_directories<'a, T>(systemctl: &Systemctl, batch: Batch<
     systemctl.step(batch, install).await
 }
 
-/// The nodes' own user has to get through the storage to a node's directory.
+/// Lets the nodes' user pass through the storage to a node's directory.
 pub(crate) async fn open_storage<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, storage: &Path) -> Batch<'a, T> {
     let is_closed = fs::metadata(storage).is_ok_and(|found| found.permissions().mode() & 0o001 == 0);
     if systemctl.places.scope == Scope::User || batch.is_done() || !is_closed {
@@ -95,7 +95,7 @@ fn belongings(systemctl: &Systemctl, node: &NodeRef) -> Vec<PathBuf> {
     paths
 }
 
-/// What tells `install` whom its files belong to.
+/// The arguments that give files of `install` their owner.
 pub(crate) fn owner_words(owner: Option<Owner>) -> Vec<String> {
     owner.map_or(vec![], |Owner { uid, gid }| vec![format!("--owner={uid}"), format!("--group={gid}")])
 }

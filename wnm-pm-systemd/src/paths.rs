@@ -28,7 +28,7 @@ pub(crate) struct Places {
     pub(crate) scope: Scope,
     /// Where wnm's unit files lie.
     pub(crate) units: PathBuf,
-    /// Where a user's systemd listens. A job of cron is not told that by its environment.
+    /// Where a user's systemd listens. The environment of a cron job does not say it.
     pub(crate) runtime_dir: Option<PathBuf>,
 }
 
@@ -59,7 +59,7 @@ impl Places {
         self.units.join(format!("{}.wants", self.target())).join(name)
     }
 
-    /// What is reached when the machine, or the user's systemd, is up.
+    /// What starts nodes when the machine, or the user's systemd, comes up.
     pub(crate) fn target(&self) -> &'static str {
         match self.scope {
             Scope::System => "multi-user.target",
@@ -87,7 +87,7 @@ impl Places {
     }
 }
 
-/// What to do where no systemd can be used: the process manager of a database stays what it is.
+/// What to do where no systemd can be used: a database keeps its process manager for good.
 pub(crate) fn without_systemd() -> Hint {
     Hint::run(Task::InitElsewhere { process_manager: "setsid+user".to_owned() }).to("run nodes without systemd")
 }

@@ -1,6 +1,6 @@
 //! Nodes' own copies of the program. While one is made or replaced, the new and the previous one lie beside the node's
-//! directory: inside, the node's own user could put something else in their place while root works on them. That is also
-//! why they are copied and renamed by programs, which can be run as root, and not by [`wnm_pm::program`].
+//! directory: inside, the node's own user could put something else in their place while root works on them. And they are
+//! copied and renamed by programs, not by [`wnm_pm::program`], since only a program can be run through sudo.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +22,7 @@ pub(crate) const NEW: &str = "new";
 /// The copy of the program that was replaced.
 pub(crate) const PREVIOUS: &str = "previous";
 
-/// Copies programs next to the nodes' directories: `from` tells each node's. Where that fails, no part of one stays.
+/// Copies a program next to each node's directory; `from` says which. Where that fails, no part of the copy is left.
 pub(crate) async fn stage<'a, T>(
     systemctl: &Systemctl,
     batch: Batch<'a, T>,
@@ -38,7 +38,7 @@ pub(crate) async fn stage<'a, T>(
     staged
 }
 
-/// Keeps a copy of each node's present program. Where that fails, no part of one stays.
+/// Keeps a copy of each node's present program. Where that fails, no part of the copy is left.
 pub(crate) async fn keep<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
     let copy = |nodes: &[&NodeRef]| {
         let command = ["cp", "--no-dereference", "--preserve=mode,ownership", "--remove-destination", "--reflink=auto"];
@@ -50,8 +50,8 @@ pub(crate) async fn keep<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> B
     kept
 }
 
-/// Puts a copy (`NEW`, `PREVIOUS`) in its program's place, at one stroke for each node. A node may run meanwhile. Where that
-/// fails, the program stays as it was.
+/// Renames a copy (`NEW`, `PREVIOUS`) to the place of the node's program. The node may be running. Where that fails, the
+/// program stays as it was.
 pub(crate) async fn put_in_place<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, copy: &str) -> Batch<'a, T> {
     sync(&batch, copy).await;
     let rename = |nodes: &[&NodeRef]| {
@@ -64,13 +64,13 @@ pub(crate) async fn put_in_place<'a, T>(systemctl: &Systemctl, batch: Batch<'a, 
     placed
 }
 
-/// Deletes what is kept of previous programs.
+/// Deletes the copies of these nodes' programs.
 pub(crate) async fn forget<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
     let remove = |nodes: &[&NodeRef]| remove_all(systemctl, nodes.iter().flat_map(|node| copies(&node.spec)));
     systemctl.step(batch, remove).await
 }
 
-/// Deletes copies of nodes that something went wrong with. That one does not go harms nobody.
+/// Deletes copies of the nodes that something went wrong with. One that cannot be deleted does no harm.
 pub(crate) async fn discard<T>(systemctl: &Systemctl, batch: &Batch<'_, T>, which: &[&str]) {
     let copies = batch.bad().flat_map(|(node, _)| which.iter().map(|copy| beside(&node.spec, copy)));
     let copies: Vec<PathBuf> = copies.filter(|path| !is_gone(path)).collect();
@@ -82,7 +82,7 @@ pub(crate) async fn discard<T>(systemctl: &Systemctl, batch: &Batch<'_, T>, whic
     }
 }
 
-/// Whether a node has this program already, with the one before it kept: its replacement was interrupted.
+/// Whether a node has this program already, and the one before it is kept: an earlier replacement was interrupted.
 pub(crate) fn is_replaced(node: &NodeRef, to: &Path) -> bool {
     let length = |path: &Path| fs::metadata(path).map(|found| found.len()).ok();
     let binary = &node.spec.binary;
@@ -100,12 +100,12 @@ pub(crate) fn check_previous(node: &NodeRef) -> Result<(), ManagerError> {
     check_program(&previous)
 }
 
-/// Where copies of a node's program may lie while it is replaced.
+/// Where copies of a node's program may be while it is replaced.
 pub(crate) fn copies(spec: &NodeSpec) -> [PathBuf; 2] {
     [NEW, PREVIOUS].map(|copy| beside(spec, copy))
 }
 
-/// A program that is replaced must not be lost with the power; a first one is simply copied again.
+/// A program that is replaced must survive a loss of power; a first one is simply copied again.
 async fn sync<T>(batch: &Batch<'_, T>, copy: &str) {
     let replacing = batch.good().filter(|(node, _)| node.spec.binary.exists());
     let copies: Vec<PathBuf> = replacing.map(|(node, _)| beside(&node.spec, copy)).collect();
@@ -121,8 +121,8 @@ fn remove_all(systemctl: &Systemctl, paths: impl IntoIterator<Item = PathBuf>) -
     systemctl.privilege.command("rm").args(["--force", "--"]).args(paths)
 }
 
-/// A program that takes two paths, run for the pair of each node, in one step. No shell takes part. It is run for all pairs,
-/// also when it fails for one.
+/// A program that takes two paths, run for the pair of each node, in one step and without a shell. When it fails for one
+/// pair, it is still run for the others.
 fn for_pairs(
     systemctl: &Systemctl,
     command: &[String],

@@ -9,8 +9,8 @@ use wnm_pm::unit_file;
 use crate::paths::{NODE_USER, SLICE, Scope};
 
 /// The first line of every file that wnm writes for systemd.
-pub(crate) const STORAGE_MARKER: &str =
-    "# Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).";
+pub(crate) const HEADER: &str =
+    "# Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).";
 
 /// The first systemd that lets the pause between restarts grow.
 const GROWING_PAUSES: u32 = 254;
@@ -23,7 +23,7 @@ pub(crate) fn unit(node: &NodeRef, scope: Scope, version: u32) -> Result<String,
     let NodeRef { spec, launch, .. } = node;
     let exec_start = unit_file::exec_start(&launch.program, &launch.arguments)?;
     let directory = unit_file::working_directory(&launch.directory)?;
-    let mut text = format!("{STORAGE_MARKER}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
+    let mut text = format!("{HEADER}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
     if scope == Scope::System {
         // A user's systemd knows nothing of the network; there the restarts do.
         text += "Wants=network-online.target\nAfter=network-online.target\n";
@@ -58,7 +58,7 @@ pub(crate) fn unit(node: &NodeRef, scope: Scope, version: u32) -> Result<String,
 
 /// The slice that all nodes are in, so that they can be watched and limited together.
 pub(crate) fn slice() -> String {
-    format!("{STORAGE_MARKER}\n[Unit]\nDescription=Autonomi nodes\n")
+    format!("{HEADER}\n[Unit]\nDescription=Autonomi nodes\n")
 }
 
 /// Always: a v2 node ends with exit code 0 to be restarted after its own upgrade, a v1 node dies with any code.
@@ -146,7 +146,7 @@ pub(crate) mod tests {
     fn the_machines_own_systemd_shuts_a_node_in() {
         let text = unit_of(|_| (), Scope::System, 252).expect("it is plain");
         insta::assert_snapshot!(text, @"
-        # Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).
+        # Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).
         [Unit]
         Description=Autonomi node 7
         Wants=network-online.target
@@ -203,7 +203,7 @@ pub(crate) mod tests {
     fn a_users_systemd_does_what_it_can_without_rights() {
         let text = unit_of(|_| (), Scope::User, 252).expect("it is plain");
         insta::assert_snapshot!(text, @"
-        # Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).
+        # Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).
         [Unit]
         Description=Autonomi node 7
         StartLimitIntervalSec=600

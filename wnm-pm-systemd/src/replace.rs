@@ -1,4 +1,4 @@
-//! Replacing gives nodes another program, keeps the one before it, and puts that back where it is asked to.
+//! Replacing gives nodes another program and keeps the one before it; restoring puts that back.
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::node::NodeRef;
@@ -9,8 +9,8 @@ use crate::parse::Unit;
 use crate::{Systemd, programs};
 
 impl Systemd {
-    /// The new program is put in its place while the nodes still run, and only those that have it are stopped: neither a
-    /// full disk nor a directory that cannot be written stops one.
+    /// Puts the new program in its place while the nodes still run, and stops only those that got it: neither a full disk
+    /// nor a directory that cannot be written to stops a node.
     pub(crate) async fn replace_all(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
         let batch = self.begin(nodes).check(|node, ()| {
             check_program(&to.path)?;
@@ -21,7 +21,7 @@ impl Systemd {
         let staged = programs::stage(&self.systemctl, fresh, |_| to.path.clone()).await;
         let kept = programs::keep(&self.systemctl, staged.part(|_, _| true)).await;
         let placed = programs::put_in_place(&self.systemctl, kept.part(|_, _| true), programs::NEW).await;
-        // Theirs is a copy of the program that they still have.
+        // Where it failed, what was kept is a copy of the program that the node still has.
         programs::discard(&self.systemctl, &placed, &[programs::PREVIOUS]).await;
         let replaced = known.join_part(staged).join_part(kept).join_part(placed);
         let ended = self.end(replaced.part(|_, _| true)).await;
@@ -29,7 +29,7 @@ impl Systemd {
         replaced.join_part(ended).then(|_, _| Ok(())).outcomes()
     }
 
-    /// Who does not end runs on with the program that it has, so that one belongs in its place.
+    /// A node that did not stop keeps running its old program, so that is put back in its place.
     async fn take_back(&self, ended: &Batch<'_, Unit>) {
         let running_on = ended.bad_nodes();
         let back = programs::put_in_place(&self.systemctl, Batch::of(&running_on), programs::PREVIOUS).await;

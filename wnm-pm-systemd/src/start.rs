@@ -33,18 +33,18 @@ impl Systemd {
         known.then(|node, unit| started.take(node.id()).unwrap_or_else(|| running(unit))).outcomes()
     }
 
-    /// A node that was taken over may share another cache from now on, and logs are what people tidy up: in the sandbox a
-    /// node cannot make their directories itself.
+    /// A node that was taken over may use another cache from now on, and people delete logs: inside the sandbox a node cannot
+    /// make their directories itself.
     async fn make_missing_directories<'a>(&self, young: Batch<'a, Unit>) -> Batch<'a, Unit> {
         let without = young.part(|node, _| !(node.spec.log_dir.is_dir() && node.spec.bootstrap_cache_dir.is_dir()));
         young.join_part(files::make_directories(&self.systemctl, without).await)
     }
 
     async fn spawn<'a>(&self, young: Batch<'a, Unit>) -> Batch<'a, Started> {
-        // Past failures count no longer. It fails for units that systemd has not loaded: those have none.
+        // Past failures no longer count. This fails for units that systemd has not loaded: those have none.
         let _ = self.systemctl.tell(&["reset-failed", "--"], &units_of(&young)).await;
         let young = self.systemctl.tell_all(young, &["enable", "--quiet", "--no-reload", "--"]).await;
-        // A unit that waits to be started again is started now. Whatever it answers, what came of it is observed.
+        // A unit that waits for its automatic restart starts now. What became of each is observed, whatever this answers.
         let told = self.systemctl.tell(&["restart", "--"], &units_of(&young)).await;
         let complaint = told.err().map(|error| error.text()).unwrap_or_default();
         let born = self.systemctl.show(young).await.then(|_, (_, unit)| {
@@ -64,7 +64,7 @@ impl Systemd {
         living.then(|_, (born, _)| Ok(Started { process: born.process }))
     }
 
-    /// A node that does not live stays stopped until it is told to start again.
+    /// A node that failed to start stays stopped until somebody starts it again.
     async fn abandon<T>(&self, spawned: &Batch<'_, T>) {
         let failed: Vec<String> = spawned.bad().map(|(node, _)| unit_name(node)).collect();
         for verb in [&DISABLE[..], &["stop", "--"]] {
@@ -80,14 +80,14 @@ fn lives(born: &Born) -> bool {
     born.process.is_some_and(|process| identity(process.pid) == Some(process))
 }
 
-/// Refuses a node that lacks what cannot be made again, that no process could be made of, or whose ports are in use.
+/// Refuses a node that lacks what cannot be made again, whose launch no process can be given, or whose ports are in use.
 fn can_start(node: &NodeRef, _: &Unit) -> Result<(), ManagerError> {
     check_startable(&node.spec)?;
     node.launch.check()?;
     port_use::check_free(&node.spec.ports)
 }
 
-/// Why a node does not live.
+/// Why a node failed to start.
 fn why_dead(spec: &NodeSpec, unit: &Unit, said: String, complaint: &str) -> ManagerError {
     match unit.end() {
         Some(how) => ManagerError::ExitedAtOnce { name: spec.name.clone(), how, said, log_dir: spec.log_dir.clone() },

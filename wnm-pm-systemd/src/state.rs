@@ -43,7 +43,7 @@ fn of_node(spec: &NodeSpec, unit: &Unit) -> ProcessState {
     }
 }
 
-/// What is missing where a node has no program that can be run, as a noun.
+/// What is missing when a node's program cannot be run, as a noun.
 pub(crate) fn missing_program(binary: &Path) -> Option<String> {
     let error = check_program(binary).err()?;
     if is_gone(binary) {
@@ -56,7 +56,7 @@ pub(crate) fn missing_program(binary: &Path) -> Option<String> {
     Some(format!("a usable program at {} ({reason})", binary.display()))
 }
 
-/// What a unit that is up tells about its node; none when nothing runs and nothing will.
+/// The state of a node whose unit is up; none when nothing runs and nothing will.
 pub(crate) fn of_unit(unit: &Unit) -> Option<ProcessState> {
     if unit.runs() {
         return Some(ProcessState::Running { process: identity(unit.main_pid) });
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::render;
 
-    /// What is told of a node with such files whose unit is in such a state.
+    /// What is missing of a node with such files and such a unit.
     fn missing(unit: Unit, make: impl FnOnce(&Path)) -> String {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut spec = render::tests::specs().remove(0);

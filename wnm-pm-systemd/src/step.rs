@@ -1,5 +1,5 @@
-//! A step is one program for all good nodes of a batch. When it fails it is run for each of them alone, so that each has its
-//! own outcome: so every step can be repeated, or knows which nodes have taken it.
+//! A step is one program for all good nodes of a batch. When it fails, it is run for each of them alone, so that each has its
+//! own outcome. So a step must either be repeatable or know which nodes it is done for.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::paths::unit_name;
 use crate::systemctl::Systemctl;
 
 impl Systemctl {
-    /// A step that does no harm when a node takes it twice.
+    /// A step that may be taken twice for the same node.
     pub(crate) async fn step<'a, T>(
         &self,
         batch: Batch<'a, T>,
@@ -22,7 +22,7 @@ impl Systemctl {
         self.step_once(batch, command, |_| false).await
     }
 
-    /// A step that fails for a node that has taken it already; `is_done` says whether one has.
+    /// A step that would fail when taken twice; `is_done` says whether it is done for a node.
     pub(crate) async fn step_once<'a, T>(
         &self,
         batch: Batch<'a, T>,
@@ -54,7 +54,7 @@ pub(crate) fn units_of<T>(batch: &Batch<'_, T>) -> Vec<String> {
     batch.good().map(|(node, _)| unit_name(node)).collect()
 }
 
-/// Whether nothing of this name is there.
+/// Whether nothing of this name exists.
 pub(crate) fn is_gone(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }

@@ -14,11 +14,11 @@ pub(crate) const DISABLE: [&str; 4] = ["disable", "--quiet", "--no-reload", "--"
 impl Systemd {
     pub(crate) async fn stop_all<'a>(&self, batch: Batch<'a>) -> Batch<'a> {
         let known = self.known(batch).await;
-        // First of all nothing may bring them back.
+        // First, so that nothing brings them back.
         let listed = known.part(|_, unit| unit.file_state == "enabled");
         let known = known.join_part(self.systemctl.tell_all(listed, &DISABLE).await);
         let ended = self.end(known).await;
-        // They are stopped because they were told to stop, whatever happened before.
+        // They are stopped because somebody asked for it, whatever happened before.
         let failed = units_of(&ended.part(|_, unit| unit.active == "failed"));
         let _ = self.systemctl.tell(&["reset-failed", "--"], &failed).await;
         ended.then(|_, _| Ok(()))
@@ -30,7 +30,7 @@ impl Systemd {
         if up.is_done() {
             return known;
         }
-        // Whatever it answers, what came of it is observed.
+        // What became of each is observed, whatever this answers.
         let told = self.systemctl.tell(&["stop", "--"], &units_of(&up)).await;
         let complaint = told.err().map(|error| format!(": {}", error.text())).unwrap_or_default();
         let now = self.systemctl.show(up).await.then(|node, (_, unit)| {

@@ -25,7 +25,7 @@ pub(crate) async fn survey(manager: &Systemd) -> Result<Vec<FoundNode>, ManagerE
     Ok(found)
 }
 
-/// A node as its unit's files tell it; none for antctl's nodes, and for what starts no node at all.
+/// A node as its unit's files describe it; none for antctl's nodes.
 fn of_files(name: &str, unit: &Unit) -> Option<FoundNode> {
     let texts: Vec<String> = unit.files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
     of_texts(name, unit, &texts)
@@ -66,7 +66,7 @@ fn leftovers(node_storage: &Path) -> Result<Vec<PathBuf>, ManagerError> {
     Ok(real.map(|entry| entry.path()).filter(|path| number(&name_of(path)).is_some()).collect())
 }
 
-/// What has no unit must not be taken for a free place: it may hold the key of a node that was.
+/// A directory without a unit is not free to use: it may hold the key of a former node.
 fn leftover(root_dir: PathBuf) -> FoundNode {
     let name = name_of(&root_dir);
     let state = ProcessState::Incomplete { missing: "its unit file".to_owned() };

@@ -1,4 +1,4 @@
-//! systemctl is how systemd is asked and told: one call for all units of a batch.
+//! systemctl is how wnm asks systemd and gives it orders: one call for all units of a batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Systemctl {
         batch.then(|node, known| Ok((known, units.remove(&unit_name(node)).unwrap_or_default())))
     }
 
-    /// What systemd knows of these units. Of one that it does not know it may say nothing.
+    /// What systemd knows of these units. One that it does not know may be missing from the answer.
     pub(crate) async fn units(&self, names: &[String]) -> Result<HashMap<String, Unit>, ManagerError> {
         if names.is_empty() {
             return Ok(HashMap::new());
@@ -101,12 +101,12 @@ impl Systemctl {
         }
     }
 
-    /// Has it read changed unit files.
+    /// Has systemd read changed unit files.
     pub(crate) async fn reload(&self) -> Result<(), ManagerError> {
         self.succeed(self.privileged(&["daemon-reload"])).await.map(drop)
     }
 
-    /// Does something to units; to none there is nothing to do.
+    /// Has systemd do something to units; for none there is nothing to do.
     pub(crate) async fn tell(&self, verb: &[&str], names: &[String]) -> Result<(), ManagerError> {
         if names.is_empty() {
             return Ok(());
@@ -114,7 +114,7 @@ impl Systemctl {
         self.succeed(self.privileged(verb).args(names)).await.map(drop)
     }
 
-    /// systemctl for something that not everybody may do.
+    /// A systemctl command that not everybody may run.
     pub(crate) fn privileged(&self, verb: &[&str]) -> Command {
         self.systemctl(self.privilege).args(verb)
     }

@@ -1,5 +1,5 @@
-//! Units are written when they are not what a node's launch says: a unit of an older wnm, one that was deleted by hand and
-//! one whose node got other settings are written anew by the next start.
+//! A unit is rewritten at a node's start when it differs from what the node's launch says: one of an older wnm, one that was
+//! deleted or edited by hand, one whose node got other settings.
 
 use std::fs;
 
@@ -17,8 +17,8 @@ use crate::render;
 use crate::systemctl::Systemctl;
 
 impl Systemd {
-    /// Renders the units of a batch, writes those that differ from what is there, and has systemd read them: also what
-    /// somebody else changed without telling systemd.
+    /// Renders the units of a batch, writes those that differ from what is there, and has systemd read them, along with
+    /// what somebody else changed without a `daemon-reload`.
     pub(crate) async fn reload_units<'a>(&self, batch: Batch<'a, Unit>) -> Batch<'a, Unit> {
         if batch.is_done() {
             return batch;
@@ -45,7 +45,7 @@ impl Systemd {
     }
 }
 
-/// Whoever masks a unit, or links it elsewhere, wants wnm to keep off it.
+/// A unit that somebody masked, or linked elsewhere, is not wnm's to touch.
 fn refuse_link(systemctl: &Systemctl, node: &NodeRef) -> Result<(), ManagerError> {
     let unit = unit_name(node);
     let path = systemctl.places.unit(&unit);
@@ -77,7 +77,7 @@ async fn write_units<'a>(systemctl: &Systemctl, batch: Batch<'a, (Unit, String)>
     systemctl.step(batch, write).await
 }
 
-/// Writes files where anybody may, for `install` to put them where not everybody may.
+/// Writes files to a temporary directory, from where `install` can copy them as root.
 fn stage(systemctl: &Systemctl, files: &[(String, String)]) -> Result<TempDir, ManagerError> {
     let units = &systemctl.places.units;
     if systemctl.places.scope == Scope::User {

@@ -1,4 +1,4 @@
-//! The real antnode 0.4.17 stands the sandbox: offline, and the first of its network.
+//! The real antnode 0.4.17 runs in the sandbox: offline, and as the first of its network.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -65,16 +65,16 @@ async fn answers(node: &NodeRef) {
     }
 }
 
-fn the_real_antnode_stands_the_machines_sandbox() {
-    on_machine("root", "antnode::the_real_antnode_stands_the_machines_sandbox", async || lives(Mode::Sudo).await);
+fn the_real_antnode_runs_in_the_machines_sandbox() {
+    on_machine("root", "antnode::the_real_antnode_runs_in_the_machines_sandbox", async || lives(Mode::Sudo).await);
 }
 
-fn the_real_antnode_stands_a_users_sandbox() {
-    on_machine("resident", "antnode::the_real_antnode_stands_a_users_sandbox", async || lives(Mode::User).await);
+fn the_real_antnode_runs_in_a_users_sandbox() {
+    on_machine("resident", "antnode::the_real_antnode_runs_in_a_users_sandbox", async || lives(Mode::User).await);
 }
 
 wnm_testing::trials! {
     &[SystemdImage, Tool("antnode")] =>
-        the_real_antnode_stands_the_machines_sandbox,
-        the_real_antnode_stands_a_users_sandbox;
+        the_real_antnode_runs_in_the_machines_sandbox,
+        the_real_antnode_runs_in_a_users_sandbox;
 }

@@ -10,6 +10,7 @@ use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
 use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine};
 
+use crate::replacing::newer;
 use crate::world::World;
 
 /// Runs programs and notes which.
@@ -19,7 +20,7 @@ pub struct CountingRunner {
 }
 
 impl CountingRunner {
-    /// The programs since the last time, without what they were told.
+    /// The programs since the last time, without their arguments.
     fn programs(&self) -> Vec<String> {
         let mut lines = self.lines.lock().expect("nobody panics in there");
         let words =
@@ -27,7 +28,7 @@ impl CountingRunner {
         let mut programs: Vec<String> = lines.iter().map(words).collect();
         lines.clear();
         for program in &mut programs {
-            // What stands behind these is a path.
+            // What follows these is a path.
             if let Some((name @ ("install" | "rm"), _)) = program.split_once(' ') {
                 *program = name.to_owned();
             }
@@ -62,6 +63,10 @@ fn twenty_nodes_cost_as_many_programs_as_one() {
             cost.push(runner.programs().join(", "));
             assert!(manager.inspect(&nodes).await.all_good());
             cost.push(runner.programs().join(", "));
+            assert!(manager.replace_program(&nodes, &newer()).await.all_good());
+            cost.push(runner.programs().join(", "));
+            assert!(manager.start(&nodes).await.all_good());
+            runner.programs();
             assert!(manager.stop(&nodes).await.all_good());
             cost.push(runner.programs().join(", "));
             assert!(manager.remove(&nodes).await.all_good());
@@ -72,9 +77,10 @@ fn twenty_nodes_cost_as_many_programs_as_one() {
         let create = "install, xargs 2, xargs 2, systemctl, install, systemctl daemon-reload";
         let start = "systemctl show, systemctl, systemctl reset-failed, systemctl enable, systemctl restart, systemctl show, \
                      systemctl show";
+        let replace = "systemctl show, xargs 2, xargs 2, xargs 2, systemctl stop, systemctl show";
         let stop = "systemctl show, systemctl disable, systemctl stop, systemctl show";
         let remove = "systemctl show, rm, systemctl daemon-reload";
-        assert_eq!(costs[1], [create, start, "systemctl show", stop, remove].join("\n"));
+        assert_eq!(costs[1], [create, start, "systemctl show", replace, stop, remove].join("\n"));
     });
 }
 
@@ -121,11 +127,11 @@ fn f41_five_nodes_that_are_added_within_one_second_are_five() {
         let world = World::new(Mode::User);
         let manager = world.manager();
         let nodes = world.running(&manager, &[1, 2, 3, 4, 5]).await;
-        let found = manager.survey().await.expect("the machine can be looked at");
+        let found = manager.survey().await.expect("the machine can be surveyed");
         let services: Vec<&str> = found.iter().map(|node| node.service.as_str()).collect();
         let created: Vec<&str> = nodes.iter().map(|node| node.service.as_str()).collect();
         assert_eq!(services, created);
-        let mut processes: Vec<_> = nodes.iter().map(|node| node.process.expect("systemd tells it").pid).collect();
+        let mut processes: Vec<_> = nodes.iter().map(|node| node.process.expect("systemd knows it").pid).collect();
         processes.sort_unstable();
         processes.dedup();
         assert_eq!(processes.len(), 5);

@@ -1,4 +1,4 @@
-//! What befalls nodes from outside: kills, restarts of the machine, and hands in systemd's files.
+//! What happens to nodes from outside: kills, restarts of the machine, and changes to systemd's files.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn runs(state: &ProcessState) -> bool {
     matches!(state, ProcessState::Running { .. })
 }
 
-fn stands_still(state: &ProcessState) -> bool {
+fn is_stopped(state: &ProcessState) -> bool {
     matches!(state, ProcessState::Stopped { .. })
 }
 
@@ -54,7 +54,7 @@ fn after_restart(mode: Mode) -> impl AsyncFnOnce() {
         let nodes: Vec<NodeRef> = [1, 2, 3].map(|number| world.reference(number)).into();
         world.until(&manager, &nodes[0], runs).await;
         world.until(&manager, &nodes[2], runs).await;
-        assert!(stands_still(&world.state(&manager, &nodes[1]).await), "what was stopped stays stopped");
+        assert!(is_stopped(&world.state(&manager, &nodes[1]).await), "what was stopped stays stopped");
     }
 }
 
@@ -84,7 +84,7 @@ fn a_deleted_unit_file_is_written_again() {
         fs::remove_file(world.unit(node)).expect("it was there");
         world.systemctl(&["daemon-reload"]);
         assert!(runs(&world.state(&manager, node).await), "the process does not mind");
-        let found = manager.survey().await.expect("the machine can be looked at");
+        let found = manager.survey().await.expect("the machine can be surveyed");
         assert!(found.iter().any(|found| found.service == node.service && runs(&found.state)), "{found:?}");
 
         stop(&manager, node).await;
@@ -154,7 +154,7 @@ fn a_unit_that_systemd_gave_up_starts_again() {
         let ManagerError::ExitedAtOnce { how, said, .. } = error else { panic!("{error:?}") };
         assert_eq!(how, "exit code 7");
         assert_eq!(said, "Node terminated due to: \"told to end with 7\"", "its last words come from the journal");
-        assert!(stands_still(&world.state(&manager, node).await), "it is not tried again and again");
+        assert!(is_stopped(&world.state(&manager, node).await), "it is not tried again and again");
 
         for _ in 0..12 {
             world.systemctl(&["restart", &node.service]);
@@ -176,7 +176,7 @@ fn a_unit_that_was_changed_by_hand_is_read_anew() {
         let manager = world.manager();
         let mut node = world.running(&manager, &[1]).await.remove(0);
         stop(&manager, &node).await;
-        // A drop-in is whose it is; systemd was not told of it.
+        // A drop-in belongs to whoever wrote it; systemd has not read it yet.
         let drop_in = Path::new("/etc/systemd/system").join(format!("{}.d", node.service));
         fs::create_dir(&drop_in).expect("it is new");
         fs::write(drop_in.join("own.conf"), "[Service]\nEnvironment=OWN=1\n").expect("it is written");

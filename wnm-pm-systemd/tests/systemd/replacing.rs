@@ -15,7 +15,7 @@ use wnm_testing::{ContractWorld, eventually, on_machine, only, test_node};
 
 use crate::world::World;
 
-fn newer() -> Binary {
+pub fn newer() -> Binary {
     Binary { path: test_node("0.4.18"), version: "0.4.18".parse().expect("it is a version") }
 }
 

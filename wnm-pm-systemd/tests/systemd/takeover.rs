@@ -48,7 +48,7 @@ async fn is_taken_over(mode: Mode) {
     let manager = world.manager();
     let (root_dir, log_dir) = left_behind(&world).await;
 
-    let found = manager.survey().await.expect("the machine can be looked at");
+    let found = manager.survey().await.expect("the machine can be surveyed");
     let [node] = &found[..] else { panic!("one node is found: {found:?}") };
     assert_eq!(node.service, "antnode0001.service");
     assert_eq!(node.id, Some(NodeId(1)));
@@ -89,8 +89,8 @@ fn f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays() {
     });
 }
 
-fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told() {
-    let test = "takeover::nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told";
+fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_found() {
+    let test = "takeover::nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_found";
     on_machine("resident", test, async || {
         let world = World::new(Mode::User);
         let manager = world.manager();
@@ -102,7 +102,7 @@ fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told() {
         fs::create_dir(world.node_storage().join("antnode0003")).expect("it is new");
         fs::create_dir(world.node_storage().join("else")).expect("it is new");
         world.systemctl(&["daemon-reload"]);
-        let found = manager.survey().await.expect("the machine can be looked at");
+        let found = manager.survey().await.expect("the machine can be surveyed");
         let [left] = &found[..] else { panic!("one directory is left: {found:?}") };
         assert_eq!((left.id, left.root_dir.clone()), (Some(NodeId(3)), Some(world.node_storage().join("antnode0003"))));
         assert_eq!(left.state, ProcessState::Incomplete { missing: "its unit file".to_owned() });
@@ -113,5 +113,5 @@ wnm_testing::trials! {
     &[SystemdImage] =>
         f43_a_node_of_the_machine_is_taken_over_and_comes_back_at_boot,
         f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays,
-        nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told;
+        nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_found;
 }
