@@ -184,12 +184,7 @@ fn node(case: NodeCase, config: &Config) -> Node {
 fn group(number: u32) -> Group {
     let none = Range { first: 0, last: 0 };
     Group {
-        spec: GroupSpec {
-            group: number,
-            name: format!("a{number}"),
-            image: String::new(),
-            ports: Ranges::default(),
-        },
+        spec: GroupSpec { group: number, name: format!("a{number}"), image: String::new(), ports: Ranges::default() },
         container_id: String::new(),
         container_name: String::new(),
         address: None,

@@ -152,6 +152,17 @@ impl<'a, T> Batch<'a, T> {
         self.then(|node, known| check(node, &known).map(|()| known))
     }
 
+    /// Looks at each node again and changes what is known of it; what is found wrong ends its part.
+    pub fn update(&mut self, mut step: impl FnMut(&'a NodeRef, &mut T) -> Outcome<()>) {
+        for Item { node, outcome } in &mut self.0 {
+            if let Ok(known) = outcome
+                && let Err(error) = step(node, known)
+            {
+                *outcome = Err(error);
+            }
+        }
+    }
+
     /// Something that all depend on: should it have failed, all have.
     #[must_use]
     pub fn all<U>(self, outcome: Outcome<U>) -> (Self, Option<U>) {
@@ -254,6 +265,20 @@ mod tests {
         let outcomes = batch.outcomes();
         assert!(matches!(outcomes.get(NodeId(3)), Some(Ok(30))));
         assert!(outcomes.get(NodeId(2)).is_some_and(Result::is_err));
+    }
+
+    #[test]
+    fn what_is_known_changes_until_something_goes_wrong() {
+        let nodes = [node(1), node(2)];
+        let mut batch = Batch::of(&nodes).then(|_, ()| Ok(0));
+        for _ in 0..3 {
+            batch.update(|node, known| {
+                *known += node.id().0;
+                if *known == 4 { Err(ManagerError::Failed("four".to_owned())) } else { Ok(()) }
+            });
+        }
+        assert_eq!(batch.good().map(|(node, known)| (node.id().0, *known)).collect::<Vec<_>>(), [(1, 3)]);
+        assert_eq!(batch.bad().map(|(_, error)| error.text()).collect::<Vec<_>>(), ["four"]);
     }
 
     #[test]

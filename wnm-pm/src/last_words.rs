@@ -59,7 +59,7 @@ pub fn complaint(output: &str) -> Option<String> {
     })
 }
 
-/// The last line that is no advice.
+/// The last line that is not advice.
 fn last_line(output: &str) -> Option<String> {
     const ADVICE: [&str; 4] = ["Location:", "Backtrace omitted", "Run with ", "note: run with"];
     let plain = without_escapes(output);
@@ -75,8 +75,9 @@ fn shorten(line: &str) -> String {
     }
 }
 
-/// Takes out colours and whatever else would move a terminal's cursor.
-fn without_escapes(text: &str) -> String {
+/// A program's output without colours and whatever else would move a terminal's cursor; its lines stay.
+#[must_use]
+pub fn without_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {

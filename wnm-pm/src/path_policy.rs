@@ -138,7 +138,7 @@ fn refuse_all_but_a_directory(path: &Path) -> Result<(), ManagerError> {
         }
         Ok(_) => Err(not_ours(path, "it is not a directory".to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(ManagerError::io("look at", path, source)),
+        Err(source) => Err(ManagerError::io("read", path, source)),
     }
 }
 

@@ -49,7 +49,7 @@ impl Settling {
     }
 }
 
-/// Whether every port that nodes open for the world is held. The others may take minutes, and are not told to anybody.
+/// Whether every public port of these nodes is held: a metrics server may take minutes, or never come.
 fn all_listen(nodes: &[Ports]) -> bool {
     Protocol::ALL.into_iter().all(|protocol| {
         let public =

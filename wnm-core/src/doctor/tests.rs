@@ -2,7 +2,6 @@ use super::*;
 use crate::firewall::OpenPort;
 use crate::node::NodeId;
 use crate::settings::{self, Layers, Occasion, OperatingSystem};
-use wnm_pm::process_manager::Supervisor;
 
 /// The defaults of a machine whose nodes lie in `/srv/nodes`.
 fn config() -> Config {
@@ -264,7 +263,8 @@ fn files_and_the_storage() {
       sudo chown 1000 /srv/nodes
     ");
     let in_containers = |config: &mut Config, facts: &mut Facts| {
-        config.process_manager.supervisor = Supervisor::S6overlay;
+        config.process_manager = "s6overlay+user".parse().expect("there is such a manager");
+        facts.runs_nodes_as_caller = false;
         of_ant(facts);
     };
     assert_eq!(found(in_containers), "");

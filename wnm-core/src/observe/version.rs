@@ -38,6 +38,8 @@ pub enum VersionError {
     NotExecutable {
         /// What was found.
         path: PathBuf,
+        /// Whether it is a file at all.
+        is_file: bool,
     },
     /// It could not be run, or did not end well.
     #[error("the node program at {path} does not report its version", path = path.display())]
@@ -63,10 +65,11 @@ impl Hinted for VersionError {
             Self::Missing { .. } => {
                 vec![Hint::text("install one there"), Hint::change("antnode_path").to("name another program")]
             }
-            Self::NotExecutable { path } => vec![
-                Hint::shell(format!("chmod +x {}", word(path))).to("make it executable"),
-                Hint::change("antnode_path").to("name another program"),
-            ],
+            Self::NotExecutable { path, is_file } => {
+                let chmod = Hint::shell(format!("chmod +x {}", word(path))).to("make it executable");
+                let other = Hint::change("antnode_path").to("name another program");
+                if *is_file { vec![chmod, other] } else { vec![other] }
+            }
             Self::Failed { source, .. } => source.hints(),
             Self::NotANode { .. } => vec![Hint::change("antnode_path").to("name a node program")],
         }
@@ -98,7 +101,7 @@ pub async fn program_version(
     let missing = |source| VersionError::Missing { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(missing)?;
     if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
-        return Err(VersionError::NotExecutable { path: path.to_owned() });
+        return Err(VersionError::NotExecutable { path: path.to_owned(), is_file: metadata.is_file() });
     }
     let identity = FileIdentity {
         path: path.to_owned(),

@@ -63,7 +63,7 @@ pub enum ScheduleError {
         /// Why not.
         source: CommandError,
         /// What to do.
-        hint: Hint,
+        hint: Box<Hint>,
     },
     /// The timer is there for another database.
     #[error("{unit} runs wnm on {other}, not on this database", unit = .unit.display(), other = .other.display())]
@@ -90,7 +90,7 @@ impl Hinted for ScheduleError {
                 vec![Hint::text(format!("install cron, or have something else run `{job}` every minute"))]
             }
             Self::NotText(line) => vec![Hint::text(format!("add this line with `crontab -e`: {line}"))],
-            Self::Systemd { hint, .. } => vec![hint.clone()],
+            Self::Systemd { hint, .. } => vec![(**hint).clone()],
             Self::Taken { other, .. } => {
                 vec![Hint::run(Task::RemoveSchedule { database: Some(other.clone()) }).to("free it")]
             }

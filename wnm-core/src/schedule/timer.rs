@@ -234,7 +234,7 @@ fn failure(scope: &Scope, error: &CommandError) -> ScheduleError {
         Scope::Machine { .. } => Hint::text(SUDO_HINT),
         Scope::User { uid, .. } => Hint::shell(linger(*uid)).to("keep a systemd of this user running without a login"),
     };
-    ScheduleError::Systemd { whose: scope.whose(), source: error.clone(), hint }
+    ScheduleError::Systemd { whose: scope.whose(), source: error.clone(), hint: Box::new(hint) }
 }
 
 /// The command that has a user's systemd run from boot on.

@@ -132,7 +132,7 @@ impl Reader<'_> {
             && origin.rank() > Origin::Database.rank()
             && V::read(&standing, setting, home).is_ok_and(|standing| standing != value)
         {
-            let reason = format!("{reason}, which is {standing:?} here");
+            let reason = format!("{reason}: here it is {standing:?}");
             return Err(Box::new(Problem::new(name, Some(&text), &origin, reason).advised(hint)));
         }
         Ok((value, origin))

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use wnm_core::node::{NodeId, NodeSpec, PortKind, Ports, Status};
+use wnm_core::node::{NodeId, NodeSpec, PortKind, Status};
 
 use crate::Scene;
 
@@ -35,7 +35,7 @@ async fn an_unrecorded_node_is_found_and_taken_over() {
     assert_eq!(untracked.len(), 1, "the recorded one is none of them");
     scene.machine.adopt(&observation, &untracked).expect("it is recorded");
 
-    let node = scene.machine.store.load().expect("it is read").nodes.remove(1);
+    let node = scene.machine.store().load().expect("it is read").nodes.remove(1);
     assert_eq!((node.id(), node.spec.name.as_str(), node.service.as_str()), (NodeId(3), "antnode0003", "their-name"));
     assert_eq!((node.spec.root_dir, node.spec.ports, node.status), (root_dir, spec.ports, Status::Stopped));
     let again = scene.machine.untracked(&scene.observe().await).await.expect("the manager tells");
@@ -86,7 +86,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     for holder in [&base, &storage, &base.join("program"), &base.join("logs")] {
         scene.node_directory(holder);
     }
-    fs::create_dir_all(&scene.machine.config.log_dir).expect("it is ours");
+    fs::create_dir_all(&scene.machine.config().log_dir).expect("it is ours");
     scene.node_directory(&base.join("real"));
     symlink(base.join("real"), base.join("link")).expect("it is ours");
     fs::create_dir(base.join("photos")).expect("it is ours");
@@ -114,7 +114,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     the storage: /base/storage is not a directory of its own: /base/storage lies in it
     the program's: /base/program is not a directory of its own: /base/program/antnode lies in it
     the logs': /base/logs is not a directory of its own: /base/logs lies in it
-    a link: /base/link is no directory (a symbolic link or a file stands there)
+    a link: /base/link is not a directory (a symbolic link or a file stands there)
     no node's: /base/photos holds neither a node's key nor its program
     not there: its directory /base/gone cannot be read: No such file or directory (os error 2)
     inside another node: /base/storage/antnode0007/inside lies in the directory of antnode0007
@@ -129,7 +129,7 @@ async fn a_storage_behind_a_link_may_be_adopted_from() {
     let base = scene.base();
     scene.node_directory(&base.join("disk/some-node"));
     symlink(base.join("disk"), base.join("linked")).expect("it is ours");
-    scene.machine.config.node_storage = base.join("linked");
+    scene.machine.parts_mut().config.node_storage = base.join("linked");
     let spec = scene.spec(3, &base.join("linked/some-node"));
     assert_eq!(obstacle(&scene, &spec).await, None, "only the directory itself must not be a link");
 }
@@ -189,6 +189,6 @@ async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
     let observation = scene.observe().await;
     let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
     let groups: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
-    let elsewhere = "it lives in group a1, and number 6 belongs to a2: was max_node_per_container another?";
+    let elsewhere = "it lives in group a1, and number 6 belongs to a2: has max_node_per_container changed?";
     assert_eq!(groups, [Ok(Some(2)), Err(elsewhere.to_owned())]);
 }
