@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +83,10 @@ pub enum Task {
     /// Install the schedule.
     InstallSchedule,
     /// Remove the schedule.
-    RemoveSchedule,
+    RemoveSchedule {
+        /// That of another database than the present one.
+        database: Option<PathBuf>,
+    },
 }
 
 impl Hint {

@@ -1,22 +1,24 @@
-//! A look at the machine tells which processes are nodes', once for a whole batch.
+//! An observation of the machine shows which processes are nodes', once for a whole batch.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use wnm_pm::node::{NodeSpec, ProcessId};
+use wnm_pm::last_words::complaint;
+use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
 use wnm_pm::path_policy;
 use wnm_pm::process_manager::ProcessState;
 
+use crate::note::Note;
+use crate::output;
 use crate::processes::{self, Process};
-use crate::{files, output};
 
 /// The living processes whose program is a node's own copy.
-pub(crate) struct Look(HashMap<PathBuf, Vec<Process>>);
+pub(crate) struct Observation(HashMap<PathBuf, Vec<Process>>);
 
-impl Look {
+impl Observation {
     /// Looks for the processes of these nodes.
-    pub(crate) fn at<'a>(specs: impl Iterator<Item = &'a NodeSpec>) -> Self {
-        let programs: HashSet<PathBuf> = specs.filter_map(own_program).collect();
+    pub(crate) fn of(nodes: &[NodeRef]) -> Self {
+        let programs: HashSet<PathBuf> = nodes.iter().filter_map(|node| own_program(&node.spec)).collect();
         let mut found: HashMap<_, Vec<_>> = HashMap::new();
         if !programs.is_empty() {
             for process in processes::running(|program| programs.contains(program)) {
@@ -26,17 +28,13 @@ impl Look {
         Self(found)
     }
 
-    /// Every process of a node: its program is the node's own copy (also one that was replaced meanwhile) *and* its
-    /// command line holds the node's directory. Neither a pid in a file nor a part of a command line makes a process a
-    /// node's.
+    /// Every process of a node, the oldest first: its program is the node's own copy (also one that was replaced meanwhile)
+    /// *and* its command line holds the node's directory. Neither a pid in a file nor a part of a command line makes a
+    /// process a node's.
     pub(crate) fn processes(&self, spec: &NodeSpec) -> Vec<ProcessId> {
         let candidates = own_program(spec).and_then(|program| self.0.get(&program)).into_iter().flatten();
-        let own = candidates.filter(|process| {
-            process.option("--root-dir").is_some_and(|directory| is_same(Path::new(directory), &spec.root_dir))
-        });
-        let mut ids: Vec<_> = own.map(|process| process.id).collect();
-        ids.sort_by_key(|id| (id.start_time, id.pid));
-        ids
+        let own = candidates.filter(|process| process.line.names_directory(&spec.root_dir));
+        own.map(|process| process.id).collect()
     }
 
     /// The process of a node: the oldest, should there be several.
@@ -44,7 +42,7 @@ impl Look {
         self.processes(spec).first().copied()
     }
 
-    /// What becomes of a node's process.
+    /// The state of a node's process.
     pub(crate) fn state(&self, spec: &NodeSpec) -> ProcessState {
         if let process @ Some(_) = self.process(spec) {
             return ProcessState::Running { process };
@@ -55,9 +53,9 @@ impl Look {
         if !spec.binary.exists() {
             return ProcessState::Incomplete { missing: format!("its program {}", spec.binary.display()) };
         }
-        // wnm takes its note of the process away when it ends a node: one that is there tells of another end.
-        let reason = files::noted_process(spec).map(|note| {
-            let said = output::last_complaint(spec, note.output_start);
+        // wnm takes its note of the process away when it ends a node: one that is there means that something else did.
+        let reason = Note::of(spec).map(|note| {
+            let said = complaint(&output::end(spec, note.output_start));
             let said = said.map(|said| format!("; it said: {said}")).unwrap_or_default();
             format!("its process {} was not ended by wnm{said}", note.process.pid)
         });
@@ -67,8 +65,4 @@ impl Look {
 
 fn own_program(spec: &NodeSpec) -> Option<PathBuf> {
     path_policy::own_path(&spec.binary).ok()
-}
-
-fn is_same(told: &Path, root_dir: &Path) -> bool {
-    told == root_dir || path_policy::own_path(told).ok() == path_policy::own_path(root_dir).ok()
 }
