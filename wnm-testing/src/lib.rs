@@ -12,6 +12,9 @@ mod nobody;
 mod ports;
 mod program;
 mod runner;
+#[cfg(feature = "machines")]
+mod simulation;
+mod told;
 mod traces;
 mod trials;
 
@@ -19,13 +22,16 @@ mod trials;
 pub use colony::{Colony, Run};
 #[cfg(feature = "machines")]
 pub use config::config;
-pub use contract::{ContractWorld, HostWorld, contract};
-pub use machine::{on_machine, on_machine_that_restarts, tool};
+pub use contract::{ContractWorld, HostWorld, contract, eventually, metrics_port, node_port, only};
+pub use machine::{on_machine, on_machine_that_restarts, program_on_machine, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
 pub use nobody::as_nobody;
 pub use ports::PortBlock;
 pub use program::{test_node, test_node_that};
 pub use runner::RecordedRunner;
+#[cfg(feature = "machines")]
+pub use simulation::Simulation;
+pub use told::told;
 pub use traces::{NotedMachine, docker_label};
 pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 

@@ -13,6 +13,7 @@ mod plans;
 mod schedule;
 mod settings;
 mod systemd;
+mod terminal;
 
 use wnm_testing::Colony;
 
@@ -64,5 +65,6 @@ fn main() -> std::process::ExitCode {
         schedule::trials(),
         settings::trials(),
         systemd::trials(),
+        terminal::trials(),
     ])
 }

@@ -1,12 +1,12 @@
-//! Property lists, read by others than the crate that wrote them.
+//! Property lists, read by other programs than the crate that wrote them.
 
 use std::fs;
 use std::process::Command;
 
-use wnm_pm::flavour;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::ProcessManager;
-use wnm_testing::ContractWorld;
 use wnm_testing::Need::Program;
+use wnm_testing::{ContractWorld, metrics_port, node_port, only};
 
 use crate::world::World;
 
@@ -28,7 +28,7 @@ async fn pythons_reader_sees_what_was_meant() {
     let mut seen: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it printed JSON");
 
     let program = node.spec.binary.to_string_lossy().into_owned();
-    let line: Vec<String> = std::iter::once(program).chain(flavour::arguments(&spec)).collect();
+    let line: Vec<String> = std::iter::once(program).chain(node.launch.arguments.clone()).collect();
     assert_eq!(seen["ProgramArguments"].take(), serde_json::json!(line));
     assert_eq!(seen["EnvironmentVariables"].take(), serde_json::json!({ "HOSTILE": hostile, "EMPTY": "" }));
     let output = node.spec.log_dir.join("output.log");
@@ -74,11 +74,10 @@ async fn a_property_list_says_all_that_launchd_is_told() {
     let node = world.created(&world.manager(), &world.spec(7)).await;
     let text = fs::read_to_string(world.plist(&node.service)).expect("it was written");
     let directory = world.directory.path().to_str().expect("it is text");
-    let ports = &node.spec.ports;
     let text = text
         .replace(directory, "/DIR")
-        .replace(&ports.node.to_string(), "NODE")
-        .replace(&ports.metrics.to_string(), "METRICS");
+        .replace(&node_port(&node.spec).to_string(), "NODE")
+        .replace(&metrics_port(&node.spec).to_string(), "METRICS");
     insta::assert_snapshot!(text, @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -149,12 +148,15 @@ async fn what_a_property_list_cannot_carry_is_refused_by_name() {
     let world = World::new();
     let mut spec = world.spec(1);
     spec.environment = vec![("BELL".to_owned(), "ding\u{7}".to_owned())];
-    let error = world.manager().create(&[spec]).await.remove(0).expect_err("XML has no bell").to_string();
+    let refused = async |spec| {
+        let error = only(world.manager().create(&[NodeRef::new(spec)]).await).expect_err("XML cannot carry it");
+        error.text()
+    };
+    let error = refused(spec).await;
     insta::assert_snapshot!(error, @r#"the value of BELL "ding\u{7}" cannot be used: it holds '\u{7}', which a property list cannot carry"#);
     let mut spec = world.spec(1);
     spec.start_args = vec!["--peer".to_owned(), "a\r\nb".to_owned()];
-    let error =
-        world.manager().create(&[spec]).await.remove(0).expect_err("it would arrive as one line feed").to_string();
+    let error = refused(spec).await;
     insta::assert_snapshot!(error, @r#"an argument "a\r\nb" cannot be used: it holds '\r', which a property list cannot carry"#);
 }
 
