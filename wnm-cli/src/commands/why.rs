@@ -3,7 +3,6 @@
 use serde::Serialize;
 use wnm_core::decide::Refusal;
 use wnm_core::node::NodeId;
-use wnm_core::plan::Effect;
 use wnm_core::store::{EventKind, HistoryEntry, HistoryFilter, Store};
 
 use crate::exit::{Exit, Failure};
@@ -59,8 +58,7 @@ fn entry_text(entry: &HistoryEntry) -> String {
     };
     let mut text = format!("{at} cycle {}: {}\n", entry.cycle, decision.actions.join(", "));
     for reason in &decision.reasons {
-        let effect = if reason.effect == Effect::Did { "did" } else { "held" };
-        text.push_str(&format!("  {effect} {}: {}\n", reason.rule, reason.text));
+        text.push_str(&format!("  {} {}: {}\n", reason.effect.as_str(), reason.rule, reason.text));
     }
     text
 }

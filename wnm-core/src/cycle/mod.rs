@@ -10,8 +10,9 @@ use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
 use crate::observe::HostError;
 use crate::plan::check::{Authority, check};
-use crate::plan::{Action, Basis, Plan};
+use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::Progress;
+use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
@@ -46,11 +47,11 @@ pub enum CycleError {
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the plan was made for another state of the machine: {}\nhint: make a new one with `wnm plan`", .0.join("; "))]
-    Changed(Vec<String>),
+    #[error("the machine has changed since the plan was made: {}\nhint: make a new one with `wnm plan`", changes_text(.0))]
+    Changed(Vec<Change>),
     /// A plan does what no plan may do.
-    #[error("the plan may not be carried out: {}\nhint: make a new one with `wnm plan`", .0.join("; "))]
-    Invalid(Vec<String>),
+    #[error("the plan is not allowed: {}\nhint: make a new one with `wnm plan`", violations_text(.0))]
+    Invalid(Vec<Violation>),
 }
 
 /// One machine: its settings, its record and the doors to it.
@@ -150,7 +151,7 @@ impl Machine {
         let mut changes = saved.basis.changes(&Basis::of(&self.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.config, &observation.snapshot.host));
+            changes.extend(lack_of_room(&self.config, &observation.snapshot.host).into_iter().map(Change::NoRoom));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }

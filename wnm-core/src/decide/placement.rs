@@ -1,13 +1,15 @@
 //! Placement gives new nodes their numbers and everything that follows from a number.
 
 use std::collections::BTreeSet;
+use std::mem::discriminant;
 
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
 use super::Draft;
 use crate::node::{NodeId, NodeSpec, Ports};
+use crate::plan::Cause;
 use crate::settings::Config;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_pm::process_manager::NumberingKind;
 
 /// The port layout that this configuration asks for.
@@ -36,16 +38,23 @@ pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<No
         .filter(|number| !blocked.contains(number))
         .take(count as usize)
         .collect();
-    for blocked in snapshot.blocked.iter().filter(|blocked| passed_over(&numbers, blocked.number)) {
-        let text = format!("number {} is passed over: {}", blocked.number, blocked.by);
-        draft.held("number_taken", text, None, &[blocked.number]);
-    }
+    skipped(draft, &numbers);
     numbers.into_iter().map(|number| specification(draft, number)).collect()
 }
 
-/// A blocked number matters only below the ones that were chosen.
-fn passed_over(chosen: &[u32], blocked: NodeId) -> bool {
-    chosen.iter().any(|&number| blocked.0 < number)
+/// Says which numbers are skipped, a reason for each kind of blocker. One matters only below those that were chosen.
+fn skipped(draft: &mut Draft<'_>, chosen: &[u32]) {
+    let skipped = |blocked: &&BlockedNumber| chosen.iter().any(|&number| blocked.number.0 < number);
+    let mut kinds: Vec<(&Blocker, Vec<NodeId>)> = Vec::new();
+    for BlockedNumber { number, by } in draft.snapshot.blocked.iter().filter(skipped) {
+        match kinds.iter_mut().find(|(first, _)| discriminant(*first) == discriminant(by)) {
+            Some((_, numbers)) => numbers.push(*number),
+            None => kinds.push((by, vec![*number])),
+        }
+    }
+    for (by, numbers) in kinds {
+        draft.because(Cause::NumberTaken { by: by.clone() }, &numbers);
+    }
 }
 
 /// How this machine numbers its nodes, in the allocator's words.

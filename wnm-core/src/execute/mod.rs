@@ -13,6 +13,7 @@ use crate::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
 use crate::progress::{Moment, Progress};
+use crate::report::reason_text;
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
@@ -67,9 +68,16 @@ struct Context {
     why: BTreeMap<NodeId, String>,
 }
 
+/// The first reason of each node: what made wnm act, rather than how it chose the node.
 fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
-    let causes = plan.reasons.iter().filter(|reason| reason.effect == Effect::Did);
-    causes.flat_map(|reason| reason.nodes.iter().map(|&id| (id, reason.text.clone()))).collect()
+    let mut whys = BTreeMap::new();
+    for reason in plan.reasons.iter().filter(|reason| reason.effect() == Effect::Did) {
+        let text = reason_text(reason);
+        for &id in reason.nodes() {
+            whys.entry(id).or_insert_with(|| text.clone());
+        }
+    }
+    whys
 }
 
 /// What carries a plan out.
@@ -151,7 +159,7 @@ impl Executor<'_> {
         for (spec, outcome) in groups.iter().zip(host.open(groups).await) {
             let event = match outcome {
                 Ok(group) => {
-                    execution.notes.push(format!("container group {} stands", spec.name));
+                    execution.notes.push(format!("container group {} is up", spec.name));
                     Event::GroupSeen { group: Box::new(group) }
                 }
                 Err(error) => {

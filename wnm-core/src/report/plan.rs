@@ -35,13 +35,13 @@ pub fn reasons_text(plan: &Plan) -> String {
 }
 
 fn section(text: &mut String, plan: &Plan, effect: Effect, title: &str) {
-    let reasons: Vec<&Reason> = plan.reasons.iter().filter(|reason| reason.effect == effect).collect();
+    let reasons: Vec<&Reason> = plan.reasons.iter().filter(|reason| reason.effect() == effect).collect();
     if reasons.is_empty() {
         return;
     }
     let _ = writeln!(text, "{title}");
     for reason in reasons {
-        let _ = writeln!(text, "  {}: {}", reason.rule, reason.text);
+        let _ = writeln!(text, "  {}: {reason}", reason.rule());
     }
 }
 

@@ -21,11 +21,11 @@ fn a_first_cycle_in_containers() {
       add antnode0201 0.4.17: node port 55201, metrics port 13201, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a2
       add antnode0002 0.4.17: node port 55002, metrics port 13002, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
     Why:
-      container_group: container group a1 is opened: node ports 55001-55200, metrics ports 13001-13200
-      container_group: container group a2 is opened: node ports 55201-55400, metrics ports 13201-13400
-      add: add antnode0001, antnode0201, antnode0002: there is room, and 0 in all is below node_cap 10
+      container_group: opening container group a1: node ports 55001-55200, metrics ports 13001-13200
+      container_group: opening container group a2: node ports 55201-55400, metrics ports 13201-13400
+      add: the machine has room (0 of 10 nodes)
     What is not done, and why:
-      max_concurrent_starts: 7 more up to node_cap 10, in later cycles
+      max_concurrent_starts: 7 more nodes to add in later cycles (max_concurrent_starts = 3)
     ");
 }
 
@@ -41,10 +41,10 @@ fn pressure_on_everything() {
       stop antnode0002
       stop antnode0001
     Why:
-      cpu_remove: CPU use is 71.2 %, above cpu_remove 70 %
-      max_load_average_allowed: the load average of 5 minutes is 2.5, above max_load_average_allowed 2
-      hdio_read_remove: disk reading is 4000.0 B/s, above hdio_read_remove 1000 B/s
-      stop: stop antnode0002, antnode0001: youngest first
+      cpu_remove: CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
+      max_load_average_allowed: load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2)
+      hdio_read_remove: disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s)
+      stop: youngest nodes first
     ");
 }
 
@@ -59,9 +59,9 @@ fn no_room_for_growth() {
     What is done:
       survey: look at all nodes
     What is not done, and why:
-      mem_less_than: memory use is 60.0 %, not below mem_less_than 60 %
-      desired_load_average: the load average of 15 minutes is 1.2, not below desired_load_average 1.2
-      node_cap: 2 running, and node_cap is 2
+      mem_less_than: memory usage is 60.0 %, too high to add or start nodes (mem_less_than = 60 %)
+      desired_load_average: load average (15 min) is 1.2, too high to add or start nodes (desired_load_average = 1.2)
+      node_cap: 2 nodes running, the maximum (node_cap = 2)
     ");
 }
 
@@ -74,24 +74,15 @@ fn removal_for_a_full_disk() {
     What is done:
       remove antnode0002: stop it now, delete its files after delay_remove
     Why:
-      hd_remove: disk use is 95.0 %, above hd_remove 90 %
-      remove: remove antnode0002: youngest first
+      hd_remove: disk usage is 95.0 %, above the limit (hd_remove = 90 %)
+      remove: stopped nodes first, then the youngest
     ");
 }
 
 #[test]
 fn refusals() {
     let refusal = |request| decide_request(&config(), &fleet(&[Running]), &request).expect_err("refused").to_string();
-    assert_snapshot!(refusal(Request::Add(100_000)), @"
-    100000 more nodes would make 100001, and node_cap is 10
-    hint: `wnm config set node_cap 100001` allows them
-    ");
-    assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"
-    there is no node called antnode0009
-    hint: `wnm status` lists the nodes
-    ");
-    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"
-    5 to remove were asked for, and only 1 would do
-    hint: ask for 1 at most, or name the nodes
-    ");
+    assert_snapshot!(refusal(Request::Add(100_000)), @"adding 100000 nodes would exceed node_cap (100001 > 10)");
+    assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"there is no node called antnode0009");
+    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"cannot remove 5 nodes: only 1 is running or stopped");
 }
