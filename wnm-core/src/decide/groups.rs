@@ -51,25 +51,28 @@ fn make_again(draft: &mut Draft<'_>, old: &GroupSpec) {
 
 /// Asks for the groups that new nodes live in, and for the least number of groups from the first growth on.
 pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
-    let mut wanted: BTreeSet<u32> = nodes.iter().filter_map(|node| node.group).collect();
-    if wanted.is_empty() {
+    let needed: BTreeSet<u32> = nodes.iter().filter_map(|node| node.group).collect();
+    if needed.is_empty() {
         return;
     }
-    wanted.extend(1..=draft.config.min_container_count);
-    let up = draft.snapshot.groups.iter().filter(|group| group.state == GroupState::Running);
-    for group in up.map(|group| group.spec.group) {
-        wanted.remove(&group);
+    let least = draft.config.min_container_count;
+    let mut closed: BTreeSet<u32> = needed.iter().copied().chain(1..=least).collect();
+    for group in draft.snapshot.groups.iter().filter(|group| group.state == GroupState::Running) {
+        closed.remove(&group.spec.group);
     }
     for planned in &draft.plan.groups {
-        wanted.remove(&planned.group);
+        closed.remove(&planned.group);
     }
-    for group in wanted {
-        if let Some(specification) = specification(draft.config, group) {
-            let GroupSpec { group, node_ports, metrics_ports, .. } = specification;
-            draft.because(Cause::GroupOpened { group, node_ports, metrics_ports }, &[]);
-            draft.plan.groups.push(specification);
-        }
+    let opened: Vec<GroupSpec> = closed.into_iter().filter_map(|group| specification(draft.config, group)).collect();
+    let (groups, first): (Vec<u32>, Vec<u32>) =
+        opened.iter().map(|spec| spec.group).partition(|group| needed.contains(group));
+    if !groups.is_empty() {
+        draft.because(Cause::GroupsNeeded { groups }, &[]);
     }
+    if !first.is_empty() {
+        draft.because(Cause::FirstGroups { groups: first, least }, &[]);
+    }
+    draft.plan.groups.extend(opened);
 }
 
 /// What a group is; none when its ports pass the end of the range.

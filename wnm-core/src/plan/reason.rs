@@ -9,7 +9,7 @@ use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
 use crate::snapshot::Blocker;
 use wnm_allocator::LayoutError;
-use wnm_pm::container_host::{GroupState, Range};
+use wnm_pm::container_host::GroupState;
 
 /// Why something is done, or is not.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -88,14 +88,17 @@ pub enum Cause {
         /// What it is.
         state: GroupState,
     },
-    /// A container group is opened.
-    GroupOpened {
-        /// Which one: 1 is a1.
-        group: u32,
-        /// UDP ports of its nodes.
-        node_ports: Range,
-        /// TCP ports of its nodes' metrics servers.
-        metrics_ports: Range,
+    /// Container groups are opened, since new nodes go into them.
+    GroupsNeeded {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+    },
+    /// Container groups are opened with the first nodes, though none goes into them yet.
+    FirstGroups {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+        /// How many groups there are at least.
+        least: u32,
     },
     /// A container group uses another image than the settings name.
     ImageChanged {
@@ -284,7 +287,8 @@ impl Reason {
             | C::DirectoryGone
             | C::NothingToRun
             | C::GroupNotUp { .. }
-            | C::GroupOpened { .. }
+            | C::GroupsNeeded { .. }
+            | C::FirstGroups { .. }
             | C::ImageChanged { .. }
             | C::Pressure { .. }
             | C::OverCap { .. }
@@ -326,7 +330,8 @@ impl Cause {
             Self::RemovalDue => Rule::DelayRemove,
             Self::DisableInterrupted => Rule::Disable,
             Self::DirectoryGone | Self::NothingToRun => Rule::Dead,
-            Self::GroupNotUp { .. } | Self::GroupOpened { .. } => Rule::ContainerGroup,
+            Self::GroupNotUp { .. } | Self::GroupsNeeded { .. } => Rule::ContainerGroup,
+            Self::FirstGroups { .. } => Rule::MinContainerCount,
             Self::ImageChanged { .. } => Rule::DockerImage,
             Self::OperationsInProgress { .. } => Rule::MaxConcurrentOperations,
             Self::Pressure { gauge, .. } => gauge.remove_rule(),

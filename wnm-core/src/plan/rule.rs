@@ -54,9 +54,11 @@ rules! {
     Disable = "disable", &[Did];
     /// A node's directory is gone, or the node was never completely created: what is left is removed.
     Dead = "dead", &[Did];
-    /// A container group that has nodes is not up: it is restarted, repaired or created again. A group that new nodes
-    /// need is opened, `min_container_count` of them with the first new node.
+    /// A container group that has nodes is not up: it is restarted, repaired or created again. A group that new nodes go
+    /// into is opened.
     ContainerGroup = "container_group", &[Did];
+    /// With the first new nodes, this many container groups are opened.
+    MinContainerCount = "min_container_count", &[Did];
     /// A container group uses an image other than this one: it is recreated, one running group per cycle.
     DockerImage = "docker_image", &[Did];
     /// This many nodes are starting, upgrading or being removed: anything else waits for a later cycle.

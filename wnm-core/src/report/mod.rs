@@ -11,7 +11,7 @@ mod violation;
 mod words;
 
 pub use change::changes_text;
-pub use names::names;
+pub use names::{all_names, group_names, names, port_ranges};
 pub use plan::{plan_text, reasons_text};
 pub use reason::{ReasonRow, reason_text};
 pub use rules::rules_page;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::names;
+use super::names::{group_names, names};
 use super::words::{at_most, be, count};
 use crate::node::{NodeId, Verb};
 use crate::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
@@ -90,10 +90,10 @@ fn sentence(cause: &Cause, nodes: usize) -> Sentence {
         C::DirectoryGone => of("directory is gone; removed from the database"),
         C::NothingToRun => of("nothing left to run; removing what remains"),
         C::GroupNotUp { group, state } => Whole(format!("container group a{group} {}", repair(*state))),
-        C::GroupOpened { group, node_ports: node, metrics_ports: metrics } => Whole(format!(
-            "opening container group a{group}: node ports {}-{}, metrics ports {}-{}",
-            node.first, node.last, metrics.first, metrics.last
-        )),
+        C::GroupsNeeded { groups } => Whole(format!("opening {} for new nodes", container_groups(groups))),
+        C::FirstGroups { groups, least } => {
+            Whole(format!("opening {} from the start (min_container_count = {least})", container_groups(groups)))
+        }
         C::ImageChanged { group, from, to } => {
             Whole(format!("container group a{group} uses {from}: recreating it (docker_image = {to})"))
         }
@@ -152,6 +152,12 @@ fn sentence(cause: &Cause, nodes: usize) -> Sentence {
         C::Requested => whole("requested by the owner"),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),
     }
+}
+
+/// "container group a1", "container groups a1–a5".
+fn container_groups(groups: &[u32]) -> String {
+    let plural = if groups.len() == 1 { "" } else { "s" };
+    format!("container group{plural} {}", group_names(groups))
 }
 
 fn repair(state: GroupState) -> &'static str {

@@ -91,7 +91,7 @@ fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
     })
 }
 
-fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
+pub fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
     let numberings =
         proptest::sample::select(vec![NumberingKind::FillGaps, NumberingKind::NeverReuse, NumberingKind::Blocks]);
     let blocked = proptest::collection::vec(1_u32..80, 0..4);
@@ -124,7 +124,7 @@ fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
     )
 }
 
-fn requests() -> impl Strategy<Value = Request> {
+pub fn requests() -> impl Strategy<Value = Request> {
     let selection = prop_oneof![
         (1_u32..5).prop_map(Selection::Count),
         proptest::collection::vec(1_u32..60, 1..4)
