@@ -1,6 +1,6 @@
 //! Placement gives new nodes their numbers and everything that follows from a number.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::mem::discriminant;
 
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
@@ -9,7 +9,7 @@ use super::Draft;
 use crate::node::{NodeId, NodeSpec, Ports};
 use crate::plan::Cause;
 use crate::settings::Config;
-use crate::snapshot::{BlockedNumber, Blocker, Snapshot};
+use crate::snapshot::{Blocker, Snapshot};
 use wnm_pm::process_manager::NumberingKind;
 
 /// The port layout that this configuration asks for.
@@ -30,24 +30,29 @@ pub(super) fn blocks(config: &Config) -> Option<Blocks> {
 /// passed over.
 pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<NodeSpec>, LayoutError> {
     let (config, snapshot) = (draft.config, draft.snapshot);
-    let blocked: BTreeSet<u32> = snapshot.blocked.iter().map(|blocked| blocked.number.0).collect();
+    let blocked: BTreeMap<u32, &Blocker> = snapshot.blocked.iter().map(|each| (each.number.0, &each.by)).collect();
     let used: Vec<u32> = snapshot.nodes.iter().map(|each| each.node.id().0).collect();
     let numbering = numbering(config, snapshot);
     let highest = layout(config).highest_number();
-    let numbers: Vec<u32> = Placer::new(&numbering, &used, snapshot.highest_number_used, highest)?
-        .filter(|number| !blocked.contains(number))
-        .take(count as usize)
-        .collect();
-    skipped(draft, &numbers);
+    let mut skipped = Vec::new();
+    let is_free = |number: &u32| match blocked.get(number) {
+        Some(by) => {
+            skipped.push((NodeId(*number), *by));
+            false
+        }
+        None => true,
+    };
+    let placer = Placer::new(&numbering, &used, snapshot.highest_number_used, highest)?;
+    let numbers: Vec<u32> = placer.filter(is_free).take(count as usize).collect();
+    explain(draft, &skipped);
     numbers.into_iter().map(|number| specification(draft, number)).collect()
 }
 
-/// Says which numbers are skipped, a reason for each kind of blocker. One matters only below those that were chosen.
-fn skipped(draft: &mut Draft<'_>, chosen: &[u32]) {
-    let skipped = |blocked: &&BlockedNumber| chosen.iter().any(|&number| blocked.number.0 < number);
+/// Says which numbers were skipped, a reason for each kind of blocker.
+fn explain(draft: &mut Draft<'_>, skipped: &[(NodeId, &Blocker)]) {
     let mut kinds: Vec<(&Blocker, Vec<NodeId>)> = Vec::new();
-    for BlockedNumber { number, by } in draft.snapshot.blocked.iter().filter(skipped) {
-        match kinds.iter_mut().find(|(first, _)| discriminant(*first) == discriminant(by)) {
+    for (number, by) in skipped {
+        match kinds.iter_mut().find(|(first, _)| discriminant(*first) == discriminant(*by)) {
             Some((_, numbers)) => numbers.push(*number),
             None => kinds.push((by, vec![*number])),
         }

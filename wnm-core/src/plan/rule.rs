@@ -118,7 +118,7 @@ rules! {
     NetioReadLessThan = "netio_read_less_than", &[Held];
     /// The network send rate is not below this: no node is added or started. 0 turns it off.
     NetioWriteLessThan = "netio_write_less_than", &[Held];
-    /// Nodes are being taken over from another manager: no node is added or started.
+    /// Nodes are being taken over from elsewhere: no node is added or started.
     Migrating = "migrating", &[Held];
     /// The machine has room: stopped nodes are started, the oldest first.
     Start = "start", &[Did];

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::names;
-use super::words::be;
 use crate::node::NodeId;
 use crate::plan::{Change, NodeBasis};
 
@@ -31,17 +30,14 @@ fn parts(change: &Change) -> (Option<NodeId>, String) {
         Change::Groups => (None, "the container groups have changed".to_owned()),
         Change::Numbering => (None, "nodes were added and removed".to_owned()),
         Change::NoRoom(reason) => (None, reason.to_string()),
-        Change::Gone(node) => (Some(*node), "no longer there".to_owned()),
+        Change::Gone(node) => (Some(*node), "gone".to_owned()),
         Change::New(node) => (Some(*node), "new".to_owned()),
-        Change::Node { before, after } => (Some(after.id), format!("now {after}, was {before}")),
+        Change::Node { before, after } => (Some(after.id), format!("{after} instead of {before}")),
     }
 }
 
 fn sentence(nodes: &[NodeId], rest: &str) -> String {
-    match nodes.len() {
-        0 => rest.to_owned(),
-        number => format!("{} {} {rest}", names(nodes), be(number as u64)),
-    }
+    if nodes.is_empty() { rest.to_owned() } else { format!("{}: {rest}", names(nodes)) }
 }
 
 /// "STOPPED (0.4.17, stopped by its owner)".

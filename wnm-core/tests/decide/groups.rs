@@ -18,7 +18,7 @@ fn small_groups() -> Config {
 }
 
 /// Group `number`, made from `image`.
-fn group(number: u16, image: &str, state: GroupState) -> Group {
+pub fn group(number: u16, image: &str, state: GroupState) -> Group {
     let port = |start: u16| Range { first: start + number, last: start + number };
     Group {
         spec: GroupSpec {

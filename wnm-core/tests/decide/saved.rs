@@ -6,6 +6,7 @@ use wnm_core::node::Verb;
 use wnm_core::plan::Basis;
 use wnm_core::report::changes_text;
 use wnm_core::snapshot::Snapshot;
+use wnm_pm::container_host::GroupState;
 
 use Status::{Restarting, Running, Stopped};
 
@@ -28,6 +29,25 @@ fn what_looking_settles_anew_each_time_is_no_change() {
 }
 
 #[test]
+fn what_became_of_the_machine_is_a_change() {
+    let before = Basis::of(&config(), &fleet(&[Running]));
+    let after =
+        Basis { boot_time: 1, config: None, available: None, groups: vec![(1, GroupState::Gone)], ..before.clone() };
+    insta::assert_snapshot!(changes_text(&before.changes(&after)), @"the machine was restarted; settings have changed; the node program has changed; the container groups have changed");
+    let after = Basis { highest_number_used: 9, ..before.clone() };
+    insta::assert_snapshot!(changes_text(&before.changes(&after)), @"nodes were added and removed");
+}
+
+#[test]
+fn nodes_with_the_same_change_share_a_sentence() {
+    let before = Basis::of(&config(), &fleet(&[Running; 500]));
+    let mut statuses = [Running; 500];
+    statuses[100..].fill(Stopped);
+    let after = Basis::of(&config(), &fleet(&statuses));
+    insta::assert_snapshot!(changes_text(&before.changes(&after)), @"antnode0101–0500: STOPPED (0.4.17) instead of RUNNING (0.4.17)");
+}
+
+#[test]
 fn what_became_of_a_node_is_a_change() {
     let snapshot = fleet(&[Stopped, Running]);
     let before = basis(&snapshot);
@@ -37,11 +57,15 @@ fn what_became_of_a_node_is_a_change() {
         changes_text(&before.changes(&Basis::of(&config(), &after)))
     };
     let held = changes(|after| after.nodes[0].node.held = true);
-    insta::assert_snapshot!(held, @"antnode0001 is now STOPPED (0.4.17, stopped by its owner), was STOPPED (0.4.17)");
+    insta::assert_snapshot!(held, @"antnode0001: STOPPED (0.4.17, stopped by its owner) instead of STOPPED (0.4.17)");
     let begun = changes(|after| after.nodes[1].node.intention = Some(Verb::Disable));
-    insta::assert_snapshot!(begun, @"antnode0002 is now RUNNING (0.4.17, disable not finished), was RUNNING (0.4.17)");
+    insta::assert_snapshot!(begun, @"antnode0002: RUNNING (0.4.17, disable not finished) instead of RUNNING (0.4.17)");
     let stopped = changes(|after| after.nodes[1].node.status = Stopped);
-    insta::assert_snapshot!(stopped, @"antnode0002 is now STOPPED (0.4.17), was RUNNING (0.4.17)");
+    insta::assert_snapshot!(stopped, @"antnode0002: STOPPED (0.4.17) instead of RUNNING (0.4.17)");
+    let new = changes(|after| after.nodes.extend(fleet(&[Stopped; 5]).nodes.drain(2..)));
+    insta::assert_snapshot!(new, @"antnode0003–0005: new");
+    let gone = changes(|after| after.nodes.clear());
+    insta::assert_snapshot!(gone, @"antnode0001–0002: gone");
     let unknown = changes(|after| after.nodes[1].node.version = None);
-    insta::assert_snapshot!(unknown, @"antnode0002 is now RUNNING (no version), was RUNNING (0.4.17)");
+    insta::assert_snapshot!(unknown, @"antnode0002: RUNNING (no version) instead of RUNNING (0.4.17)");
 }
