@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, Ports, ProcessId};
+pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
 
 /// Seconds since the Unix epoch.
 pub type UnixSeconds = i64;
@@ -191,7 +191,7 @@ impl Node {
     /// The node as a process manager needs to know it.
     #[must_use]
     pub fn reference(&self) -> NodeRef {
-        NodeRef { spec: self.spec.clone(), service: self.service.clone(), process: self.process }
+        NodeRef { service: self.service.clone(), process: self.process, ..NodeRef::new(self.spec.clone()) }
     }
 }
 

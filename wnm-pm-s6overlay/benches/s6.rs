@@ -66,12 +66,12 @@ async fn timed<T>(what: &str, deed: impl Future<Output = T>) -> T {
     done
 }
 
-async fn machine(network: ContainerNetwork, size: Size) -> Option<Machine> {
-    let mut machine = Machine::new(network).await?;
+async fn machine(network: ContainerNetwork, size: Size) -> Machine {
+    let mut machine = Machine::new(network).await;
     machine.settings.max_node_per_container = size.nodes.into();
     machine.ports.port_start = NODE_THOUSAND;
     machine.ports.metrics_port_start = METRICS_THOUSAND;
-    Some(machine)
+    machine
 }
 
 fn groups(machine: &Machine, size: Size) -> Vec<GroupSpec> {
@@ -118,7 +118,7 @@ async fn open(manager: &S6Overlay, specs: &[GroupSpec]) -> Vec<Group> {
 }
 
 async fn published(size: Size) {
-    let Some(machine) = machine(ContainerNetwork::Published, size).await else { return };
+    let machine = machine(ContainerNetwork::Published, size).await;
     let (manager, specs, wanted) = (machine.manager(), nodes(&machine, size), groups(&machine, size));
     let opened = timed("groups up, with rules", open(&manager, &wanted)).await;
     timed("the same again, all being well", open(&manager, &wanted)).await;
@@ -189,7 +189,7 @@ async fn memory(machine: &Machine, groups: &[Group]) -> f64 {
 
 /// Docker's own publishing of the same ports.
 async fn by_docker(size: Size) {
-    let Some(machine) = machine(ContainerNetwork::Docker, size).await else { return };
+    let machine = machine(ContainerNetwork::Docker, size).await;
     let (manager, wanted) = (machine.manager(), groups(&machine, size));
     let before = memory_of("docker-proxy");
     let mut opened = Vec::new();
@@ -211,7 +211,7 @@ async fn by_docker(size: Size) {
 
 /// A container for each node, with the node as its only program.
 async fn one_each(size: Size) {
-    let Some(machine) = machine(ContainerNetwork::Published, size).await else { return };
+    let machine = machine(ContainerNetwork::Published, size).await;
     let manager = machine.manager();
     let mut specs = nodes(&machine, size);
     specs.truncate(SINGLE_CONTAINERS.into());

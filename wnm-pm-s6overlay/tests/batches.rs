@@ -3,7 +3,7 @@
 mod common;
 
 use common::events::during;
-use common::{Machine, run};
+use common::{Machine, PUBLISHED, run};
 use wnm_pm::container_host::ContainerHost;
 use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::{Binary, ProcessManager};
@@ -14,9 +14,8 @@ fn programs(events: &[String]) -> usize {
     events.iter().filter(|event| event.starts_with("exec_create")).count()
 }
 
-#[tokio::test]
 async fn one_program_is_run_per_group_and_step() {
-    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let machine = Machine::new(ContainerNetwork::Published).await;
     let manager = machine.manager();
     let groups = [machine.group(1), machine.group(2)];
     for outcome in manager.open(&groups).await {
@@ -46,4 +45,12 @@ async fn one_program_is_run_per_group_and_step() {
     assert_eq!(programs(&events), 2, "{events:#?}");
     let left: Vec<_> = std::fs::read_dir(&machine.settings.node_storage).expect("it is there").flatten().collect();
     assert_eq!(left.iter().map(|entry| entry.file_name()).collect::<Vec<_>>(), [".s6"], "nothing of the nodes is left");
+}
+
+wnm_testing::trials! {
+    PUBLISHED => one_program_is_run_per_group_and_step;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -8,11 +8,12 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use async_trait::async_trait;
-use common::Machine;
+use common::{Machine, PUBLISHED};
 use wnm_pm::container_host::ContainerHost;
 use wnm_pm::node::NodeSpec;
 use wnm_pm::port_use::Protocol;
 use wnm_pm_s6overlay::ContainerNetwork;
+use wnm_testing::Need::S6Image;
 use wnm_testing::{ContractWorld, contract};
 
 struct ContainerWorld(Machine);
@@ -57,7 +58,7 @@ impl ContractWorld for ContainerWorld {
 }
 
 async fn keeps_the_contract(network: ContainerNetwork) {
-    let Some(machine) = Machine::new(network).await else { return };
+    let machine = Machine::new(network).await;
     let manager = machine.manager();
     let groups = [machine.group(1), machine.group(2)];
     for outcome in manager.open(&groups).await {
@@ -66,12 +67,19 @@ async fn keeps_the_contract(network: ContainerNetwork) {
     contract(&manager, &ContainerWorld(machine)).await;
 }
 
-#[tokio::test]
 async fn nodes_on_a_published_network_keep_the_contract() {
     keeps_the_contract(ContainerNetwork::Published).await;
 }
 
-#[tokio::test]
 async fn nodes_on_the_machines_own_network_keep_the_contract() {
     keeps_the_contract(ContainerNetwork::Host).await;
+}
+
+wnm_testing::trials! {
+    PUBLISHED => nodes_on_a_published_network_keep_the_contract;
+    &[S6Image] => nodes_on_the_machines_own_network_keep_the_contract;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -5,14 +5,13 @@ mod common;
 use std::net::Ipv4Addr;
 
 use common::peer::{Peer, answer_udp, ask_from_here, metrics};
-use common::{Machine, open, run};
+use common::{Machine, PUBLISHED, open, run};
 use wnm_pm::container_host::ContainerHost;
 use wnm_pm::process_manager::{ProcessManager, Severity};
 use wnm_pm_s6overlay::ContainerNetwork;
 
-#[tokio::test]
 async fn docker_publishes_node_ports_to_all_and_metrics_to_this_machine() {
-    let Some(machine) = Machine::new(ContainerNetwork::Docker).await else { return };
+    let machine = Machine::new(ContainerNetwork::Docker).await;
     let manager = machine.manager();
     let mut spec = machine.group(1);
     // Every port costs its time.
@@ -35,4 +34,12 @@ async fn docker_publishes_node_ports_to_all_and_metrics_to_this_machine() {
     let cost = findings.iter().find(|finding| finding.code == "docker-publishes").expect("the cost is told");
     assert!(cost.severity == Severity::Warning && cost.what.contains("rules"), "{cost:?}");
     assert_eq!(open(&manager, &spec).await, group, "what stands is left as it is");
+}
+
+wnm_testing::trials! {
+    PUBLISHED => docker_publishes_node_ports_to_all_and_metrics_to_this_machine;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -7,10 +7,10 @@ use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
 use common::{Machine, open};
 use wnm_pm::container_host::{ContainerHost, Group, GroupState};
 use wnm_pm_s6overlay::ContainerNetwork;
+use wnm_testing::Need::S6Image;
 
-#[tokio::test]
 async fn groups_open_and_close_and_stay_as_they_are_when_opened_again() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let manager = machine.manager();
     let specs = [machine.group(1), machine.group(2)];
     let opened: Vec<Group> = manager.open(&specs).await.into_iter().map(|group| group.expect("it opens")).collect();
@@ -32,9 +32,8 @@ async fn groups_open_and_close_and_stay_as_they_are_when_opened_again() {
     assert!(!machine.settings.node_storage.join(".s6").exists(), "nothing is left of groups without nodes");
 }
 
-#[tokio::test]
 async fn a_killed_a_stopped_and_a_paused_container_are_brought_back_as_they_were() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let (manager, docker) = (machine.manager(), &machine.docker);
     let spec = machine.group(1);
     let first = open(&manager, &spec).await;
@@ -49,9 +48,8 @@ async fn a_killed_a_stopped_and_a_paused_container_are_brought_back_as_they_were
     assert_eq!(open(&manager, &spec).await, first);
 }
 
-#[tokio::test]
 async fn a_container_removed_by_hand_or_made_for_other_ranges_is_made_again() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let manager = machine.manager();
     let mut spec = machine.group(1);
     let first = open(&manager, &spec).await;
@@ -67,9 +65,8 @@ async fn a_container_removed_by_hand_or_made_for_other_ranges_is_made_again() {
     assert_eq!(manager.groups().await.expect("the engine answers"), [third]);
 }
 
-#[tokio::test]
 async fn a_container_of_our_name_that_is_not_ours_is_left_alone() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let spec = machine.group(1);
     let name = machine.id().container_name("a1");
     let options = bollard::query_parameters::CreateContainerOptionsBuilder::new().name(&name).build();
@@ -85,9 +82,8 @@ async fn a_container_of_our_name_that_is_not_ours_is_left_alone() {
     assert!(error.contains(&name) && error.contains("left alone"), "{error}");
 }
 
-#[tokio::test]
 async fn every_limit_of_a_container_is_set_on_purpose() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let group = open(&machine.manager(), &machine.group(1)).await;
     let made = machine.docker.inspect_container(&group.container_id, None::<InspectContainerOptions>).await;
     let made = made.expect("it exists");
@@ -107,4 +103,17 @@ async fn every_limit_of_a_container_is_set_on_purpose() {
     assert_eq!(log.typ.as_deref(), Some("json-file"));
     let log = log.config.expect("it has a ceiling");
     assert_eq!((log["max-size"].as_str(), log["max-file"].as_str()), ("10m", "2"));
+}
+
+wnm_testing::trials! {
+    &[S6Image] =>
+        groups_open_and_close_and_stay_as_they_are_when_opened_again,
+        a_killed_a_stopped_and_a_paused_container_are_brought_back_as_they_were,
+        a_container_removed_by_hand_or_made_for_other_ranges_is_made_again,
+        a_container_of_our_name_that_is_not_ours_is_left_alone,
+        every_limit_of_a_container_is_set_on_purpose;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

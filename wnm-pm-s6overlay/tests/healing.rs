@@ -12,12 +12,13 @@ use bollard::query_parameters::{
     TagImageOptionsBuilder,
 };
 use common::events::during;
-use common::{Machine, is_root, open, run};
+use common::{Machine, PUBLISHED, open, run};
 use wnm_pm::container_host::{ContainerHost, Group, GroupState};
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
-use wnm_testing::{skip, test_node};
+use wnm_testing::Need::{Mount, Program, Root, S6Image};
+use wnm_testing::test_node;
 
 /// A group of five nodes: 1 to 4 run, 5 is stopped.
 struct Fixture {
@@ -29,9 +30,8 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn new(network: ContainerNetwork) -> Option<Self> {
-        let machine = Machine::new(network).await?;
-        Some(Self::on(machine).await)
+    async fn new(network: ContainerNetwork) -> Self {
+        Self::on(Machine::new(network).await).await
     }
 
     async fn on(machine: Machine) -> Self {
@@ -80,9 +80,8 @@ fn keys(nodes: &[NodeRef]) -> Vec<Vec<u8>> {
     nodes.iter().map(key).collect()
 }
 
-#[tokio::test]
 async fn a_container_that_was_killed_restarted_or_removed_gets_its_nodes_back() {
-    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let mut fixture = Fixture::new(ContainerNetwork::Published).await;
     let docker = fixture.machine.docker.clone();
 
     docker
@@ -106,9 +105,8 @@ async fn a_container_that_was_killed_restarted_or_removed_gets_its_nodes_back() 
     fixture.recovers("a container removed by hand").await;
 }
 
-#[tokio::test]
 async fn a_paused_container_is_one_finding_and_its_nodes_say_so() {
-    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let mut fixture = Fixture::new(ContainerNetwork::Published).await;
     fixture.machine.docker.pause_container(&fixture.group.container_name).await.expect("it is paused");
     assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Paused);
     let ProcessState::Stopped { reason: Some(reason) } = fixture.state(1).await else { panic!("it does not run") };
@@ -123,9 +121,8 @@ async fn a_paused_container_is_one_finding_and_its_nodes_say_so() {
     fixture.recovers("a paused container").await;
 }
 
-#[tokio::test]
 async fn another_image_takes_the_nodes_over_and_an_ordered_end_stays_ended() {
-    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let mut fixture = Fixture::new(ContainerNetwork::Published).await;
     let tag = TagImageOptionsBuilder::new().repo("wnm-test-other").tag(fixture.machine.id().as_str()).build();
     fixture.machine.docker.tag_image(&common::image(), Some(tag)).await.expect("it is tagged");
     let other = format!("wnm-test-other:{}", fixture.machine.id());
@@ -148,9 +145,8 @@ async fn another_image_takes_the_nodes_over_and_an_ordered_end_stays_ended() {
     removed.expect("the tag is removed");
 }
 
-#[tokio::test]
 async fn nodes_that_need_longer_than_s6_would_wait_end_in_order() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let manager = machine.manager();
     let group = open(&manager, &machine.group(1)).await;
     let mut specs = [1, 2, 3].map(|number| machine.spec(number));
@@ -166,9 +162,8 @@ async fn nodes_that_need_longer_than_s6_would_wait_end_in_order() {
     assert!(!events.iter().any(|event| event.starts_with("kill")), "{events:#?}");
 }
 
-#[tokio::test]
 async fn an_engine_that_is_gone_is_named_and_nothing_is_changed() {
-    let Some(fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let fixture = Fixture::new(ContainerNetwork::Published).await;
     let mut settings = fixture.machine.settings.clone();
     settings.engine_address = Some(format!("unix://{}/docker.sock", settings.log_dir.display()));
     let cut_off = S6Overlay::connect(settings).expect("a manager can be made without its engine");
@@ -199,9 +194,8 @@ async fn an_engine_that_is_gone_is_named_and_nothing_is_changed() {
     fixture.recovers("a restart after it: no mark was left behind").await;
 }
 
-#[tokio::test]
 async fn a_missing_image_is_named_with_how_to_build_it() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let mut spec = machine.group(1);
     spec.image = "wnm.invalid/nobody/has-this:7".to_owned();
     let error = machine.manager().open(&[spec]).await.remove(0).expect_err("nobody has it").to_string();
@@ -211,9 +205,8 @@ async fn a_missing_image_is_named_with_how_to_build_it() {
     );
 }
 
-#[tokio::test]
 async fn a_port_that_is_in_use_is_named_before_the_container_is_made() {
-    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let machine = Machine::new(ContainerNetwork::Published).await;
     let manager = machine.manager();
     let port = machine.ports.ports(17).node;
     let held = std::net::UdpSocket::bind(("127.0.0.1", port)).expect("the port is free");
@@ -224,9 +217,8 @@ async fn a_port_that_is_in_use_is_named_before_the_container_is_made() {
     open(&manager, &machine.group(1)).await;
 }
 
-#[tokio::test]
 async fn a_network_that_was_removed_or_left_is_made_again_with_its_containers() {
-    let Some(mut fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let mut fixture = Fixture::new(ContainerNetwork::Published).await;
     let (docker, network) = (fixture.machine.docker.clone(), fixture.machine.id().network_name());
     docker.stop_container(&fixture.group.container_name, None).await.expect("it stops");
     docker.remove_network(&network).await.expect("nobody is on it");
@@ -244,9 +236,8 @@ async fn a_network_that_was_removed_or_left_is_made_again_with_its_containers() 
     fixture.recovers("a container taken off its network").await;
 }
 
-#[tokio::test]
 async fn deleted_service_directories_and_a_killed_supervisor_are_mended() {
-    let Some(fixture) = Fixture::new(ContainerNetwork::Published).await else { return };
+    let fixture = Fixture::new(ContainerNetwork::Published).await;
     let exec = async |line: &str| fixture.machine.exec(1, &["sh", "-c", line]).await;
 
     exec("rm -rf /run/service/antnode0001").await;
@@ -294,12 +285,8 @@ impl Drop for Disk<'_> {
     }
 }
 
-#[tokio::test]
 async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_it() {
-    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
-    if !is_root() {
-        return skip("an unmounted disk", "only root can mount");
-    }
+    let machine = Machine::new(ContainerNetwork::Published).await;
     let storage = machine.settings.node_storage.clone();
     let (disk, real) = Disk::at(&storage);
     let mut fixture = Fixture::on(machine).await;
@@ -320,12 +307,8 @@ async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_i
     fixture.recovers("a disk that was away when its container started").await;
 }
 
-#[tokio::test]
 async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
-    if !is_root() {
-        return skip("an unmounted disk", "only root can mount");
-    }
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let storage = machine.settings.node_storage.clone();
     let (disk, real) = Disk::at(&storage);
     let mut fixture = Fixture::on(machine).await;
@@ -355,9 +338,8 @@ async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
     fixture.recovers("a disk that was away").await;
 }
 
-#[tokio::test]
 async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
-    let Some(mut fixture) = Fixture::new(ContainerNetwork::Host).await else { return };
+    let mut fixture = Fixture::new(ContainerNetwork::Host).await;
     let docker = fixture.machine.docker.clone();
     docker.kill_container(&fixture.group.container_name, None::<KillContainerOptions>).await.expect("it is killed");
     let mut other = fixture.machine.group(2);
@@ -374,9 +356,8 @@ async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
     fixture.open().await;
 }
 
-#[tokio::test]
 async fn nodes_of_a_paused_or_restarting_container_are_removed() {
-    let Some(mut fixture) = Fixture::new(ContainerNetwork::Host).await else { return };
+    let mut fixture = Fixture::new(ContainerNetwork::Host).await;
     let docker = fixture.machine.docker.clone();
     docker.pause_container(&fixture.group.container_name).await.expect("it is paused");
     fixture.manager.remove(&fixture.nodes[3..4]).await.remove(0).expect("it is removed from a paused container");
@@ -385,9 +366,6 @@ async fn nodes_of_a_paused_or_restarting_container_are_removed() {
 
     // A container whose volume is not its nodes' owner's ends at every boot.
     let storage = fixture.machine.settings.node_storage.clone();
-    if !is_root() {
-        return skip("a container that restarts", "only root can give the volume away");
-    }
     std::os::unix::fs::chown(&storage, Some(54_321), Some(54_321)).expect("root gives files away");
     docker
         .restart_container(&fixture.group.container_name, None::<RestartContainerOptions>)
@@ -408,9 +386,8 @@ async fn nodes_of_a_paused_or_restarting_container_are_removed() {
     assert!(states[2..4].iter().all(|state| matches!(state, Ok(ProcessState::Absent))), "{states:?}");
 }
 
-#[tokio::test]
 async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up_on() {
-    let Some(machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let machine = Machine::new(ContainerNetwork::Host).await;
     let manager = machine.manager();
     let group = open(&manager, &machine.group(1)).await;
     let mut spec = machine.spec(1);
@@ -420,4 +397,28 @@ async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up
     let (closed, events) = during(&machine, manager.close(&[group])).await;
     assert!(closed[0].is_ok(), "{closed:?}");
     assert!(events.contains(&"die a1 0".to_owned()), "s6 ended it in order, and nobody killed it: {events:#?}");
+}
+
+wnm_testing::trials! {
+    PUBLISHED =>
+        a_container_that_was_killed_restarted_or_removed_gets_its_nodes_back,
+        a_paused_container_is_one_finding_and_its_nodes_say_so,
+        another_image_takes_the_nodes_over_and_an_ordered_end_stays_ended,
+        an_engine_that_is_gone_is_named_and_nothing_is_changed,
+        a_port_that_is_in_use_is_named_before_the_container_is_made,
+        a_network_that_was_removed_or_left_is_made_again_with_its_containers,
+        deleted_service_directories_and_a_killed_supervisor_are_mended;
+    &[S6Image] =>
+        nodes_that_need_longer_than_s6_would_wait_end_in_order,
+        a_missing_image_is_named_with_how_to_build_it,
+        a_missing_image_fails_only_the_group_that_is_made_of_it,
+        nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up_on;
+    &[S6Image, Root, Program("ip"), Program("nft"), Mount] =>
+        a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_it;
+    &[S6Image, Root, Mount] => a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk;
+    &[S6Image, Root] => nodes_of_a_paused_or_restarting_container_are_removed;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -7,37 +7,36 @@ use std::process::Command;
 
 use common::events::during;
 use common::peer::{Peer, answer_udp, ask, ask_from_here, metrics, udp_in_container};
-use common::{Machine, open, run, without_acceptance};
+use common::{Machine, PUBLISHED, open, run, without_acceptance};
 use wnm_pm::container_host::{ContainerHost, GroupState};
 use wnm_pm::process_manager::ProcessManager;
 use wnm_pm_s6overlay::{ContainerNetwork, RulesBy, S6Overlay};
-use wnm_testing::skip;
+use wnm_testing::Need::{Ipv6, Program, Root, S6Image};
 
 /// A machine with one group that runs node 1 and answers UDP questions on the port of number 2.
-async fn machine_with_a_group() -> Option<(Machine, S6Overlay)> {
-    let machine = Machine::new(ContainerNetwork::Published).await?;
+async fn machine_with_a_group() -> (Machine, S6Overlay) {
+    let machine = Machine::new(ContainerNetwork::Published).await;
     let manager = machine.manager();
     open(&manager, &machine.group(1)).await;
     run(&manager, &[machine.spec(1)]).await;
     answer_udp(machine.container_pid(1).await, machine.ports.ports(2).node);
-    Some((machine, manager))
+    (machine, manager)
 }
 
-/// The container's own addresses.
-fn addresses(machine: &Machine, address: IpAddr) -> (IpAddr, Option<IpAddr>) {
+/// The container's own IPv6 address: the next after that of its bridge.
+fn address6(machine: &Machine) -> IpAddr {
     let listed =
         Command::new("ip").args(["-6", "-brief", "address", "show", "dev", &machine.id().network_name()]).output();
     let listed = String::from_utf8(listed.expect("ip runs").stdout).expect("ip writes text");
     let own = listed.split_whitespace().find(|word| word.starts_with("fd77:"));
     let bridge: Option<Ipv6Addr> = own.and_then(|own| own.split('/').next()?.parse().ok());
-    (address, bridge.map(|bridge| IpAddr::V6(Ipv6Addr::from(u128::from(bridge) + 1))))
+    IpAddr::V6(Ipv6Addr::from(u128::from(bridge.expect("the bridge has an IPv6 address")) + 1))
 }
 
-#[tokio::test]
 async fn peers_reach_node_ports_with_their_own_address_and_nothing_else() {
-    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let (machine, manager) = machine_with_a_group().await;
     let group = manager.groups().await.expect("the engine answers").remove(0);
-    let (container, container6) = addresses(&machine, group.address.expect("it has an address of its own"));
+    let container = group.address.expect("it has an address of its own");
     let (udp, tcp) = (machine.ports.ports(2).node, machine.ports.ports(1).metrics);
     let peer = Peer::new();
 
@@ -53,8 +52,13 @@ async fn peers_reach_node_ports_with_their_own_address_and_nothing_else() {
     assert!(metrics((peer.machine, tcp)).is_none(), "not even this machine is asked by another of its addresses");
     assert!(ask_from_here((Ipv4Addr::LOCALHOST, udp)).is_some());
     assert_eq!(ask_from_here((peer.machine, udp)), Some(peer.machine.into()));
+}
 
-    let Some(container6) = container6 else { return skip("IPv6", "this machine has none that could be used") };
+async fn peers_reach_node_ports_with_their_own_address_and_nothing_else_by_ipv6() {
+    let (machine, _manager) = machine_with_a_group().await;
+    let container6 = address6(&machine);
+    let (udp, tcp) = (machine.ports.ports(2).node, machine.ports.ports(1).metrics);
+    let peer = Peer::new();
     assert_eq!(peer.ask((peer.machine6, udp)), Some(peer.own6.into()));
     assert_eq!(peer.ask((container6, udp)), None);
     for to in [IpAddr::V6(peer.machine6), container6] {
@@ -62,9 +66,8 @@ async fn peers_reach_node_ports_with_their_own_address_and_nothing_else() {
     }
 }
 
-#[tokio::test]
 async fn nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_address() {
-    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let (machine, manager) = machine_with_a_group().await;
     open(&manager, &machine.group(2)).await;
     let peer = Peer::new();
     let port = machine.ports.ports(2).node;
@@ -75,9 +78,8 @@ async fn nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_addr
     }
 }
 
-#[tokio::test]
 async fn a_peer_that_kept_sending_while_no_rule_stood_is_reached_again() {
-    let Some((mut machine, _)) = machine_with_a_group().await else { return };
+    let (mut machine, _) = machine_with_a_group().await;
     // The image has `conntrack`, which this machine may lack.
     machine.settings.rules_by = RulesBy::Helper;
     let manager = machine.manager();
@@ -102,9 +104,8 @@ fn nft(arguments: &[&str]) {
 /// Damage to what is around a group, by its name.
 type Damage = (&'static str, fn(&Machine));
 
-#[tokio::test]
 async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
-    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let (machine, manager) = machine_with_a_group().await;
     let (peer, port) = (Peer::new(), machine.ports.ports(2).node);
     let damages: [Damage; 5] = [
         ("flushed", flush),
@@ -151,9 +152,8 @@ async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
     }
 }
 
-#[tokio::test]
 async fn a_helper_container_sets_looks_at_and_removes_the_rules() {
-    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let mut machine = Machine::new(ContainerNetwork::Published).await;
     machine.settings.rules_by = RulesBy::Helper;
     let manager = machine.manager();
     let group = open(&manager, &machine.group(1)).await;
@@ -177,10 +177,9 @@ async fn a_helper_container_sets_looks_at_and_removes_the_rules() {
     assert!(left.is_empty(), "no helper is left: {left:?}");
 }
 
-#[tokio::test]
 async fn two_machines_on_one_engine_do_not_meet() {
-    let Some((one, one_manager)) = machine_with_a_group().await else { return };
-    let Some((other, other_manager)) = machine_with_a_group().await else { return };
+    let (one, one_manager) = machine_with_a_group().await;
+    let (other, other_manager) = machine_with_a_group().await;
     let peer = Peer::new();
     let group = other_manager.groups().await.expect("the engine answers").remove(0);
     other_manager.close(&[group]).await.remove(0).expect("it closes");
@@ -189,9 +188,8 @@ async fn two_machines_on_one_engine_do_not_meet() {
     assert_eq!(one_manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
 }
 
-#[tokio::test]
 async fn a_helper_is_made_of_whatever_image_of_ours_is_there() {
-    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let mut machine = Machine::new(ContainerNetwork::Published).await;
     machine.settings.rules_by = RulesBy::Helper;
     let spec = machine.group(1);
     open(&machine.manager(), &spec).await;
@@ -206,9 +204,8 @@ async fn a_helper_is_made_of_whatever_image_of_ours_is_there() {
     assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
 }
 
-#[tokio::test]
 async fn rules_go_with_the_last_group_also_when_the_network_went_before() {
-    let Some((machine, manager)) = machine_with_a_group().await else { return };
+    let (machine, manager) = machine_with_a_group().await;
     let group = manager.groups().await.expect("the engine answers").remove(0);
     let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
     machine.docker.remove_container(&group.container_name, Some(force)).await.expect("it is removed");
@@ -221,9 +218,8 @@ async fn rules_go_with_the_last_group_also_when_the_network_went_before() {
     assert!(!String::from_utf8_lossy(&accepted).contains(&machine.id().network_name()));
 }
 
-#[tokio::test]
 async fn a_node_is_removed_also_when_nobody_can_set_rules() {
-    let Some(mut machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let mut machine = Machine::new(ContainerNetwork::Published).await;
     let spec = machine.group(1);
     let group = open(&machine.manager(), &spec).await;
     // Only a helper may, and once the container is gone there is no image left to make it of.
@@ -238,4 +234,23 @@ async fn a_node_is_removed_also_when_nobody_can_set_rules() {
     machine.docker.remove_container(&group.container_name, Some(force)).await.expect("it is removed");
     let error = manager.teardown().await.expect_err("nobody can take the rules away").to_string();
     assert!(error.contains(&machine.id().table_name()) && error.contains("docker build"), "{error}");
+}
+
+wnm_testing::trials! {
+    PUBLISHED =>
+        peers_reach_node_ports_with_their_own_address_and_nothing_else,
+        nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_address,
+        a_peer_that_kept_sending_while_no_rule_stood_is_reached_again,
+        rules_that_were_flushed_or_changed_are_seen_and_set_again,
+        a_helper_container_sets_looks_at_and_removes_the_rules,
+        two_machines_on_one_engine_do_not_meet,
+        a_helper_is_made_of_whatever_image_of_ours_is_there,
+        rules_go_with_the_last_group_also_when_the_network_went_before,
+        a_node_is_removed_also_when_nobody_can_set_rules;
+    &[S6Image, Root, Program("ip"), Program("nft"), Ipv6] =>
+        peers_reach_node_ports_with_their_own_address_and_nothing_else_by_ipv6;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -4,7 +4,6 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RestartContainerOptions};
@@ -15,14 +14,8 @@ use wnm_pm::container_host::{ContainerHost, Group};
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::process_manager::{Binary, ProcessManager};
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
-use wnm_testing::skip;
-
-/// The real program, where this machine has it.
-fn antnode() -> Option<PathBuf> {
-    let named = std::env::var_os("WNM_ANTNODE").map(PathBuf::from);
-    let usual = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/wnm-tools/bin/antnode"));
-    named.or(usual).filter(|program| program.is_file())
-}
+use wnm_testing::Need::{Program, Root, S6Image, Tool};
+use wnm_testing::tool;
 
 /// The peer ids of all nodes, once all of them answer.
 async fn peers(manager: &S6Overlay, groups: &[Group], nodes: &[NodeRef]) -> BTreeMap<NodeId, String> {
@@ -47,12 +40,9 @@ async fn peers(manager: &S6Overlay, groups: &[Group], nodes: &[NodeRef]) -> BTre
     }
 }
 
-#[tokio::test]
 async fn real_nodes_are_the_same_peers_whatever_becomes_of_their_containers() {
-    let Some(program) = antnode() else {
-        return skip("the real antnode", "set WNM_ANTNODE to it");
-    };
-    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let program = tool("antnode").expect("this test needs it");
+    let machine = Machine::new(ContainerNetwork::Published).await;
     let manager = machine.manager();
     let specs: Vec<NodeSpec> = (1..=10)
         .chain(31..=40)
@@ -93,4 +83,13 @@ async fn real_nodes_are_the_same_peers_whatever_becomes_of_their_containers() {
     for outcome in manager.close(&groups).await {
         outcome.expect("it closes");
     }
+}
+
+wnm_testing::trials! {
+    &[S6Image, Root, Program("ip"), Program("nft"), Tool("antnode")] =>
+        real_nodes_are_the_same_peers_whatever_becomes_of_their_containers;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -1,21 +1,15 @@
 //! Setsid with the real antnode 0.4.17, which is offline and the first of its network.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm_setsid::Setsid;
-use wnm_testing::{ContractWorld, HostWorld, skip};
-
-/// The real program: where `WNM_ANTNODE` says, or where the tests keep it.
-fn antnode() -> Option<PathBuf> {
-    let named = std::env::var_os("WNM_ANTNODE").map(PathBuf::from);
-    let usual = || Some(std::env::home_dir()?.join(".cache/wnm-tools/bin/antnode"));
-    named.or_else(usual).filter(|path| path.is_file())
-}
+use wnm_testing::Need::Tool;
+use wnm_testing::{ContractWorld, HostWorld, tool};
 
 fn version_of(program: &Path) -> semver::Version {
     let output = Command::new(program).arg("--version").output().expect("it can be run");
@@ -34,14 +28,8 @@ fn spec(world: &HostWorld, program: &Path, number: u32) -> NodeSpec {
     }
 }
 
-#[tokio::test]
 async fn a_real_antnode_is_created_started_upgraded_stopped_and_removed() {
-    let Some(program) = antnode() else {
-        return skip(
-            "the real antnode",
-            "WNM_ANTNODE names no program, and ~/.cache/wnm-tools/bin/antnode is not there",
-        );
-    };
+    let program = tool("antnode").expect("this test needs it");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let world = HostWorld::new(directory.path());
     let kind = "setsid+user".parse().expect("it is a kind");
@@ -108,4 +96,12 @@ async fn is_running(manager: &Setsid, node: &NodeRef) -> bool {
 
 fn reference(spec: &NodeSpec, created: Result<wnm_pm::process_manager::Created, ManagerError>) -> NodeRef {
     NodeRef { spec: spec.clone(), service: created.expect("it is created").service, process: None }
+}
+
+wnm_testing::trials! {
+    &[Tool("antnode")] => a_real_antnode_is_created_started_upgraded_stopped_and_removed;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

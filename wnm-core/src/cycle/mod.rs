@@ -17,6 +17,7 @@ use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
+use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{Finding, ManagerError, ProcessManager};
 
 mod adopt;
@@ -40,18 +41,27 @@ pub enum CycleError {
     /// The process manager cannot be used here.
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    /// The process manager cannot be used now: nothing is known of any node.
-    #[error("{0}")]
-    Unavailable(String),
     /// The storage of the nodes cannot be used.
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the machine has changed since the plan was made: {}\nhint: make a new one with `wnm plan`", changes_text(.0))]
+    #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
     /// A plan does what no plan may do.
-    #[error("the plan is not allowed: {}\nhint: make a new one with `wnm plan`", violations_text(.0))]
+    #[error("the plan is not allowed: {}", violations_text(.0))]
     Invalid(Vec<Violation>),
+}
+
+impl Hinted for CycleError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Store(_) | Self::Refused(_) => vec![],
+            Self::Host(error) => error.hints(),
+            Self::Manager(error) => error.hints(),
+            Self::Storage(error) => error.hints(),
+            Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
+        }
+    }
 }
 
 /// One machine: its settings, its record and the doors to it.
@@ -80,7 +90,7 @@ pub struct Observation {
     /// What could not be seen, a sentence each.
     pub warnings: Vec<String>,
     /// Why nothing is known of any node, where the process manager cannot be used at all.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<ManagerError>,
 }
 
 /// What a plan is wanted for.
@@ -168,8 +178,8 @@ impl Machine {
         plan: Plan,
         progress: &dyn Progress,
     ) -> Result<Report, CycleError> {
-        if let Some(reason) = observation.unavailable {
-            return Err(CycleError::Unavailable(reason));
+        if let Some(error) = observation.unavailable {
+            return Err(error.into());
         }
         self.may_be_done(&observation, &plan)?;
         let now = observation.snapshot.now;

@@ -7,17 +7,19 @@ use std::net::{IpAddr, SocketAddr};
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation, storage};
-use crate::decide::{Settled, settle};
+use crate::decide::{Settled, port_start, settle};
 use crate::event::{Event, NodeReading};
-use crate::node::{Flavour, Node, NodeId, NodeRef, Ports};
+use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind};
 use crate::observe::{self, Limits, Program, VersionCache};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, Blocker, NodeSnapshot, Seen, Snapshot};
 use crate::store::Record;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
+use wnm_pm::hint::chain;
 use wnm_pm::port_use::{Protocol, ports_in_use};
-use wnm_pm::process_manager::{Binary, ManagerError, Outcome, ProcessState, Supervisor};
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
 
 pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation, CycleError> {
     let (config, now) = (&machine.config, machine.clock.now());
@@ -31,8 +33,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
-    let states = states.into_iter().map(|state| state.map_err(|error| error.to_string()));
-    let states: Vec<Result<ProcessState, String>> = states.collect();
+    let states = with_states(&record.nodes, states);
     let answers = ask(machine, &record.nodes, &states, &groups).await;
     warnings.extend(unseen(&record.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
@@ -47,7 +48,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &record.nodes, &groups);
+    let blocked = blocked(machine, &record.nodes, &groups, flavour);
     let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
         let directory = storage::directory(&config.node_storage, &node.spec.root_dir);
@@ -62,6 +63,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
         available,
         flavour,
         numbering: machine.manager.capabilities().numbering,
+        port_kinds: machine.manager.capabilities().ports(flavour).collect(),
         // The owner may know of numbers that were used before wnm came.
         highest_number_used: record.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
@@ -75,9 +77,16 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
 }
 
 /// Why the manager cannot be used, when that is all that it says of every node.
-fn unavailable(states: &[Outcome<ProcessState>]) -> Option<String> {
-    let all = states.iter().all(|state| matches!(state, Err(ManagerError::Unavailable { .. })));
-    states.first().filter(|_| all)?.as_ref().err().map(ToString::to_string)
+fn unavailable(states: &Outcomes<ProcessState>) -> Option<ManagerError> {
+    let all = states.iter().all(|(_, state)| matches!(state, Err(ManagerError::Unavailable { .. })));
+    states.iter().next().filter(|_| all)?.1.as_ref().err().cloned()
+}
+
+/// What was seen of each node's process, in the order of the nodes.
+fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result<ProcessState, String>> {
+    let unanswered = |node: &Node| Err(ManagerError::unanswered(&node.spec.name));
+    let state = |node: &Node| states.take(node.id()).unwrap_or_else(|| unanswered(node));
+    nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.
@@ -86,7 +95,7 @@ async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<
         record.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let (program, renewed) = observe::program_version(&*machine.runner, &machine.config.antnode_path, &cache)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| chain(&error))?;
     let json = renewed.and_then(|cache| serde_json::to_string(&cache).ok());
     Ok((program, json.map(|json| Event::VersionCached { json })))
 }
@@ -96,7 +105,7 @@ async fn groups(machine: &Machine, record: &Record) -> (Vec<Group>, Vec<String>)
     let Some(host) = machine.manager.containers() else { return (Vec::new(), Vec::new()) };
     let (found, warnings) = match host.groups().await {
         Ok(found) => (found, Vec::new()),
-        Err(error) => return (record.groups.clone(), vec![error.to_string()]),
+        Err(error) => return (record.groups.clone(), vec![error.text()]),
     };
     let mut groups: Vec<Group> = record
         .groups
@@ -129,12 +138,15 @@ async fn ask(
     let living = nodes
         .iter()
         .zip(states)
-        .filter(|(node, state)| node.spec.flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. })));
+        .filter(|(node, state)| node.spec.flavour.has_metrics() && matches!(state, Ok(ProcessState::Running { .. })));
     let living: Vec<&Node> = living.map(|(node, _)| node).collect();
     let waited_for = |node: &&Node| node.status.is_underway();
     let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.clock.now(), living, waited_for)
         .into_iter()
-        .map(|node| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
+        .filter_map(|node| {
+            let port = node.spec.ports.metrics()?;
+            Some((node.id(), SocketAddr::new(metrics_host(machine, node, groups), port)))
+        })
         .collect();
     let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
     observe::ask(&targets, &limits).await.into_iter().collect()
@@ -183,7 +195,7 @@ fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
 
 /// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
 /// has it (adopted nodes can), or a directory of that name is there already. What lies in it may be a key.
-fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNumber> {
+fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour) -> Vec<BlockedNumber> {
     let config = &machine.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
@@ -193,18 +205,16 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
         }
     };
     let of_port = |start: u16, port: u16| u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
-    let by_antctl = machine.manager.kind().supervisor == Supervisor::Antctl;
-    let (node_start, metrics_start, rpc_start) = (config.port_start, config.metrics_port_start, config.rpc_port_start);
+    let capabilities = machine.manager.capabilities();
+    let starts: Vec<(PortKind, u16)> = PortKind::ALL.map(|kind| (kind, port_start(config, kind))).to_vec();
     for node in nodes {
-        let Ports { node: own, metrics, rpc } = node.spec.ports;
-        for port in [own, metrics, rpc] {
-            for number in [node_start, metrics_start, rpc_start].into_iter().filter_map(|start| of_port(start, port)) {
+        for (_, port) in node.spec.ports.iter() {
+            for number in starts.iter().filter_map(|(_, start)| of_port(*start, port)) {
                 block(number, &|| Blocker::PortOfNode { port, node: node.spec.name.clone() });
             }
         }
     }
-    // antctl names directories by itself.
-    if !by_antctl {
+    if !capabilities.places_nodes_itself {
         let recorded = nodes.iter().map(|node| node.spec.root_dir.clone());
         for directory in storage::entries(&config.node_storage).chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
@@ -213,8 +223,9 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
             }
         }
     }
-    let bases = [(Protocol::Udp, node_start), (Protocol::Tcp, metrics_start), (Protocol::Tcp, rpc_start)];
-    for (protocol, start) in bases.into_iter().take(if by_antctl { 3 } else { 2 }) {
+    let needed: Vec<PortKind> = capabilities.ports(flavour).collect();
+    for (kind, start) in starts.into_iter().filter(|(kind, _)| needed.contains(kind)) {
+        let protocol = kind.protocol();
         for port in ports_in_use(protocol).into_iter().filter(|&port| !engine_holds(config, groups, protocol, port)) {
             if let Some(number) = of_port(start, port) {
                 block(number, &|| Blocker::PortInUse { protocol, port });
@@ -227,10 +238,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
 /// Whether the engine itself holds a port, since it publishes the ranges of groups that stand.
 fn engine_holds(config: &Config, groups: &[Group], protocol: Protocol, port: u16) -> bool {
     let standing = groups.iter().filter(|group| group.state != GroupState::Gone);
-    let mut ranges = standing.map(|group| match protocol {
-        Protocol::Udp => group.spec.node_ports,
-        Protocol::Tcp => group.spec.metrics_ports,
-    });
+    let mut ranges = standing.flat_map(|group| &group.spec.ports);
     config.container_network == ContainerNetwork::Docker
-        && ranges.any(|range| (range.first..=range.last).contains(&port))
+        && ranges.any(|(kind, range)| kind.protocol() == protocol && range.contains(port))
 }

@@ -6,18 +6,26 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use wnm_pm::hint::{Hint, Hinted};
+
 use crate::snapshot::DirectoryState;
 
 pub use wnm_pm::path_policy::STORAGE_MARKER;
 
 /// The storage cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make {path} the storage of nodes: {source}\nhint: node_storage must lie on a mounted disk that this user may write to", path = path.display())]
+#[error("cannot make {path} the storage of nodes", path = path.display())]
 pub struct StorageError {
     /// The storage.
     pub path: PathBuf,
     /// Why not.
     pub source: io::Error,
+}
+
+impl Hinted for StorageError {
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text("node_storage must be on a mounted disk that this user may write to")]
+    }
 }
 
 /// Makes the storage, for its owner's eyes only, and marks it. May be repeated.

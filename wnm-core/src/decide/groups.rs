@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
-use crate::node::{NodeSpec, Status};
+use crate::node::{NodeSpec, PortKind, Status};
 use crate::plan::Cause;
 use crate::settings::Config;
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
@@ -84,7 +84,6 @@ pub(super) fn specification(config: &Config, group: u32) -> Option<GroupSpec> {
         group,
         name: number.to_string(),
         image: config.docker_image.clone(),
-        node_ports: range(ports.node),
-        metrics_ports: range(ports.metrics),
+        ports: [(PortKind::Node, range(ports.node)), (PortKind::Metrics, range(ports.metrics))].into(),
     })
 }

@@ -2,7 +2,7 @@
 //! ([`gather`]), and judged by pure checks ([`check`]). It changes nothing.
 
 use crate::firewall::OpenPort;
-use crate::node::{NodeId, Status, UnixSeconds};
+use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
 use crate::settings::Config;
 use wnm_pm::process_manager::{Finding, Severity};
 use wnm_pm::shell::word;
@@ -21,6 +21,8 @@ pub use gather::gather;
 pub struct Facts {
     /// The time.
     pub now: UnixSeconds,
+    /// Whether the process manager runs nodes as whoever calls wnm.
+    pub runs_nodes_as_caller: bool,
     /// Whether the clock is kept right over the network.
     pub clock_is_synchronised: Option<bool>,
     /// Processors that wnm may use.
@@ -54,17 +56,15 @@ pub struct KnownNode {
     pub id: NodeId,
     /// Its status.
     pub status: Status,
-    /// Its node port.
-    pub node_port: u16,
-    /// Its metrics port.
-    pub metrics_port: u16,
+    /// Its ports.
+    pub ports: Ports,
 }
 
 /// A port that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPort {
-    /// `UDP` or `TCP`.
-    pub protocol: &'static str,
+    /// What it would be for.
+    pub kind: PortKind,
     /// The port.
     pub port: u16,
     /// By whom.

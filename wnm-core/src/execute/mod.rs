@@ -17,7 +17,7 @@ use crate::report::reason_text;
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
-use wnm_pm::process_manager::ProcessManager;
+use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
 mod steps;
@@ -156,8 +156,10 @@ impl Executor<'_> {
     ) -> Result<BTreeMap<u32, String>, StoreError> {
         let mut closed = BTreeMap::new();
         let Some(host) = self.manager.containers().filter(|_| !groups.is_empty()) else { return Ok(closed) };
-        for (spec, outcome) in groups.iter().zip(host.open(groups).await) {
-            let event = match outcome {
+        let mut opened = host.open(groups).await;
+        for spec in groups {
+            let unanswered = || Err(ManagerError::unanswered(&format!("container group {}", spec.name)));
+            let event = match opened.take(spec.group).unwrap_or_else(unanswered) {
                 Ok(group) => {
                     execution.notes.push(format!("container group {} is up", spec.name));
                     Event::GroupSeen { group: Box::new(group) }
@@ -165,7 +167,7 @@ impl Executor<'_> {
                 Err(error) => {
                     // The nodes of the group need not repeat why.
                     let short = format!("container group {} could not be opened", spec.name);
-                    let what = format!("{short}: {error}");
+                    let what = format!("{short}: {}", error.text());
                     closed.insert(spec.group, short);
                     execution.group_errors.push(what.clone());
                     Event::Noted { id: None, what }

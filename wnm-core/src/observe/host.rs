@@ -16,12 +16,13 @@ use super::rates::{self, HostRates, SHARED_WINDOW, SHORTEST_WINDOW};
 use crate::event::Counters;
 use crate::node::UnixSeconds;
 use crate::snapshot::HostLoad;
+use wnm_pm::hint::{Hint, Hinted};
 
 /// Why the machine could not be measured. Nothing is decided on figures that nobody has.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// A file of the kernel's could not be read or understood.
-    #[error("cannot read the machine's load from {path}: {source}\nhint: is /proc mounted?", path = path.display())]
+    #[error("cannot read the machine's load from {path}", path = path.display())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -29,10 +30,10 @@ pub enum HostError {
         source: io::Error,
     },
     /// The machine does not say how much memory it has.
-    #[error("cannot read how much memory this machine has\nhint: is /proc mounted?")]
+    #[error("cannot read how much memory this machine has")]
     Memory,
     /// The machine does not tell something else.
-    #[error("cannot read {what} of this machine: {source}\nhint: is /proc mounted?")]
+    #[error("cannot read {what} of this machine")]
     System {
         /// What was asked.
         what: &'static str,
@@ -40,13 +41,22 @@ pub enum HostError {
         source: sysinfo::Error,
     },
     /// The disk could not be measured.
-    #[error("cannot measure the disk that {path} lies on: {source}\nhint: node_storage must lie on a mounted disk that this user may enter", path = path.display())]
+    #[error("cannot measure the disk that {path} is on", path = path.display())]
     Disk {
         /// The directory, or the nearest one above it that there is.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
+}
+
+impl Hinted for HostError {
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(match self {
+            Self::Read { .. } | Self::Memory | Self::System { .. } => "is /proc mounted?",
+            Self::Disk { .. } => "node_storage must be on a mounted disk that this user may enter",
+        })]
+    }
 }
 
 /// What was seen of the machine.

@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wnm_allocator::Layout;
-
 use super::{Action, Plan, Rule, Violation};
+use crate::decide::ports_of;
 use crate::node::{NodeId, NodeSpec, Status, Verb};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
@@ -71,19 +70,13 @@ fn added(plan: &Plan) -> impl Iterator<Item = &NodeSpec> {
 }
 
 fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
-    let layout = Layout {
-        port_start: config.port_start,
-        metrics_port_start: config.metrics_port_start,
-        rpc_port_start: config.rpc_port_start,
-    };
     let recorded = snapshot.nodes.iter().map(|each| &each.node.spec);
     let mut ports: BTreeSet<u16> = recorded.clone().flat_map(own_ports).collect();
     let mut directories: BTreeSet<_> = recorded.map(|spec| spec.root_dir.clone()).collect();
     for spec in added(plan) {
         let node = spec.id;
-        let wanted = [layout.node_port(spec.id.0), layout.metrics_port(spec.id.0), layout.rpc_port(spec.id.0)];
-        if wanted != own_ports(spec).map(Ok) {
-            wrong.push(Violation::WrongPorts { node, ports: spec.ports });
+        if ports_of(config, snapshot.port_kinds.iter().copied(), node).as_ref() != Ok(&spec.ports) {
+            wrong.push(Violation::WrongPorts { node, ports: spec.ports.clone() });
         }
         for port in own_ports(spec) {
             if !ports.insert(port) {
@@ -104,20 +97,22 @@ fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<
     }
 }
 
-fn own_ports(spec: &NodeSpec) -> [u16; 3] {
-    [spec.ports.node, spec.ports.metrics, spec.ports.rpc]
+fn own_ports(spec: &NodeSpec) -> impl Iterator<Item = u16> {
+    spec.ports.iter().map(|(_, port)| port)
 }
 
 fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
     let mut opened = BTreeSet::new();
     for group in &plan.groups {
-        let (number, ports, most) = (group.group, group.node_ports, config.max_node_per_container);
+        let (number, most) = (group.group, config.max_node_per_container);
         if !opened.insert(number) {
             wrong.push(Violation::GroupTwice { group: number });
         }
-        let size = (u32::from(ports.last) + 1).saturating_sub(u32::from(ports.first));
-        if size != most {
-            wrong.push(Violation::GroupSize { group: number, size, most });
+        for (kind, range) in &group.ports {
+            let size = (u32::from(range.last) + 1).saturating_sub(u32::from(range.first));
+            if size != most {
+                wrong.push(Violation::GroupSize { group: number, kind: *kind, size, most });
+            }
         }
     }
     for spec in added(plan) {

@@ -9,15 +9,8 @@ use crate::plan::{Action, Effect, Plan, Reason};
 pub fn plan_text(plan: &Plan) -> String {
     let mut text = String::from("What is done:\n");
     for group in &plan.groups {
-        let _ = writeln!(
-            text,
-            "  open container group {}: node ports {}-{}, metrics ports {}-{}",
-            group.name,
-            group.node_ports.first,
-            group.node_ports.last,
-            group.metrics_ports.first,
-            group.metrics_ports.last,
-        );
+        let ports: Vec<String> = group.ports.iter().map(|(kind, range)| format!("{kind} ports {range}")).collect();
+        let _ = writeln!(text, "  open container group {}: {}", group.name, ports.join(", "));
     }
     for action in &plan.actions {
         let _ = writeln!(text, "  {}", action_text(action));
@@ -55,10 +48,8 @@ fn action_text(action: &Action) -> String {
         Action::Add { node } => {
             let group = node.group.map(|group| format!(", group a{group}")).unwrap_or_default();
             let version = node.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-            format!(
-                "add {}{version}: node port {}, metrics port {}, earning for {}{group}",
-                node.name, node.ports.node, node.ports.metrics, node.wallet
-            )
+            let ports: Vec<String> = node.ports.iter().map(|(kind, port)| format!("{kind} port {port}")).collect();
+            format!("add {}{version}: {}, rewards to {}{group}", node.name, ports.join(", "), node.wallet)
         }
         Action::Upgrade { number, to } => format!("upgrade {} to {}", number.name(), to.version),
         Action::Remove { number, now: false } => {

@@ -83,7 +83,7 @@ impl From<&Node> for NodeRow {
             version: node.version.as_ref().map(ToString::to_string),
             peer_id: node.peer_id.clone(),
             pid: node.process.map(|process| process.pid),
-            ports: node.spec.ports,
+            ports: node.spec.ports.clone(),
             group: node.spec.group,
             wallet: node.spec.wallet.clone(),
             root_dir: node.spec.root_dir.clone(),

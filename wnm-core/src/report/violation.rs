@@ -19,14 +19,10 @@ impl fmt::Display for Violation {
             Self::WrongStatus { verb, node, status } => {
                 write!(formatter, "{verb} {}: the node is {status}", node.name())
             }
-            Self::WrongPorts { node, ports } => write!(
-                formatter,
-                "add {}: ports {} (node), {} (metrics) and {} (RPC) do not match its number",
-                node.name(),
-                ports.node,
-                ports.metrics,
-                ports.rpc
-            ),
+            Self::WrongPorts { node, ports } => {
+                let ports: Vec<String> = ports.iter().map(|(kind, port)| format!("{kind} {port}")).collect();
+                write!(formatter, "add {}: its ports ({}) do not match its number", node.name(), ports.join(", "))
+            }
             Self::PortTaken { node, port } => {
                 write!(formatter, "add {}: port {port} belongs to another node", node.name())
             }
@@ -41,9 +37,9 @@ impl fmt::Display for Violation {
             }
             Self::OverCap { total, cap } => write!(formatter, "it would exceed node_cap ({total} > {cap})"),
             Self::GroupTwice { group } => write!(formatter, "container group a{group}: the plan lists it twice"),
-            Self::GroupSize { group, size, most } => write!(
+            Self::GroupSize { group, kind, size, most } => write!(
                 formatter,
-                "container group a{group}: {size} node ports do not match max_node_per_container = {most}"
+                "container group a{group}: {size} {kind} ports do not match max_node_per_container = {most}"
             ),
             Self::NoGroup { node, group } => {
                 write!(formatter, "add {}: there is no container group a{group}", node.name())

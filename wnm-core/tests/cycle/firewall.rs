@@ -34,7 +34,7 @@ fn first() -> Selection {
 async fn a_port_is_opened_before_the_start_and_closed_once_the_node_is_gone() {
     let (mut scene, ufw) = scene(RecordedRunner::new().on_success("ufw", ""));
     scene.machine.config.delay_remove = 0;
-    let port = scene.ports.ports(1).node;
+    let port = scene.ports.node_port(1);
     ask(&mut scene, Request::Add(1)).await;
     let open = format!("ufw allow {port}/udp comment wnm antnode0001");
     assert_eq!(ufw.lines(), ["ufw show added".to_owned(), open]);
@@ -58,7 +58,7 @@ async fn a_port_is_opened_before_the_start_and_closed_once_the_node_is_gone() {
 async fn a_port_is_closed_with_its_node_and_opened_when_the_node_comes_back() {
     let (mut scene, _) = scene(RecordedRunner::new().on_success("ufw", ""));
     scene.machine.config.delay_remove = 3600;
-    let port = scene.ports.ports(1).node;
+    let port = scene.ports.node_port(1);
     ask(&mut scene, Request::Add(1)).await;
     scene.node_directory(&scene.storage().join("antnode0001"));
     // The first cycle after a restart of the machine only looks.
@@ -90,9 +90,9 @@ async fn a_firewall_that_fails_is_told_and_loses_no_node() {
     let report = ask(&mut scene, Request::Add(2)).await;
     assert!(report.execution.succeeded(), "{report:?}");
     assert_eq!(scene.world.running().len(), 2);
-    let ports = [1, 2].map(|number| scene.ports.ports(number).node);
+    let ports = [1, 2].map(|number| scene.ports.node_port(number));
     let told = format!(
-        "UDP port {}, {} not opened in ufw: ufw does not do as told: `ufw show added` failed (exit code 1): ERROR: problem running\nhint: ",
+        "UDP port {}, {} not opened in ufw: ufw failed: `ufw show added` failed (exit code 1): ERROR: problem running",
         ports[0], ports[1]
     );
     assert_eq!(report.execution.notes.len(), 1, "{report:?}");

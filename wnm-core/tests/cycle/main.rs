@@ -86,11 +86,14 @@ impl Scene {
                 group: group.into(),
                 name: format!("a{group}"),
                 image: self.machine.config.docker_image.clone(),
-                node_ports: Range { first: first.node, last: last.node },
-                metrics_ports: Range { first: first.metrics, last: last.metrics },
+                ports: first
+                    .iter()
+                    .zip(last.iter())
+                    .map(|((kind, first), (_, last))| (kind, Range { first, last }))
+                    .collect(),
             };
             let host = self.manager.containers().expect("it has containers");
-            host.open(&[spec]).await.remove(0).expect("it is opened");
+            assert!(host.open(&[spec]).await.all_good(), "it is opened");
         }
         self
     }
@@ -134,9 +137,9 @@ impl Scene {
 
     /// Lets a node live on the machine, recorded or not.
     async fn live(&self, spec: &NodeSpec) {
-        self.manager.create(std::slice::from_ref(spec)).await.remove(0).expect("it is created");
-        let node = NodeRef { spec: spec.clone(), service: spec.name.clone(), process: None };
-        self.manager.start(&[node]).await.remove(0).expect("it is started");
+        let nodes = [NodeRef::new(spec.clone())];
+        assert!(self.manager.create(&nodes).await.all_good(), "it is created");
+        assert!(self.manager.start(&nodes).await.all_good(), "it is started");
     }
 
     fn record(&mut self, node: Node) {

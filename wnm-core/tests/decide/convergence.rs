@@ -7,7 +7,7 @@ use wnm_core::clock::Clock;
 use wnm_core::decide::{Request, decide, decide_request, settle};
 use wnm_core::event::Event;
 use wnm_core::execute::{Execution, Executor};
-use wnm_core::node::{Node, NodeId, Status, UnixSeconds};
+use wnm_core::node::{Node, NodeId, PortKind, Status, UnixSeconds};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Action, Plan};
 use wnm_core::progress::Silent;
@@ -55,7 +55,7 @@ impl Simulation {
         let references: Vec<_> = record.nodes.iter().map(Node::reference).collect();
         let states = self.manager.inspect(&references).await;
         let seen = record.nodes.into_iter().zip(states).map(|(node, state)| {
-            let process = state.map_err(|error| error.to_string());
+            let process = state.1.map_err(|error| error.text());
             let lives = matches!(process, Ok(ProcessState::Running { .. }));
             let answer = if lives { fleet::alive(&node).answer } else { Answer::NotAsked };
             let missing = matches!(process, Ok(ProcessState::Absent));
@@ -66,6 +66,7 @@ impl Simulation {
             now: self.now,
             last_surveyed_boot: record.last_surveyed_boot,
             numbering: self.manager.capabilities().numbering,
+            port_kinds: vec![PortKind::Node, PortKind::Metrics],
             highest_number_used: record.highest_number_used,
             nodes: seen.collect(),
             groups: record.groups,

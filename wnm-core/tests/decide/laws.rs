@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
 use wnm_core::decide::{Request, Selection, decide, decide_request, settle};
-use wnm_core::node::{NodeId, Status, UnixSeconds};
+use wnm_core::node::{NodeId, PortKind, Status, UnixSeconds};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Basis, Plan};
 use wnm_core::settings::Config;
@@ -112,8 +112,7 @@ fn group(config: &Config, number: u32, (state, outdated): (GroupState, bool)) ->
             group: number,
             name: format!("a{number}"),
             image: if outdated { "wnm-node:old".to_owned() } else { config.docker_image.clone() },
-            node_ports: range(55_000),
-            metrics_ports: range(13_000),
+            ports: [(PortKind::Node, range(55_000)), (PortKind::Metrics, range(13_000))].into(),
         },
         container_id: String::new(),
         container_name: format!("wnm-a{number}"),

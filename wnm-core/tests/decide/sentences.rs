@@ -17,9 +17,9 @@ fn a_first_cycle_in_containers() {
     What is done:
       open container group a1: node ports 55001-55200, metrics ports 13001-13200
       open container group a2: node ports 55201-55400, metrics ports 13201-13400
-      add antnode0001 0.4.17: node port 55001, metrics port 13001, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
-      add antnode0201 0.4.17: node port 55201, metrics port 13201, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a2
-      add antnode0002 0.4.17: node port 55002, metrics port 13002, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
+      add antnode0001 0.4.17: node port 55001, metrics port 13001, rewards to 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
+      add antnode0201 0.4.17: node port 55201, metrics port 13201, rewards to 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a2
+      add antnode0002 0.4.17: node port 55002, metrics port 13002, rewards to 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
     Why:
       container_group: opening container groups a1–a2 for new nodes
       add: the machine has room (0 of 10 nodes)

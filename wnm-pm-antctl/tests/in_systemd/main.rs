@@ -1,7 +1,6 @@
 //! The real antctl 0.14.2 under a real systemd: the contract with test nodes, and antnode 0.4.17 through everything that
 //! antctl was measured to do wrong.
 
-mod container;
 mod damage;
 mod real_nodes;
 mod world;
@@ -12,30 +11,27 @@ use std::sync::Arc;
 
 use wnm_pm::command::SystemRunner;
 use wnm_pm::process_manager::{Mode, ProcessManager};
-use wnm_testing::{ContractWorld, contract};
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{ContractWorld, contract, on_machine};
 
-use container::in_container;
 use world::World;
 
-#[test]
 fn contract_as_root() {
-    in_container("root", "contract_as_root", async || {
+    on_machine("root", "contract_as_root", async || {
         let world = World::new();
         contract(&world.manager(Mode::Sudo), &world).await;
     });
 }
 
-#[test]
 fn contract_as_user() {
-    in_container("resident", "contract_as_user", async || {
+    on_machine("resident", "contract_as_user", async || {
         let world = World::new();
         contract(&world.manager(Mode::User), &world).await;
     });
 }
 
-#[test]
 fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() {
-    in_container("root", "the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused", async || {
+    on_machine("root", "the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused", async || {
         let world = World::new();
         let settings = world.settings(Mode::Sudo);
         // As `wnm init` makes it.
@@ -56,9 +52,8 @@ fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() 
     });
 }
 
-#[test]
 fn sudo_mode_is_for_root_alone() {
-    in_container("resident", "sudo_mode_is_for_root_alone", async || {
+    on_machine("resident", "sudo_mode_is_for_root_alone", async || {
         let world = World::new();
         let error = world.try_manager(Mode::Sudo).err().expect("this user is not root").to_string();
         assert!(error.contains("antctl+sudo cannot be used here"), "{error}");
@@ -66,4 +61,16 @@ fn sudo_mode_is_for_root_alone() {
         let findings = world.manager(Mode::User).examine().await;
         assert!(findings.is_empty(), "nothing is wrong here: {findings:#?}");
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
+        contract_as_root,
+        contract_as_user,
+        the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused,
+        sudo_mode_is_for_root_alone;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials(), damage::trials(), real_nodes::trials()])
 }

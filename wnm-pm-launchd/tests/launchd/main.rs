@@ -11,35 +11,17 @@ use std::sync::Arc;
 
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
 use wnm_pm_launchd::Launchd;
-use wnm_testing::{ContractWorld, contract, skip, test_node_that};
+use wnm_testing::Need::Program;
+use wnm_testing::{ContractWorld, as_nobody, contract, test_node_that};
 
 use world::World;
 
-/// Whether the stand-in can run here.
-pub fn python(test: &str) -> bool {
-    let found = std::process::Command::new(world::python())
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !found {
-        skip(test, "there is no python3");
-    }
-    found
-}
-
-#[tokio::test]
 async fn contract_with_the_stand_in() {
-    if python("contract_with_the_stand_in") {
-        let world = World::new();
-        contract(&world.manager(), &world).await;
-    }
+    let world = World::new();
+    contract(&world.manager(), &world).await;
 }
 
-#[tokio::test]
 async fn a_restart_of_the_machine_brings_back_what_ran_and_only_that() {
-    if !python("a_restart_of_the_machine_brings_back_what_ran_and_only_that") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let (runs, rests) = (world.running(&manager, 1).await, world.running(&manager, 2).await);
@@ -55,11 +37,7 @@ async fn a_restart_of_the_machine_brings_back_what_ran_and_only_that() {
     assert_eq!(fs::read_to_string(world.directory.path().join("state/disabled")).expect("it is there"), "[]");
 }
 
-#[tokio::test]
 async fn a_label_that_launchd_still_refuses_is_tried_again() {
-    if !python("a_label_that_launchd_still_refuses_is_tried_again") {
-        return;
-    }
     let world = World::with_race("2");
     let manager = world.manager();
     let node = world.running(&manager, 1).await;
@@ -71,11 +49,7 @@ async fn a_label_that_launchd_still_refuses_is_tried_again() {
     manager.remove(&[node]).await.remove(0).expect("it goes");
 }
 
-#[tokio::test]
 async fn a_node_that_ends_at_once_is_not_started_for_ever() {
-    if !python("a_node_that_ends_at_once_is_not_started_for_ever") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let mut spec = world.spec(1);
@@ -89,11 +63,7 @@ async fn a_node_that_ends_at_once_is_not_started_for_ever() {
     manager.remove(&[node]).await.remove(0).expect("it goes");
 }
 
-#[tokio::test]
 async fn nodes_of_the_python_wnm_are_found() {
-    if !python("nodes_of_the_python_wnm_are_found") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let node = world.running(&manager, 7).await;
@@ -120,11 +90,7 @@ async fn nodes_of_the_python_wnm_are_found() {
     manager.remove(&[node]).await.remove(0).expect("it goes");
 }
 
-#[tokio::test]
 async fn what_a_node_lacks_is_put_back_by_a_start() {
-    if !python("what_a_node_lacks_is_put_back_by_a_start") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let node = world.running(&manager, 1).await;
@@ -148,11 +114,7 @@ async fn what_a_node_lacks_is_put_back_by_a_start() {
     manager.remove(&[node]).await.remove(0).expect("it goes");
 }
 
-#[tokio::test]
 async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
-    if !python("what_does_not_lie_where_nodes_are_kept_is_left_alone") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let storage = world.spec(1).root_dir.with_file_name("");
@@ -172,32 +134,27 @@ async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
     assert!(!world.domain().plists.exists(), "nothing was made");
 }
 
-#[tokio::test]
 async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
     let world = World::new();
-    if !rustix::process::geteuid().is_root() {
-        let error = Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err().expect("it needs root");
-        assert!(error.to_string().contains("hint: run wnm as root"), "{error}");
-    }
-    if python("the_machines_domain_is_for_root_and_a_users_needs_a_session") {
-        let mut domain = world.domain();
-        domain.target = "nobody/501".to_owned();
-        let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
-        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
-        assert_eq!(codes, ["no-gui-session"]);
-    }
-    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_pm::command::SystemRunner));
-    if cfg!(not(target_os = "macos")) {
-        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
-        assert_eq!(codes, ["no-launchd"]);
-    }
+    let error = as_nobody(|| Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err());
+    let error = error.expect("it needs root").to_string();
+    assert!(error.contains("hint: run wnm as root"), "{error}");
+    let mut domain = world.domain();
+    domain.target = "nobody/501".to_owned();
+    let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
+    let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["no-gui-session"]);
 }
 
-#[tokio::test]
+async fn a_machine_without_launchctl_is_told_so() {
+    let world = World::new();
+    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_pm::command::SystemRunner));
+    let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+    // A Mac has it.
+    assert_eq!(codes, if cfg!(target_os = "macos") { vec![] } else { vec!["no-launchd"] });
+}
+
 async fn the_stand_in_refuses_what_launchd_refuses() {
-    if !python("the_stand_in_refuses_what_launchd_refuses") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let node = world.running(&manager, 1).await;
@@ -228,4 +185,22 @@ async fn wait_for(world: &World, manager: &Launchd, node: &wnm_pm::node::NodeRef
         assert!(std::time::Instant::now() < deadline, "{} comes back", node.spec.name);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+wnm_testing::trials! {
+    &[Program("python3")] =>
+        contract_with_the_stand_in,
+        a_restart_of_the_machine_brings_back_what_ran_and_only_that,
+        a_label_that_launchd_still_refuses_is_tried_again,
+        a_node_that_ends_at_once_is_not_started_for_ever,
+        nodes_of_the_python_wnm_are_found,
+        what_a_node_lacks_is_put_back_by_a_start,
+        what_does_not_lie_where_nodes_are_kept_is_left_alone,
+        the_machines_domain_is_for_root_and_a_users_needs_a_session,
+        the_stand_in_refuses_what_launchd_refuses;
+    &[] => a_machine_without_launchctl_is_told_so;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials(), plists::trials()])
 }

@@ -5,20 +5,16 @@ use std::process::Command;
 
 use wnm_pm::flavour;
 use wnm_pm::process_manager::ProcessManager;
-use wnm_testing::{ContractWorld, skip};
+use wnm_testing::ContractWorld;
+use wnm_testing::Need::Program;
 
-use crate::python;
 use crate::world::World;
 
 /// Prints a property list as JSON.
 const READER: &str =
     "import json, plistlib, sys\nprint(json.dumps(plistlib.load(open(sys.argv[1], 'rb')), sort_keys=True))";
 
-#[tokio::test]
 async fn pythons_reader_sees_what_was_meant() {
-    if !python("pythons_reader_sees_what_was_meant") {
-        return;
-    }
     let world = World::new();
     let mut spec = world.spec(7);
     let hostile = "<a> &amp; ]]> \"q\" 'q' $HOME \\n 100% ünïcödé 😀\n\ttwo  blanks at the end  ";
@@ -63,20 +59,16 @@ async fn pythons_reader_sees_what_was_meant() {
     "#);
 }
 
-#[tokio::test]
 async fn libplist_takes_it_too() {
     let world = World::new();
     let node = world.created(&world.manager(), &world.spec(1)).await;
-    let read =
-        Command::new("plistutil").arg("-i").arg(world.plist(&node.service)).args(["-o", "-", "-f", "xml"]).output();
-    let Ok(read) = read else {
-        return skip("libplist_takes_it_too", "there is no plistutil (Debian: libplist-utils)");
-    };
+    let mut reader = Command::new("plistutil");
+    reader.arg("-i").arg(world.plist(&node.service)).args(["-o", "-", "-f", "xml"]);
+    let read = reader.output().expect("plistutil can be run");
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     assert!(String::from_utf8_lossy(&read.stdout).contains("<string>com.autonomi.antnode-1</string>"));
 }
 
-#[tokio::test]
 async fn a_property_list_says_all_that_launchd_is_told() {
     let world = World::new();
     let node = world.created(&world.manager(), &world.spec(7)).await;
@@ -153,7 +145,6 @@ async fn a_property_list_says_all_that_launchd_is_told() {
     "#);
 }
 
-#[tokio::test]
 async fn what_a_property_list_cannot_carry_is_refused_by_name() {
     let world = World::new();
     let mut spec = world.spec(1);
@@ -165,4 +156,10 @@ async fn what_a_property_list_cannot_carry_is_refused_by_name() {
     let error =
         world.manager().create(&[spec]).await.remove(0).expect_err("it would arrive as one line feed").to_string();
     insta::assert_snapshot!(error, @r#"an argument "a\r\nb" cannot be used: it holds '\r', which a property list cannot carry"#);
+}
+
+wnm_testing::trials! {
+    &[Program("python3")] => pythons_reader_sees_what_was_meant;
+    &[Program("plistutil")] => libplist_takes_it_too;
+    &[] => a_property_list_says_all_that_launchd_is_told, what_a_property_list_cannot_carry_is_refused_by_name;
 }

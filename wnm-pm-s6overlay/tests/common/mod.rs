@@ -20,15 +20,14 @@ use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Range};
 use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec};
 use wnm_pm::process_manager::ProcessManager;
 use wnm_pm_s6overlay::{ContainerNetwork, MachineId, RulesBy, S6Overlay, S6Settings};
-use wnm_testing::{PortBlock, skip, test_node};
+pub use wnm_testing::s6_image as image;
+use wnm_testing::{Need, PortBlock, test_node};
 
 /// Nodes per group in tests.
 pub const GROUP_SIZE: u16 = 30;
 
-/// The image that tests run; `image/build-test-image.sh` makes it.
-pub fn image() -> String {
-    std::env::var("WNM_TEST_S6_IMAGE").unwrap_or_else(|_| "wnm-test-s6:1".to_owned())
-}
+/// What a machine whose containers publish their ports needs: only root can look at rules and make peers.
+pub const PUBLISHED: &[Need] = &[Need::S6Image, Need::Root, Need::Program("ip"), Need::Program("nft")];
 
 /// A machine with its own storage.
 pub struct Machine {
@@ -39,25 +38,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine whose containers use the network so; none, and said so, where there is no engine or no image.
-    pub async fn new(network: ContainerNetwork) -> Option<Self> {
-        let docker = match Docker::connect_with_defaults() {
-            Ok(docker) => docker.negotiate_version().await,
-            Err(error) => Err(error),
-        };
-        let docker = match docker {
-            Ok(docker) => docker,
-            Err(error) => return skipped(&format!("there is no Docker engine: {error}")),
-        };
-        if docker.inspect_image(&image()).await.is_err() {
-            return skipped(&format!(
-                "the image {} is not built (wnm-pm-s6overlay/image/build-test-image.sh)",
-                image()
-            ));
-        }
-        if network != ContainerNetwork::Host && !is_root() {
-            return skipped("only root can look at rules and make peers");
-        }
+    /// A machine whose containers use the network so. Needs an engine and the image, and [`PUBLISHED`] for any network
+    /// but the host's.
+    pub async fn new(network: ContainerNetwork) -> Self {
+        let docker = Docker::connect_with_defaults().expect("its address is good");
+        let docker = docker.negotiate_version().await.expect("the engine answers");
         let dir = tempfile::Builder::new().prefix("wnm-s6-").tempdir().expect("a temporary directory");
         let storage = dir.path().join("services");
         std::fs::create_dir(&storage).expect("the storage is made");
@@ -74,7 +59,7 @@ impl Machine {
             engine_address: None,
             rules_by: RulesBy::WhoeverCan,
         };
-        Some(Self { settings, docker, ports, _dir: dir })
+        Self { settings, docker, ports, _dir: dir }
     }
 
     pub fn id(&self) -> MachineId {
@@ -208,11 +193,6 @@ async fn remove_all(docker: &Docker, machine: &MachineId) {
         quietly("iptables", &rule);
         quietly("ip6tables", &rule);
     }
-}
-
-fn skipped<T>(why: &str) -> Option<T> {
-    skip("nodes in containers", why);
-    None
 }
 
 /// Nodes never run as root, so a test that does gives its storage to somebody else.

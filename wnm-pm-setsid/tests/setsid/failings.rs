@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use crate::machine::{Machine, SmallDisk, eventually, files_below, is_process, only, pid, reference};
 use rustix::process::{Pid, getpgid, getsid};
 use wnm_pm::process_manager::{ManagerError, ProcessManager, ProcessState};
-use wnm_testing::skip;
+use wnm_testing::Need::{Immutable, Mount};
 
-#[tokio::test]
 async fn f02_the_pid_is_the_nodes_own_and_stopping_ends_it() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1)]).await;
@@ -25,7 +24,6 @@ async fn f02_the_pid_is_the_nodes_own_and_stopping_ends_it() {
     eventually("nothing of it is left, not even a zombie", async || !is_process(number)).await;
 }
 
-#[tokio::test]
 async fn f13_a_pid_in_a_file_is_not_believed() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
@@ -46,7 +44,6 @@ async fn f13_a_pid_in_a_file_is_not_believed() {
     stranger.kill().and_then(|()| stranger.wait()).expect("it is ours to end");
 }
 
-#[tokio::test]
 async fn f14_a_node_is_not_found_by_a_part_of_a_command_line() {
     let machine = Machine::hasty();
     let mut specs = [machine.spec(1), machine.spec(2)];
@@ -64,7 +61,6 @@ async fn f14_a_node_is_not_found_by_a_part_of_a_command_line() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     let machine = Machine::hasty();
     let program = machine.spec(1).program;
@@ -72,10 +68,7 @@ async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     let storage = machine.world.node_storage();
     fs::create_dir_all(&storage).expect("it is made");
     // Room for one copy and a half.
-    let _disk = match SmallDisk::mount(&storage, &format!("size={}", bytes * 3 / 2)) {
-        Ok(disk) => disk,
-        Err(why) => return skip("a full disk", &why),
-    };
+    let _disk = SmallDisk::mount(&storage, &format!("size={}", bytes * 3 / 2));
     let outcomes = machine.manager.create(&[machine.spec(1), machine.spec(2)]).await;
     let [Ok(_), Err(error)] = &outcomes[..] else { panic!("only the first has room: {outcomes:?}") };
     assert!(error.to_string().contains("No space left on device"), "{error}");
@@ -93,7 +86,6 @@ async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     only(machine.manager.remove(&nodes).await).expect("it is removed");
 }
 
-#[tokio::test]
 async fn f33_a_lost_note_loses_no_process() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1), machine.spec(2)]).await;
@@ -113,7 +105,6 @@ async fn f33_a_lost_note_loses_no_process() {
     }
 }
 
-#[tokio::test]
 async fn f34_a_node_that_dies_soon_after_its_start_has_not_started() {
     let machine = Machine::new();
     let nodes = machine.create(&[machine.spec_that("exit:9:0.8s", 1), machine.spec(2)]).await;
@@ -127,7 +118,6 @@ async fn f34_a_node_that_dies_soon_after_its_start_has_not_started() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn f35_a_port_in_use_is_found_before_the_start_and_what_a_node_says_is_kept() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1), machine.spec_that("exit:3:0", 2)]).await;
@@ -150,15 +140,12 @@ async fn f35_a_port_in_use_is_found_before_the_start_and_what_a_node_says_is_kep
     assert!(reason.contains("was not ended by wnm"), "{reason}");
 }
 
-#[tokio::test]
 async fn f36_what_cannot_be_deleted_is_not_reported_as_removed() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1), machine.spec(2)]).await;
     let stuck = nodes[0].spec.root_dir.join("record_store");
     let chattr = |how: &str| Command::new("chattr").arg(how).arg(&stuck).stderr(Stdio::null()).status();
-    if !chattr("+i").is_ok_and(|status| status.success()) {
-        return skip("a directory that cannot be deleted", "chattr +i needs root and a file system that knows it");
-    }
+    assert!(chattr("+i").is_ok_and(|status| status.success()));
     let outcomes = machine.manager.remove(&nodes).await;
     assert!(chattr("-i").is_ok_and(|status| status.success()));
     let [Err(error), Ok(())] = &outcomes[..] else { panic!("only the first is stuck: {outcomes:?}") };
@@ -169,7 +156,6 @@ async fn f36_what_cannot_be_deleted_is_not_reported_as_removed() {
     assert_eq!(machine.state(&nodes[0]).await, ProcessState::Absent);
 }
 
-#[tokio::test]
 async fn f52_start_args_and_each_variable_reach_the_node() {
     let machine = Machine::hasty();
     let mut spec = machine.spec(1);
@@ -183,4 +169,17 @@ async fn f52_start_args_and_each_variable_reach_the_node() {
     assert_eq!(arguments[0], nodes[0].spec.binary.to_string_lossy());
     assert!(arguments.ends_with(&["--peer", "/ip4/10.0.0.1/udp/1", "evm-arbitrum-one"]), "{arguments:?}");
     machine.stop(&nodes).await;
+}
+
+wnm_testing::trials! {
+    &[] =>
+        f02_the_pid_is_the_nodes_own_and_stopping_ends_it,
+        f13_a_pid_in_a_file_is_not_believed,
+        f14_a_node_is_not_found_by_a_part_of_a_command_line,
+        f33_a_lost_note_loses_no_process,
+        f34_a_node_that_dies_soon_after_its_start_has_not_started,
+        f35_a_port_in_use_is_found_before_the_start_and_what_a_node_says_is_kept,
+        f52_start_args_and_each_variable_reach_the_node;
+    &[Mount] => f25_a_full_disk_leaves_no_half_program_and_no_directory;
+    &[Immutable] => f36_what_cannot_be_deleted_is_not_reported_as_removed;
 }

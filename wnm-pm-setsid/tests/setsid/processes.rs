@@ -11,12 +11,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm::{flavour, port_use};
-use wnm_testing::{ContractWorld, skip, test_node};
+use wnm_testing::Need::PidNamespace;
+use wnm_testing::{ContractWorld, test_node};
 
 /// Tells a run of this test program that it is the wnm of another run, and where its one node shall be.
 const AS_WNM: &str = "WNM_TEST_AS_WNM";
 
-#[tokio::test]
 async fn as_wnm() {
     let Ok(spec) = std::env::var(AS_WNM) else { return };
     let spec: NodeSpec = serde_json::from_str(&spec).expect("the other run wrote it");
@@ -29,7 +29,6 @@ async fn as_wnm() {
     kill_process(own, Signal::KILL).expect("it is its own");
 }
 
-#[tokio::test]
 async fn a_node_outlives_a_killed_wnm_and_holds_none_of_its_files() {
     let machine = Machine::hasty();
     let spec = machine.spec(1);
@@ -61,7 +60,6 @@ async fn a_node_outlives_a_killed_wnm_and_holds_none_of_its_files() {
     machine.stop(&[node]).await;
 }
 
-#[tokio::test]
 async fn what_dies_leaves_no_zombie_while_wnm_lives() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[1, 2, 3].map(|number| machine.spec(number))).await;
@@ -76,7 +74,6 @@ async fn what_dies_leaves_no_zombie_while_wnm_lives() {
     }
 }
 
-#[tokio::test]
 async fn nodes_end_together_and_those_that_do_not_listen_are_made_to() {
     let machine = Machine::hasty();
     let slow = (1..=8).map(|number| machine.spec_that("slow_term:1s", number));
@@ -95,7 +92,6 @@ async fn nodes_end_together_and_those_that_do_not_listen_are_made_to() {
     }
 }
 
-#[tokio::test]
 async fn fifty_nodes_start_together() {
     let machine = Machine::new();
     let began = Instant::now();
@@ -106,7 +102,6 @@ async fn fifty_nodes_start_together() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn a_node_that_opens_its_port_late_has_started_all_the_same() {
     let machine = Machine::hasty();
     let manager = machine.manager.clone().settling(Duration::from_millis(50), Duration::from_millis(200));
@@ -116,7 +111,6 @@ async fn a_node_that_opens_its_port_late_has_started_all_the_same() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn a_process_whose_program_was_replaced_or_whose_storage_is_reached_by_a_link_is_still_the_nodes() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1)]).await;
@@ -137,7 +131,6 @@ async fn a_process_whose_program_was_replaced_or_whose_storage_is_reached_by_a_l
     assert!(!machine.is_running(&nodes[0]).await);
 }
 
-#[tokio::test]
 async fn a_nodes_program_that_runs_for_something_else_is_not_the_node() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
@@ -153,33 +146,30 @@ async fn a_nodes_program_that_runs_for_something_else_is_not_the_node() {
     child.kill().and_then(|()| child.wait()).expect("it is ours to end");
 }
 
-/// A node in a namespace of processes of its own, as a container has one; none where this user may not make any.
-async fn start_contained(spec: &NodeSpec) -> Option<Child> {
+/// A node in a namespace of processes of its own, as a container has one.
+async fn start_contained(spec: &NodeSpec) -> Child {
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child"]).arg(&spec.binary).args(flavour::arguments(spec));
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut inside = command.spawn().ok()?;
+    let mut inside = command.spawn().expect("unshare can be run");
     while !port_use::ports_in_use(port_use::Protocol::Udp).contains(&spec.ports.node) {
         match inside.try_wait().expect("it is ours").map(|status| status.code()) {
             None => tokio::time::sleep(Duration::from_millis(10)).await,
             // The program was busy: see `spawn_fresh`.
-            Some(Some(126)) => inside = command.spawn().ok()?,
-            Some(_) => return None,
+            Some(Some(126)) => inside = command.spawn().expect("unshare can be run"),
+            Some(code) => panic!("the node ends with {code:?}"),
         }
         assert!(Instant::now() < deadline, "the node opens its port");
     }
-    Some(inside)
+    inside
 }
 
-#[tokio::test]
 async fn a_process_of_a_container_is_not_a_node_of_the_machine() {
     let machine = Machine::hasty();
     let spec = machine.spec(1);
     let nodes = machine.create(std::slice::from_ref(&spec)).await;
-    let Some(mut inside) = start_contained(&spec).await else {
-        return skip("a process in a namespace of its own", "`unshare --pid` needs root");
-    };
+    let mut inside = start_contained(&spec).await;
     assert!(matches!(machine.state(&nodes[0]).await, ProcessState::Stopped { .. }));
     let error = only(machine.manager.start(&nodes).await).expect_err("its port is in use");
     assert!(matches!(error, ManagerError::PortInUse { protocol: "UDP", .. }), "{error:?}");
@@ -188,7 +178,6 @@ async fn a_process_of_a_container_is_not_a_node_of_the_machine() {
     inside.kill().and_then(|()| inside.wait()).expect("it is ours to end");
 }
 
-#[tokio::test]
 async fn an_upgrade_keeps_no_second_program_and_a_broken_one_is_taken_back() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1)]).await;
@@ -212,4 +201,18 @@ async fn an_upgrade_keeps_no_second_program_and_a_broken_one_is_taken_back() {
     let names: Vec<_> = left.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     assert!(!names.iter().any(|name| name.ends_with(".previous") || name.ends_with(".new")), "{names:?}");
     machine.stop(&nodes).await;
+}
+
+wnm_testing::trials! {
+    &[] =>
+        as_wnm,
+        a_node_outlives_a_killed_wnm_and_holds_none_of_its_files,
+        what_dies_leaves_no_zombie_while_wnm_lives,
+        nodes_end_together_and_those_that_do_not_listen_are_made_to,
+        fifty_nodes_start_together,
+        a_node_that_opens_its_port_late_has_started_all_the_same,
+        a_process_whose_program_was_replaced_or_whose_storage_is_reached_by_a_link_is_still_the_nodes,
+        a_nodes_program_that_runs_for_something_else_is_not_the_node,
+        an_upgrade_keeps_no_second_program_and_a_broken_one_is_taken_back;
+    &[PidNamespace] => a_process_of_a_container_is_not_a_node_of_the_machine;
 }

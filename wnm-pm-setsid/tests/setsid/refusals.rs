@@ -10,9 +10,8 @@ use crate::machine::{Machine, SmallDisk, only, reference};
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::process_manager::{ManagerError, ProcessManager, ProcessState, Severity};
 use wnm_pm_setsid::Setsid;
-use wnm_testing::skip;
+use wnm_testing::Need::{Mount, Root};
 
-#[tokio::test]
 async fn nothing_outside_the_node_storage_is_made_or_deleted() {
     let machine = Machine::hasty();
     let storage = machine.world.node_storage();
@@ -45,7 +44,6 @@ async fn nothing_outside_the_node_storage_is_made_or_deleted() {
     assert_eq!(fs::read_to_string(&precious).expect("it is kept"), "kept");
 }
 
-#[tokio::test]
 async fn a_log_directory_that_others_live_in_stays() {
     let machine = Machine::hasty();
     let shared = machine.path().join("log");
@@ -63,7 +61,6 @@ async fn a_log_directory_that_others_live_in_stays() {
     assert!(matches!(error, ManagerError::NotOurs { .. }), "{error:?}");
 }
 
-#[tokio::test]
 async fn a_program_that_cannot_be_run_is_named() {
     let machine = Machine::hasty();
     let plain = machine.path().join("plain");
@@ -85,7 +82,6 @@ async fn a_program_that_cannot_be_run_is_named() {
     }
 }
 
-#[tokio::test]
 async fn a_node_whose_program_is_lost_is_incomplete_until_it_is_started_again() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
@@ -99,7 +95,6 @@ async fn a_node_whose_program_is_lost_is_incomplete_until_it_is_started_again() 
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn a_nodes_directory_is_private() {
     let machine = Machine::hasty();
     let spec = machine.spec(1);
@@ -115,7 +110,6 @@ async fn a_nodes_directory_is_private() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn long_output_is_put_aside_once() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
@@ -130,7 +124,6 @@ async fn long_output_is_put_aside_once() {
     assert!(aside.starts_with(b"b"), "only the last is kept");
 }
 
-#[tokio::test]
 async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
     let machine = Machine::hasty();
     let storage = machine.world.node_storage();
@@ -153,7 +146,6 @@ async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
 /// Tells a run of this test program that it runs as somebody who is not root.
 const AS_NOBODY: &str = "WNM_TEST_AS_NOBODY";
 
-#[tokio::test]
 async fn as_nobody() {
     let Some(storage) = std::env::var_os(AS_NOBODY) else { return };
     let manager = Setsid::new("setsid+sudo".parse().expect("it is a kind"), storage);
@@ -164,11 +156,7 @@ async fn as_nobody() {
     assert!(codes.contains(&("node-storage-not-writable".to_owned(), Severity::Error)), "{codes:?}");
 }
 
-#[test]
 fn setsid_sudo_is_for_root_only() {
-    if !rustix::process::geteuid().is_root() {
-        return skip("running as another user", "this test needs root");
-    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(directory.path(), open).expect("it is ours");
@@ -185,7 +173,6 @@ fn setsid_sudo_is_for_root_only() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-#[tokio::test]
 async fn a_storage_where_no_program_runs_is_found() {
     let machine = Machine::hasty();
     let storage = machine.world.node_storage();
@@ -193,8 +180,20 @@ async fn a_storage_where_no_program_runs_is_found() {
     let noexec = "node-storage-noexec".to_owned();
     assert!(!codes().await.contains(&noexec), "there is no storage yet, and where it will be programs run");
     fs::create_dir_all(&storage).expect("it is made");
-    match SmallDisk::mount(&storage, "noexec,size=1m") {
-        Ok(_disk) => assert!(codes().await.contains(&noexec)),
-        Err(why) => skip("a file system that is mounted noexec", &why),
-    }
+    let _disk = SmallDisk::mount(&storage, "noexec,size=1m");
+    assert!(codes().await.contains(&noexec));
+}
+
+wnm_testing::trials! {
+    &[] =>
+        nothing_outside_the_node_storage_is_made_or_deleted,
+        a_log_directory_that_others_live_in_stays,
+        a_program_that_cannot_be_run_is_named,
+        a_node_whose_program_is_lost_is_incomplete_until_it_is_started_again,
+        a_nodes_directory_is_private,
+        long_output_is_put_aside_once,
+        a_survey_finds_what_could_be_a_node_and_nothing_else,
+        as_nobody;
+    &[Root] => setsid_sudo_is_for_root_only;
+    &[Mount] => a_storage_where_no_program_runs_is_found;
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState};
-use wnm_testing::{ContractWorld, on_machine, skip, tool};
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{ContractWorld, on_machine, tool};
 
 use crate::world::World;
 
@@ -15,12 +16,7 @@ fn spec(world: &World, program: PathBuf, number: u32) -> NodeSpec {
 }
 
 async fn lives(mode: Mode) {
-    let Some(program) = tool("antnode") else {
-        return skip(
-            "the real antnode",
-            "WNM_ANTNODE names no program, and ~/.cache/wnm-tools/bin/antnode is not there",
-        );
-    };
+    let program = tool("antnode").expect("this test needs it");
     let world = World::new(mode);
     // A program that was built without optimisation takes its time.
     let manager = world.manager().settling(Duration::from_secs(1), Duration::from_secs(30));
@@ -72,12 +68,16 @@ async fn answers(node: &NodeRef) {
     }
 }
 
-#[test]
 fn the_real_antnode_stands_the_machines_sandbox() {
     on_machine("root", "antnode::the_real_antnode_stands_the_machines_sandbox", async || lives(Mode::Sudo).await);
 }
 
-#[test]
 fn the_real_antnode_stands_a_users_sandbox() {
     on_machine("resident", "antnode::the_real_antnode_stands_a_users_sandbox", async || lives(Mode::User).await);
+}
+
+wnm_testing::trials! {
+    &[SystemdImage, Tool("antnode")] =>
+        the_real_antnode_stands_the_machines_sandbox,
+        the_real_antnode_stands_a_users_sandbox;
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine};
 
 use crate::world::World;
@@ -42,7 +43,6 @@ impl CommandRunner for CountingRunner {
     }
 }
 
-#[test]
 fn twenty_nodes_cost_as_many_programs_as_one() {
     on_machine("root", "batches::twenty_nodes_cost_as_many_programs_as_one", async || {
         let world = World::new(Mode::Sudo);
@@ -77,7 +77,6 @@ fn twenty_nodes_cost_as_many_programs_as_one() {
     });
 }
 
-#[test]
 fn what_fails_fails_alone() {
     on_machine("root", "batches::what_fails_fails_alone", async || {
         let world = World::new(Mode::Sudo);
@@ -90,7 +89,6 @@ fn what_fails_fails_alone() {
     });
 }
 
-#[test]
 fn a_node_that_dies_at_once_hurts_no_other() {
     on_machine("resident", "batches::a_node_that_dies_at_once_hurts_no_other", async || {
         let world = World::new(Mode::User);
@@ -102,7 +100,6 @@ fn a_node_that_dies_at_once_hurts_no_other() {
     });
 }
 
-#[test]
 fn f41_five_nodes_that_are_added_within_one_second_are_five() {
     on_machine("resident", "batches::f41_five_nodes_that_are_added_within_one_second_are_five", async || {
         let world = World::new(Mode::User);
@@ -117,4 +114,12 @@ fn f41_five_nodes_that_are_added_within_one_second_are_five() {
         processes.dedup();
         assert_eq!(processes.len(), 5);
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        twenty_nodes_cost_as_many_programs_as_one,
+        what_fails_fails_alone,
+        a_node_that_dies_at_once_hurts_no_other,
+        f41_five_nodes_that_are_added_within_one_second_are_five;
 }

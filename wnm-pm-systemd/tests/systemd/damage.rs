@@ -6,6 +6,7 @@ use std::path::Path;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_systemd::Systemd;
+use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine, on_machine_that_restarts};
 
 use crate::world::World;
@@ -26,13 +27,11 @@ async fn stop(manager: &Systemd, node: &NodeRef) {
     manager.stop(std::slice::from_ref(node)).await.remove(0).expect("it stops");
 }
 
-#[test]
 fn after_a_restart_of_the_machine_nodes_are_as_they_were() {
     let test = "damage::after_a_restart_of_the_machine_nodes_are_as_they_were";
     on_machine_that_restarts("root", test, before_restart(Mode::Sudo), after_restart(Mode::Sudo));
 }
 
-#[test]
 fn after_a_restart_of_the_machine_a_users_nodes_are_as_they_were() {
     let test = "damage::after_a_restart_of_the_machine_a_users_nodes_are_as_they_were";
     on_machine_that_restarts("resident", test, before_restart(Mode::User), after_restart(Mode::User));
@@ -58,7 +57,6 @@ fn after_restart(mode: Mode) -> impl AsyncFnOnce() {
     }
 }
 
-#[test]
 fn a_node_that_ends_comes_back_however_it_ended() {
     on_machine("root", "damage::a_node_that_ends_comes_back_however_it_ended", async || {
         let world = World::new(Mode::Sudo);
@@ -77,7 +75,6 @@ fn a_node_that_ends_comes_back_however_it_ended() {
     });
 }
 
-#[test]
 fn a_deleted_unit_file_is_written_again() {
     on_machine("root", "damage::a_deleted_unit_file_is_written_again", async || {
         let world = World::new(Mode::Sudo);
@@ -100,7 +97,6 @@ fn a_deleted_unit_file_is_written_again() {
     });
 }
 
-#[test]
 fn a_deleted_program_is_put_back_by_a_start() {
     on_machine("root", "damage::a_deleted_program_is_put_back_by_a_start", async || {
         let world = World::new(Mode::Sudo);
@@ -117,7 +113,6 @@ fn a_deleted_program_is_put_back_by_a_start() {
     });
 }
 
-#[test]
 fn a_masked_unit_is_left_to_whoever_masked_it() {
     on_machine("root", "damage::a_masked_unit_is_left_to_whoever_masked_it", async || {
         let world = World::new(Mode::Sudo);
@@ -142,7 +137,6 @@ fn a_masked_unit_is_left_to_whoever_masked_it() {
     });
 }
 
-#[test]
 fn a_unit_that_systemd_gave_up_starts_again() {
     on_machine("root", "damage::a_unit_that_systemd_gave_up_starts_again", async || {
         let world = World::new(Mode::Sudo);
@@ -171,7 +165,6 @@ fn a_unit_that_systemd_gave_up_starts_again() {
     });
 }
 
-#[test]
 fn a_unit_that_was_changed_by_hand_is_read_anew() {
     on_machine("root", "damage::a_unit_that_was_changed_by_hand_is_read_anew", async || {
         let world = World::new(Mode::Sudo);
@@ -189,4 +182,16 @@ fn a_unit_that_was_changed_by_hand_is_read_anew() {
         let seen = world.seen(&node).await;
         assert_eq!((&seen["environment"]["OWN"], &seen["environment"]["NEW"]), (&"1".into(), &"setting".into()));
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        after_a_restart_of_the_machine_nodes_are_as_they_were,
+        after_a_restart_of_the_machine_a_users_nodes_are_as_they_were,
+        a_node_that_ends_comes_back_however_it_ended,
+        a_deleted_unit_file_is_written_again,
+        a_deleted_program_is_put_back_by_a_start,
+        a_masked_unit_is_left_to_whoever_masked_it,
+        a_unit_that_systemd_gave_up_starts_again,
+        a_unit_that_was_changed_by_hand_is_read_anew;
 }

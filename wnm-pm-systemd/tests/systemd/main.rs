@@ -8,3 +8,15 @@ mod refusals;
 mod takeover;
 mod units;
 mod world;
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([
+        antnode::trials(),
+        batches::trials(),
+        contract::trials(),
+        damage::trials(),
+        refusals::trials(),
+        takeover::trials(),
+        units::trials(),
+    ])
+}

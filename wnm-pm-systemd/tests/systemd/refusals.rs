@@ -3,6 +3,7 @@
 use std::fs;
 
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine};
 
 use crate::world::World;
@@ -30,7 +31,6 @@ async fn refusal(world: &World) -> String {
     texts[0].clone()
 }
 
-#[test]
 fn f42_without_a_systemd_of_the_users_own_nothing_is_left_behind() {
     let test = "refusals::f42_without_a_systemd_of_the_users_own_nothing_is_left_behind";
     on_machine("keeper", test, async || {
@@ -53,7 +53,6 @@ fn f42_without_a_systemd_of_the_users_own_nothing_is_left_behind() {
     });
 }
 
-#[test]
 fn who_may_not_use_sudo_is_told_so() {
     on_machine("resident", "refusals::who_may_not_use_sudo_is_told_so", async || {
         let world = World::in_home(Mode::Sudo);
@@ -63,7 +62,6 @@ fn who_may_not_use_sudo_is_told_so() {
     });
 }
 
-#[test]
 fn f63_root_needs_no_sudo() {
     on_machine("root", "refusals::f63_root_needs_no_sudo", async || {
         fs::remove_file("/usr/bin/sudo").expect("it was there");
@@ -73,7 +71,6 @@ fn f63_root_needs_no_sudo() {
     });
 }
 
-#[test]
 fn a_machine_without_systemd_is_told_so() {
     on_machine("root", "refusals::a_machine_without_systemd_is_told_so", async || {
         fs::rename("/run/systemd/system", "/run/systemd/away").expect("the container is the test's own");
@@ -87,7 +84,6 @@ fn a_machine_without_systemd_is_told_so() {
     });
 }
 
-#[test]
 fn a_service_name_that_is_no_nodes_is_refused() {
     on_machine("resident", "refusals::a_service_name_that_is_no_nodes_is_refused", async || {
         let world = World::new(Mode::User);
@@ -101,4 +97,13 @@ fn a_service_name_that_is_no_nodes_is_refused() {
         }
         assert!(world.listens(&living[0].spec).await, "the node runs on");
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        f42_without_a_systemd_of_the_users_own_nothing_is_left_behind,
+        who_may_not_use_sudo_is_told_so,
+        f63_root_needs_no_sudo,
+        a_machine_without_systemd_is_told_so,
+        a_service_name_that_is_no_nodes_is_refused;
 }

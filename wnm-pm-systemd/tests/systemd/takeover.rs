@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wnm_pm::node::{NodeId, NodeRef};
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
+use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine, test_node};
 
 use crate::world::World;
@@ -76,13 +77,11 @@ async fn is_taken_over(mode: Mode) {
     assert!(world.node_storage().is_dir(), "only the node's own directory goes");
 }
 
-#[test]
 fn f43_a_node_of_the_machine_is_taken_over_and_comes_back_at_boot() {
     let test = "takeover::f43_a_node_of_the_machine_is_taken_over_and_comes_back_at_boot";
     on_machine("root", test, async || is_taken_over(Mode::Sudo).await);
 }
 
-#[test]
 fn f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays() {
     let test = "takeover::f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays";
     on_machine("resident", test, async || {
@@ -91,7 +90,6 @@ fn f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays() {
     });
 }
 
-#[test]
 fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told() {
     let test = "takeover::nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told";
     on_machine("resident", test, async || {
@@ -110,4 +108,11 @@ fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told() {
         assert_eq!((left.id, left.root_dir.clone()), (Some(NodeId(3)), Some(world.node_storage().join("antnode0003"))));
         assert_eq!(left.state, ProcessState::Incomplete { missing: "its unit file".to_owned() });
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        f43_a_node_of_the_machine_is_taken_over_and_comes_back_at_boot,
+        f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays,
+        nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told;
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
+use wnm_testing::Need::SystemdImage;
 use wnm_testing::{ContractWorld, on_machine};
 
 use crate::world::World;
@@ -43,17 +44,14 @@ async fn hands_over(mode: Mode) {
     assert_eq!(arrived[1..], told);
 }
 
-#[test]
 fn the_machines_systemd_hands_every_value_over() {
     on_machine("root", "units::the_machines_systemd_hands_every_value_over", async || hands_over(Mode::Sudo).await);
 }
 
-#[test]
 fn a_users_systemd_hands_every_value_over() {
     on_machine("resident", "units::a_users_systemd_hands_every_value_over", async || hands_over(Mode::User).await);
 }
 
-#[test]
 fn what_cannot_be_carried_is_refused_and_nothing_is_made() {
     on_machine("resident", "units::what_cannot_be_carried_is_refused_and_nothing_is_made", async || {
         let world = World::new(Mode::User);
@@ -93,7 +91,6 @@ async fn verify(mode: Mode) {
     }
 }
 
-#[test]
 fn systemd_finds_nothing_wrong_with_the_machines_units() {
     on_machine("root", "units::systemd_finds_nothing_wrong_with_the_machines_units", async || {
         verify(Mode::Sudo).await;
@@ -106,12 +103,10 @@ fn systemd_finds_nothing_wrong_with_the_machines_units() {
     });
 }
 
-#[test]
 fn systemd_finds_nothing_wrong_with_a_users_units() {
     on_machine("resident", "units::systemd_finds_nothing_wrong_with_a_users_units", async || verify(Mode::User).await);
 }
 
-#[test]
 fn nodes_are_together_in_one_slice_and_stand_alone_in_their_directories() {
     on_machine("root", "units::nodes_are_together_in_one_slice_and_stand_alone_in_their_directories", async || {
         let world = World::new(Mode::Sudo);
@@ -131,4 +126,14 @@ fn nodes_are_together_in_one_slice_and_stand_alone_in_their_directories() {
         assert!(!world.unit(&nodes[0]).with_file_name("wnm.slice").exists());
         assert!(manager.remove(&nodes).await.iter().all(Result::is_ok), "its nodes do not need it to be removed");
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        the_machines_systemd_hands_every_value_over,
+        a_users_systemd_hands_every_value_over,
+        what_cannot_be_carried_is_refused_and_nothing_is_made,
+        systemd_finds_nothing_wrong_with_the_machines_units,
+        systemd_finds_nothing_wrong_with_a_users_units,
+        nodes_are_together_in_one_slice_and_stand_alone_in_their_directories;
 }
