@@ -12,6 +12,8 @@ mod nobody;
 mod ports;
 mod program;
 mod runner;
+#[cfg(feature = "machines")]
+mod simulation;
 mod told;
 mod trials;
 
@@ -26,6 +28,8 @@ pub use nobody::as_nobody;
 pub use ports::PortBlock;
 pub use program::{test_node, test_node_that};
 pub use runner::RecordedRunner;
+#[cfg(feature = "machines")]
+pub use simulation::Simulation;
 pub use told::told;
 pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 

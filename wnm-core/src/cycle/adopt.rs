@@ -30,16 +30,17 @@ impl Machine {
         let snapshot = &observation.snapshot;
         let mut taken: Vec<Node> = snapshot.nodes.iter().map(|each| each.node.clone()).collect();
         let mut untracked = Vec::new();
-        for found in self.manager.survey().await? {
+        for found in self.parts.manager.survey().await? {
             let known =
                 |node: &Node| node.service == found.service || found.root_dir.as_ref() == Some(&node.spec.root_dir);
             if taken.iter().any(known) {
                 continue;
             }
-            let row = row(&self.config, self.manager.capabilities(), snapshot, &taken, &found).and_then(|row| {
-                self.may_be_touched(&row)?;
-                Ok(Box::new(row))
-            });
+            let row =
+                row(&self.parts.config, self.parts.manager.capabilities(), snapshot, &taken, &found).and_then(|row| {
+                    self.may_be_touched(&row)?;
+                    Ok(Box::new(row))
+                });
             taken.extend(row.as_deref().ok().cloned());
             untracked.push(Untracked { found, row });
         }
@@ -48,10 +49,10 @@ impl Machine {
 
     /// Nodes that their manager placed by itself are where they are; no others touch anything outside the storage.
     fn may_be_touched(&self, node: &Node) -> Result<(), String> {
-        if self.manager.capabilities().places_nodes_itself {
+        if self.parts.manager.capabilities().places_nodes_itself {
             return Ok(());
         }
-        path_policy::check(&self.config.node_storage, &node.reference()).map_err(|error| error.text())
+        path_policy::check(&self.parts.config.node_storage, &node.reference()).map_err(|error| error.text())
     }
 
     /// Takes nodes into the record, all or none. What they are is looked at in the next cycle.
@@ -61,7 +62,7 @@ impl Machine {
     pub fn adopt(&mut self, observation: &Observation, untracked: &[Untracked]) -> Result<(), CycleError> {
         let rows = untracked.iter().filter_map(|each| each.row.as_ref().ok());
         let events: Vec<Event> = rows.map(|node| Event::Adopted { node: node.clone() }).collect();
-        Ok(self.store.apply(observation.snapshot.now, &events)?)
+        Ok(self.parts.store.apply(observation.snapshot.now, &events)?)
     }
 }
 

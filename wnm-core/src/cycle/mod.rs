@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Dice};
 use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::doctor;
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
-use crate::observe::HostError;
+use crate::observe::{HostError, Observer};
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
-use crate::progress::Progress;
+use crate::progress::{Ongoing, Progress, Work};
 use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
+use crate::storage;
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::{Hint, Hinted, Task};
@@ -22,7 +23,6 @@ use wnm_pm::process_manager::{Finding, ManagerError, ProcessManager};
 
 mod adopt;
 mod observation;
-pub mod storage;
 
 pub use adopt::Untracked;
 
@@ -55,7 +55,8 @@ pub enum CycleError {
 impl Hinted for CycleError {
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Store(_) | Self::Refused(_) => vec![],
+            Self::Store(_) => vec![],
+            Self::Refused(error) => error.hints(),
             Self::Host(error) => error.hints(),
             Self::Manager(error) => error.hints(),
             Self::Storage(error) => error.hints(),
@@ -66,9 +67,14 @@ impl Hinted for CycleError {
 
 /// One machine: its settings, its record and the doors to it.
 pub struct Machine {
+    pub(crate) parts: Parts,
+}
+
+/// What a machine is made of.
+pub struct Parts {
     /// The settings.
     pub config: Config,
-    /// The record. Whoever changes it holds its lock.
+    /// The database. Whoever changes it holds its lock.
     pub store: Store,
     /// What keeps the nodes alive.
     pub manager: Box<dyn ProcessManager>,
@@ -76,8 +82,12 @@ pub struct Machine {
     pub firewall: Arc<dyn Firewall>,
     /// Runs programs.
     pub runner: Arc<dyn CommandRunner>,
+    /// Sees the machine itself.
+    pub observer: Arc<dyn Observer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Draws what is left to chance.
+    pub dice: Arc<dyn Dice>,
 }
 
 /// What was seen of the machine, put right, and what has to be recorded for that.
@@ -114,12 +124,41 @@ pub struct Report {
 }
 
 impl Machine {
+    /// A machine of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// The database, to read it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// What keeps the nodes alive.
+    #[must_use]
+    pub fn manager(&self) -> &dyn ProcessManager {
+        &*self.parts.manager
+    }
+
+    /// The parts themselves, for whoever puts machines together.
+    pub fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
     /// Looks at the machine and all its nodes. Records nothing.
     ///
     /// # Errors
     /// When the record cannot be read, or the machine cannot be measured.
-    pub async fn observe(&self) -> Result<Observation, CycleError> {
-        observation::observe(self, rand::random()).await
+    pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, CycleError> {
+        observation::observe(self, self.parts.dice.roll(), progress).await
     }
 
     /// What should happen. Pure.
@@ -128,8 +167,8 @@ impl Machine {
     /// When a request is refused.
     pub fn plan(&self, observation: &Observation, trigger: &Trigger) -> Result<Plan, Refusal> {
         match trigger {
-            Trigger::Cycle => Ok(decide(&self.config, &observation.snapshot)),
-            Trigger::Request(request) => decide_request(&self.config, &observation.snapshot, request),
+            Trigger::Cycle => Ok(decide(&self.parts.config, &observation.snapshot)),
+            Trigger::Request(request) => decide_request(&self.parts.config, &observation.snapshot, request),
         }
     }
 
@@ -138,7 +177,7 @@ impl Machine {
     /// # Errors
     /// See [`CycleError`].
     pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let observation = self.observe().await?;
+        let observation = self.observe(progress).await?;
         let plan = self.plan(&observation, trigger)?;
         self.carry_out(observation, plan, progress).await
     }
@@ -148,7 +187,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let observation = self.observe().await?;
+        let observation = self.observe(progress).await?;
         self.still_holds(&observation, &saved)?;
         self.carry_out(observation, saved, progress).await
     }
@@ -158,17 +197,18 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] and [`CycleError::Invalid`].
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
-        let mut changes = saved.basis.changes(&Basis::of(&self.config, &observation.snapshot));
+        let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.config, &observation.snapshot.host).into_iter().map(Change::NoRoom));
+            let load = &observation.snapshot.host;
+            changes.extend(lack_of_room(&self.parts.config, load).into_iter().map(Change::NoRoom));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }
 
     fn may_be_done(&self, observation: &Observation, plan: &Plan) -> Result<(), CycleError> {
         let authority = if plan.by_request { Authority::Owner } else { Authority::Cycle };
-        let wrong = check(&self.config, &observation.snapshot, plan, authority);
+        let wrong = check(&self.parts.config, &observation.snapshot, plan, authority);
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
     }
 
@@ -183,23 +223,25 @@ impl Machine {
         }
         self.may_be_done(&observation, &plan)?;
         let now = observation.snapshot.now;
-        self.store.begin_cycle();
-        self.store.apply(now, &observation.events)?;
-        self.store.apply(now, &[decided(&plan)])?;
+        let writing = Ongoing::begin(progress, Work::WriteDatabase);
+        self.parts.store.begin_cycle();
+        self.parts.store.apply(now, &observation.events)?;
+        self.parts.store.apply(now, &[decided(&plan)])?;
+        drop(writing);
         let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
         let mut hands = Executor {
-            config: &self.config,
-            manager: &*self.manager,
-            firewall: &*self.firewall,
-            store: &mut self.store,
-            clock: &*self.clock,
+            config: &self.parts.config,
+            manager: &*self.parts.manager,
+            firewall: &*self.parts.firewall,
+            store: &mut self.parts.store,
+            clock: &*self.parts.clock,
             progress,
-            storage_is_marked: storage::is_marked(&self.config.node_storage),
+            storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
         let execution = hands.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
-            self.store.apply(now, &[Event::Rebooted { boot_time }])?;
+            self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
         Ok(Report { plan, execution, warnings: observation.warnings })
     }
@@ -216,8 +258,8 @@ fn decided(plan: &Plan) -> Event {
 impl Machine {
     /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
     pub async fn examine(&self) -> Vec<Finding> {
-        let mut findings = self.manager.examine().await;
-        findings.extend(doctor::check(&self.config, &doctor::gather(self).await));
+        let mut findings = self.parts.manager.examine().await;
+        findings.extend(doctor::check(&self.parts.config, &doctor::gather(self).await));
         doctor::sort(&mut findings);
         findings
     }

@@ -4,6 +4,7 @@
 //! nor what is true: what does not exist cannot be stopped.
 
 use std::cmp::Ordering;
+use std::error::Error;
 use std::path::PathBuf;
 
 use semver::Version;
@@ -54,7 +55,7 @@ pub enum Request {
 }
 
 /// Why a request is not turned into a plan. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// Names that no node has.
     UnknownNames(Vec<String>),
@@ -63,7 +64,7 @@ pub enum Refusal {
         /// How many were asked for.
         asked: u32,
         /// How many there would be.
-        would_be: u64,
+        would_be: usize,
         /// The cap.
         cap: u32,
     },
@@ -125,7 +126,15 @@ pub enum Refusal {
         there: usize,
     },
     /// The numbering cannot go on.
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+}
+
+impl Error for Refusal {}
+
+impl From<LayoutError> for Refusal {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
 }
 
 /// Turns a request into a plan. The snapshot must have been settled.
@@ -154,9 +163,9 @@ pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -
 }
 
 fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
-    let would_be = u64::from(draft.snapshot.node_count()) + u64::from(count);
+    let would_be = draft.snapshot.nodes.len() + count as usize;
     let cap = draft.config.node_cap;
-    if would_be > u64::from(cap) {
+    if would_be > cap as usize {
         return Err(Refusal::OverCap { asked: count, would_be, cap });
     }
     program(draft)?;

@@ -1,8 +1,8 @@
 //! Files that only their owner should read, in the hands of who runs wnm; and the mark of the storage.
 
 use super::{Facts, FileKind, OwnFile, error, warning};
-use crate::cycle::storage::STORAGE_MARKER;
 use crate::settings::Config;
+use crate::storage::STORAGE_MARKER;
 use wnm_pm::process_manager::{Finding, Mode};
 use wnm_pm::shell::word;
 

@@ -7,6 +7,7 @@ use super::Executor;
 use crate::event::Event;
 use crate::firewall::{Change, OpenPort, PortOutcomes};
 use crate::node::Node;
+use crate::report::port_ranges;
 use wnm_pm::hint::chain;
 
 /// What the firewall did and did not do.
@@ -43,20 +44,23 @@ fn ports(rows: &[Node]) -> Vec<OpenPort> {
 
 fn tell(outcomes: PortOutcomes, done: &str) -> PortNotes {
     let mut told = PortNotes::default();
-    let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut failures: BTreeMap<String, Vec<u16>> = BTreeMap::new();
     for (OpenPort { port, node }, outcome) in outcomes {
         let what = match outcome {
             Ok(Change::Unneeded) => continue,
             Ok(Change::Made) => format!("UDP port {port} was {done}"),
             Err(error) => {
                 let error = chain(&error);
-                failures.entry(error.clone()).or_default().push(port.to_string());
+                failures.entry(error.clone()).or_default().push(port);
                 format!("UDP port {port} was not {done}: {error}")
             }
         };
         told.events.push(Event::Noted { id: Some(node), what });
     }
-    let note = |(error, ports): (String, Vec<String>)| format!("UDP port {} not {done}: {error}", ports.join(", "));
+    let note = |(error, ports): (String, Vec<u16>)| {
+        let s = if ports.len() == 1 { "" } else { "s" };
+        format!("UDP port{s} {} not {done}: {error}", port_ranges(&ports))
+    };
     told.notes = failures.into_iter().map(note).collect();
     told
 }

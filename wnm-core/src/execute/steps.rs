@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::ports::PortNotes;
 use super::{Context, Execution, Executor, StepResult};
-use crate::cycle::storage;
 use crate::decide::back_off;
 use crate::event::Event;
 use crate::node::{Node, NodeId, NodeRef, Status, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::progress::Moment;
+use crate::storage;
 use crate::store::StoreError;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::process_manager::{Binary, Created, ManagerError, Outcome, Started};
@@ -127,6 +127,7 @@ impl Executor<'_> {
             self.record(&batch.events)?;
             self.at(verb, &batch.rows, Moment::Recorded);
         }
+        self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
         execution.notes.extend(batch.notes);

@@ -6,6 +6,7 @@ use super::{Context, Execution, Executor};
 use crate::event::Event;
 use crate::node::{Node, NodeId};
 use crate::plan::Action;
+use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
 use wnm_pm::process_manager::{ManagerError, Teardown};
 
@@ -18,7 +19,10 @@ impl Executor<'_> {
         nodes: &mut BTreeMap<NodeId, Node>,
         execution: &mut Execution,
     ) -> Result<(), StoreError> {
-        match self.manager.teardown().await {
+        let tearing_down = Ongoing::begin(self.progress, Work::TearDown);
+        let outcome = self.manager.teardown().await;
+        drop(tearing_down);
+        match outcome {
             Ok(Teardown::AllAtOnce { notes }) => {
                 execution.notes.extend(notes);
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
@@ -51,7 +55,9 @@ impl Executor<'_> {
         let recorded = self.store.load()?.groups;
         let closing: Vec<_> = recorded.into_iter().filter(|group| groups.contains(&group.spec.group)).collect();
         let mut whole = true;
+        let going = Ongoing::begin(self.progress, Work::CloseGroups(closing.len()));
         let mut closed = host.close(&closing).await;
+        drop(going);
         for group in &closing {
             let unanswered = || Err(ManagerError::unanswered(&format!("container group {}", group.spec.name)));
             match closed.take(group.spec.group).unwrap_or_else(unanswered) {

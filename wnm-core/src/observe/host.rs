@@ -78,7 +78,7 @@ pub async fn host(previous: Option<&Counters>, node_storage: &Path, now: UnixSec
     let disk = disk(node_storage)?;
     let used_mem_percent = used_memory_percent()?;
     let load = System::load_average().map_err(|source| HostError::System { what: "the load average", source })?;
-    let (counters, rates) = measure(previous, async |known| read(known, now).await).await?;
+    let (counters, rates) = measure(previous, |known| read(known, now)).await?;
     let load = HostLoad {
         used_cpu_percent: rates.used_cpu_percent,
         used_mem_percent,
@@ -97,11 +97,11 @@ pub async fn host(previous: Option<&Counters>, node_storage: &Path, now: UnixSec
 }
 
 /// The counters to keep, and the rates up to now. `read` reads the counters; it is given those that are known.
-async fn measure(
+async fn measure<R: Future<Output = Result<Counters, HostError>>>(
     previous: Option<&Counters>,
-    mut read: impl AsyncFnMut(Option<&Counters>) -> Result<Counters, HostError>,
+    mut read: impl FnMut(Option<Counters>) -> R,
 ) -> Result<(Counters, HostRates), HostError> {
-    let mut now = read(previous).await?;
+    let mut now = read(previous.cloned()).await?;
     rates::settle_boot_time(previous, &mut now);
     let (before, window) = match previous.and_then(|previous| Some((previous, rates::window(previous, &now)?))) {
         Some((previous, window)) => (previous.clone(), window),
@@ -109,7 +109,7 @@ async fn measure(
     };
     if window < SHORTEST_WINDOW {
         tokio::time::sleep(SHORTEST_WINDOW - window).await;
-        now = Counters { boot_time: now.boot_time, ..read(Some(&now)).await? };
+        now = Counters { boot_time: now.boot_time, ..read(Some(now.clone())).await? };
     }
     let rates = rates::rates(&before, &now);
     let keep = if rates::window(&before, &now).is_some_and(|window| window < SHARED_WINDOW) { before } else { now };
@@ -118,13 +118,13 @@ async fn measure(
 
 #[cfg(target_os = "linux")]
 #[expect(clippy::unused_async, reason = "elsewhere the processor has to be watched for a while")]
-async fn read(_previous: Option<&Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
+async fn read(_previous: Option<Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
     super::linux::counters(&super::linux::Roots::default(), at, uptime_milliseconds(ClockId::Boottime))
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn read(previous: Option<&Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
-    super::portable::counters(previous, at, uptime_milliseconds(ClockId::Monotonic)).await
+async fn read(previous: Option<Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
+    super::portable::counters(previous.as_ref(), at, uptime_milliseconds(ClockId::Monotonic)).await
 }
 
 fn uptime_milliseconds(clock: ClockId) -> u64 {
@@ -196,9 +196,9 @@ mod tests {
     /// Measures where one reading after the other finds `readings`; answers what is kept, and how many were needed.
     async fn measured(previous: Option<&Counters>, readings: &[Counters]) -> (Counters, HostRates, usize) {
         let mut count = 0;
-        let (keep, rates) = measure(previous, async |_| {
+        let (keep, rates) = measure(previous, |_| {
             count += 1;
-            Ok(readings[count - 1].clone())
+            std::future::ready(Ok(readings[count - 1].clone()))
         })
         .await
         .expect("it can be read");

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::names;
+use super::{first_of, names};
 use crate::node::NodeId;
 use crate::plan::{Change, NodeBasis};
 
-/// What has changed, one sentence for nodes that share a change, joined by semicolons.
+/// What has changed: a sentence for nodes that share a change, the first few of them.
 #[must_use]
 pub fn changes_text(changes: &[Change]) -> String {
     let mut sentences: Vec<(String, Vec<NodeId>)> = Vec::new();
@@ -17,8 +17,7 @@ pub fn changes_text(changes: &[Change]) -> String {
             None => sentences.push((rest, Vec::from_iter(nodes))),
         }
     }
-    let sentences: Vec<String> = sentences.iter().map(|(rest, nodes)| sentence(nodes, rest)).collect();
-    sentences.join("; ")
+    first_of(sentences.iter().map(|(rest, nodes)| sentence(nodes, rest)).collect())
 }
 
 /// The node that it is about, and the rest of the sentence.

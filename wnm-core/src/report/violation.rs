@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::first_of;
 use crate::plan::Violation;
 
-/// All that a plan may not do, joined by semicolons.
+/// What a plan does and may not do: the first few sentences.
 #[must_use]
 pub fn violations_text(violations: &[Violation]) -> String {
-    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    first_of(violations.iter().map(ToString::to_string).collect())
 }
 
 impl fmt::Display for Violation {

@@ -35,7 +35,7 @@ async fn an_unrecorded_node_is_found_and_taken_over() {
     assert_eq!(untracked.len(), 1, "the recorded one is none of them");
     scene.machine.adopt(&observation, &untracked).expect("it is recorded");
 
-    let node = scene.machine.store.load().expect("it is read").nodes.remove(1);
+    let node = scene.machine.store().load().expect("it is read").nodes.remove(1);
     assert_eq!((node.id(), node.spec.name.as_str(), node.service.as_str()), (NodeId(3), "antnode0003", "their-name"));
     assert_eq!((node.spec.root_dir, node.spec.ports, node.status), (root_dir, spec.ports, Status::Stopped));
     let again = scene.machine.untracked(&scene.observe().await).await.expect("the manager tells");
@@ -86,7 +86,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     for holder in [&base, &storage, &base.join("program"), &base.join("logs")] {
         scene.node_directory(holder);
     }
-    fs::create_dir_all(&scene.machine.config.log_dir).expect("it is ours");
+    fs::create_dir_all(&scene.machine.config().log_dir).expect("it is ours");
     scene.node_directory(&base.join("real"));
     symlink(base.join("real"), base.join("link")).expect("it is ours");
     fs::create_dir(base.join("photos")).expect("it is ours");
@@ -129,7 +129,7 @@ async fn a_storage_behind_a_link_may_be_adopted_from() {
     let base = scene.base();
     scene.node_directory(&base.join("disk/some-node"));
     symlink(base.join("disk"), base.join("linked")).expect("it is ours");
-    scene.machine.config.node_storage = base.join("linked");
+    scene.machine.parts_mut().config.node_storage = base.join("linked");
     let spec = scene.spec(3, &base.join("linked/some-node"));
     assert_eq!(obstacle(&scene, &spec).await, None, "only the directory itself must not be a link");
 }

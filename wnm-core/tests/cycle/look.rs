@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wnm_core::cycle::storage::STORAGE_MARKER;
 use wnm_core::event::Event;
 use wnm_core::node::{Node, NodeId, PortKind, Status};
 use wnm_core::snapshot::{Answer, Blocker, DirectoryState, Seen};
+use wnm_core::storage::STORAGE_MARKER;
 use wnm_core::store::HistoryFilter;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::port_use::Protocol;
@@ -30,14 +30,14 @@ fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, Blocker)> {
 async fn looking_records_nothing() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;
-    let before = (scene.machine.store.load().expect("it is read"), history(&scene));
+    let before = (scene.machine.store().load().expect("it is read"), history(&scene));
     let observation = scene.observe().await;
     assert!(!observation.events.is_empty(), "there would be something to record");
-    assert_eq!((scene.machine.store.load().expect("it is read"), history(&scene)), before);
+    assert_eq!((scene.machine.store().load().expect("it is read"), history(&scene)), before);
 }
 
 fn history(scene: &Scene) -> usize {
-    scene.machine.store.history(&HistoryFilter::default()).expect("it is read").len()
+    scene.machine.store().history(&HistoryFilter::default()).expect("it is read").len()
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn the_machine_and_the_program_are_seen() {
     let scene = Scene::new();
     let observation = scene.observe().await;
     let available = observation.snapshot.available.as_ref().expect("the program tells its version");
-    assert_eq!(available.path, scene.machine.config.antnode_path);
+    assert_eq!(available.path, scene.machine.config().antnode_path);
     assert_eq!(available.version.to_string(), "0.4.17");
     assert!(observation.snapshot.host.total_hd_bytes > 0 && observation.snapshot.boot_time > 0);
     assert_eq!(observation.warnings, Vec::<String>::new());
@@ -57,7 +57,7 @@ async fn the_machine_and_the_program_are_seen() {
 #[tokio::test]
 async fn f46_a_missing_program_is_a_warning() {
     let scene = Scene::new();
-    fs::remove_file(&scene.machine.config.antnode_path).expect("it is ours");
+    fs::remove_file(&scene.machine.config().antnode_path).expect("it is ours");
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.available, None);
     let warnings = observation.warnings.join("\n").replace(&scene.base().display().to_string(), "/base");
@@ -96,7 +96,7 @@ async fn what_the_manager_cannot_tell_is_a_warning_and_no_death() {
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.nodes[0].node, recorded);
     assert_eq!(seen(&observation, 1).answer, Answer::NotAsked);
-    insta::assert_snapshot!(observation.warnings.join("\n"), @"nothing is known of antnode0001, antnode0002: the bus is down");
+    insta::assert_snapshot!(observation.warnings.join("\n"), @"cannot check antnode0001–0002: the bus is down");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() 
 #[tokio::test]
 async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers() {
     let mut scene = Scene::new().in_containers(1).await;
-    scene.machine.config.container_network = ContainerNetwork::Docker;
+    scene.machine.parts_mut().config.container_network = ContainerNetwork::Docker;
     let held = |number| {
         let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, scene.ports.node_port(number))).expect("it is free");
         (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.metrics_port(number))).expect("it is free"))
@@ -207,8 +207,8 @@ async fn what_a_node_tells_is_taken_over() {
     });
     assert_eq!(surveyed, Some(vec![1]));
 
-    scene.machine.store.apply(crate::NOW, &observation.events).expect("it is recorded");
-    assert_eq!(scene.machine.store.load().expect("it is read").nodes[0], *told, "the record is what was seen");
+    scene.machine.parts_mut().store.apply(crate::NOW, &observation.events).expect("it is recorded");
+    assert_eq!(scene.machine.store().load().expect("it is read").nodes[0], *told, "the record is what was seen");
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn f31_an_answer_for_another_peer_changes_nothing() {
     let mut node = scene.recorded(1, None).await;
     node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned());
     let row = Event::Settled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
-    scene.machine.store.apply(crate::NOW, &[row]).expect("it is recorded");
+    scene.machine.parts_mut().store.apply(crate::NOW, &[row]).expect("it is recorded");
     let _answering = Answering::start(&node);
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.nodes[0].node, node);

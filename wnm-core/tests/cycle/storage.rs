@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use wnm_core::cycle::storage::{STORAGE_MARKER, directory, prepare};
 use wnm_core::snapshot::DirectoryState;
+use wnm_core::storage::{STORAGE_MARKER, directory, prepare};
 
 #[test]
 fn a_storage_is_made_marked_and_for_its_owner_only() {

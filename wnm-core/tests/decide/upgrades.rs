@@ -6,6 +6,7 @@ use wnm_core::node::{Flavour, Status};
 use wnm_core::plan::Rule;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
+use wnm_testing::told;
 
 use Status::{Removing, Running, Stopped};
 
@@ -15,7 +16,7 @@ use crate::fleet::{config, fleet};
 /// What asking for the upgrade of node 1 comes to: its actions, or the refusal.
 fn asked(snapshot: &Snapshot) -> Result<usize, String> {
     let request = Request::Upgrade(Selection::Names(vec!["antnode0001".to_owned()]));
-    let plan = decide_request(&config(), snapshot, &request).map_err(|refusal| refusal.to_string())?;
+    let plan = decide_request(&config(), snapshot, &request).map_err(|refusal| told(&refusal))?;
     Ok(plan.actions.len())
 }
 
@@ -35,7 +36,11 @@ fn a_program_of_another_flavour_is_no_upgrade() {
     let reasons = decide(&config, &snapshot).reasons;
     let reason = reasons.iter().find(|reason| reason.rule() == Rule::Flavour).expect("it says why");
     insta::assert_snapshot!(reason, @"antnode0001: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node");
-    insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"cannot upgrade antnode0001: it is a v1 node, and /usr/bin/antnode is v2");
+    insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
+    cannot upgrade antnode0001: it is a v1 node, and /usr/bin/antnode is v2
+    hint: set antnode_path … to use a v1 program
+    hint: add v2 nodes and remove this one
+    ");
     let count = Request::Upgrade(Selection::Count(1));
     let plan = decide_request(&config, &snapshot, &count).expect("there is nothing to do");
     assert_eq!(plan.actions, []);
@@ -62,7 +67,11 @@ fn nodes_of_v2_that_upgrade_themselves_leave_no_reason() {
 fn an_older_program_is_no_upgrade() {
     let mut snapshot = outdated(Running);
     snapshot.nodes[0].node.version = Some(Version::new(0, 5, 0));
-    insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"cannot upgrade antnode0001: it runs 0.5.0, and /usr/bin/antnode is older (0.4.17)");
+    insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
+    cannot upgrade antnode0001: it runs 0.5.0, and /usr/bin/antnode is older (0.4.17)
+    hint: put a newer program there
+    hint: set antnode_path … to use another one
+    ");
 }
 
 #[test]
@@ -88,13 +97,19 @@ fn a_node_whose_version_nobody_knows_is_upgraded_when_it_is_asked_for() {
 fn what_its_owner_stopped_is_not_started_by_an_upgrade() {
     let mut snapshot = outdated(Stopped);
     snapshot.nodes[0].node.held = true;
-    insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"cannot upgrade antnode0001: it was stopped by hand, and an upgrade would start it");
+    insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
+    cannot upgrade antnode0001: it was stopped by hand, and an upgrade would start it
+    hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to start it first
+    ");
 }
 
 #[test]
 fn a_node_that_is_being_removed_is_not_upgraded() {
     let refusal = asked(&outdated(Removing)).expect_err("it is refused");
-    insta::assert_snapshot!(refusal, @"cannot upgrade antnode0001: it is REMOVING");
+    insta::assert_snapshot!(refusal, @"
+    cannot upgrade antnode0001: it is REMOVING
+    hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to keep it
+    ");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn is_marked(node_storage: &Path) -> bool {
 }
 
 /// Everything that lies in the storage; nothing when it cannot be read.
-pub(super) fn entries(node_storage: &Path) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn entries(node_storage: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(node_storage).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
