@@ -9,6 +9,7 @@ use crate::layout::{HIGHEST_NUMBER, PortKind, port};
 
 /// Why a layout, a group or a placement is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum LayoutError {
     /// No node can have this number.
     #[error("node number {number} is not between 1 and {HIGHEST_NUMBER}")]

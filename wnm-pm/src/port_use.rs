@@ -6,11 +6,14 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::node::{Flavour, Ports};
 use crate::process_manager::ManagerError;
 
 /// What a port is a port of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// Nodes talk to one another over it.
     Udp,

@@ -10,9 +10,9 @@ use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
 use crate::observe::HostError;
 use crate::plan::check::{Authority, check};
-use crate::plan::{Action, Basis, Plan};
+use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
-use crate::report::thousands;
+use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
@@ -47,21 +47,11 @@ pub enum CycleError {
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the plan was made for another state of the machine: {}\nhint: make a new one with `wnm plan`", first_of(.0))]
-    Changed(Vec<String>),
+    #[error("the machine has changed since the plan was made: {}\nhint: make a new one with `wnm plan`", changes_text(.0))]
+    Changed(Vec<Change>),
     /// A plan does what no plan may do.
-    #[error("the plan may not be carried out: {}\nhint: make a new one with `wnm plan`", first_of(.0))]
-    Invalid(Vec<String>),
-}
-
-/// The first of many sentences, and how many more there are.
-fn first_of(sentences: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = sentences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    match sentences.len().saturating_sub(SHOWN) {
-        0 => shown,
-        left => format!("{shown}; and {} more", thousands(left)),
-    }
+    #[error("the plan is not allowed: {}\nhint: make a new one with `wnm plan`", violations_text(.0))]
+    Invalid(Vec<Violation>),
 }
 
 /// One machine: its settings, its record and the doors to it.
@@ -161,7 +151,7 @@ impl Machine {
         let mut changes = saved.basis.changes(&Basis::of(&self.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.config, &observation.snapshot.host));
+            changes.extend(lack_of_room(&self.config, &observation.snapshot.host).into_iter().map(Change::NoRoom));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }

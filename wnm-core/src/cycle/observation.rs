@@ -14,7 +14,7 @@ use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
-use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
+use crate::snapshot::{Answer, BlockedNumber, Blocker, NodeSnapshot, Seen, Snapshot};
 use crate::store::Record;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
@@ -193,7 +193,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
     let config = &machine.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
-    let mut block = |number: NodeId, by: &dyn Fn() -> String| {
+    let mut block = |number: NodeId, by: &dyn Fn() -> Blocker| {
         if number.0 > 0 && !recorded.contains(&number) {
             blocked.entry(number).or_insert_with(by);
         }
@@ -205,7 +205,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
         let Ports { node: own, metrics, rpc } = node.spec.ports;
         for port in [own, metrics, rpc] {
             for number in [node_start, metrics_start, rpc_start].into_iter().filter_map(|start| of_port(start, port)) {
-                block(number, &|| format!("port {port} is that of {}", node.spec.name));
+                block(number, &|| Blocker::PortOfNode { port, node: node.spec.name.clone() });
             }
         }
     }
@@ -215,7 +215,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
         for directory in storage::entries(&config.node_storage).chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {
-                block(number, &|| format!("{} is there already", directory.display()));
+                block(number, &|| Blocker::Directory { path: directory.clone() });
             }
         }
     }
@@ -223,7 +223,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
     for (protocol, start) in bases.into_iter().take(if by_antctl { 3 } else { 2 }) {
         for port in ports_in_use(protocol).into_iter().filter(|&port| !engine_holds(config, groups, protocol, port)) {
             if let Some(number) = of_port(start, port) {
-                block(number, &|| format!("{} port {port} is in use", protocol.as_str()));
+                block(number, &|| Blocker::PortInUse { protocol, port });
             }
         }
     }

@@ -80,7 +80,7 @@ impl Simulation {
         let settled = settle(&self.config, self.observe().await);
         self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
         let plan = decide(&self.config, &settled.snapshot);
-        assert_eq!(check(&self.config, &settled.snapshot, &plan, Authority::Cycle), Vec::<String>::new());
+        assert_eq!(check(&self.config, &settled.snapshot, &plan, Authority::Cycle), []);
         self.execute(&plan, settled.snapshot).await;
         self.agrees().await;
         (plan, settled.events.len())

@@ -21,11 +21,10 @@ fn a_first_cycle_in_containers() {
         node ports 55001–55002, 55201, metrics ports 13001–13002, 13201
         rewards to 0x00455d78f850b0358E8cea5be24d415E01E107CF
     Why:
-      container group a1 is opened: node ports 55001-55200, metrics ports 13001-13200 [container_group]
-      container group a2 is opened: node ports 55201-55400, metrics ports 13201-13400 [container_group]
-      add antnode0001, antnode0201, antnode0002: there is room, and 0 in all is below node_cap 10 [add]
+      opening container groups a1–a2 for new nodes [container_group]
+      the machine has room (0 of 10 nodes) [add]
     Not done, because:
-      7 more up to node_cap 10, in later cycles [max_concurrent_starts]
+      7 more nodes to add in later cycles (max_concurrent_starts = 3)
     ");
 }
 
@@ -40,10 +39,10 @@ fn pressure_on_everything() {
     Would do:
       stop 2 nodes: antnode0001–0002
     Why:
-      CPU use is 71.2 %, above cpu_remove 70 % [cpu_remove]
-      the load average of 5 minutes is 2.5, above max_load_average_allowed 2 [max_load_average_allowed]
-      disk reading is 4000.0 B/s, above hdio_read_remove 1000 B/s [hdio_read_remove]
-      stop antnode0002, antnode0001: youngest first [stop]
+      CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
+      load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2)
+      disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s)
+      youngest nodes first [stop]
     ");
 }
 
@@ -58,9 +57,9 @@ fn no_room_for_growth() {
     Would do:
       check all nodes
     Not done, because:
-      memory use is 60.0 %, not below mem_less_than 60 % [mem_less_than]
-      the load average of 15 minutes is 1.2, not below desired_load_average 1.2 [desired_load_average]
-      2 running, and node_cap is 2 [node_cap]
+      memory usage is 60.0 %, too high to add or start nodes (mem_less_than = 60 %)
+      load average (15 min) is 1.2, too high to add or start nodes (desired_load_average = 1.2)
+      2 nodes running, the maximum (node_cap = 2)
     ");
 }
 
@@ -73,24 +72,17 @@ fn removal_for_a_full_disk() {
     Would do:
       stop antnode0002 and remove it after delay_remove
     Why:
-      disk use is 95.0 %, above hd_remove 90 % [hd_remove]
-      remove antnode0002: youngest first [remove]
+      disk usage is 95.0 %, above the limit (hd_remove = 90 %)
+      stopped nodes first, then the youngest [remove]
     ");
 }
 
 #[test]
 fn refusals() {
     let refusal = |request| decide_request(&config(), &fleet(&[Running]), &request).expect_err("refused").to_string();
-    assert_snapshot!(refusal(Request::Add(100_000)), @"
-    100000 more nodes would make 100001, and node_cap is 10
-    hint: `wnm config set node_cap 100001` allows them
-    ");
-    assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"
-    there is no node called antnode0009
-    hint: `wnm status` lists the nodes
-    ");
-    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"
-    5 to remove were asked for, and only 1 would do
-    hint: ask for 1 at most, or name the nodes
-    ");
+    assert_snapshot!(refusal(Request::Add(100_000)), @"adding 100,000 nodes would exceed node_cap (100001 > 10)");
+    assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"there is no node called antnode0009");
+    assert_snapshot!(refusal(Request::Restart(Selection::Count(300))), @"cannot restart 300 nodes: only 1 is running");
+    assert_snapshot!(refusal(Request::Add(10)), @"adding 10 nodes would exceed node_cap (11 > 10)");
+    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"cannot remove 5 nodes: only 1 is running or stopped");
 }

@@ -6,8 +6,8 @@ use insta::assert_snapshot;
 use wnm_core::decide::{Request, decide, decide_request};
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Status, Verb};
-use wnm_core::plan::{Action, Effect, Plan, Reason};
-use wnm_core::report::{Detail, errors_text, execution_text, history_text, plan_text, status};
+use wnm_core::plan::{Action, Effect, Plan};
+use wnm_core::report::{Detail, ReasonRow, errors_text, execution_text, history_text, plan_text, status};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
 use wnm_core::store::{Decision, EventKind, HistoryEntry};
@@ -86,7 +86,10 @@ fn decided(plan: &Plan) -> Decision {
         Some((verb, id)) => format!("{verb} {}", id.name()),
         None => action.verb().to_owned(),
     };
-    Decision { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
+    Decision {
+        actions: plan.actions.iter().map(words).collect(),
+        reasons: plan.reasons.iter().map(ReasonRow::from).collect(),
+    }
 }
 
 fn entry(cycle: i64, kind: EventKind, decision: Option<Decision>) -> HistoryEntry {
@@ -173,7 +176,8 @@ fn a_teardown_that_leaves_nodes_does_not_say_that_groups_are_gone() {
 #[test]
 fn why_of_the_last_cycles() {
     let at_rest = decide(&settings(), &fleet(&[Status::Running; NODES as usize]));
-    let taken = (1..=187).map(|number| Reason {
+    // An older version kept a reason for each.
+    let taken = (1..=187).map(|number| ReasonRow {
         rule: "number_taken".to_owned(),
         effect: Effect::Held,
         text: format!("number {number} is passed over: UDP port {} is in use", 55_000 + number),
@@ -181,12 +185,11 @@ fn why_of_the_last_cycles() {
         figure: None,
         threshold: None,
     });
-    let mut added = addition();
-    added.reasons.extend(taken);
-    let plans = [&added, &at_rest, &teardown(), &at_rest, &at_rest];
-    let cycles = (1..).zip(plans);
+    let mut decisions = [&addition(), &at_rest, &teardown(), &at_rest, &at_rest].map(decided);
+    decisions[0].reasons.extend(taken);
+    let cycles = (1..).zip(decisions);
     let mut entries: Vec<HistoryEntry> =
-        cycles.map(|(cycle, plan)| entry(cycle, EventKind::Decided, Some(decided(plan)))).collect();
+        cycles.map(|(cycle, decision)| entry(cycle, EventKind::Decided, Some(decision))).collect();
     entries.reverse();
     assert_snapshot!(readable(history_text(&entries, Detail::Summary)));
     let each = history_text(&entries, Detail::Each);
