@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::words::{be, count};
+use super::words::{be, count, number};
 use crate::decide::Refusal;
 use crate::node::Verb;
 
@@ -11,10 +11,11 @@ impl fmt::Display for Refusal {
         match self {
             Self::UnknownNames(names) => write!(formatter, "there is no node called {}", names.join(", ")),
             Self::OverCap { asked, would_be, cap } => {
-                write!(formatter, "adding {} would exceed node_cap ({would_be} > {cap})", count(*asked, "node"))
+                let (asked, would_be, cap) = (count(*asked, "node"), number(*would_be), number(*cap));
+                write!(formatter, "adding {asked} would exceed node_cap ({would_be} > {cap})")
             }
             Self::NotSoMany { verb, asked, there } => {
-                let (are, there) = (be(*there as u64), *there);
+                let (are, there) = (be(*there as u64), number(*there as u64));
                 write!(formatter, "cannot {verb} {}: only {there} {are} {}", count(*asked, "node"), candidates(*verb))
             }
             Self::WrongStatus { name, status, verb } => write!(formatter, "cannot {verb} {name}: it is {status}"),
@@ -29,7 +30,12 @@ impl fmt::Display for Refusal {
                 write!(formatter, "cannot upgrade {name}: it runs {own}, and {} is older ({available})", path.display())
             }
             Self::Ports { asked, there } => {
-                write!(formatter, "cannot add {}: the port layout has ports for {there}", count(*asked, "node"))
+                write!(
+                    formatter,
+                    "cannot add {}: the port layout has ports for {}",
+                    count(*asked, "node"),
+                    number(*there as u64)
+                )
             }
             Self::Layout(error) => error.fmt(formatter),
         }

@@ -2,11 +2,20 @@
 
 use std::fmt::Display;
 
-use super::counted;
+use super::{counted, thousands};
 
 /// "1 node", "2,000 nodes".
 pub(super) fn count(number: impl Into<u64>, noun: &str) -> String {
-    counted(usize::try_from(number.into()).unwrap_or(usize::MAX), noun)
+    counted(size(number), noun)
+}
+
+/// "2,000".
+pub(super) fn number(number: impl Into<u64>) -> String {
+    thousands(size(number))
+}
+
+fn size(number: impl Into<u64>) -> usize {
+    usize::try_from(number.into()).unwrap_or(usize::MAX)
 }
 
 /// "is" for one, "are" for more.

@@ -80,7 +80,7 @@ fn removal_for_a_full_disk() {
 #[test]
 fn refusals() {
     let refusal = |request| decide_request(&config(), &fleet(&[Running]), &request).expect_err("refused").to_string();
-    assert_snapshot!(refusal(Request::Add(100_000)), @"adding 100,000 nodes would exceed node_cap (100001 > 10)");
+    assert_snapshot!(refusal(Request::Add(100_000)), @"adding 100,000 nodes would exceed node_cap (100,001 > 10)");
     assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"there is no node called antnode0009");
     assert_snapshot!(refusal(Request::Restart(Selection::Count(300))), @"cannot restart 300 nodes: only 1 is running");
     assert_snapshot!(refusal(Request::Add(10)), @"adding 10 nodes would exceed node_cap (11 > 10)");
