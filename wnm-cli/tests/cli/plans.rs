@@ -39,7 +39,7 @@ fn an_edited_plan_is_refused() {
     let run = colony.wnm(&["apply", path]);
     assert_eq!(run.code, 4, "{run:?}");
     assert!(run.stderr.contains("is not a directory of its own in node_storage"), "{run:?}");
-    for (content, word) in [("", "not a plan"), ("{\"format\": 1}", "not a plan"), ("[]", "not a plan")] {
+    for (content, word) in [("", "not a plan"), ("{\"format\": 2}", "not a plan"), ("[]", "not a plan")] {
         fs::write(&file, content).expect("the plan is written");
         let run = colony.wnm(&["apply", path]);
         assert_eq!(run.code, 2, "{run:?}");
