@@ -71,10 +71,17 @@ pub enum Task {
     ShowSettings,
     /// Find what is wrong with this machine.
     Doctor,
-    /// Remove all nodes.
+    /// Remove all nodes; a person is asked first.
     Teardown,
+    /// Remove all nodes without asking.
+    ConfirmedTeardown,
     /// Print the Dockerfile of the image that container groups are made of.
     Dockerfile,
+    /// Build the image that container groups are made of, from the Dockerfile that wnm prints.
+    BuildImage {
+        /// The name that the image gets: `wnm-node:latest`.
+        image: String,
+    },
     /// Install the schedule.
     InstallSchedule,
     /// Remove the schedule.

@@ -39,6 +39,15 @@ pub(crate) fn manager(
     })
 }
 
+/// The Dockerfile of the image that container groups are made of.
+///
+/// # Errors
+/// When it cannot be put together.
+#[cfg(feature = "s6overlay")]
+pub fn dockerfile() -> Result<String, ManagerError> {
+    wnm_pm_s6overlay::dockerfile::dockerfile(&wnm_pm_s6overlay::dockerfile::DockerfileOptions::default())
+}
+
 #[cfg(feature = "antctl")]
 fn antctl(config: &Config) -> wnm_pm_antctl::AntctlSettings {
     wnm_pm_antctl::AntctlSettings {

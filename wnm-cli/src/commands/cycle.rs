@@ -161,12 +161,7 @@ fn load(path: &Path) -> Result<Plan, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("cannot read the plan {name}: {error}")))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
-        Failure::Usage(format!("{name} is not a plan: {error}\nhint: `wnm plan --out {name}` writes one"))
-    })?;
-    if plan.format != Plan::FORMAT {
-        let (found, known) = (plan.format, Plan::FORMAT);
-        return Err(Failure::Usage(format!("{name} has format {found}, and this wnm reads format {known}")));
-    }
-    Ok(plan)
+    Plan::from_json(&text).map_err(|error| {
+        Failure::Usage(format!("cannot read the plan {name}: {error}\nhint: `wnm plan --out {name}` writes one"))
+    })
 }

@@ -1,7 +1,7 @@
 //! Reasons as a person reads them: a line each, with the word of its rule, which docs/rules.md explains.
 
-use super::{Detail, section, shorten};
-use crate::plan::{Effect, Plan, Reason};
+use super::{Detail, ReasonRow, section, shorten};
+use crate::plan::{Effect, Plan};
 
 /// How many reasons of one rule a summary shows.
 const SAME_RULE_MAX: usize = 3;
@@ -9,13 +9,14 @@ const SAME_RULE_MAX: usize = 3;
 /// Why, and why not: several lines.
 #[must_use]
 pub fn reasons_text(plan: &Plan, detail: Detail) -> String {
-    let lines = |effect| reason_lines(&plan.reasons, effect, detail);
+    let reasons: Vec<ReasonRow> = plan.reasons.iter().map(ReasonRow::from).collect();
+    let lines = |effect| reason_lines(&reasons, effect, detail);
     section("Why:", &lines(Effect::Did)) + &section("Not done, because:", &lines(Effect::Held))
 }
 
 /// A line for each reason with this effect. Of many reasons of one rule, such as a number that is taken, a summary shows
 /// the first ones.
-pub(super) fn reason_lines(reasons: &[Reason], effect: Effect, detail: Detail) -> Vec<String> {
+pub(super) fn reason_lines(reasons: &[ReasonRow], effect: Effect, detail: Detail) -> Vec<String> {
     let mut rules: Vec<(&str, Vec<&str>)> = Vec::new();
     for (rule, text) in reasons.iter().filter_map(|reason| words(reason, effect)) {
         match rules.iter_mut().find(|(known, _)| *known == rule) {
@@ -31,6 +32,6 @@ pub(super) fn reason_lines(reasons: &[Reason], effect: Effect, detail: Detail) -
 }
 
 /// The rule of a reason and its sentence; none when its effect is the other one.
-fn words(reason: &Reason, effect: Effect) -> Option<(&str, &str)> {
+fn words(reason: &ReasonRow, effect: Effect) -> Option<(&str, &str)> {
     (reason.effect == effect).then_some((reason.rule.as_str(), reason.text.as_str()))
 }
