@@ -15,7 +15,7 @@ fn finding(colony: &Colony, code: &str) -> Option<serde_json::Value> {
     let findings = answer["findings"].as_array().expect("an array");
     assert_eq!(run.code, i32::from(!findings.is_empty()), "{run:?}");
     for finding in findings {
-        for key in ["code", "severity", "what", "consequence", "mend"] {
+        for key in ["code", "severity", "what", "consequence", "fix"] {
             assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
         }
     }
@@ -47,7 +47,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     drop(held);
 
     let fix = |code: &str| {
-        let command = told(&colony, code, "mend");
+        let command = told(&colony, code, "fix");
         let status = std::process::Command::new("sh").args(["-c", &command]).status().expect("sh can be run");
         assert!(status.success(), "{command}");
     };
@@ -67,7 +67,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     }
 
     fs::remove_file(colony.path().join("nodes/.wnm-storage")).expect("the mark is there");
-    assert!(told(&colony, "storage-unmarked", "mend").contains("touch"));
+    assert!(told(&colony, "storage-unmarked", "fix").contains("touch"));
 }
 
 fn a_record_that_cannot_be_read_is_a_finding_and_none_at_all_is_not() {

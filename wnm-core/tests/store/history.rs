@@ -2,21 +2,15 @@
 
 use wnm_core::event::Event;
 use wnm_core::node::{Node, NodeId, Status, Verb};
-use wnm_core::plan::{Effect, Reason};
+use wnm_core::plan::{Cause, Reason};
+use wnm_core::report::ReasonRow;
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
 
 use crate::rows::{NOW, added, counters, group, node};
 use crate::{Scratch, scratch};
 
 fn reason() -> Reason {
-    Reason {
-        rule: "node_cap".to_owned(),
-        effect: Effect::Held,
-        text: "there are 2 nodes of 2".to_owned(),
-        nodes: vec![NodeId(2)],
-        figure: Some(2.0),
-        threshold: Some(2.0),
-    }
+    Reason { nodes: vec![NodeId(2)], cause: Cause::OverCap { total: 3, cap: 2 } }
 }
 
 fn decided() -> Event {
@@ -90,7 +84,7 @@ fn a_decision_is_kept_whole() {
     scratch.apply(&[decided()]);
     let entries = history(&scratch, &HistoryFilter::default());
     let actions = vec!["survey".to_owned(), "start antnode0001".to_owned()];
-    assert_eq!(entries[0].decision, Some(Decision { actions, reasons: vec![reason()] }));
+    assert_eq!(entries[0].decision, Some(Decision { actions, reasons: vec![ReasonRow::from(&reason())] }));
 }
 
 #[test]
