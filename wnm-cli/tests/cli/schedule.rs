@@ -89,9 +89,11 @@ fn cron_runs_wnm_where_no_systemd_does() {
     let shown = run_with(&colony, &programs, &["schedule", "show", "--json"]).json();
     assert_eq!(shown["schedule"], serde_json::json!({"by": "cron", "at": line, "active": true}));
 
-    // What cron would do: five fields, and the rest is a shell's.
+    // What cron would do: five fields, and the rest is a shell's, with next to no environment.
     let command = line.splitn(6, ' ').nth(5).expect("a command");
-    let status = Command::new("sh").args(["-c", command]).env("HOME", colony.path()).status();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", colony.path());
+    let status = shell.status();
     assert!(status.expect("sh can be run").success());
     assert_eq!(colony.statuses().len(), 1, "a cycle was run");
 
