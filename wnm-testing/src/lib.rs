@@ -8,6 +8,8 @@ mod config;
 mod contract;
 mod machine;
 mod memory;
+#[cfg(feature = "machines")]
+mod node;
 mod ports;
 mod program;
 mod runner;
@@ -19,6 +21,8 @@ pub use config::config;
 pub use contract::{ContractWorld, HostWorld, contract};
 pub use machine::{on_machine, on_machine_that_restarts, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
+#[cfg(feature = "machines")]
+pub use node::alter;
 pub use ports::PortBlock;
 pub use program::{test_node, test_node_that};
 pub use runner::RecordedRunner;

@@ -82,7 +82,7 @@ pub(crate) async fn adopt_all(session: &mut Session) -> Result<(Vec<String>, Vec
 }
 
 fn names(untracked: &[Untracked]) -> Vec<String> {
-    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
+    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.name().to_owned()).collect()
 }
 
 fn text(answer: &Answer) -> String {
@@ -90,7 +90,7 @@ fn text(answer: &Answer) -> String {
     let counts: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
     let mut lines = vec![format!("Nodes: {}", if counts.is_empty() { "0".to_owned() } else { counts.join(", ") })];
     for row in &answer.status.nodes {
-        lines.extend(row.trouble.as_ref().map(|trouble| format!("{}: {trouble}", row.name)));
+        lines.extend(row.last_error.as_ref().map(|error| format!("{}: {error}", row.name)));
     }
     for row in &answer.untracked {
         let adopted = !answer.adopted.is_empty() && row.obstacle.is_none();

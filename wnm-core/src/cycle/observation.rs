@@ -7,13 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation, storage};
-use crate::decide::{Settled, settle};
-use crate::event::{Event, NodeReading};
+use crate::decide::{Reconciled, reconcile};
+use crate::event::{Event, NodeReport};
 use crate::node::{Flavour, Node, NodeId, NodeRef, Ports};
 use crate::observe::{self, Limits, Program, VersionCache};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
-use crate::store::Record;
+use crate::store::StoredState;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
 use wnm_pm::port_use::{Protocol, ports_in_use};
@@ -21,22 +21,22 @@ use wnm_pm::process_manager::{Binary, ManagerError, Outcome, ProcessState, Super
 
 pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation, CycleError> {
     let (config, now) = (&machine.config, machine.clock.now());
-    let record = machine.store.load()?;
-    let references: Vec<NodeRef> = record.nodes.iter().map(Node::reference).collect();
+    let stored = machine.store.load()?;
+    let references: Vec<NodeRef> = stored.nodes.iter().map(Node::reference).collect();
     let (host, program, states, groups) = tokio::join!(
-        observe::host(record.counters.as_ref(), &config.node_storage, now),
-        program(machine, &record),
+        observe::host(stored.counters.as_ref(), &config.node_storage, now),
+        program(machine, &stored),
         machine.manager.inspect(&references),
-        groups(machine, &record),
+        groups(machine, &stored),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
     let states = states.into_iter().map(|state| state.map_err(|error| error.to_string()));
     let states: Vec<Result<ProcessState, String>> = states.collect();
-    let answers = ask(machine, &record.nodes, &states, &groups).await;
-    warnings.extend(unseen(&record.nodes, &states));
+    let answers = ask(machine, &stored.nodes, &states, &groups).await;
+    warnings.extend(unseen(&stored.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
-    events.extend(changed_groups(&record.groups, &groups));
+    events.extend(changed_groups(&stored.groups, &groups));
     let (available, flavour) = match program {
         Ok((program, cached)) => {
             events.extend(cached);
@@ -47,29 +47,29 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &record.nodes, &groups);
-    let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
+    let blocked = blocked(machine, &stored.nodes, &groups);
+    let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
-        let directory = storage::directory(&config.node_storage, &node.spec.root_dir);
+        let directory = storage::directory(&config.node_storage, &node.spec().root_dir);
         NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
     });
     let snapshot = Snapshot {
         now,
         boot_time: host.counters.boot_time,
-        last_surveyed_boot: record.last_surveyed_boot,
+        last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: host.load,
         available,
         flavour,
         numbering: machine.manager.capabilities().numbering,
         // The owner may know of numbers that were used before wnm came.
-        highest_number_used: record.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
+        highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
         nodes: seen.collect(),
         blocked,
     };
-    let Settled { mut snapshot, events: settled } = settle(config, snapshot);
-    events.extend(settled);
+    let Reconciled { mut snapshot, events: reconciled } = reconcile(config, snapshot);
+    events.extend(reconciled);
     events.extend(surveyed(&mut snapshot));
     Ok(Observation { snapshot, events, warnings, unavailable })
 }
@@ -81,9 +81,9 @@ fn unavailable(states: &[Outcome<ProcessState>]) -> Option<String> {
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.
-async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<Event>), String> {
+async fn program(machine: &Machine, stored: &StoredState) -> Result<(Program, Option<Event>), String> {
     let cache: VersionCache =
-        record.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        stored.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let (program, renewed) = observe::program_version(&*machine.runner, &machine.config.antnode_path, &cache)
         .await
         .map_err(|error| error.to_string())?;
@@ -92,13 +92,13 @@ async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<
 }
 
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
-async fn groups(machine: &Machine, record: &Record) -> (Vec<Group>, Vec<String>) {
+async fn groups(machine: &Machine, stored: &StoredState) -> (Vec<Group>, Vec<String>) {
     let Some(host) = machine.manager.containers() else { return (Vec::new(), Vec::new()) };
     let (found, warnings) = match host.groups().await {
         Ok(found) => (found, Vec::new()),
-        Err(error) => return (record.groups.clone(), vec![error.to_string()]),
+        Err(error) => return (stored.groups.clone(), vec![error.to_string()]),
     };
-    let mut groups: Vec<Group> = record
+    let mut groups: Vec<Group> = stored
         .groups
         .iter()
         .map(|recorded| {
@@ -107,7 +107,7 @@ async fn groups(machine: &Machine, record: &Record) -> (Vec<Group>, Vec<String>)
         })
         .collect();
     groups.extend(
-        found.into_iter().filter(|found| !record.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
+        found.into_iter().filter(|found| !stored.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
     );
     groups.sort_by_key(|group| group.spec.group);
     (groups, warnings)
@@ -126,22 +126,21 @@ async fn ask(
     states: &[Result<ProcessState, String>],
     groups: &[Group],
 ) -> BTreeMap<NodeId, Answer> {
-    let living = nodes
-        .iter()
-        .zip(states)
-        .filter(|(node, state)| node.spec.flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. })));
+    let living = nodes.iter().zip(states).filter(|(node, state)| {
+        node.spec().flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. }))
+    });
     let living: Vec<&Node> = living.map(|(node, _)| node).collect();
-    let waited_for = |node: &&Node| node.status.is_underway();
+    let waited_for = |node: &&Node| node.status().is_underway();
     let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.clock.now(), living, waited_for)
         .into_iter()
-        .map(|node| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
+        .map(|node| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec().ports.metrics)))
         .collect();
     let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
     observe::ask(&targets, &limits).await.into_iter().collect()
 }
 
 fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
-    let group = node.spec.group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
+    let group = node.spec().group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
     match (machine.manager.containers(), group) {
         (Some(host), Some(group)) => host.metrics_host(group),
         _ => machine.config.host,
@@ -152,33 +151,31 @@ fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (node, state) in nodes.iter().zip(states) {
         if let Err(reason) = state {
-            reasons.entry(reason).or_default().push(&node.spec.name);
+            reasons.entry(reason).or_default().push(node.name());
         }
     }
     reasons.into_iter().map(|(reason, names)| format!("nothing is known of {}: {reason}", names.join(", "))).collect()
 }
 
-/// What the nodes told, and the snapshot's own copy of it.
+/// What the nodes reported, and the snapshot's own copy of it.
 fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
-    let mut readings = Vec::new();
+    let mut reports = Vec::new();
     for each in &mut snapshot.nodes {
-        let Some(Seen { answer: Answer::Node { peer_id, version, reading }, .. }) = &each.seen else { continue };
-        let own = each.node.peer_id.is_none() || peer_id.is_none() || *peer_id == each.node.peer_id;
+        let Some(Seen { answer: Answer::Node { peer_id, version, metrics }, .. }) = &each.seen else { continue };
+        let own = each.node.peer_id().is_none() || peer_id.is_none() || peer_id.as_deref() == each.node.peer_id();
         if !own {
             continue;
         }
         let node = &mut each.node;
-        node.peer_id = peer_id.clone().or_else(|| node.peer_id.take());
-        node.version = version.clone().or_else(|| node.version.take());
-        node.reading = Some((**reading).clone());
-        readings.push(NodeReading {
+        node.reported(peer_id.clone(), version.clone(), (**metrics).clone());
+        reports.push(NodeReport {
             id: node.id(),
-            peer_id: node.peer_id.clone(),
-            version: node.version.clone(),
-            reading: (**reading).clone(),
+            peer_id: node.peer_id().map(str::to_owned),
+            version: node.version().cloned(),
+            metrics: (**metrics).clone(),
         });
     }
-    (!readings.is_empty()).then_some(Event::Surveyed { readings })
+    (!reports.is_empty()).then_some(Event::Surveyed { reports })
 }
 
 /// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
@@ -196,16 +193,16 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
     let by_antctl = machine.manager.kind().supervisor == Supervisor::Antctl;
     let (node_start, metrics_start, rpc_start) = (config.port_start, config.metrics_port_start, config.rpc_port_start);
     for node in nodes {
-        let Ports { node: own, metrics, rpc } = node.spec.ports;
+        let Ports { node: own, metrics, rpc } = node.spec().ports;
         for port in [own, metrics, rpc] {
             for number in [node_start, metrics_start, rpc_start].into_iter().filter_map(|start| of_port(start, port)) {
-                block(number, &|| format!("port {port} is that of {}", node.spec.name));
+                block(number, &|| format!("port {port} is that of {}", node.name()));
             }
         }
     }
     // antctl names directories by itself.
     if !by_antctl {
-        let recorded = nodes.iter().map(|node| node.spec.root_dir.clone());
+        let recorded = nodes.iter().map(|node| node.spec().root_dir.clone());
         for directory in storage::entries(&config.node_storage).chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {

@@ -5,17 +5,18 @@ use crate::node::{Node, NodeId, Status, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::settings::Config;
 
-/// Whether the delay of a RESTARTING, UPGRADING or REMOVING node has passed. A beginning that lies ahead means that the
+/// Whether the delay of a STARTING, RESTARTING, UPGRADING or REMOVING node has passed. A beginning that lies ahead means that the
 /// clock was set back; waiting for it could take for ever, so it counts as passed.
 pub(super) fn is_due(config: &Config, now: UnixSeconds, node: &Node) -> bool {
-    let delay = match node.status {
+    let delay = match node.status() {
         Status::Upgrading => config.delay_upgrade,
         Status::Removing => config.delay_remove,
         _ => config.delay_start,
     };
     let delay = UnixSeconds::try_from(delay).unwrap_or(UnixSeconds::MAX);
-    let due = node.retry_at.unwrap_or_else(|| node.since.saturating_add(delay));
-    due <= now || node.since > now
+    let since = node.life().status_since();
+    let due = node.life().retry_at().unwrap_or_else(|| since.saturating_add(delay));
+    due <= now || since > now
 }
 
 /// Removals whose delay has passed, and disabling that was interrupted.
@@ -23,8 +24,9 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     let (config, now) = (draft.config, draft.snapshot.now);
     let nodes = || draft.snapshot.nodes.iter().map(|each| &each.node);
     let removed: Vec<NodeId> =
-        nodes().filter(|node| node.status == Status::Removing && is_due(config, now, node)).map(Node::id).collect();
-    let disabled: Vec<NodeId> = nodes().filter(|node| node.intention == Some(Verb::Disable)).map(Node::id).collect();
+        nodes().filter(|node| node.status() == Status::Removing && is_due(config, now, node)).map(Node::id).collect();
+    let disabled: Vec<NodeId> =
+        nodes().filter(|node| node.life().pending() == Some(Verb::Disable)).map(Node::id).collect();
     if !removed.is_empty() {
         draft.did("delay_remove", format!("{}: the delay before removal has passed", names(&removed)), &removed);
     }
@@ -42,7 +44,7 @@ pub(super) fn dead(draft: &mut Draft<'_>) -> Vec<Action> {
         .snapshot
         .nodes
         .iter()
-        .filter(|each| each.node.status == Status::Dead)
+        .filter(|each| each.node.status() == Status::Dead)
         .map(|each| each.node.id())
         .collect();
     dead.sort_unstable();

@@ -10,7 +10,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     if !has_room(draft) {
         return Vec::new();
     }
-    let (starting, limit) = (draft.snapshot.count(Status::Restarting), draft.config.max_concurrent_starts);
+    let (starting, limit) = (draft.snapshot.starting(), draft.config.max_concurrent_starts);
     let capacity = limit.saturating_sub(starting).min(draft.free_slots());
     let mut actions = starts(draft, capacity);
     let left = capacity - u32::try_from(actions.len()).unwrap_or(capacity);
@@ -48,7 +48,7 @@ fn has_room(draft: &mut Draft<'_>) -> bool {
 fn starts(draft: &mut Draft<'_>, capacity: u32) -> Vec<Action> {
     let (mut ready, mut held, mut resting, mut foreign) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for each in draft.oldest_first(Status::Stopped) {
-        let list = if each.node.held {
+        let list = if each.node.life().is_stopped_by_owner() {
             &mut held
         } else if !draft.may_retry(&each.node) {
             &mut resting

@@ -145,7 +145,7 @@ pub enum Refusal {
     Layout(#[from] LayoutError),
 }
 
-/// Turns a request into a plan. The snapshot must have been settled.
+/// Turns a request into a plan. The snapshot must have been reconciled.
 ///
 /// # Errors
 /// When the request cannot be carried out wholly: then nothing of it is planned.
@@ -198,15 +198,15 @@ fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Ve
         Selection::Names(wanted) => draft.snapshot.named(wanted).map_err(Refusal::UnknownNames)?,
     };
     let mut actions = Vec::new();
-    let mut settled = Vec::new();
+    let mut unneeded = Vec::new();
     for each in candidates {
         match action(draft, verb, each)? {
             Some(action) => actions.push(action),
-            None => settled.push(each.node.id()),
+            None => unneeded.push(each.node.id()),
         }
     }
-    if !settled.is_empty() {
-        draft.held("request", format!("{}: nothing to {verb}", names(&settled)), None, &settled);
+    if !unneeded.is_empty() {
+        draft.held("request", format!("{}: nothing to {verb}", names(&unneeded)), None, &unneeded);
     }
     groups::repair(draft);
     let touched: Vec<NodeId> = actions.iter().filter_map(Action::step).map(|(_, id)| id).collect();
@@ -250,8 +250,8 @@ fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a Nod
 
 /// What this request means for this node; none when it is so already.
 fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
-    let (number, status) = (each.node.id(), each.node.status);
-    let wrong = |hint| Refusal::WrongStatus { name: each.node.spec.name.clone(), status, verb, hint };
+    let (number, status) = (each.node.id(), each.node.status());
+    let wrong = |hint| Refusal::WrongStatus { name: each.node.spec().name.clone(), status, verb, hint };
     let in_hand = !matches!(status, Status::Disabled | Status::Dead | Status::Migrating);
     Ok(match verb {
         Verb::Remove => Some(Action::Remove { number, now: true }),
@@ -260,8 +260,8 @@ fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<A
         _ if status == Status::Disabled => return Err(wrong("`wnm enable` gives it back into wnm's hands first")),
         _ if !in_hand => return Err(wrong("`wnm remove` forgets it")),
         Verb::Stop if status == Status::Removing => return Err(wrong("it is stopped already and will be removed")),
-        Verb::Stop => (status != Status::Stopped || !each.node.held || each.lives())
-            .then_some(Action::Stop { number, hold: true }),
+        Verb::Stop => (status != Status::Stopped || !each.node.life().is_stopped_by_owner() || each.lives())
+            .then_some(Action::Stop { number, by_owner: true }),
         Verb::Start => match status {
             Status::Stopped | Status::Removing => Some(growth::start(each)),
             _ => None,
@@ -281,12 +281,12 @@ fn upgrade(
     wrong: impl Fn(&'static str) -> Refusal,
 ) -> Result<Option<Action>, Refusal> {
     let (to, node) = (program(draft)?, &each.node);
-    let (name, path, flavour) = (node.spec.name.clone(), to.path.display().to_string(), draft.snapshot.flavour);
-    if node.spec.flavour != flavour {
-        return Err(Refusal::OtherFlavour { name, own: node.spec.flavour, path, flavour });
+    let (name, path, flavour) = (node.spec().name.clone(), to.path.display().to_string(), draft.snapshot.flavour);
+    if node.spec().flavour != flavour {
+        return Err(Refusal::OtherFlavour { name, own: node.spec().flavour, path, flavour });
     }
     // A node that never told its version may well be older.
-    match node.version.as_ref().map(|own| (own, own.cmp_precedence(&to.version))) {
+    match node.version().map(|own| (own, own.cmp_precedence(&to.version))) {
         Some((own, Ordering::Greater)) => Err(Refusal::OlderProgram {
             name,
             own: Box::new(own.clone()),
@@ -294,7 +294,7 @@ fn upgrade(
             available: Box::new(to.version.clone()),
         }),
         Some((_, Ordering::Equal)) => Ok(None),
-        _ if node.held && node.status == Status::Stopped => {
+        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => {
             Err(wrong("it was stopped by hand, and an upgrade starts it: `wnm start` it first"))
         }
         _ => Ok(Some(Action::Upgrade { number: node.id(), to: to.clone() })),

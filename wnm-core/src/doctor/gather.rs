@@ -52,8 +52,8 @@ pub async fn gather(machine: &Machine) -> Facts {
 }
 
 fn known(node: &Node) -> KnownNode {
-    let ports = node.spec.ports;
-    KnownNode { id: node.id(), status: node.status, node_port: ports.node, metrics_port: ports.metrics }
+    let ports = node.spec().ports;
+    KnownNode { id: node.id(), status: node.status(), node_port: ports.node, metrics_port: ports.metrics }
 }
 
 /// None where there is no timedatectl, or it does not know.
@@ -76,8 +76,8 @@ fn held_ports(machine: &Machine, nodes: &[Node]) -> Vec<HeldPort> {
         let base = u32::from(start) * wnm_allocator::PORTS_PER_START;
         for port in ports_in_use(protocol) {
             let of_a_running_node = |node: &Node| {
-                let own = if protocol == Protocol::Udp { node.spec.ports.node } else { node.spec.ports.metrics };
-                own == port && node.process.is_some()
+                let own = if protocol == Protocol::Udp { node.spec().ports.node } else { node.spec().ports.metrics };
+                own == port && node.process().is_some()
             };
             if !(base + 1..=base + highest).contains(&u32::from(port)) || nodes.iter().any(of_a_running_node) {
                 continue;
@@ -156,7 +156,7 @@ fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
     let mut files =
         vec![own_file(machine.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
     for node in nodes {
-        let root_dir = &node.spec.root_dir;
+        let root_dir = &node.spec().root_dir;
         files.push(own_file(root_dir, FileKind::Node, None));
         files.extend(KEYS.map(|key| own_file(&root_dir.join(key), FileKind::Key, Some(storage))));
     }
@@ -178,9 +178,10 @@ fn own_file(path: &Path, kind: FileKind, below: Option<&Path>) -> Option<OwnFile
 async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
     let name = machine.firewall.name().await?;
     // Ports of nodes that were stopped for good are closed on purpose.
-    let wanted = nodes.iter().filter(|node| !matches!(node.status, Status::Disabled | Status::Removing | Status::Dead));
+    let wanted =
+        nodes.iter().filter(|node| !matches!(node.status(), Status::Disabled | Status::Removing | Status::Dead));
     let ports: Vec<OpenPort> =
-        wanted.map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
+        wanted.map(|node| OpenPort { port: node.spec().ports.node, name: node.name().to_owned() }).collect();
     let closed = match machine.firewall.closed(&ports).await {
         Err(error) => Err(error.to_string()),
         Ok(closed) => {

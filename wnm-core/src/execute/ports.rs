@@ -37,14 +37,14 @@ impl Executor<'_> {
 }
 
 fn ports(rows: &[Node]) -> Vec<OpenPort> {
-    rows.iter().map(|row| OpenPort { port: row.spec.ports.node, name: row.spec.name.clone() }).collect()
+    rows.iter().map(|row| OpenPort { port: row.spec().ports.node, name: row.name().to_owned() }).collect()
 }
 
 fn tell(rows: &[Node], outcomes: Vec<Result<Change, FirewallError>>, done: &str) -> PortNotes {
     let mut told = PortNotes::default();
     let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (row, outcome) in rows.iter().zip(outcomes) {
-        let port = row.spec.ports.node;
+        let port = row.spec().ports.node;
         let what = match outcome {
             Ok(Change::Unneeded) => continue,
             Ok(Change::Made) => format!("UDP port {port} was {done}"),

@@ -54,9 +54,9 @@ fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<String>) {
             (Verb::Add, Some(_)) => wrong.push(format!("add {}: there is such a node already", id.name())),
             (_, None) => wrong.push(format!("{verb} {}: there is no such node", id.name())),
             (Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade, Some(each))
-                if matches!(each.node.status, Status::Disabled | Status::Dead | Status::Migrating) =>
+                if matches!(each.node.status(), Status::Disabled | Status::Dead | Status::Migrating) =>
             {
-                wrong.push(format!("{verb} {}: it is {}", id.name(), each.node.status));
+                wrong.push(format!("{verb} {}: it is {}", id.name(), each.node.status()));
             }
             _ => {}
         }
@@ -76,7 +76,7 @@ fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<
         metrics_port_start: config.metrics_port_start,
         rpc_port_start: config.rpc_port_start,
     };
-    let recorded = snapshot.nodes.iter().map(|each| &each.node.spec);
+    let recorded = snapshot.nodes.iter().map(|each| each.node.spec());
     let mut ports: BTreeSet<u16> = recorded.clone().flat_map(own_ports).collect();
     let mut directories: BTreeSet<_> = recorded.map(|spec| spec.root_dir.clone()).collect();
     for spec in added(plan) {
@@ -139,17 +139,16 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     let removals = count(|action| matches!(action, Action::Remove { now: false, .. } | Action::Stop { .. }));
     let gone = plan.actions.iter().filter(|action| match action {
         Action::Remove { number, now: true } => {
-            recorded.get(number).is_some_and(|each| each.node.status == Status::Removing)
+            recorded.get(number).is_some_and(|each| each.node.status() == Status::Removing)
         }
         _ => false,
     });
     // What failed is in nobody's hands until it is tried again.
-    let failed = |each: &&NodeSnapshot| each.node.removal_failed();
+    let failed = |each: &&NodeSnapshot| each.node.life().removal_failed();
     let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
     let flown: BTreeSet<NodeId> = gone.filter_map(Action::step).map(|(_, id)| id).chain(failed).collect();
     let removing = snapshot.count(Status::Removing) as usize - flown.len();
-    let (starting, upgrading) =
-        (snapshot.count(Status::Restarting) as usize, snapshot.count(Status::Upgrading) as usize);
+    let (starting, upgrading) = (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
     let mut hold = |what: &str, begun: usize, already: usize, limit: u32| {
         if begun > 0 && begun + already > limit as usize {
             wrong.push(format!("{begun} {what} on top of {already}, and the limit is {limit}"));
@@ -172,7 +171,7 @@ fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan:
     }
     for action in &plan.actions {
         let Action::Remove { number, now: true } = action else { continue };
-        let status = recorded.get(number).map(|each| each.node.status);
+        let status = recorded.get(number).map(|each| each.node.status());
         if !matches!(status, Some(Status::Dead | Status::Removing)) {
             wrong.push(format!("remove {}: its files may not go at once", number.name()));
         }

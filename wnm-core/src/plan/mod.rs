@@ -9,7 +9,7 @@ use std::fmt;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, NodeId, NodeSpec, Status, UnixSeconds, Verb};
+use crate::node::{Desired, Node, NodeId, NodeSpec, Status, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use wnm_pm::container_host::{GroupSpec, GroupState};
@@ -38,7 +38,7 @@ pub enum Action {
         /// Its number.
         number: NodeId,
         /// Whether its owner stops it, so that only its owner starts it again.
-        hold: bool,
+        by_owner: bool,
     },
     /// Stop and start a node.
     Restart {
@@ -214,32 +214,30 @@ pub struct NodeBasis {
     pub status: Status,
     /// Its version.
     pub version: Option<Version>,
-    /// Whether its owner stopped it by hand.
-    #[serde(default)]
-    pub held: bool,
-    /// What was begun with it and not finished.
-    #[serde(default)]
-    pub intention: Option<Verb>,
+    /// What its owner wants of it.
+    pub desired: Desired,
+    /// What was begun on it and has no recorded outcome.
+    pub pending: Option<Verb>,
 }
 
 impl NodeBasis {
-    /// Times are left out on purpose: what has not been recorded yet is settled anew at each look, as of that look.
+    /// Times are left out on purpose: what is not stored yet is reconciled anew at each observation, as of that moment.
     fn of(node: &Node) -> Self {
-        let Node { status, version, held, intention, .. } = node;
-        Self { id: node.id(), status: *status, version: version.clone(), held: *held, intention: *intention }
+        let (life, version) = (node.life(), node.version().cloned());
+        Self { id: node.id(), status: life.status(), version, desired: life.desired(), pending: life.pending() }
     }
 }
 
-/// "STOPPED (0.4.17, held by its owner)".
+/// "STOPPED (0.4.17, stopped by its owner)".
 impl fmt::Display for NodeBasis {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id: _, status, version, held, intention } = self;
+        let Self { id: _, status, version, desired, pending } = self;
         let version = version.as_ref().map_or_else(|| "no version".to_owned(), Version::to_string);
         write!(formatter, "{status} ({version}")?;
-        if *held {
-            formatter.write_str(", held by its owner")?;
+        if *desired == Desired::Stop {
+            formatter.write_str(", stopped by its owner")?;
         }
-        if let Some(verb) = intention {
+        if let Some(verb) = pending {
             write!(formatter, ", {verb} was begun")?;
         }
         formatter.write_str(")")

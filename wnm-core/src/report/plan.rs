@@ -65,7 +65,7 @@ fn action_text(action: &Action) -> String {
             format!("remove {}: stop it now, delete its files after delay_remove", number.name())
         }
         Action::Remove { number, now: true } => format!("remove {}: with its files, at once", number.name()),
-        Action::Stop { number, hold: true } => format!("stop {}, until it is started by hand", number.name()),
+        Action::Stop { number, by_owner: true } => format!("stop {}, until it is started by hand", number.name()),
         other => other.step().map_or_else(String::new, |(verb, id)| format!("{verb} {}", id.name())),
     }
 }

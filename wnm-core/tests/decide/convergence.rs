@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wnm_core::clock::Clock;
-use wnm_core::decide::{Request, decide, decide_request, settle};
+use wnm_core::decide::{Request, decide, decide_request, reconcile};
 use wnm_core::event::Event;
 use wnm_core::execute::{Execution, Executor};
 use wnm_core::node::{Node, NodeId, Status, UnixSeconds};
@@ -77,20 +77,20 @@ impl Simulation {
 
     /// One cycle: the plan, and how many rows had to be put right before it.
     async fn cycle(&mut self) -> (Plan, usize) {
-        let settled = settle(&self.config, self.observe().await);
-        self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
-        let plan = decide(&self.config, &settled.snapshot);
-        assert_eq!(check(&self.config, &settled.snapshot, &plan, Authority::Cycle), Vec::<String>::new());
-        self.execute(&plan, settled.snapshot).await;
+        let reconciled = reconcile(&self.config, self.observe().await);
+        self.store.apply(self.now, &reconciled.events).expect("what was reconciled is stored");
+        let plan = decide(&self.config, &reconciled.snapshot);
+        assert_eq!(check(&self.config, &reconciled.snapshot, &plan, Authority::Cycle), Vec::<String>::new());
+        self.execute(&plan, reconciled.snapshot).await;
         self.agrees().await;
-        (plan, settled.events.len())
+        (plan, reconciled.events.len())
     }
 
     async fn request(&mut self, request: &Request) -> Execution {
-        let settled = settle(&self.config, self.observe().await);
-        self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
-        let plan = decide_request(&self.config, &settled.snapshot, request).expect("it is not refused");
-        let execution = self.execute(&plan, settled.snapshot).await;
+        let reconciled = reconcile(&self.config, self.observe().await);
+        self.store.apply(self.now, &reconciled.events).expect("what was reconciled is stored");
+        let plan = decide_request(&self.config, &reconciled.snapshot, request).expect("it is not refused");
+        let execution = self.execute(&plan, reconciled.snapshot).await;
         self.agrees().await;
         execution
     }
@@ -119,18 +119,19 @@ impl Simulation {
         for existing in self.world.existing() {
             assert!(recorded.contains(&existing), "{existing} exists and is not recorded");
         }
-        assert!(record.nodes.iter().all(|node| node.intention.is_none()), "nothing is left half done");
+        assert!(record.nodes.iter().all(|node| node.life().pending().is_none()), "nothing is left half done");
     }
 
     fn statuses(&self) -> Vec<Status> {
-        self.store.load().expect("the record is read").nodes.iter().map(|node| node.status).collect()
+        self.store.load().expect("the record is read").nodes.iter().map(Node::status).collect()
     }
 
     /// Cycles a minute apart until nothing is planned and nothing had to be put right.
     async fn come_to_rest(&mut self) -> usize {
         for cycle in 0..400 {
-            let (plan, settled) = self.cycle().await;
-            if plan.actions == [Action::Survey] && settled == 0 && self.statuses().iter().all(|each| at_rest(*each)) {
+            let (plan, reconciled) = self.cycle().await;
+            if plan.actions == [Action::Survey] && reconciled == 0 && self.statuses().iter().all(|each| at_rest(*each))
+            {
                 return cycle;
             }
             self.now += 60;
