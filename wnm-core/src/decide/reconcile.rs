@@ -3,7 +3,7 @@
 
 use super::due;
 use crate::event::Event;
-use crate::node::{End, Flavour, Found, Node, Status, Transition, UnixSeconds, Verb};
+use crate::node::{End, Found, Node, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
@@ -195,10 +195,8 @@ enum Health {
 }
 
 fn health(node: &Node, seen: &Seen) -> Health {
-    if node.spec().flavour == Flavour::V2 {
-        return Health::Good;
-    }
-    let port = node.spec().ports.metrics;
+    let spec = node.spec();
+    let Some(port) = spec.ports.metrics().filter(|_| spec.flavour.has_metrics()) else { return Health::Good };
     let what = match &seen.answer {
         Answer::NotAsked => return Health::Unknown,
         Answer::Node { peer_id, .. } => match (peer_id.as_deref(), node.peer_id()) {

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use super::ports::PortNotes;
 use super::{Context, Execution, Executor, StepResult};
-use crate::cycle::storage;
 use crate::event::Event;
-use crate::node::{Impossible, Intent, Node, NodeId, NodeRef, NodeSpec, Transition, UnixSeconds, Verb};
+use crate::node::{Impossible, Intent, Node, NodeId, NodeRef, Transition, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::progress::Moment;
+use crate::storage;
 use crate::store::StoreError;
-use wnm_pm::process_manager::{Binary, Outcome, Started};
+use wnm_pm::batch::Outcomes;
+use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::upgrade::upgrade;
 
 /// A batch in the making: rows as they are now, and what became of the step on each.
 struct Batch {
@@ -61,6 +63,14 @@ fn references(rows: &[Node]) -> Vec<NodeRef> {
     rows.iter().map(Node::reference).collect()
 }
 
+/// Each row with what became of it. What nobody answered for is found out by the next observation.
+fn with_outcomes<T>(rows: Vec<Node>, mut outcomes: Outcomes<T>) -> impl Iterator<Item = (Node, Outcome<T>)> {
+    rows.into_iter().map(move |row| {
+        let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
+        (row, outcome)
+    })
+}
+
 impl Executor<'_> {
     /// Carries out actions of one verb. Nodes of groups that could not be opened fail without being touched.
     pub(super) async fn carry_out(
@@ -97,6 +107,7 @@ impl Executor<'_> {
             self.record(&batch.events)?;
             self.at(verb, &batch.rows, Moment::Recorded);
         }
+        self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
         execution.notes.extend(batch.notes);
@@ -136,13 +147,12 @@ impl Executor<'_> {
             self.refuse_additions(batch);
             return Ok(());
         }
-        let specs: Vec<NodeSpec> = batch.rows.iter().map(|row| row.spec().clone()).collect();
-        let outcomes = self.manager.create(&specs).await;
+        let outcomes = self.manager.create(&references(&batch.rows)).await;
         self.at(Verb::Add, &batch.rows, Moment::Created);
         let now = self.clock.now();
         let (mut created, mut refused) = (Vec::new(), Vec::new());
-        for (mut row, outcome) in std::mem::take(&mut batch.rows).into_iter().zip(outcomes) {
-            let applied = outcome.map_err(|error| error.to_string()).and_then(|settled| {
+        for (mut row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
+            let applied = outcome.map_err(|error| error.text()).and_then(|settled| {
                 row.apply(Transition::Created(settled), now).map_err(|impossible| impossible.to_string())
             });
             match applied {
@@ -179,9 +189,9 @@ impl Executor<'_> {
     async fn forget_half_made(&mut self, batch: &mut Batch, refused: Vec<(Node, String)>) {
         let rows: Vec<Node> = refused.iter().map(|(row, _)| row.clone()).collect();
         let outcomes = self.manager.remove(&references(&rows)).await;
-        for ((row, error), removed) in refused.into_iter().zip(outcomes) {
+        for (row, error) in refused {
             let (id, now) = (row.id(), self.clock.now());
-            if removed.is_ok() {
+            if outcomes.get(id).is_some_and(Result::is_ok) {
                 batch.ended(row, Transition::StepFailed { error: error.clone() }, now);
                 batch.events.push(Event::Forgotten { id, why: error });
             } else {
@@ -196,14 +206,14 @@ impl Executor<'_> {
         let outcomes = self.manager.start(&references(&batch.rows)).await;
         self.each_ended(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Started { process },
-            Err(error) => Transition::StartFailed { error: error.to_string() },
+            Err(error) => Transition::StartFailed { error: error.text() },
         });
     }
 
     /// The step on each row of the batch ended in its outcome.
-    fn each_ended<T>(&self, batch: &mut Batch, outcomes: Vec<Outcome<T>>, end: impl Fn(Outcome<T>) -> Transition) {
+    fn each_ended<T>(&self, batch: &mut Batch, outcomes: Outcomes<T>, end: impl Fn(Outcome<T>) -> Transition) {
         let now = self.clock.now();
-        for (row, outcome) in batch.rows.clone().into_iter().zip(outcomes) {
+        for (row, outcome) in with_outcomes(batch.rows.clone(), outcomes) {
             batch.ended(row, end(outcome), now);
         }
     }
@@ -211,12 +221,10 @@ impl Executor<'_> {
     async fn restart(&mut self, batch: &mut Batch) {
         let outcomes = self.manager.stop(&references(&batch.rows)).await;
         let mut stopped = Vec::new();
-        for (row, outcome) in std::mem::take(&mut batch.rows).into_iter().zip(outcomes) {
+        for (row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
             match outcome {
                 Ok(()) => stopped.push(row),
-                Err(error) => {
-                    drop(batch.ended(row, Transition::StepFailed { error: error.to_string() }, self.clock.now()))
-                }
+                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, self.clock.now())),
             }
         }
         batch.rows = stopped;
@@ -227,11 +235,11 @@ impl Executor<'_> {
     async fn stop(&mut self, batch: &mut Batch, rows: Vec<Node>) -> Vec<Node> {
         let outcomes = self.manager.stop(&references(&rows)).await;
         let mut stopped = Vec::new();
-        for (row, outcome) in rows.into_iter().zip(outcomes) {
+        for (row, outcome) in with_outcomes(rows, outcomes) {
             let now = self.clock.now();
             match outcome {
                 Ok(()) => stopped.push(batch.ended(row, Transition::Stopped, now)),
-                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.to_string() }, now)),
+                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, now)),
             }
         }
         stopped
@@ -245,11 +253,11 @@ impl Executor<'_> {
     }
 
     async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
-        let outcomes = self.manager.upgrade(&references(&batch.rows), to).await;
+        let outcomes = upgrade(self.manager, &references(&batch.rows), to).await;
         self.each_ended(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Upgraded { process, version: to.version.clone() },
             // The manager has restored the previous program.
-            Err(error) => Transition::StepFailed { error: error.to_string() },
+            Err(error) => Transition::StepFailed { error: error.text() },
         });
     }
 
@@ -268,15 +276,13 @@ impl Executor<'_> {
         let (gone, going): (Vec<Node>, Vec<Node>) = batch.rows.clone().into_iter().partition(at_once);
         let removed = self.manager.remove(&references(&gone)).await;
         let mut closing = Vec::new();
-        for (row, outcome) in gone.into_iter().zip(removed) {
+        for (row, outcome) in with_outcomes(gone, removed) {
             match outcome {
                 Ok(()) => {
                     batch.gone(&row, row.life().last_error().unwrap_or("removed"));
                     closing.push(row);
                 }
-                Err(error) => {
-                    drop(batch.ended(row, Transition::StepFailed { error: error.to_string() }, self.clock.now()))
-                }
+                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, self.clock.now())),
             }
         }
         let ports = self.close_ports(&closing).await;

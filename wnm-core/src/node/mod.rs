@@ -7,7 +7,7 @@ mod stored;
 mod transition;
 
 use serde::{Deserialize, Serialize};
-pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, Ports, ProcessId};
+pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
 
 pub(crate) use life::LONGEST_BACK_OFF_SECONDS;
 pub use life::{Life, back_off};
@@ -16,8 +16,7 @@ pub use status::{Desired, Status, Verb};
 pub use stored::{Contradiction, StoredNode};
 pub use transition::{End, Found, Impossible, Intent, Transition};
 
-/// Seconds since the Unix epoch.
-pub type UnixSeconds = i64;
+pub use crate::clock::UnixSeconds;
 
 /// A node as the database holds it. Its life changes by [`Node::apply`] alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,7 +172,7 @@ impl Node {
     /// The node as a process manager needs to know it.
     #[must_use]
     pub fn reference(&self) -> NodeRef {
-        NodeRef { spec: self.spec.clone(), service: self.service.clone(), process: self.process }
+        NodeRef { service: self.service.clone(), process: self.process, ..NodeRef::new(self.spec.clone()) }
     }
 }
 

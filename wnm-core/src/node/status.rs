@@ -130,6 +130,10 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Add, Self::Start, Self::Stop, Self::Restart, Self::Upgrade, Self::Remove, Self::Disable, Self::Enable];
+
     /// The word that plans, history and commands use.
     #[must_use]
     pub fn as_str(self) -> &'static str {

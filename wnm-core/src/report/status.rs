@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::failures::{Shared, by_reason};
+use super::{counted, names};
 use crate::node::{Desired, Node, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
 use crate::snapshot::{HostLoad, Snapshot};
 
@@ -96,7 +98,7 @@ impl From<&Node> for NodeRow {
             version: node.version().map(ToString::to_string),
             peer_id: node.peer_id().map(str::to_owned),
             pid: node.process().map(|process| process.pid),
-            ports: spec.ports,
+            ports: spec.ports.clone(),
             group: spec.group,
             wallet: spec.wallet.clone(),
             root_dir: spec.root_dir.clone(),
@@ -105,6 +107,20 @@ impl From<&Node> for NodeRow {
             metrics: node.metrics().cloned(),
         }
     }
+}
+
+/// What is wrong with nodes, a line for each reason with the nodes that share it; empty when nothing is.
+#[must_use]
+pub fn errors_text(report: &StatusReport) -> String {
+    let errors = report.nodes.iter().filter_map(|row| Some((row.number, row.last_error.as_deref()?)));
+    let line = |Shared { nodes, text }: Shared| {
+        let text = text.replace('\n', "\n  ");
+        match nodes.as_slice() {
+            [id] => format!("{}: {text}\n", id.name()),
+            _ => format!("{} ({}): {text}\n", counted(nodes.len(), "node"), names(&nodes)),
+        }
+    };
+    by_reason(errors).into_iter().map(line).collect()
 }
 
 /// The status that a snapshot shows.

@@ -28,7 +28,7 @@ fn spec() -> NodeSpec {
         binary: "/nodes/antnode0007/antnode".into(),
         log_dir: "/logs/antnode0007".into(),
         bootstrap_cache_dir: "/nodes/bootstrap-cache".into(),
-        ports: Ports { node: 55_007, metrics: 13_007, rpc: 0 },
+        ports: Ports::default(),
         wallet: String::new(),
         network: String::new(),
         no_upnp: false,

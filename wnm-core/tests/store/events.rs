@@ -2,7 +2,7 @@
 
 use semver::Version;
 use wnm_core::event::{Event, NodeReport};
-use wnm_core::node::{Desired, Node, NodeId, NodeMetrics, NodeSpec, Ports, Status, StoredNode, Verb};
+use wnm_core::node::{Desired, Node, NodeId, NodeMetrics, NodeSpec, PortKind, Ports, Status, StoredNode, Verb};
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Problem, StoredState};
 use wnm_pm::container_host::GroupState;
@@ -110,7 +110,7 @@ fn f26_a_survey_never_touches_the_status() {
 fn metrics_and_ports_go_with_their_node() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(1)), Event::Forgotten { id: NodeId(1), why: "it is gone".to_owned() }]);
-    let spec = NodeSpec { ports: Ports { node: 55_001, metrics: 0, rpc: 0 }, ..stored(1).spec };
+    let spec = NodeSpec { ports: Ports::default().with(PortKind::Node, 55_001), ..stored(1).spec };
     let again = restored(StoredNode { spec, metrics: None, ..stored(1) });
     scratch.apply(&[added(again.clone())]);
     assert_eq!(scratch.store.load().expect("the database is read").nodes, [again]);
@@ -175,17 +175,17 @@ fn rival(change: impl FnOnce(&mut StoredNode)) -> Event {
 fn nothing_that_must_be_unique_is_there_twice() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(1)), Event::GroupSeen { group: Box::new(group(1)) }]);
-    let ports = stored(1).spec.ports;
-    let own = stored(2).spec.ports;
+    let port = |kind| stored(1).spec.ports.get(kind).expect("it has one of each kind");
+    let with = |kind| stored(2).spec.ports.with(kind, port(kind));
     let mut second = group(2);
     second.container_id = group(1).container_id;
     let cases = [
         ("node.name", rival(|rival| rival.spec.name = "antnode0001".to_owned())),
         ("node.service", rival(|rival| rival.service = "antnode0001.service".to_owned())),
         ("node.root_dir", rival(|rival| rival.spec.root_dir = "/nodes/antnode0001".into())),
-        ("node port 55001", rival(|rival| rival.spec.ports = Ports { node: ports.node, ..own })),
-        ("metrics port 13001", rival(|rival| rival.spec.ports = Ports { metrics: ports.metrics, ..own })),
-        ("rpc port 30001", rival(|rival| rival.spec.ports = Ports { rpc: ports.rpc, ..own })),
+        ("node port 55001", rival(|rival| rival.spec.ports = with(PortKind::Node))),
+        ("metrics port 13001", rival(|rival| rival.spec.ports = with(PortKind::Metrics))),
+        ("rpc port 30001", rival(|rival| rival.spec.ports = with(PortKind::Rpc))),
         ("container_group.container_id", Event::GroupSeen { group: Box::new(second) }),
     ];
     for (column, event) in cases {
@@ -202,7 +202,7 @@ fn what_is_not_known_yet_may_be_there_twice() {
     let mut scratch = scratch();
     let unknown = |number| {
         let mut stored = StoredNode { service: String::new(), ..stored(number) };
-        stored.spec.ports = Ports { rpc: 0, ..stored.spec.ports };
+        stored.spec.ports = stored.spec.ports.without(PortKind::Rpc);
         stored.spec.root_dir = "".into();
         added(restored(stored))
     };

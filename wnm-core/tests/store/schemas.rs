@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use wnm_core::event::Event;
-use wnm_core::node::{Desired, NodeId, Ports, Status, Verb};
+use wnm_core::node::{Desired, NodeId, PortKind, Ports, Status, Verb};
 use wnm_core::store::{EventKind, HistoryFilter, Problem, Store};
-use wnm_pm::container_host::Range;
+use wnm_pm::port::Range;
 
 use crate::rows::{NOW, added, node};
 
@@ -38,14 +38,16 @@ fn a_database_of_the_first_schema_is_migrated() {
     let counters = stored.counters.expect("they are kept");
     assert_eq!((counters.boot_id.as_deref(), counters.net_sent), (Some("5d0b3c1e"), 6));
     let group = &stored.groups[0].spec;
-    let (node_ports, metrics_ports) = (Range { first: 55_001, last: 55_200 }, Range { first: 13_001, last: 13_200 });
-    assert_eq!((group.name.as_str(), group.node_ports, group.metrics_ports), ("a1", node_ports, metrics_ports));
+    let node_ports = (PortKind::Node, Range { first: 55_001, last: 55_200 });
+    let metrics_ports = (PortKind::Metrics, Range { first: 13_001, last: 13_200 });
+    assert_eq!((group.name.as_str(), &group.ports), ("a1", &[node_ports, metrics_ports].into()));
     let kept = &stored.nodes[0];
     let life = kept.life();
     assert_eq!((kept.id(), kept.status(), life.pending()), (NodeId(7), Status::Restarting, Some(Verb::Start)));
     assert_eq!((kept.created_at(), life.status_since(), life.desired()), (1_789_990_000, 1_789_999_000, Desired::Run));
     assert_eq!((life.failures(), life.retry_at(), life.last_error()), (2, Some(1_790_000_060), Some("it was tired")));
-    assert_eq!(kept.spec().ports, Ports { node: 55_007, metrics: 13_007, rpc: 30_007 });
+    let ports = Ports::default().with(PortKind::Node, 55_007).with(PortKind::Metrics, 13_007);
+    assert_eq!(kept.spec().ports, ports.with(PortKind::Rpc, 30_007));
     assert_eq!(kept.spec().environment, [("RUST_LOG".to_owned(), "info".to_owned())]);
     let rewards = kept.metrics().and_then(|metrics| metrics.rewards.as_deref());
     assert_eq!(rewards, Some("24691357802469137000000000000001"));
@@ -105,7 +107,8 @@ fn a_port_that_is_not_known_has_no_row_and_nothing_of_the_first_schema_is_left()
     let (_directory, path) = first("UPDATE node SET rpc_port = 0");
     let store = Store::open(&path).expect("it is migrated");
     let nodes = store.load().expect("the database is read").nodes;
-    assert_eq!(nodes[0].spec().ports, Ports { node: 55_007, metrics: 13_007, rpc: 0 });
+    let ports = Ports::default().with(PortKind::Node, 55_007).with(PortKind::Metrics, 13_007);
+    assert_eq!(nodes[0].spec().ports, ports);
     drop(store);
     let rows: u32 = Connection::open(&path)
         .and_then(|connection| connection.query_row("SELECT count(*) FROM port", [], |row| row.get(0)))

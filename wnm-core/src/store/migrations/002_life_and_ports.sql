@@ -66,8 +66,10 @@ CREATE TABLE group_ports (
     PRIMARY KEY (number, kind)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO group_ports SELECT number, 'node', node_port_first, node_port_last FROM container_group;
-INSERT INTO group_ports SELECT number, 'metrics', metrics_port_first, metrics_port_last FROM container_group;
+INSERT INTO group_ports SELECT number, 'node', node_port_first, node_port_last FROM container_group
+    WHERE node_port_last <> 0;
+INSERT INTO group_ports SELECT number, 'metrics', metrics_port_first, metrics_port_last FROM container_group
+    WHERE metrics_port_last <> 0;
 ALTER TABLE container_group DROP COLUMN node_port_first;
 ALTER TABLE container_group DROP COLUMN node_port_last;
 ALTER TABLE container_group DROP COLUMN metrics_port_first;

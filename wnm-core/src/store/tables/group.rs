@@ -35,19 +35,17 @@ pub(in crate::store) fn write(connection: &Connection, group: &Group) -> Result<
             ("state", &word(&group.state)),
         ],
     )?;
-    ports::write_ranges(connection, spec)
+    ports::write_ranges(connection, spec.group, &spec.ports)
 }
 
 fn read_row(connection: &Connection, cell: &Cell<'_>) -> Result<Group, Problem> {
     let number = cell.get("number")?;
-    let (node_ports, metrics_ports) = ports::read_ranges(connection, number)?;
     Ok(Group {
         spec: GroupSpec {
             group: number,
             name: cell.get("name")?,
             image: cell.get("image")?,
-            node_ports,
-            metrics_ports,
+            ports: ports::read_ranges(connection, number)?,
         },
         container_id: cell.get("container_id")?,
         container_name: cell.get("container_name")?,

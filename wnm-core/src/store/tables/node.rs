@@ -98,7 +98,7 @@ fn read_spec(cell: &Cell<'_>, ports: &BTreeMap<NodeId, Ports>) -> Result<NodeSpe
         binary: cell.path("binary")?,
         log_dir: cell.path("log_dir")?,
         bootstrap_cache_dir: cell.path("bootstrap_cache_dir")?,
-        ports: ports.get(&id).copied().unwrap_or(ports::NONE),
+        ports: ports.get(&id).cloned().unwrap_or_default(),
         wallet: cell.get("wallet")?,
         network: cell.get("network")?,
         no_upnp: cell.get("no_upnp")?,
