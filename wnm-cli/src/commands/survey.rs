@@ -80,7 +80,7 @@ pub(crate) async fn adopt_all(
 }
 
 fn names(untracked: &[Untracked]) -> Vec<String> {
-    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
+    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.name().to_owned()).collect()
 }
 
 fn text(answer: &Answer, detail: Detail) -> String {

@@ -2,10 +2,11 @@
 
 mod crash;
 mod events;
-mod forms;
 mod history;
+mod life;
 mod model;
 mod rows;
+mod schemas;
 mod storage;
 mod strangers;
 
