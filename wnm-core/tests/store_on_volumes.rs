@@ -46,7 +46,7 @@ impl Drop for Volume {
 
 /// What is recorded first of a node.
 fn added(world: &HostWorld, number: u32) -> Event {
-    let node = Node::new(world.spec(number), NOW);
+    let node = Node::planned(world.spec(number), NOW);
     Event::Intended { verb: Verb::Add, node: Box::new(node), why: "there is room".to_owned() }
 }
 
