@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::hint::{Hint, Hinted};
+
 /// A program to run: no shell stands between it and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -102,13 +104,24 @@ impl Output {
     pub fn success(&self) -> bool {
         self.code == Some(0)
     }
+
+    /// That this is what a program said that failed.
+    #[must_use]
+    pub fn failure(&self, command: &Command) -> CommandError {
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        CommandError::Failed {
+            command: command.display(),
+            how: self.code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")),
+            said: one_line(said),
+        }
+    }
 }
 
 /// A program that could not be run, did not end in time, or failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// It is not there, or may not be executed.
-    #[error("cannot run `{command}`: {reason}\nhint: is the program installed, and on the PATH of this user?")]
+    #[error("cannot run `{command}`: {reason}")]
     NotRun {
         /// The command line.
         command: String,
@@ -116,7 +129,7 @@ pub enum CommandError {
         reason: String,
     },
     /// It took too long and was killed.
-    #[error("`{command}` did not end within {seconds} s and was killed")]
+    #[error("`{command}` did not finish within {seconds} s and was killed")]
     TimedOut {
         /// The command line.
         command: String,
@@ -135,12 +148,12 @@ pub enum CommandError {
     },
 }
 
-impl CommandError {
-    /// What happened, for an error that has a hint of its own.
-    #[must_use]
-    pub fn without_hint(&self) -> String {
-        let text = self.to_string();
-        text.split_once("\nhint: ").map_or_else(|| text.clone(), |(what, _)| what.to_owned())
+impl Hinted for CommandError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotRun { .. } => vec![Hint::text("is the program installed, and on the PATH of this user?")],
+            Self::TimedOut { .. } | Self::Failed { .. } => vec![],
+        }
     }
 }
 
@@ -156,13 +169,14 @@ pub trait CommandRunner: Send + Sync {
         if output.success() {
             return Ok(output);
         }
-        let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-        Err(CommandError::Failed {
-            command: command.display(),
-            how: output.code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")),
-            said: said.trim().to_owned(),
-        })
+        Err(output.failure(command))
     }
+}
+
+/// What a program said, in one line: an error has no more.
+#[must_use]
+pub fn one_line(said: &str) -> String {
+    said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Runs programs on this machine.

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::process_manager::{ManagerError, Outcome};
+use crate::batch::Outcomes;
+pub use crate::port::{Range, Ranges};
+use crate::process_manager::ManagerError;
 
 /// How the ports of nodes in containers reach the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -43,16 +45,7 @@ impl fmt::Display for ContainerNetwork {
     }
 }
 
-/// Ports `first` to `last`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Range {
-    /// The first port.
-    pub first: u16,
-    /// The last port.
-    pub last: u16,
-}
-
-/// A container group that shall stand.
+/// A container group that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Which one: 1 is a1.
@@ -61,13 +54,11 @@ pub struct GroupSpec {
     pub name: String,
     /// The image that its container is made of.
     pub image: String,
-    /// UDP ports of its nodes.
-    pub node_ports: Range,
-    /// TCP ports of its nodes' metrics servers.
-    pub metrics_ports: Range,
+    /// The ports of its nodes, a range of each kind.
+    pub ports: Ranges,
 }
 
-/// A container group that stands, or stood.
+/// A container group that is up, or was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// What it was asked to be.
@@ -88,7 +79,7 @@ pub struct Group {
 pub enum GroupState {
     /// It runs.
     Running,
-    /// It runs, and something around it (network, rules, mounts) is not as it should be: `open` mends it.
+    /// It runs, and something around it (network, rules, mounts) is not as it should be: `open` repairs it.
     Damaged,
     /// It exists and does not run.
     Stopped,
@@ -98,6 +89,19 @@ pub enum GroupState {
     Restarting,
     /// It does not exist (any more).
     Gone,
+}
+
+impl fmt::Display for GroupState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Running => "running",
+            Self::Damaged => "damaged",
+            Self::Stopped => "stopped",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Gone => "gone",
+        })
+    }
 }
 
 /// What a group's container uses now.
@@ -112,18 +116,17 @@ pub struct Usage {
 /// The door to the containers of a process manager.
 #[async_trait]
 pub trait ContainerHost: Send + Sync {
-    /// Makes these groups stand, containers, network, rules and all, or mends what is not right with them. May be
-    /// repeated. Answers in the order of the call.
-    async fn open(&self, groups: &[GroupSpec]) -> Vec<Outcome<Group>>;
+    /// Brings these groups up, containers, network, rules and all, or repairs what is wrong with them. May be repeated.
+    async fn open(&self, groups: &[GroupSpec]) -> Outcomes<Group, u32>;
 
     /// The groups of this machine that exist. Reads only.
     async fn groups(&self) -> Result<Vec<Group>, ManagerError>;
 
-    /// Takes groups down in order: nodes, container, rules; their nodes' files stay. Answers in the order of the call.
-    async fn close(&self, groups: &[Group]) -> Vec<Outcome<()>>;
+    /// Takes groups down in order: nodes, container, rules; their nodes' files stay.
+    async fn close(&self, groups: &[Group]) -> Outcomes<(), u32>;
 
-    /// What the groups' containers use now. Reads only. Answers in the order of the call.
-    async fn usage(&self, groups: &[Group]) -> Vec<Outcome<Usage>>;
+    /// What the groups' containers use now. Reads only.
+    async fn usage(&self, groups: &[Group]) -> Outcomes<Usage, u32>;
 
     /// Where the metrics of this group's nodes are read from this machine.
     fn metrics_host(&self, group: &Group) -> IpAddr;

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::flavour::Flavour;
+use crate::launch::Launch;
+pub use crate::port::{PortKind, Ports};
+
 /// The number of a node: 1, 2, 3 …; it decides the node's ports and is unique on its machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -31,38 +35,7 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Which program a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flavour {
-    /// `antnode`: has a metrics server.
-    #[default]
-    V1,
-    /// `ant-node`: has no metrics server and upgrades itself.
-    V2,
-}
-
-impl fmt::Display for Flavour {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-        })
-    }
-}
-
-/// The ports of one node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Ports {
-    /// UDP: what the node's peers talk to.
-    pub node: u16,
-    /// TCP: the node's own metrics server (v1 only).
-    pub metrics: u16,
-    /// TCP: the node's RPC server, used by antctl only.
-    pub rpc: u16,
-}
-
-/// Everything that is settled about a node before it exists; a process manager needs nothing else to create it.
+/// Everything that is settled about a node before it exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSpec {
     /// The node's number.
@@ -83,11 +56,11 @@ pub struct NodeSpec {
     pub log_dir: PathBuf,
     /// Where the nodes of this machine share the peers they know.
     pub bootstrap_cache_dir: PathBuf,
-    /// The node's ports.
+    /// The node's ports: those that its flavour and its process manager need.
     pub ports: Ports,
     /// The address that the node earns for: `0x` and 40 hexadecimal digits.
     pub wallet: String,
-    /// The payment network: the node program's subcommand, such as `evm-arbitrum-one`.
+    /// The payment network, in the settings' words: `evm-arbitrum-one`.
     pub network: String,
     /// Whether the node is told not to ask a router for an open port.
     pub no_upnp: bool,
@@ -108,13 +81,70 @@ pub struct ProcessId {
     pub start_time: u64,
 }
 
-/// A node that exists, as a process manager needs to know it.
+/// A node as a process manager needs to know it, with its finished command line: no manager makes one up by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRef {
     /// What was settled when it was planned, with the paths that the manager reported.
     pub spec: NodeSpec,
+    /// What is run, and how.
+    pub launch: Launch,
     /// The name under which the process manager knows it (`antnode0007.service`, `antnode7`).
     pub service: String,
     /// Its process when last seen alive.
     pub process: Option<ProcessId>,
+}
+
+impl NodeRef {
+    /// A node that nobody has created yet, under its own name.
+    #[must_use]
+    pub fn new(spec: NodeSpec) -> Self {
+        let service = spec.name.clone();
+        Self { launch: spec.launch(), spec, service, process: None }
+    }
+
+    /// The node's number.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.spec.id
+    }
+}
+
+impl NodeSpec {
+    /// What is run for this node, and how.
+    #[must_use]
+    pub fn launch(&self) -> Launch {
+        Launch {
+            program: self.binary.clone(),
+            arguments: self.flavour.arguments(self),
+            environment: self.environment.clone(),
+            directory: self.root_dir.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl NodeSpec {
+    /// A node whose files lie below `directory`, for tests.
+    pub(crate) fn sample(number: u32, directory: &std::path::Path) -> Self {
+        let id = NodeId(number);
+        let root_dir = directory.join("node").join(id.name());
+        Self {
+            id,
+            name: id.name(),
+            flavour: Flavour::V1,
+            program: directory.join("program"),
+            version: None,
+            binary: root_dir.join("antnode"),
+            root_dir,
+            log_dir: directory.join("log").join(id.name()),
+            bootstrap_cache_dir: directory.join("cache"),
+            ports: Ports::default(),
+            wallet: String::new(),
+            network: String::new(),
+            no_upnp: false,
+            environment: vec![],
+            start_args: vec![],
+            group: None,
+        }
+    }
 }

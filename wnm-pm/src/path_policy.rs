@@ -1,23 +1,37 @@
-//! The guard keeps wnm off what is not a node's own: a directory outside the node storage, a symbolic link in its place,
+//! The path policy keeps wnm off what is not a node's own: a directory outside the node storage, a symbolic link in its place,
 //! a log directory that others live in, a program that cannot be run.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::node::NodeSpec;
+use crate::launch::check_path;
+use crate::node::{NodeRef, NodeSpec};
 use crate::process_manager::ManagerError;
 
 /// The file that marks a storage as wnm's own: where it is missing, the storage's disk may not be mounted.
 pub const STORAGE_MARKER: &str = ".wnm-storage";
 
+/// Refuses a node whose paths are not what a node of this storage can have, or whose launch no process could be given.
+///
+/// # Errors
+/// [`ManagerError::NotOurs`] with the path and what is wrong with it, or what [`crate::launch::Launch::check`] refuses.
+pub fn check(node_storage: &Path, node: &NodeRef) -> Result<(), ManagerError> {
+    node.launch.check()?;
+    check_paths(node_storage, &node.spec)
+}
+
 /// Refuses a node whose paths are not what a node of this storage can have.
 ///
 /// # Errors
-/// [`ManagerError::NotOurs`] with the path and what is wrong with it, or what [`crate::flavour::check`] refuses.
-pub fn check(node_storage: &Path, spec: &NodeSpec) -> Result<(), ManagerError> {
-    crate::flavour::check(spec)?;
+/// [`ManagerError::NotOurs`] with the path and what is wrong with it.
+pub fn check_paths(node_storage: &Path, spec: &NodeSpec) -> Result<(), ManagerError> {
+    let NodeSpec { root_dir, binary, log_dir, bootstrap_cache_dir, .. } = spec;
+    let named = [("root_dir", root_dir), ("binary", binary), ("log_dir", log_dir)];
+    for (name, path) in named.into_iter().chain([("bootstrap_cache_dir", bootstrap_cache_dir)]) {
+        check_path(name, path)?;
+    }
     let storage = resolve(node_storage);
     let root_dir = own_path(&spec.root_dir)?;
     if root_dir == storage || !root_dir.starts_with(&storage) {
@@ -78,7 +92,7 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
     let refused = |reason: String| ManagerError::Program { path: program.to_owned(), reason };
     let found = fs::metadata(program).map_err(|error| refused(error.to_string()))?;
     if !found.is_file() {
-        return Err(refused("it is no file".to_owned()));
+        return Err(refused("it is not a file".to_owned()));
     }
     if found.permissions().mode() & 0o111 == 0 {
         return Err(refused("it is not executable".to_owned()));
@@ -86,7 +100,34 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
     if found.len() == 0 {
         return Err(refused("it is empty".to_owned()));
     }
-    Ok(())
+    match beginning(program) {
+        // Whoever starts it may be allowed to run what this user may not read.
+        Err(_) => Ok(()),
+        Ok(bytes) if BEGINNINGS.iter().any(|known| bytes.starts_with(known)) => Ok(()),
+        // Many a starter hands what the kernel does not run to a shell, which would take it for commands.
+        Ok(_) => {
+            Err(refused("Exec format error: it is neither a program nor a script that begins with `#!`".to_owned()))
+        }
+    }
+}
+
+/// What can be run begins with one of these: ELF, a script that names its interpreter, and Mach-O in its four byte orders
+/// and its two of several architectures at once.
+const BEGINNINGS: [&[u8]; 8] = [
+    b"\x7fELF",
+    b"#!",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\xca\xfe\xba\xbf",
+];
+
+fn beginning(program: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4);
+    File::open(program)?.take(4).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn refuse_all_but_a_directory(path: &Path) -> Result<(), ManagerError> {
@@ -95,12 +136,35 @@ fn refuse_all_but_a_directory(path: &Path) -> Result<(), ManagerError> {
         Ok(found) if found.is_symlink() => {
             Err(not_ours(path, "it is a symbolic link, not the node's own directory".to_owned()))
         }
-        Ok(_) => Err(not_ours(path, "it is no directory".to_owned())),
+        Ok(_) => Err(not_ours(path, "it is not a directory".to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(ManagerError::Io { doing: "look at", path: path.to_owned(), source }),
+        Err(source) => Err(ManagerError::io("read", path, source)),
     }
 }
 
 fn not_ours(path: &Path, reason: String) -> ManagerError {
     ManagerError::NotOurs { path: path.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_the_reason() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let program = directory.path().join("antnode");
+        let tried = |content: &[u8], mode: u32| {
+            fs::write(&program, content).expect("it is written");
+            fs::set_permissions(&program, fs::Permissions::from_mode(mode)).expect("its mode is set");
+            check_program(&program).map_err(|error| error.to_string().replace(&program.display().to_string(), "P"))
+        };
+        let refused = |content: &[u8], mode| tried(content, mode).expect_err("it cannot be run");
+        insta::assert_snapshot!(refused(b"\x7fELF", 0o644), @"the node program P cannot be used: it is not executable");
+        insta::assert_snapshot!(refused(b"", 0o755), @"the node program P cannot be used: it is empty");
+        insta::assert_snapshot!(refused(b"touch x\n", 0o755), @"the node program P cannot be used: Exec format error: it is neither a program nor a script that begins with `#!`");
+        assert_eq!(tried(b"#!/bin/sh\n", 0o755), Ok(()));
+        assert_eq!(tried(&fs::read("/bin/sh").expect("every machine has one"), 0o755), Ok(()));
+        assert!(check_program(directory.path()).is_err_and(|error| error.to_string().ends_with("it is not a file")));
+    }
 }

@@ -6,56 +6,31 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use crate::node::{Flavour, Ports};
+use crate::node::Ports;
+pub use crate::port::Protocol;
 use crate::process_manager::ManagerError;
 
-/// What a port is a port of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// Nodes talk to one another over it.
-    Udp,
-    /// Metrics are asked for over it.
-    Tcp,
-}
-
-impl Protocol {
-    /// `UDP` or `TCP`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-        }
-    }
-}
-
-/// Refuses the ports of a node that is about to start on this machine when somebody holds one of them.
+/// Refuses the ports of a node that is about to start on this machine when another program holds one of them. A public port
+/// is tried on all addresses, one for this machine alone on the loopback.
 ///
 /// # Errors
 /// [`ManagerError::PortInUse`] names the first such port and, as far as this user may see it, its holder.
-pub fn check_free(ports: Ports, flavour: Flavour) -> Result<(), ManagerError> {
-    let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, ports.node));
-    refuse_if_busy(Protocol::Udp, ports.node, udp)?;
-    match flavour {
-        Flavour::V1 => {
-            let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, ports.metrics));
-            refuse_if_busy(Protocol::Tcp, ports.metrics, tcp)
+pub fn check_free(ports: &Ports) -> Result<(), ManagerError> {
+    ports.iter().try_for_each(|(kind, port)| {
+        let address = if kind.is_public() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        let protocol = kind.protocol();
+        let tried = match protocol {
+            Protocol::Udp => UdpSocket::bind((address, port)).map(drop),
+            Protocol::Tcp => TcpListener::bind((address, port)).map(drop),
+        };
+        match tried {
+            // Another failure (a port below 1024, say) is the node's to report, in its own words.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                Err(ManagerError::PortInUse { protocol, port, holder: holder(protocol, port) })
+            }
+            _ => Ok(()),
         }
-        Flavour::V2 => Ok(()),
-    }
-}
-
-fn refuse_if_busy<T>(protocol: Protocol, port: u16, tried: std::io::Result<T>) -> Result<(), ManagerError> {
-    match tried {
-        // Another failure (a port below 1024, say) is the node's to tell, in its own words.
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            Err(ManagerError::PortInUse { protocol: protocol.as_str(), port, holder: holder(protocol, port) })
-        }
-        _ => Ok(()),
-    }
+    })
 }
 
 /// Who holds a port of this machine: `nginx (pid 812)`, or that nobody can say.
@@ -120,25 +95,28 @@ fn holds_socket(process: &Path, inodes: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port::PortKind;
 
     #[test]
     fn a_port_in_use_is_named_with_its_holder() {
         let held = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("some port is free");
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("some port is free");
         let port = |address: std::io::Result<std::net::SocketAddr>| address.expect("it is bound").port();
-        let ports = Ports { node: port(held.local_addr()), metrics: port(free.local_addr()), rpc: 0 };
+        let (udp, tcp) = (port(held.local_addr()), port(free.local_addr()));
+        let public = Ports::default().with(PortKind::Node, udp);
+        let ports = public.clone().with(PortKind::Metrics, tcp);
 
-        let error = check_free(ports, Flavour::V1).expect_err("UDP is held").to_string();
-        assert!(error.contains(&format!("UDP port {} is in use by", ports.node)), "{error}");
+        let error = check_free(&ports).expect_err("UDP is held").to_string();
+        assert!(error.contains(&format!("UDP port {udp} is in use by")), "{error}");
         if cfg!(target_os = "linux") {
             assert!(error.contains(&format!("(pid {})", std::process::id())), "{error}");
         }
-        assert_eq!(ports_in_use(Protocol::Udp).contains(&ports.node), cfg!(target_os = "linux"));
+        assert_eq!(ports_in_use(Protocol::Udp).contains(&udp), cfg!(target_os = "linux"));
         drop(held);
-        let error = check_free(ports, Flavour::V1).expect_err("TCP is held").to_string();
-        assert!(error.contains(&format!("TCP port {}", ports.metrics)), "{error}");
-        check_free(ports, Flavour::V2).expect("a v2 node has no metrics port");
+        let error = check_free(&ports).expect_err("TCP is held").to_string();
+        assert!(error.contains(&format!("TCP port {tcp}")), "{error}");
+        check_free(&public).expect("it needs no other port");
         drop(free);
-        check_free(ports, Flavour::V1).expect("both are free");
+        check_free(&ports).expect("both are free");
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wnm_pm::node::Ports;
+use wnm_pm::node::{PortKind, Ports};
 use wnm_pm::port_use::{Protocol, ports_in_use};
 
 /// The first thousand of each block; all lie below the ports that the kernel hands out by itself.
@@ -64,11 +64,27 @@ impl PortBlock {
     #[must_use]
     pub fn ports(&self, number: u16) -> Ports {
         assert!(number < 1000, "a block has 999 numbers");
-        Ports {
-            node: self.port_start * 1000 + number,
-            metrics: self.metrics_port_start * 1000 + number,
-            rpc: self.rpc_port_start * 1000 + number,
-        }
+        let (node, metrics) = (self.node_port(number), self.metrics_port(number));
+        Ports::default().with(PortKind::Node, node).with(PortKind::Metrics, metrics)
+    }
+
+    /// The node port of a node of this number.
+    #[must_use]
+    pub fn node_port(&self, number: u16) -> u16 {
+        self.port_start * 1000 + number
+    }
+
+    /// The metrics port of a node of this number.
+    #[must_use]
+    pub fn metrics_port(&self, number: u16) -> u16 {
+        self.metrics_port_start * 1000 + number
+    }
+
+    /// The port of its RPC server, where its manager wants one.
+    #[must_use]
+    pub fn rpc_port(&self, number: u16) -> u16 {
+        assert!(number < 1000, "a block has 999 numbers");
+        self.rpc_port_start * 1000 + number
     }
 }
 

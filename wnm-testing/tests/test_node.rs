@@ -12,9 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use wnm_core::node::NodeSpec;
-use wnm_pm::flavour;
-use wnm_testing::{ContractWorld, HostWorld, skip, test_node, test_node_that};
+use wnm_pm::node::NodeSpec;
+use wnm_testing::{ContractWorld, HostWorld, metrics_port, node_port, skip, test_node, test_node_that};
 
 /// The real program: where `WNM_ANTNODE` says, or where the tests keep it.
 fn antnode() -> Option<PathBuf> {
@@ -45,7 +44,7 @@ impl Bed {
         let said = fs::File::options().append(true).create(true).open(spec.root_dir.join("said")).expect("it is made");
         let mut command = Command::new(&self.program);
         command
-            .args(flavour::arguments(spec))
+            .args(spec.launch().arguments)
             .stdin(Stdio::null())
             .stdout(said.try_clone().expect("it is open"))
             .stderr(said);
@@ -109,7 +108,7 @@ fn eventually(what: &str, mut happens: impl FnMut() -> bool) {
 fn ask(spec: &NodeSpec, path: &str) -> String {
     let mut stream = None;
     eventually("its port opens", || {
-        stream = TcpStream::connect(("127.0.0.1", spec.ports.metrics)).ok();
+        stream = TcpStream::connect(("127.0.0.1", metrics_port(spec))).ok();
         stream.is_some()
     });
     let mut stream = stream.expect("its port opened");
@@ -202,14 +201,14 @@ fn dies_of_signals(bed: &Bed) {
 
 fn meets_busy_ports(bed: &Bed) {
     let spec = bed.spec(3);
-    let _held = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, spec.ports.node)).expect("it is free");
+    let _held = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, node_port(&spec))).expect("it is free");
     assert_eq!(bed.start(&spec).ends().code(), Some(101), "it panics");
     let said = said(&spec);
     assert!(said.contains("Multiaddr should be supported by our configured transports"), "{said}");
     assert!(said.contains("code: 98, kind: AddrInUse"), "{said}");
 
     let spec = bed.spec(4);
-    let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, spec.ports.metrics)).expect("it is free");
+    let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, metrics_port(&spec))).expect("it is free");
     let mut node = bed.start(&spec);
     eventually("it complains", || self::said(&spec).contains("error creating server listener: Address already in use"));
     eventually("it is ready all the same", || self::said(&spec).contains("PeerId is"));

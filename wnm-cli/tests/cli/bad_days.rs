@@ -127,12 +127,12 @@ fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
 #[test]
 fn a_node_whose_program_was_deleted_gets_it_back() {
     let colony = running(1);
-    let peer = colony.record().nodes[0].peer_id.clone();
+    let peer = colony.stored().nodes[0].peer_id().map(str::to_owned);
     fs::remove_file(colony.node_dir(1).join("antnode")).expect("it is deleted by hand");
     colony.kill(colony.pid(1));
     colony.done(&["run"]);
     colony.cycle_until_running(1);
-    assert_eq!(colony.record().nodes[0].peer_id, peer);
+    assert_eq!(colony.stored().nodes[0].peer_id(), peer.as_deref());
 }
 
 #[test]

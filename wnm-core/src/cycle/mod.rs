@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Dice};
 use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
-use crate::doctor;
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
-use crate::observe::HostError;
+use crate::observe::{HostError, Observer};
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
 use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
+use crate::storage;
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
-use wnm_pm::process_manager::{Finding, ManagerError, ProcessManager};
+use wnm_pm::hint::{Hint, Hinted, Task};
+use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
 mod observation;
-pub mod storage;
 
 pub use adopt::Untracked;
 
@@ -40,25 +40,40 @@ pub enum CycleError {
     /// The process manager cannot be used here.
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    /// The process manager cannot be used now: nothing is known of any node.
-    #[error("{0}")]
-    Unavailable(String),
     /// The storage of the nodes cannot be used.
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the machine has changed since the plan was made: {}\nhint: make a new one with `wnm plan`", changes_text(.0))]
+    #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
     /// A plan does what no plan may do.
-    #[error("the plan is not allowed: {}\nhint: make a new one with `wnm plan`", violations_text(.0))]
+    #[error("the plan is not allowed: {}", violations_text(.0))]
     Invalid(Vec<Violation>),
+}
+
+impl Hinted for CycleError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Store(_) => vec![],
+            Self::Refused(error) => error.hints(),
+            Self::Host(error) => error.hints(),
+            Self::Manager(error) => error.hints(),
+            Self::Storage(error) => error.hints(),
+            Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
+        }
+    }
 }
 
 /// One machine: its settings, its record and the doors to it.
 pub struct Machine {
+    pub(crate) parts: Parts,
+}
+
+/// What a machine is made of.
+pub struct Parts {
     /// The settings.
     pub config: Config,
-    /// The record. Whoever changes it holds its lock.
+    /// The database. Whoever changes it holds its lock.
     pub store: Store,
     /// What keeps the nodes alive.
     pub manager: Box<dyn ProcessManager>,
@@ -66,8 +81,12 @@ pub struct Machine {
     pub firewall: Arc<dyn Firewall>,
     /// Runs programs.
     pub runner: Arc<dyn CommandRunner>,
+    /// Sees the machine itself.
+    pub observer: Arc<dyn Observer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Draws what is left to chance.
+    pub dice: Arc<dyn Dice>,
 }
 
 /// What was seen of the machine, put right, and what has to be recorded for that.
@@ -80,7 +99,7 @@ pub struct Observation {
     /// What could not be seen, a sentence each.
     pub warnings: Vec<String>,
     /// Why nothing is known of any node, where the process manager cannot be used at all.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<ManagerError>,
 }
 
 /// What a plan is wanted for.
@@ -104,12 +123,41 @@ pub struct Report {
 }
 
 impl Machine {
+    /// A machine of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// The database, to read it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// What keeps the nodes alive.
+    #[must_use]
+    pub fn manager(&self) -> &dyn ProcessManager {
+        &*self.parts.manager
+    }
+
+    /// The parts themselves, for whoever puts machines together.
+    pub fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
     /// Looks at the machine and all its nodes. Records nothing.
     ///
     /// # Errors
     /// When the record cannot be read, or the machine cannot be measured.
     pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, CycleError> {
-        observation::observe(self, rand::random(), progress).await
+        observation::observe(self, self.parts.dice.roll(), progress).await
     }
 
     /// What should happen. Pure.
@@ -118,8 +166,8 @@ impl Machine {
     /// When a request is refused.
     pub fn plan(&self, observation: &Observation, trigger: &Trigger) -> Result<Plan, Refusal> {
         match trigger {
-            Trigger::Cycle => Ok(decide(&self.config, &observation.snapshot)),
-            Trigger::Request(request) => decide_request(&self.config, &observation.snapshot, request),
+            Trigger::Cycle => Ok(decide(&self.parts.config, &observation.snapshot)),
+            Trigger::Request(request) => decide_request(&self.parts.config, &observation.snapshot, request),
         }
     }
 
@@ -148,17 +196,18 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] and [`CycleError::Invalid`].
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
-        let mut changes = saved.basis.changes(&Basis::of(&self.config, &observation.snapshot));
+        let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.config, &observation.snapshot.host).into_iter().map(Change::NoRoom));
+            let load = &observation.snapshot.host;
+            changes.extend(lack_of_room(&self.parts.config, load).into_iter().map(Change::NoRoom));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }
 
     fn may_be_done(&self, observation: &Observation, plan: &Plan) -> Result<(), CycleError> {
         let authority = if plan.by_request { Authority::Owner } else { Authority::Cycle };
-        let wrong = check(&self.config, &observation.snapshot, plan, authority);
+        let wrong = check(&self.parts.config, &observation.snapshot, plan, authority);
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
     }
 
@@ -168,30 +217,30 @@ impl Machine {
         plan: Plan,
         progress: &dyn Progress,
     ) -> Result<Report, CycleError> {
-        if let Some(reason) = observation.unavailable {
-            return Err(CycleError::Unavailable(reason));
+        if let Some(error) = observation.unavailable {
+            return Err(error.into());
         }
         self.may_be_done(&observation, &plan)?;
         let now = observation.snapshot.now;
         let writing = Ongoing::begin(progress, Work::WriteDatabase);
-        self.store.begin_cycle();
-        self.store.apply(now, &observation.events)?;
-        self.store.apply(now, &[decided(&plan)])?;
+        self.parts.store.begin_cycle();
+        self.parts.store.apply(now, &observation.events)?;
+        self.parts.store.apply(now, &[decided(&plan)])?;
         drop(writing);
         let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
         let mut hands = Executor {
-            config: &self.config,
-            manager: &*self.manager,
-            firewall: &*self.firewall,
-            store: &mut self.store,
-            clock: &*self.clock,
+            config: &self.parts.config,
+            manager: &*self.parts.manager,
+            firewall: &*self.parts.firewall,
+            store: &mut self.parts.store,
+            clock: &*self.parts.clock,
             progress,
-            storage_is_marked: storage::is_marked(&self.config.node_storage),
+            storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
         let execution = hands.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
-            self.store.apply(now, &[Event::Rebooted { boot_time }])?;
+            self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
         Ok(Report { plan, execution, warnings: observation.warnings })
     }
@@ -203,14 +252,4 @@ fn decided(plan: &Plan) -> Event {
         None => action.verb().to_owned(),
     };
     Event::Decided { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
-}
-
-impl Machine {
-    /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
-    pub async fn examine(&self) -> Vec<Finding> {
-        let mut findings = self.manager.examine().await;
-        findings.extend(doctor::check(&self.config, &doctor::gather(self).await));
-        doctor::sort(&mut findings);
-        findings
-    }
 }

@@ -6,39 +6,40 @@ use std::net::{IpAddr, SocketAddr};
 
 use wnm_allocator::PORTS_PER_START;
 
-use super::{CycleError, Machine, Observation, storage};
-use crate::decide::{Settled, settle};
-use crate::event::{Event, NodeReading};
-use crate::node::{Flavour, Node, NodeId, NodeRef, Ports, UnixSeconds};
+use super::{CycleError, Machine, Observation};
+use crate::decide::{Reconciled, port_start, reconcile};
+use crate::event::{Event, NodeReport};
+use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, Blocker, NodeSnapshot, Seen, Snapshot};
-use crate::store::Record;
+use crate::store::StoredState;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
-use wnm_pm::port_use::{Protocol, ports_in_use};
-use wnm_pm::process_manager::{Binary, ManagerError, Outcome, ProcessState, Supervisor};
+use wnm_pm::hint::chain;
+use wnm_pm::port::Protocol;
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
 
 pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progress) -> Result<Observation, CycleError> {
-    let (config, now) = (&machine.config, machine.clock.now());
-    let record = during(progress, Work::ReadDatabase, async { machine.store.load() }).await?;
-    let references: Vec<NodeRef> = record.nodes.iter().map(Node::reference).collect();
+    let (config, now) = (&machine.parts.config, machine.parts.clock.now());
+    let stored = during(progress, Work::ReadDatabase, async { machine.parts.store.load() }).await?;
+    let references: Vec<NodeRef> = stored.nodes.iter().map(Node::reference).collect();
     let (host, program, states, groups) = tokio::join!(
-        during(progress, Work::MeasureMachine, host(machine, &record, now)),
-        during(progress, Work::ReadProgramVersion, program(machine, &record)),
-        during(progress, Work::CheckNodes(references.len()), machine.manager.inspect(&references)),
-        groups(machine, &record, progress),
+        during(progress, Work::MeasureMachine, host(machine, &stored, now)),
+        during(progress, Work::ReadProgramVersion, program(machine, &stored)),
+        during(progress, Work::CheckNodes(references.len()), machine.parts.manager.inspect(&references)),
+        groups(machine, &stored, progress),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
-    let states = states.into_iter().map(|state| state.map_err(|error| error.to_string()));
-    let states: Vec<Result<ProcessState, String>> = states.collect();
-    let answers = ask(machine, &record.nodes, &states, &groups, progress).await;
-    warnings.extend(unseen(&record.nodes, &states));
+    let states = with_states(&stored.nodes, states);
+    let answers = ask(machine, &stored.nodes, &states, &groups, progress).await;
+    warnings.extend(unseen(&stored.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
-    events.extend(changed_groups(&record.groups, &groups));
+    events.extend(changed_groups(&stored.groups, &groups));
     let (available, flavour) = match program {
         Ok((program, cached)) => {
             events.extend(cached);
@@ -49,62 +50,73 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &record.nodes, &groups);
-    let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
+    let blocked = blocked(machine, &stored.nodes, &groups, flavour);
+    let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
-        let directory = storage::directory(&config.node_storage, &node.spec.root_dir);
+        let directory = machine.parts.observer.directory(&config.node_storage, &node.spec().root_dir);
         NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
     });
     let snapshot = Snapshot {
         now,
         boot_time: host.counters.boot_time,
-        last_surveyed_boot: record.last_surveyed_boot,
+        last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: host.load,
         available,
         flavour,
-        numbering: machine.manager.capabilities().numbering,
+        numbering: machine.parts.manager.capabilities().numbering,
+        port_kinds: machine.parts.manager.capabilities().ports(flavour).collect(),
         // The owner may know of numbers that were used before wnm came.
-        highest_number_used: record.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
+        highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
         nodes: seen.collect(),
         blocked,
     };
-    let Settled { mut snapshot, events: settled } = settle(config, snapshot);
-    events.extend(settled);
+    let Reconciled { mut snapshot, events: reconciled } = reconcile(config, snapshot);
+    events.extend(reconciled);
     events.extend(surveyed(&mut snapshot));
     Ok(Observation { snapshot, events, warnings, unavailable })
 }
 
 /// Why the manager cannot be used, when that is all that it says of every node.
-fn unavailable(states: &[Outcome<ProcessState>]) -> Option<String> {
-    let all = states.iter().all(|state| matches!(state, Err(ManagerError::Unavailable { .. })));
-    states.first().filter(|_| all)?.as_ref().err().map(ToString::to_string)
+fn unavailable(states: &Outcomes<ProcessState>) -> Option<ManagerError> {
+    let all = states.iter().all(|(_, state)| matches!(state, Err(ManagerError::Unavailable { .. })));
+    states.iter().next().filter(|_| all)?.1.as_ref().err().cloned()
+}
+
+/// What was seen of each node's process, in the order of the nodes.
+fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result<ProcessState, String>> {
+    let unanswered = |node: &Node| Err(ManagerError::unanswered(node.name()));
+    let state = |node: &Node| states.take(node.id()).unwrap_or_else(|| unanswered(node));
+    nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.
-async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<Event>), String> {
+async fn program(machine: &Machine, stored: &StoredState) -> Result<(Program, Option<Event>), String> {
     let cache: VersionCache =
-        record.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let (program, renewed) = observe::program_version(&*machine.runner, &machine.config.antnode_path, &cache)
+        stored.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let (program, renewed) = machine
+        .parts
+        .observer
+        .program(&machine.parts.config.antnode_path, &cache)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| chain(&error))?;
     let json = renewed.and_then(|cache| serde_json::to_string(&cache).ok());
     Ok((program, json.map(|json| Event::VersionCached { json })))
 }
 
-async fn host(machine: &Machine, record: &Record, now: UnixSeconds) -> Result<Observed, HostError> {
-    observe::host(record.counters.as_ref(), &machine.config.node_storage, now).await
+async fn host(machine: &Machine, stored: &StoredState, now: UnixSeconds) -> Result<Observed, HostError> {
+    machine.parts.observer.host(stored.counters.as_ref(), &machine.parts.config.node_storage, now).await
 }
 
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
-async fn groups(machine: &Machine, record: &Record, progress: &dyn Progress) -> (Vec<Group>, Vec<String>) {
-    let Some(host) = machine.manager.containers() else { return (Vec::new(), Vec::new()) };
-    let (found, warnings) = match during(progress, Work::AskGroups(record.groups.len()), host.groups()).await {
+async fn groups(machine: &Machine, stored: &StoredState, progress: &dyn Progress) -> (Vec<Group>, Vec<String>) {
+    let Some(host) = machine.parts.manager.containers() else { return (Vec::new(), Vec::new()) };
+    let (found, warnings) = match during(progress, Work::AskGroups(stored.groups.len()), host.groups()).await {
         Ok(found) => (found, Vec::new()),
-        Err(error) => return (record.groups.clone(), vec![error.to_string()]),
+        Err(error) => return (stored.groups.clone(), vec![error.text()]),
     };
-    let mut groups: Vec<Group> = record
+    let mut groups: Vec<Group> = stored
         .groups
         .iter()
         .map(|recorded| {
@@ -113,7 +125,7 @@ async fn groups(machine: &Machine, record: &Record, progress: &dyn Progress) -> 
         })
         .collect();
     groups.extend(
-        found.into_iter().filter(|found| !record.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
+        found.into_iter().filter(|found| !stored.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
     );
     groups.sort_by_key(|group| group.spec.group);
     (groups, warnings)
@@ -136,23 +148,27 @@ async fn ask(
     let living = nodes
         .iter()
         .zip(states)
-        .filter(|(node, state)| node.spec.flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. })));
+        .filter(|(node, state)| node.spec().flavour.has_metrics() && matches!(state, Ok(ProcessState::Running { .. })));
     let living: Vec<&Node> = living.map(|(node, _)| node).collect();
-    let waited_for = |node: &&Node| node.status.is_underway();
-    let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.clock.now(), living, waited_for)
+    let waited_for = |node: &&Node| node.status().is_underway();
+    let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.parts.clock.now(), living, waited_for)
         .into_iter()
-        .map(|node| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
+        .filter_map(|node| {
+            let port = node.spec().ports.metrics()?;
+            Some((node.id(), SocketAddr::new(metrics_host(machine, node, groups), port)))
+        })
         .collect();
-    let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
+    let limits =
+        Limits { pause: std::time::Duration::from_millis(machine.parts.config.survey_delay), ..Limits::default() };
     let asking = Ongoing::begin(progress, Work::AskNodes(targets.len()));
-    observe::ask_counted(&targets, &limits, |finished| asking.advance(finished)).await.into_iter().collect()
+    machine.parts.observer.ask(&targets, &limits, &|finished| asking.advance(finished)).await.into_iter().collect()
 }
 
 fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
-    let group = node.spec.group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
-    match (machine.manager.containers(), group) {
+    let group = node.spec().group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
+    match (machine.parts.manager.containers(), group) {
         (Some(host), Some(group)) => host.metrics_host(group),
-        _ => machine.config.host,
+        _ => machine.parts.config.host,
     }
 }
 
@@ -164,33 +180,31 @@ fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String
         .collect()
 }
 
-/// What the nodes told, and the snapshot's own copy of it.
+/// What the nodes reported, and the snapshot's own copy of it.
 fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
-    let mut readings = Vec::new();
+    let mut reports = Vec::new();
     for each in &mut snapshot.nodes {
-        let Some(Seen { answer: Answer::Node { peer_id, version, reading }, .. }) = &each.seen else { continue };
-        let own = each.node.peer_id.is_none() || peer_id.is_none() || *peer_id == each.node.peer_id;
+        let Some(Seen { answer: Answer::Node { peer_id, version, metrics }, .. }) = &each.seen else { continue };
+        let own = each.node.peer_id().is_none() || peer_id.is_none() || peer_id.as_deref() == each.node.peer_id();
         if !own {
             continue;
         }
         let node = &mut each.node;
-        node.peer_id = peer_id.clone().or_else(|| node.peer_id.take());
-        node.version = version.clone().or_else(|| node.version.take());
-        node.reading = Some((**reading).clone());
-        readings.push(NodeReading {
+        node.reported(peer_id.clone(), version.clone(), (**metrics).clone());
+        reports.push(NodeReport {
             id: node.id(),
-            peer_id: node.peer_id.clone(),
-            version: node.version.clone(),
-            reading: (**reading).clone(),
+            peer_id: node.peer_id().map(str::to_owned),
+            version: node.version().cloned(),
+            metrics: (**metrics).clone(),
         });
     }
-    (!readings.is_empty()).then_some(Event::Surveyed { readings })
+    (!reports.is_empty()).then_some(Event::Surveyed { reports })
 }
 
 /// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
 /// has it (adopted nodes can), or a directory of that name is there already. What lies in it may be a key.
-fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNumber> {
-    let config = &machine.config;
+fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour) -> Vec<BlockedNumber> {
+    let config = &machine.parts.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
     let mut block = |number: NodeId, by: &dyn Fn() -> Blocker| {
@@ -199,29 +213,34 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
         }
     };
     let of_port = |start: u16, port: u16| u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
-    let by_antctl = machine.manager.kind().supervisor == Supervisor::Antctl;
-    let (node_start, metrics_start, rpc_start) = (config.port_start, config.metrics_port_start, config.rpc_port_start);
+    let capabilities = machine.parts.manager.capabilities();
+    let starts: Vec<(PortKind, u16)> = PortKind::ALL.map(|kind| (kind, port_start(config, kind))).to_vec();
     for node in nodes {
-        let Ports { node: own, metrics, rpc } = node.spec.ports;
-        for port in [own, metrics, rpc] {
-            for number in [node_start, metrics_start, rpc_start].into_iter().filter_map(|start| of_port(start, port)) {
-                block(number, &|| Blocker::PortOfNode { port, node: node.spec.name.clone() });
+        for (_, port) in node.spec().ports.iter() {
+            for number in starts.iter().filter_map(|(_, start)| of_port(*start, port)) {
+                block(number, &|| Blocker::PortOfNode { port, node: node.spec().name.clone() });
             }
         }
     }
-    // antctl names directories by itself.
-    if !by_antctl {
-        let recorded = nodes.iter().map(|node| node.spec.root_dir.clone());
-        for directory in storage::entries(&config.node_storage).chain(recorded) {
+    if !capabilities.places_nodes_itself {
+        let recorded = nodes.iter().map(|node| node.spec().root_dir.clone());
+        for directory in machine.parts.observer.entries(&config.node_storage).into_iter().chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {
                 block(number, &|| Blocker::Directory { path: directory.clone() });
             }
         }
     }
-    let bases = [(Protocol::Udp, node_start), (Protocol::Tcp, metrics_start), (Protocol::Tcp, rpc_start)];
-    for (protocol, start) in bases.into_iter().take(if by_antctl { 3 } else { 2 }) {
-        for port in ports_in_use(protocol).into_iter().filter(|&port| !engine_holds(config, groups, protocol, port)) {
+    let needed: Vec<PortKind> = capabilities.ports(flavour).collect();
+    for (kind, start) in starts.into_iter().filter(|(kind, _)| needed.contains(kind)) {
+        let protocol = kind.protocol();
+        for port in machine
+            .parts
+            .observer
+            .ports_in_use(protocol)
+            .into_iter()
+            .filter(|&port| !engine_holds(config, groups, protocol, port))
+        {
             if let Some(number) = of_port(start, port) {
                 block(number, &|| Blocker::PortInUse { protocol, port });
             }
@@ -233,10 +252,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
 /// Whether the engine itself holds a port, since it publishes the ranges of groups that stand.
 fn engine_holds(config: &Config, groups: &[Group], protocol: Protocol, port: u16) -> bool {
     let standing = groups.iter().filter(|group| group.state != GroupState::Gone);
-    let mut ranges = standing.map(|group| match protocol {
-        Protocol::Udp => group.spec.node_ports,
-        Protocol::Tcp => group.spec.metrics_ports,
-    });
+    let mut ranges = standing.flat_map(|group| &group.spec.ports);
     config.container_network == ContainerNetwork::Docker
-        && ranges.any(|range| (range.first..=range.last).contains(&port))
+        && ranges.any(|(kind, range)| kind.protocol() == protocol && range.contains(port))
 }

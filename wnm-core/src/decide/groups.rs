@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
-use crate::node::{NodeSpec, Status};
+use crate::node::{NodeSpec, PortKind, Status};
 use crate::plan::Cause;
 use crate::settings::Config;
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
@@ -16,8 +16,8 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
         .snapshot
         .nodes
         .iter()
-        .filter(|each| !matches!(each.node.status, Status::Removing | Status::Dead))
-        .filter_map(|each| each.node.spec.group)
+        .filter(|each| !matches!(each.node.status(), Status::Removing | Status::Dead))
+        .filter_map(|each| each.node.spec().group)
         .collect();
     let kept = draft.snapshot.groups.iter().filter(|group| keeping.contains(&group.spec.group));
     let (up, broken): (Vec<&Group>, Vec<&Group>) = kept.partition(|group| group.state == GroupState::Running);
@@ -84,7 +84,6 @@ pub(super) fn specification(config: &Config, group: u32) -> Option<GroupSpec> {
         group,
         name: number.to_string(),
         image: config.docker_image.clone(),
-        node_ports: range(ports.node),
-        metrics_ports: range(ports.metrics),
+        ports: [(PortKind::Node, range(ports.node)), (PortKind::Metrics, range(ports.metrics))].into(),
     })
 }

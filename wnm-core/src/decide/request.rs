@@ -4,6 +4,7 @@
 //! nor what is true: what does not exist cannot be stopped.
 
 use std::cmp::Ordering;
+use std::error::Error;
 use std::path::PathBuf;
 
 use semver::Version;
@@ -54,7 +55,7 @@ pub enum Request {
 }
 
 /// Why a request is not turned into a plan. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// Names that no node has.
     UnknownNames(Vec<String>),
@@ -63,7 +64,7 @@ pub enum Refusal {
         /// How many were asked for.
         asked: u32,
         /// How many there would be.
-        would_be: u64,
+        would_be: usize,
         /// The cap.
         cap: u32,
     },
@@ -125,10 +126,18 @@ pub enum Refusal {
         there: usize,
     },
     /// The numbering cannot go on.
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
 }
 
-/// Turns a request into a plan. The snapshot must have been settled.
+impl Error for Refusal {}
+
+impl From<LayoutError> for Refusal {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
+}
+
+/// Turns a request into a plan. The snapshot must have been reconciled.
 ///
 /// # Errors
 /// When the request cannot be carried out wholly: then nothing of it is planned.
@@ -154,9 +163,9 @@ pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -
 }
 
 fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
-    let would_be = u64::from(draft.snapshot.node_count()) + u64::from(count);
+    let would_be = draft.snapshot.nodes.len() + count as usize;
     let cap = draft.config.node_cap;
-    if would_be > u64::from(cap) {
+    if would_be > cap as usize {
         return Err(Refusal::OverCap { asked: count, would_be, cap });
     }
     program(draft)?;
@@ -227,16 +236,16 @@ fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a Nod
 
 /// What this request means for this node; none when it is so already.
 fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
-    let (number, status) = (each.node.id(), each.node.status);
-    let wrong = || Refusal::WrongStatus { name: each.node.spec.name.clone(), status, verb };
+    let (number, status) = (each.node.id(), each.node.status());
+    let wrong = || Refusal::WrongStatus { name: each.node.spec().name.clone(), status, verb };
     Ok(match verb {
         Verb::Remove => Some(Action::Remove { number, now: true }),
         Verb::Enable => (status == Status::Disabled).then_some(Action::Enable { number }),
         Verb::Disable => (status != Status::Disabled).then_some(Action::Disable { number }),
         _ if matches!(status, Status::Disabled | Status::Dead | Status::Migrating) => return Err(wrong()),
         Verb::Stop | Verb::Upgrade if status == Status::Removing => return Err(wrong()),
-        Verb::Stop => (status != Status::Stopped || !each.node.held || each.lives())
-            .then_some(Action::Stop { number, hold: true }),
+        Verb::Stop => (status != Status::Stopped || !each.node.life().is_stopped_by_owner() || each.lives())
+            .then_some(Action::Stop { number, by_owner: true }),
         Verb::Start => match status {
             Status::Stopped | Status::Removing => Some(growth::start(each)),
             _ => None,
@@ -249,12 +258,12 @@ fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<A
 /// What a node that is asked for by name is upgraded by; none when it has that version already.
 fn upgrade(draft: &Draft<'_>, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
     let (to, node) = (program(draft)?, &each.node);
-    let (name, path, flavour) = (node.spec.name.clone(), to.path.clone(), draft.snapshot.flavour);
-    if node.spec.flavour != flavour {
-        return Err(Refusal::OtherFlavour { name, own: node.spec.flavour, path, flavour });
+    let (name, path, flavour) = (node.spec().name.clone(), to.path.clone(), draft.snapshot.flavour);
+    if node.spec().flavour != flavour {
+        return Err(Refusal::OtherFlavour { name, own: node.spec().flavour, path, flavour });
     }
     // A node that never reported its version may well be older.
-    match node.version.as_ref().map(|own| (own, own.cmp_precedence(&to.version))) {
+    match node.version().map(|own| (own, own.cmp_precedence(&to.version))) {
         Some((own, Ordering::Greater)) => Err(Refusal::OlderProgram {
             name,
             own: Box::new(own.clone()),
@@ -262,7 +271,7 @@ fn upgrade(draft: &Draft<'_>, each: &NodeSnapshot) -> Result<Option<Action>, Ref
             available: Box::new(to.version.clone()),
         }),
         Some((_, Ordering::Equal)) => Ok(None),
-        _ if node.held && node.status == Status::Stopped => Err(Refusal::StoppedByOwner { name }),
+        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => Err(Refusal::StoppedByOwner { name }),
         _ => Ok(Some(Action::Upgrade { number: node.id(), to: to.clone() })),
     }
 }

@@ -3,9 +3,10 @@
 //! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::event::Event;
@@ -17,7 +18,7 @@ use crate::report::{group_names, reason_text};
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
-use wnm_pm::process_manager::ProcessManager;
+use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
 mod steps;
@@ -178,10 +179,11 @@ impl Executor<'_> {
         let (mut up, mut closed) = (Vec::new(), BTreeMap::new());
         let Some(host) = self.manager.containers().filter(|_| !groups.is_empty()) else { return Ok(closed) };
         let opening = Ongoing::begin(self.progress, Work::OpenGroups(groups.len()));
-        let outcomes = host.open(groups).await;
+        let mut opened = host.open(groups).await;
         drop(opening);
-        for (spec, outcome) in groups.iter().zip(outcomes) {
-            let event = match outcome {
+        for spec in groups {
+            let unanswered = || Err(ManagerError::unanswered(&format!("container group {}", spec.name)));
+            let event = match opened.take(spec.group).unwrap_or_else(unanswered) {
                 Ok(group) => {
                     up.push(spec.group);
                     Event::GroupSeen { group: Box::new(group) }
@@ -189,7 +191,7 @@ impl Executor<'_> {
                 Err(error) => {
                     // The nodes of the group need not repeat why.
                     let short = format!("container group {} could not be opened", spec.name);
-                    let what = format!("{short}: {error}");
+                    let what = format!("{short}: {}", error.text());
                     closed.insert(spec.group, short);
                     execution.group_errors.push(what.clone());
                     Event::Noted { id: None, what }

@@ -8,7 +8,7 @@ use crate::node::{Node, NodeId};
 use crate::plan::Action;
 use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
-use wnm_pm::process_manager::Teardown;
+use wnm_pm::process_manager::{ManagerError, Teardown};
 
 impl Executor<'_> {
     pub(super) async fn tear_down(
@@ -33,7 +33,7 @@ impl Executor<'_> {
             }
             Ok(Teardown::OneByOne) => {}
             Err(error) => {
-                execution.group_errors.push(error.to_string());
+                execution.group_errors.push(error.text());
                 return Ok(());
             }
         }
@@ -56,14 +56,15 @@ impl Executor<'_> {
         let closing: Vec<_> = recorded.into_iter().filter(|group| groups.contains(&group.spec.group)).collect();
         let mut whole = true;
         let going = Ongoing::begin(self.progress, Work::CloseGroups(closing.len()));
-        let outcomes = host.close(&closing).await;
+        let mut closed = host.close(&closing).await;
         drop(going);
-        for (group, outcome) in closing.iter().zip(outcomes) {
-            match outcome {
+        for group in &closing {
+            let unanswered = || Err(ManagerError::unanswered(&format!("container group {}", group.spec.name)));
+            match closed.take(group.spec.group).unwrap_or_else(unanswered) {
                 Ok(()) => self.record(&[Event::GroupClosed { group: group.spec.group }])?,
                 Err(error) => {
                     whole = false;
-                    let text = format!("container group {} could not be closed: {error}", group.spec.name);
+                    let text = format!("container group {} could not be closed: {}", group.spec.name, error.text());
                     execution.group_errors.push(text);
                 }
             }

@@ -5,6 +5,7 @@
 
 pub mod host;
 pub mod nodes;
+mod observer;
 pub mod openmetrics;
 pub mod rates;
 pub mod version;
@@ -16,4 +17,5 @@ mod portable;
 
 pub use host::{HostError, Observed, host};
 pub use nodes::{Limits, ask, ask_counted, in_turn};
+pub use observer::{Observer, ThisMachine};
 pub use version::{Program, VersionCache, VersionError, program_version};

@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wnm_allocator::Layout;
-
 use super::{Action, Plan, Rule, Violation};
+use crate::decide::ports_of;
 use crate::node::{NodeId, NodeSpec, Status, Verb};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
@@ -54,9 +53,9 @@ fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>)
             (Verb::Add, Some(_)) => wrong.push(Violation::AlreadyThere { node: id }),
             (_, None) => wrong.push(Violation::NoSuchNode { verb, node: id }),
             (Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade, Some(each))
-                if matches!(each.node.status, Status::Disabled | Status::Dead | Status::Migrating) =>
+                if matches!(each.node.status(), Status::Disabled | Status::Dead | Status::Migrating) =>
             {
-                wrong.push(Violation::WrongStatus { verb, node: id, status: each.node.status });
+                wrong.push(Violation::WrongStatus { verb, node: id, status: each.node.status() });
             }
             _ => {}
         }
@@ -71,19 +70,13 @@ fn added(plan: &Plan) -> impl Iterator<Item = &NodeSpec> {
 }
 
 fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
-    let layout = Layout {
-        port_start: config.port_start,
-        metrics_port_start: config.metrics_port_start,
-        rpc_port_start: config.rpc_port_start,
-    };
-    let recorded = snapshot.nodes.iter().map(|each| &each.node.spec);
+    let recorded = snapshot.nodes.iter().map(|each| each.node.spec());
     let mut ports: BTreeSet<u16> = recorded.clone().flat_map(own_ports).collect();
     let mut directories: BTreeSet<_> = recorded.map(|spec| spec.root_dir.clone()).collect();
     for spec in added(plan) {
         let node = spec.id;
-        let wanted = [layout.node_port(spec.id.0), layout.metrics_port(spec.id.0), layout.rpc_port(spec.id.0)];
-        if wanted != own_ports(spec).map(Ok) {
-            wrong.push(Violation::WrongPorts { node, ports: spec.ports });
+        if ports_of(config, snapshot.port_kinds.iter().copied(), node).as_ref() != Ok(&spec.ports) {
+            wrong.push(Violation::WrongPorts { node, ports: spec.ports.clone() });
         }
         for port in own_ports(spec) {
             if !ports.insert(port) {
@@ -104,20 +97,22 @@ fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<
     }
 }
 
-fn own_ports(spec: &NodeSpec) -> [u16; 3] {
-    [spec.ports.node, spec.ports.metrics, spec.ports.rpc]
+fn own_ports(spec: &NodeSpec) -> impl Iterator<Item = u16> {
+    spec.ports.iter().map(|(_, port)| port)
 }
 
 fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
     let mut opened = BTreeSet::new();
     for group in &plan.groups {
-        let (number, ports, most) = (group.group, group.node_ports, config.max_node_per_container);
+        let (number, most) = (group.group, config.max_node_per_container);
         if !opened.insert(number) {
             wrong.push(Violation::GroupTwice { group: number });
         }
-        let size = (u32::from(ports.last) + 1).saturating_sub(u32::from(ports.first));
-        if size != most {
-            wrong.push(Violation::GroupSize { group: number, size, most });
+        for (kind, range) in &group.ports {
+            let size = (u32::from(range.last) + 1).saturating_sub(u32::from(range.first));
+            if size != most {
+                wrong.push(Violation::GroupSize { group: number, kind: *kind, size, most });
+            }
         }
     }
     for spec in added(plan) {
@@ -140,17 +135,17 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     let removals = count(|action| matches!(action, Action::Remove { now: false, .. } | Action::Stop { .. }));
     let gone = plan.actions.iter().filter(|action| match action {
         Action::Remove { number, now: true } => {
-            recorded.get(number).is_some_and(|each| each.node.status == Status::Removing)
+            recorded.get(number).is_some_and(|each| each.node.status() == Status::Removing)
         }
         _ => false,
     });
     // What failed is in nobody's hands until it is tried again.
-    let failed = |each: &&NodeSnapshot| each.node.removal_failed();
+    let failed = |each: &&NodeSnapshot| each.node.life().removal_failed();
     let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
     let flown: BTreeSet<NodeId> = gone.filter_map(Action::step).map(|(_, id)| id).chain(failed).collect();
     let removing = snapshot.count(Status::Removing) as usize - flown.len();
     let (starting, upgrading) =
-        (snapshot.count(Status::Restarting) as usize, snapshot.count(Status::Upgrading) as usize);
+        (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
     let mut hold = |rule, begun: usize, already: usize, most: u32| {
         if begun > 0 && begun + already > most as usize {
             wrong.push(Violation::OverLimit { rule, begun, already, most });
@@ -174,7 +169,7 @@ fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan:
     }
     for action in &plan.actions {
         let Action::Remove { number, now: true } = action else { continue };
-        let status = recorded.get(number).map(|each| each.node.status);
+        let status = recorded.get(number).map(|each| each.node.status());
         if !matches!(status, Some(Status::Dead | Status::Removing)) {
             wrong.push(Violation::RemovedAtOnce { node: *number });
         }

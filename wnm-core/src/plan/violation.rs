@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Rule;
-use crate::node::{NodeId, Ports, Status, Verb};
+use crate::node::{NodeId, PortKind, Ports, Status, Verb};
 
 /// One thing that a plan may not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +76,13 @@ pub enum Violation {
         /// Which one: 1 is a1.
         group: u32,
     },
-    /// A container group has another number of ports than a container has nodes.
+    /// A container group has another number of ports of a kind than a container has nodes.
     GroupSize {
         /// Which one: 1 is a1.
         group: u32,
-        /// How many node ports it has.
+        /// Which ports.
+        kind: PortKind,
+        /// How many of them it has.
         size: u32,
         /// How many nodes a container has.
         most: u32,

@@ -17,7 +17,6 @@ mod refusal;
 mod rules;
 mod status;
 mod violation;
-mod words;
 
 pub use change::changes_text;
 pub use count::{counted, thousands};
@@ -60,4 +59,13 @@ fn shorten(mut lines: Vec<String>, most: usize, detail: Detail, rest: impl FnOnc
         lines.push(rest(&thousands(left)));
     }
     lines
+}
+
+/// The first of many sentences, and how many more there are.
+fn first_of(mut sentences: Vec<String>) -> String {
+    const SHOWN: usize = 5;
+    let left = sentences.len().saturating_sub(SHOWN);
+    sentences.truncate(SHOWN);
+    let shown = sentences.join("; ");
+    if left == 0 { shown } else { format!("{shown}; and {} more", thousands(left)) }
 }

@@ -6,9 +6,9 @@ use super::count::{counted, thousands};
 use super::kind::{Kind, Tense, by_kind, each};
 use super::names::{group_names, names, port_ranges};
 use super::{Detail, reasons_text, section};
-use crate::node::{NodeId, NodeSpec};
+use crate::node::{NodeId, NodeSpec, PortKind};
 use crate::plan::{Action, Plan};
-use wnm_pm::container_host::{GroupSpec, Range};
+use wnm_pm::container_host::GroupSpec;
 
 /// How many container groups or addresses a line shows at most.
 const PARTS_MAX: usize = 5;
@@ -69,16 +69,22 @@ pub(super) fn groups_text(groups: &[u32]) -> String {
 /// Groups that have to be up first.
 fn bring_up(groups: &[GroupSpec]) -> String {
     let numbers: Vec<u32> = groups.iter().map(|group| group.group).collect();
-    let ports = |range: fn(&GroupSpec) -> Range| -> Vec<u16> {
-        groups.iter().map(range).flat_map(|range| range.first..=range.last).collect()
-    };
-    let (node, metrics) = (ports(|group| group.node_ports), ports(|group| group.metrics_ports));
-    format!("bring up {}\n{}", groups_text(&numbers), ports_text(&node, &metrics))
+    let ranges = groups.iter().flat_map(|group| &group.ports);
+    let ports = ranges.flat_map(|(kind, range)| (range.first..=range.last).map(|port| (*kind, port)));
+    format!("bring up {}\n{}", groups_text(&numbers), ports_text(ports))
 }
 
-fn ports_text(node: &[u16], metrics: &[u16]) -> String {
-    let s = if node.len() == 1 { "" } else { "s" };
-    format!("node port{s} {}, metrics port{s} {}", port_ranges(node), port_ranges(metrics))
+/// `node ports 55001–55200, metrics ports 13001–13200`.
+fn ports_text(ports: impl Iterator<Item = (PortKind, u16)>) -> String {
+    let mut kinds: BTreeMap<PortKind, Vec<u16>> = BTreeMap::new();
+    for (kind, port) in ports {
+        kinds.entry(kind).or_default().push(port);
+    }
+    let of_a_kind = |(kind, ports): (PortKind, Vec<u16>)| {
+        let s = if ports.len() == 1 { "" } else { "s" };
+        format!("{kind} port{s} {}", port_ranges(&ports))
+    };
+    kinds.into_iter().map(of_a_kind).collect::<Vec<_>>().join(", ")
 }
 
 /// The nodes that a plan adds.
@@ -94,9 +100,8 @@ pub(super) fn added(plan: &Plan) -> BTreeMap<NodeId, &NodeSpec> {
 fn additions(kind: Kind<'_>, nodes: &[NodeId], specs: &BTreeMap<NodeId, &NodeSpec>) -> String {
     let line = kind.line_with(Tense::ToDo, nodes, &names_in_groups(nodes, specs));
     let specs: Vec<&NodeSpec> = nodes.iter().filter_map(|id| specs.get(id).copied()).collect();
-    let ports = |port: fn(&NodeSpec) -> u16| -> Vec<u16> { specs.iter().map(|spec| port(spec)).collect() };
-    let (node, metrics) = (ports(|spec| spec.ports.node), ports(|spec| spec.ports.metrics));
-    format!("{line}\n{}\nrewards to {}", ports_text(&node, &metrics), wallets(&specs))
+    let ports = specs.iter().flat_map(|spec| spec.ports.iter());
+    format!("{line}\n{}\nrewards to {}", ports_text(ports), wallets(&specs))
 }
 
 /// `a1 antnode0001–0200, a2 antnode0201–0400`; without the groups where the nodes live in none.

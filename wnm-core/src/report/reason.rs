@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::count::{be, counted};
 use super::names::{group_names, names};
-use super::words::{at_most, be, count};
 use crate::node::{NodeId, Verb};
 use crate::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use crate::snapshot::Blocker;
@@ -78,7 +78,7 @@ enum Sentence {
 }
 
 /// The table of sentences.
-fn sentence(cause: &Cause, nodes: usize) -> Sentence {
+fn sentence(cause: &Cause, number: usize) -> Sentence {
     use Cause as C;
     use Sentence::{Of, Whole};
     let of = |text: &str| Of(text.to_owned());
@@ -98,20 +98,20 @@ fn sentence(cause: &Cause, nodes: usize) -> Sentence {
             Whole(format!("container group a{group} uses {from}: recreating it (docker_image = {to})"))
         }
         C::OperationsInProgress { in_progress, most } => {
-            let what = format!("{} in progress", count(*in_progress, "operation"));
-            Whole(at_most(what, *in_progress, Rule::MaxConcurrentOperations, *most))
+            let what = format!("{} in progress", counted(*in_progress as usize, "operation"));
+            Whole(at_most(&what, *in_progress, Rule::MaxConcurrentOperations, *most))
         }
         C::Pressure { gauge, figure, limit } => {
             let (what, limit) = measured(*gauge, *figure, *limit);
             Whole(format!("{what}, above the limit ({} = {limit})", gauge.remove_rule()))
         }
         C::OverCap { total, cap } => {
-            Whole(format!("{}, {} too many (node_cap = {cap})", count(*total, "node"), total.saturating_sub(*cap)))
+            Whole(format!("{}, {} too many (node_cap = {cap})", nodes(*total), total.saturating_sub(*cap)))
         }
         C::YoungestStopped => whole("youngest nodes first"),
         C::YoungestRemoved => whole("stopped nodes first, then the youngest"),
         C::RemovalsInProgress { removing, .. } => {
-            Whole(format!("waiting for {} in progress", count(*removing, "removal")))
+            Whole(format!("waiting for {} in progress", counted(*removing as usize, "removal")))
         }
         C::RemovalFailed => of("could not be removed; will be retried before other nodes are removed"),
         C::OperationFailed => of("last operation failed; will be retried"),
@@ -130,8 +130,9 @@ fn sentence(cause: &Cause, nodes: usize) -> Sentence {
             let (what, limit) = measured(*gauge, *figure, *limit);
             Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))
         }
-        C::Migrating { count: nodes } => {
-            Whole(format!("{} {} being taken over; no node is added or started", count(*nodes, "node"), be(*nodes)))
+        C::Migrating { count } => {
+            let are = be(*count as usize);
+            Whole(format!("{} {are} being taken over; no node is added or started", nodes(*count)))
         }
         C::RunningAtCap { running, cap } => Whole(at_cap(*running, "running", *cap)),
         C::TotalAtCap { total, cap } => Whole(at_cap(*total, "in total", *cap)),
@@ -143,12 +144,12 @@ fn sentence(cause: &Cause, nodes: usize) -> Sentence {
         C::MetricsPortInUse => of("running, but another program answers on the metrics port"),
         C::RoomToStart => whole("the machine has room; oldest nodes first"),
         C::StartsLater { waiting, limit } => Whole(later(*waiting, "start", *limit)),
-        C::RoomToAdd { total, cap } => Whole(format!("the machine has room ({total} of {})", count(*cap, "node"))),
+        C::RoomToAdd { total, cap } => Whole(format!("the machine has room ({total} of {})", nodes(*cap))),
         C::AddsLater { waiting, limit } => Whole(later(*waiting, "add", *limit)),
         C::NoProgram { path } => Whole(format!("no usable node program at {}; no node is added", path.display())),
         C::NoNumberLeft { missing } => Whole(format!("no number with free ports left for {}", more(*missing))),
         C::BadLayout { error } => Whole(error.to_string()),
-        C::NumberTaken { by } => Of(taken(by, nodes)),
+        C::NumberTaken { by } => Of(taken(by, number)),
         C::Requested => whole("requested by the owner"),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),
     }
@@ -171,8 +172,18 @@ fn repair(state: GroupState) -> &'static str {
     }
 }
 
+/// "2 nodes, the maximum (node_cap = 2)"; beyond it, "3 nodes, above the maximum (node_cap = 2)".
+fn at_most(what: &str, figure: u32, rule: Rule, most: u32) -> String {
+    let above = if figure > most { "above " } else { "" };
+    format!("{what}, {above}the maximum ({rule} = {most})")
+}
+
+fn nodes(number: u32) -> String {
+    counted(number as usize, "node")
+}
+
 fn at_cap(figure: u32, what: &str, cap: u32) -> String {
-    at_most(format!("{} {what}", count(figure, "node")), figure, Rule::NodeCap, cap)
+    at_most(&format!("{} {what}", nodes(figure)), figure, Rule::NodeCap, cap)
 }
 
 /// "2 more nodes to add in later cycles (max_concurrent_starts = 1)".
@@ -181,7 +192,7 @@ fn later(waiting: u32, verb: &str, limit: Limit) -> String {
 }
 
 fn more(nodes: u32) -> String {
-    count(nodes, "more node")
+    counted(nodes as usize, "more node")
 }
 
 /// What is measured, and what it is held against. Rounded as far as the two still differ.

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::first_of;
 use crate::plan::Violation;
 
-/// All that a plan may not do, joined by semicolons.
+/// What a plan does and may not do: the first few sentences.
 #[must_use]
 pub fn violations_text(violations: &[Violation]) -> String {
-    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    first_of(violations.iter().map(ToString::to_string).collect())
 }
 
 impl fmt::Display for Violation {
@@ -19,14 +20,10 @@ impl fmt::Display for Violation {
             Self::WrongStatus { verb, node, status } => {
                 write!(formatter, "{verb} {}: the node is {status}", node.name())
             }
-            Self::WrongPorts { node, ports } => write!(
-                formatter,
-                "add {}: ports {} (node), {} (metrics) and {} (RPC) do not match its number",
-                node.name(),
-                ports.node,
-                ports.metrics,
-                ports.rpc
-            ),
+            Self::WrongPorts { node, ports } => {
+                let ports: Vec<String> = ports.iter().map(|(kind, port)| format!("{kind} {port}")).collect();
+                write!(formatter, "add {}: its ports ({}) do not match its number", node.name(), ports.join(", "))
+            }
             Self::PortTaken { node, port } => {
                 write!(formatter, "add {}: port {port} belongs to another node", node.name())
             }
@@ -41,9 +38,9 @@ impl fmt::Display for Violation {
             }
             Self::OverCap { total, cap } => write!(formatter, "it would exceed node_cap ({total} > {cap})"),
             Self::GroupTwice { group } => write!(formatter, "container group a{group}: the plan lists it twice"),
-            Self::GroupSize { group, size, most } => write!(
+            Self::GroupSize { group, kind, size, most } => write!(
                 formatter,
-                "container group a{group}: {size} node ports do not match max_node_per_container = {most}"
+                "container group a{group}: {size} {kind} ports do not match max_node_per_container = {most}"
             ),
             Self::NoGroup { node, group } => {
                 write!(formatter, "add {}: there is no container group a{group}", node.name())

@@ -150,7 +150,7 @@ async fn what_is_refused_ends_too_and_has_no_steps() {
 #[tokio::test]
 async fn what_an_interruption_leaves_is_not_reported() {
     let (mut scene, listener) = (Scene::new(), Listener { stop_after: Some(1), ..Listener::default() });
-    scene.machine.config.action_delay = 1;
+    scene.machine.parts_mut().config.action_delay = 1;
     let report = run(&mut scene, Request::Add(3), &listener).await;
     assert_eq!((listener.planned(), listener.results().len()), (vec![3], 1));
     assert_eq!(report.execution.left, [(Verb::Add, NodeId(2)), (Verb::Add, NodeId(3))]);

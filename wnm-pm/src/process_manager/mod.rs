@@ -1,122 +1,32 @@
 //! A process manager keeps the processes of nodes alive: setsid, systemd, launchd, antctl, or s6 inside Docker.
 //!
 //! It never sees the store, never opens a firewall port and never decides. What it learns (a name, paths, a pid) is
-//! its return value. Every operation takes many nodes and answers for each of them, in the order of the call: one
-//! node's failure is that node's outcome, never the batch's. Every operation may be repeated: starting what runs,
-//! stopping what stands still, creating what is created already and removing what is gone are successes.
+//! its return value. Every operation takes many nodes and answers for each of them by its number: one node's failure is
+//! that node's outcome, never the batch's. Every operation may be repeated: starting what runs, stopping what is stopped,
+//! creating what is created already and removing what is gone are successes.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use async_trait::async_trait;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::command::CommandError;
+use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
-use crate::node::{NodeId, NodeRef, NodeSpec, Ports, ProcessId};
+use crate::node::{Flavour, NodeRef, NodeSpec, PortKind, ProcessId};
+
+mod error;
+mod finding;
+mod found;
+mod kind;
+
+pub use error::ManagerError;
+pub use finding::{Finding, Severity};
+pub use found::FoundNode;
+pub use kind::{ManagerKind, Mode, Supervisor, UnknownManager};
 
 /// What became of one node of a batch.
 pub type Outcome<T> = Result<T, ManagerError>;
-
-/// The program that keeps processes alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Supervisor {
-    /// Plain background processes, started by wnm itself.
-    Setsid,
-    /// Units of systemd.
-    Systemd,
-    /// Jobs of launchd.
-    Launchd,
-    /// The `antctl` program.
-    Antctl,
-    /// s6-overlay inside Docker containers.
-    S6overlay,
-}
-
-/// In whose name the nodes run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// In the name of whoever calls wnm.
-    User,
-    /// In the machine's name.
-    Sudo,
-    /// antctl only: it chooses all paths by itself.
-    Zen,
-}
-
-/// A process manager and its mode, written `systemd+user`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ManagerKind {
-    /// The program that keeps processes alive.
-    pub supervisor: Supervisor,
-    /// In whose name.
-    pub mode: Mode,
-}
-
-impl ManagerKind {
-    /// Every kind there is, with the word that names it.
-    pub const ALL: [(&'static str, Self); 10] = [
-        ("setsid+user", Self::new(Supervisor::Setsid, Mode::User)),
-        ("setsid+sudo", Self::new(Supervisor::Setsid, Mode::Sudo)),
-        ("systemd+user", Self::new(Supervisor::Systemd, Mode::User)),
-        ("systemd+sudo", Self::new(Supervisor::Systemd, Mode::Sudo)),
-        ("launchd+user", Self::new(Supervisor::Launchd, Mode::User)),
-        ("launchd+sudo", Self::new(Supervisor::Launchd, Mode::Sudo)),
-        ("antctl+user", Self::new(Supervisor::Antctl, Mode::User)),
-        ("antctl+sudo", Self::new(Supervisor::Antctl, Mode::Sudo)),
-        ("antctl+zen", Self::new(Supervisor::Antctl, Mode::Zen)),
-        ("s6overlay+user", Self::new(Supervisor::S6overlay, Mode::User)),
-    ];
-
-    const fn new(supervisor: Supervisor, mode: Mode) -> Self {
-        Self { supervisor, mode }
-    }
-
-    /// The word that names this kind.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("unknown", |(word, _)| word)
-    }
-}
-
-impl fmt::Display for ManagerKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.as_str())
-    }
-}
-
-/// A word that names no process manager.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no process manager is called {0:?}; there are {known}", known = ManagerKind::ALL.map(|(word, _)| word).join(", "))]
-pub struct UnknownManager(pub String);
-
-impl FromStr for ManagerKind {
-    type Err = UnknownManager;
-
-    fn from_str(text: &str) -> Result<Self, UnknownManager> {
-        Self::ALL
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, kind)| *kind)
-            .ok_or_else(|| UnknownManager(text.to_owned()))
-    }
-}
-
-impl Serialize for ManagerKind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for ManagerKind {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// How a process manager's nodes are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +49,36 @@ pub struct Capabilities {
     pub restarts_crashed: bool,
     /// Whether its nodes come back by themselves after the machine was restarted.
     pub starts_at_boot: bool,
+    /// The kinds of ports that its nodes need beyond those of their flavour.
+    pub extra_ports: &'static [PortKind],
+    /// Whether it chooses nodes' directories by itself, so that a number says nothing about a directory and nodes may lie
+    /// outside `node_storage`.
+    pub places_nodes_itself: bool,
+    /// Whether nodes run as whoever calls wnm, so that their files must belong to that user.
+    pub runs_nodes_as_caller: bool,
+    /// Whether its teardown takes nodes as well that the database does not know.
+    pub teardown_takes_untracked: bool,
+}
+
+impl Capabilities {
+    /// What a manager of this numbering can do that does nothing by itself.
+    #[must_use]
+    pub const fn plain(numbering: NumberingKind) -> Self {
+        Self {
+            numbering,
+            restarts_crashed: false,
+            starts_at_boot: false,
+            extra_ports: &[],
+            places_nodes_itself: false,
+            runs_nodes_as_caller: true,
+            teardown_takes_untracked: false,
+        }
+    }
+
+    /// The kinds of ports that a node of this flavour needs under this manager.
+    pub fn ports(self, flavour: Flavour) -> impl Iterator<Item = PortKind> {
+        flavour.ports().iter().chain(self.extra_ports).copied()
+    }
 }
 
 /// A node program to copy.
@@ -150,7 +90,7 @@ pub struct Binary {
     pub version: Version,
 }
 
-/// What a process manager settled when it created a node; it may differ from what was wished.
+/// What a process manager settled when it created a node; it may differ from what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
     /// The name under which the process manager knows the node.
@@ -206,31 +146,6 @@ pub enum ProcessState {
     Absent,
 }
 
-/// A node found on the machine, recorded or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundNode {
-    /// The name under which the process manager knows it.
-    pub service: String,
-    /// Its number, where the name tells one.
-    pub id: Option<NodeId>,
-    /// Its own directory.
-    pub root_dir: Option<PathBuf>,
-    /// Its own copy of the program.
-    pub binary: Option<PathBuf>,
-    /// Where it writes its logs.
-    pub log_dir: Option<PathBuf>,
-    /// Its ports, where its command line or unit tells them (0: not told).
-    pub ports: Option<Ports>,
-    /// The address it earns for.
-    pub wallet: Option<String>,
-    /// The payment network.
-    pub network: Option<String>,
-    /// The container group that it lives in; none where nodes live in no containers.
-    pub group: Option<u32>,
-    /// Its process, as far as seen.
-    pub state: ProcessState,
-}
-
 /// How a process manager took everything down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Teardown {
@@ -241,110 +156,6 @@ pub enum Teardown {
     },
     /// Nodes have to be removed one by one, as `remove` does; what is left of the manager itself is cleaned up already.
     OneByOne,
-}
-
-/// Something that does not work, or will not, and what mends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// A short stable word: `lingering-off`.
-    pub code: String,
-    /// Whether something fails already, or would bite later.
-    pub severity: Severity,
-    /// What was found, with its figure.
-    pub what: String,
-    /// What follows from it.
-    pub consequence: String,
-    /// The command or the setting that mends it.
-    pub fix: String,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Works, and would bite later.
-    Warning,
-    /// Does not work.
-    Error,
-}
-
-/// Why a process manager could not do something to a node, or at all.
-#[derive(Debug, thiserror::Error)]
-pub enum ManagerError {
-    /// The manager does not work on this machine, or not for this user.
-    #[error("{manager} cannot be used here: {reason}\nhint: {hint}")]
-    Unavailable {
-        /// Which one.
-        manager: String,
-        /// What is in the way.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A program that the manager runs failed.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// A port of the node belongs to somebody else.
-    #[error(
-        "{protocol} port {port} is in use by {holder}\nhint: stop that program, or remove this node and let wnm choose another number"
-    )]
-    PortInUse {
-        /// `UDP` or `TCP`.
-        protocol: &'static str,
-        /// The port.
-        port: u16,
-        /// Who holds it, as far as the machine tells.
-        holder: String,
-    },
-    /// The node program is missing, or cannot be run.
-    #[error("the node program {path} cannot be used: {reason}\nhint: set antnode_path to an executable node program", path = path.display())]
-    Program {
-        /// Where it should lie.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The node was started and ended at once.
-    #[error("{name} ended right after its start ({how}){last}\nhint: see its log in {log_dir}", last = if said.is_empty() { String::new() } else { format!(": {said}") }, log_dir = log_dir.display())]
-    ExitedAtOnce {
-        /// The node's name.
-        name: String,
-        /// Exit code or signal.
-        how: String,
-        /// The last thing it said.
-        said: String,
-        /// Where its log lies.
-        log_dir: PathBuf,
-    },
-    /// A file or directory could not be read, written or deleted.
-    #[error("cannot {doing} {path}: {source}", path = path.display())]
-    Io {
-        /// What was tried: `copy the node program to`.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A path is not what the record says, so nothing there is touched.
-    #[error("{path} is left alone: {reason}", path = path.display())]
-    NotOurs {
-        /// The path.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A value cannot be handed to this manager.
-    #[error("{what} cannot be used: {reason}")]
-    Unusable {
-        /// Which value.
-        what: String,
-        /// Why not.
-        reason: String,
-    },
-    /// Anything else that the manager said.
-    #[error("{0}")]
-    Failed(String),
 }
 
 /// The door to whatever keeps the processes of nodes alive. See the module's words for the promises that all keep.
@@ -362,30 +173,38 @@ pub trait ProcessManager: Send + Sync {
     }
 
     /// Makes directories, the node's own copy of the program and whatever the manager needs to start it. Starts nothing.
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>>;
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created>;
 
-    /// Starts nodes; returns when each either lives or has failed. Ports held by somebody else are found before.
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>>;
+    /// Starts nodes with the command lines that they are given; returns when each either lives or has failed. Ports held by
+    /// another program are found before.
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started>;
 
     /// Stops nodes: asks them to end, and after a grace makes them. They stay stopped, also over a restart of the machine.
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>>;
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()>;
 
-    /// Stops nodes, replaces their own copy of the program by `to` and starts them again. When the new program does not
-    /// live, the previous one is put back and started, and the outcome is the failure.
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>>;
+    /// Stops nodes and puts `to` in the place of their own copy of the program, keeping the one before it. Whatever can be
+    /// found wrong is found before a node is stopped: one that cannot be given the program runs on with what it has.
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()>;
+
+    /// Stops nodes and puts the program that [`ProcessManager::replace_program`] kept back in its place; a node of which
+    /// none is kept fails and is not stopped.
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()>;
+
+    /// Deletes the programs that [`ProcessManager::replace_program`] kept; where none is kept there is nothing to do.
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()>;
 
     /// Stops nodes and deletes all that `create` made and all that the nodes wrote, nothing else.
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>>;
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()>;
 
     /// What becomes of the nodes' processes. Reads only.
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>>;
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState>;
 
-    /// What is on this machine, recorded or not. Reads only.
+    /// What is on this machine, in the database or not. Reads only.
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError>;
 
     /// Takes everything of this manager down, or says that nodes have to be removed one by one.
     async fn teardown(&self) -> Result<Teardown, ManagerError>;
 
-    /// What would not work on this machine, and what mends it.
+    /// What would not work on this machine, and what fixes it.
     async fn examine(&self) -> Vec<Finding>;
 }

@@ -5,9 +5,36 @@ use semver::Version;
 use super::{ContractWorld, Trial, eventually, only};
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
+use wnm_pm::upgrade::upgrade;
 
 impl<W: ContractWorld> Trial<'_, W> {
-    /// An upgrade replaces the program and nothing else; a program that does not live is taken back.
+    /// The steps of an upgrade, one by one: a program is replaced, put back, and the previous one forgotten.
+    pub(super) async fn replacement(&self) {
+        let mut nodes = [self.running(15).await, self.running(16).await];
+        let version = Version::new(0, 4, 18);
+        let newer = Binary { path: self.world.program(&version), version };
+        for (id, outcome) in self.manager.replace_program(&nodes, &newer).await {
+            outcome.unwrap_or_else(|error| panic!("the program of {id} is replaced: {error}"));
+        }
+        for node in &mut nodes {
+            self.start(node).await;
+            self.assert_version(node, "0.4.18").await;
+        }
+        let forgotten = only(self.manager.forget_previous(&nodes[..1]).await);
+        forgotten.expect("the previous program is forgotten");
+        only(self.manager.forget_previous(&nodes[..1]).await).expect("there is nothing left to forget");
+        let restored = only(self.manager.restore_program(&nodes[..1]).await);
+        assert!(restored.is_err(), "no previous program is kept");
+        self.assert_running(&nodes[0]).await;
+
+        only(self.manager.restore_program(&nodes[1..]).await).expect("the previous program is put back");
+        self.start(&mut nodes[1]).await;
+        self.assert_version(&nodes[1], "0.4.17").await;
+        self.assert_version(&nodes[0], "0.4.18").await;
+        self.remove(&nodes).await;
+    }
+
+    /// An upgrade replaces the program and nothing else; a program that does not live is rolled back.
     pub(super) async fn upgrade(&self) {
         let nodes = [self.running(10).await, self.running(11).await];
         let keys = [self.key(&nodes[0]).await, self.key(&nodes[1]).await];
@@ -15,7 +42,7 @@ impl<W: ContractWorld> Trial<'_, W> {
 
         let version = Version::new(0, 4, 18);
         let newer = Binary { path: self.world.program(&version), version };
-        for outcome in self.manager.upgrade(&nodes, &newer).await {
+        for (_, outcome) in upgrade(self.manager, &nodes, &newer).await {
             outcome.unwrap_or_else(|error| panic!("the newer program lives: {error}"));
         }
         for (node, key) in nodes.iter().zip(&keys) {
@@ -26,7 +53,7 @@ impl<W: ContractWorld> Trial<'_, W> {
 
         let version = Version::new(0, 4, 19);
         let broken = Binary { path: self.world.broken_program(&version), version };
-        let outcome = only(self.manager.upgrade(&nodes[..1], &broken).await);
+        let outcome = only(upgrade(self.manager, &nodes[..1], &broken).await);
         assert!(outcome.is_err(), "the broken program does not live");
         let node = &nodes[0];
         eventually("the previous program runs again", async || {
@@ -37,7 +64,7 @@ impl<W: ContractWorld> Trial<'_, W> {
         self.assert_version(node, "0.4.18").await;
 
         let missing = Binary { path: self.world.missing_program(), version: Version::new(0, 4, 20) };
-        let outcome = only(self.manager.upgrade(&nodes[1..], &missing).await);
+        let outcome = only(upgrade(self.manager, &nodes[1..], &missing).await);
         assert!(outcome.is_err(), "there is no such program");
         self.assert_running(&nodes[1]).await;
         self.assert_version(&nodes[1], "0.4.18").await;
@@ -84,8 +111,10 @@ impl<W: ContractWorld> Trial<'_, W> {
             let mine: Vec<_> = found.iter().filter(|found| found.service == node.service).collect();
             let [mine] = mine[..] else { panic!("{} is found once: {found:#?}", node.service) };
             assert_eq!(matches!(mine.state, ProcessState::Running { .. }), runs, "{mine:?}");
-            let told = mine.ports.map(|ports| ports.node).filter(|port| *port != 0);
-            assert!(told.is_none_or(|port| port == node.spec.ports.node), "{mine:?}");
+            let told = mine.ports.node();
+            assert!(told.is_none() || told == node.spec.ports.node(), "{mine:?}");
+            assert!(mine.flavour.is_none_or(|flavour| flavour == node.spec.flavour), "{mine:?}");
+            assert!(mine.network.as_ref().is_none_or(|network| *network == node.spec.network), "{mine:?}");
             assert_eq!(mine.root_dir.as_ref(), Some(&node.spec.root_dir), "{mine:?}");
         }
         self.remove(&nodes).await;

@@ -1,6 +1,6 @@
 //! Promises about values that a shell, a unit file or a command line could take for something else.
 
-use super::{ContractWorld, Trial, reference};
+use super::{ContractWorld, Trial, only, reference, references};
 use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::process_manager::ManagerError;
 
@@ -23,17 +23,17 @@ impl<W: ContractWorld> Trial<'_, W> {
         let specs: Vec<_> = numbered
             .flat_map(|(number, value)| [self.with_value(number, value), self.with_path(number + 20, value)])
             .collect();
-        let outcomes = self.manager.create(&specs).await;
+        let mut outcomes = self.manager.create(&references(&specs)).await;
         let mut nodes = vec![];
-        for (spec, outcome) in specs.iter().zip(outcomes) {
-            match outcome {
+        for spec in &specs {
+            match outcomes.take(spec.id).expect("each node has an outcome") {
                 Err(ManagerError::Unusable { .. }) => {}
                 other => nodes.push(reference(spec, other)),
             }
         }
-        let started = self.manager.start(&nodes).await;
-        for (node, outcome) in nodes.iter().zip(started) {
-            match outcome {
+        let mut started = self.manager.start(&nodes).await;
+        for node in &nodes {
+            match started.take(node.id()).expect("each node has an outcome") {
                 Err(ManagerError::Unusable { .. }) => {}
                 Err(error) => panic!("{:?} starts: {error}", node.spec),
                 Ok(_) => self.assert_arrived(node).await,
@@ -86,8 +86,8 @@ impl<W: ContractWorld> Trial<'_, W> {
         for spoil in spoiled {
             let mut spec = self.world.spec(60);
             spoil(&mut spec);
-            let outcomes = self.manager.create(std::slice::from_ref(&spec)).await;
-            assert!(matches!(outcomes[..], [Err(ManagerError::Unusable { .. })]), "{outcomes:?} for {spec:?}");
+            let outcome = only(self.manager.create(&[NodeRef::new(spec.clone())]).await);
+            assert!(matches!(outcome, Err(ManagerError::Unusable { .. })), "{outcome:?} for {spec:?}");
             assert!(!self.world.exists(&spec.root_dir).await, "nothing is made of it");
         }
     }

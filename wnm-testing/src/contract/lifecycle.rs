@@ -1,6 +1,7 @@
 //! Promises about a node's way from nothing to running and back.
 
-use super::{ContractWorld, Trial, eventually, only};
+use super::{ContractWorld, Trial, eventually, node_port, only};
+use wnm_pm::node::NodeRef;
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, ProcessState};
 
@@ -18,7 +19,8 @@ impl<W: ContractWorld> Trial<'_, W> {
 
         let mut homeless = self.world.spec(2);
         homeless.program = self.world.missing_program();
-        let error = only(self.manager.create(std::slice::from_ref(&homeless)).await).expect_err("there is no program");
+        let error =
+            only(self.manager.create(&[NodeRef::new(homeless.clone())]).await).expect_err("there is no program");
         assert!(matches!(error, ManagerError::Program { .. }), "the program is to blame, not {error:?}");
         assert!(!self.world.exists(&homeless.binary).await, "no half of a program is left");
         self.remove(&[node]).await;
@@ -46,15 +48,15 @@ impl<W: ContractWorld> Trial<'_, W> {
         self.remove(&[node]).await;
     }
 
-    /// Outcomes come in the order of the call, and a node that fails hurts no other.
+    /// Each node has its own outcome, and a node that fails hurts no other.
     pub(super) async fn batches(&self) {
         let nodes = self.create(&[4, 5, 6].map(|number| self.world.spec(number))).await;
         self.remove(&nodes[1..2]).await;
 
         let started = self.manager.start(&nodes).await;
-        let good: Vec<_> = started.iter().map(Result::is_ok).collect();
+        let good: Vec<_> = started.iter().map(|(_, outcome)| outcome.is_ok()).collect();
         assert_eq!(good, [true, false, true], "only the node that is gone fails: {started:?}");
-        let states: Vec<_> = self.manager.inspect(&nodes).await.into_iter().map(Result::ok).collect();
+        let states: Vec<_> = self.manager.inspect(&nodes).await.into_iter().map(|(_, state)| state.ok()).collect();
         assert!(
             matches!(
                 states[..],
@@ -66,8 +68,8 @@ impl<W: ContractWorld> Trial<'_, W> {
             self.assert_running(node).await;
         }
         let stopped = self.manager.stop(&nodes).await;
-        assert!(stopped[0].is_ok() && stopped[2].is_ok(), "both stop: {stopped:?}");
         for node in [&nodes[0], &nodes[2]] {
+            assert!(stopped.get(node.id()).is_some_and(Result::is_ok), "both stop: {stopped:?}");
             self.assert_stopped(node).await;
         }
         self.remove(&nodes).await;
@@ -77,14 +79,14 @@ impl<W: ContractWorld> Trial<'_, W> {
     /// A port that somebody else holds is found before the node starts, and named.
     pub(super) async fn ports_in_use(&self) {
         let nodes = self.create(&[7, 8].map(|number| self.world.spec(number))).await;
-        let ports = [nodes[0].spec.ports.node, nodes[1].spec.ports.metrics];
+        let ports = [node_port(&nodes[0].spec), nodes[1].spec.ports.metrics().expect("v1 nodes have one")];
         let holders =
             [self.world.occupy(Protocol::Udp, ports[0]).await, self.world.occupy(Protocol::Tcp, ports[1]).await];
         let started = self.manager.start(&nodes).await;
-        match &started[..] {
+        match [started.get(nodes[0].id()), started.get(nodes[1].id())] {
             [
-                Err(ManagerError::PortInUse { protocol: "UDP", port: udp, .. }),
-                Err(ManagerError::PortInUse { protocol: "TCP", port: tcp, .. }),
+                Some(Err(ManagerError::PortInUse { protocol: Protocol::Udp, port: udp, .. })),
+                Some(Err(ManagerError::PortInUse { protocol: Protocol::Tcp, port: tcp, .. })),
             ] => assert_eq!([*udp, *tcp], ports),
             other => panic!("both ports are in use: {other:?}"),
         }

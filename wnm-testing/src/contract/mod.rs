@@ -7,10 +7,11 @@ mod world;
 
 use std::time::{Duration, Instant};
 
+use wnm_pm::batch::Outcomes;
 use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::process_manager::{ManagerError, Outcome, ProcessManager, ProcessState, Started};
+use wnm_pm::process_manager::{Created, Outcome, ProcessManager, ProcessState, Started};
 
-pub use world::{ContractWorld, HostWorld};
+pub use world::{ContractWorld, HostWorld, metrics_port, node_port};
 
 /// How long anything that the contract waits for may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,6 +28,7 @@ pub async fn contract(manager: &dyn ProcessManager, world: &impl ContractWorld) 
     trial.batches().await;
     trial.ports_in_use().await;
     trial.crash().await;
+    trial.replacement().await;
     trial.upgrade().await;
     trial.removal().await;
     trial.survey().await;
@@ -42,10 +44,9 @@ struct Trial<'a, W> {
 
 impl<W: ContractWorld> Trial<'_, W> {
     async fn create(&self, specs: &[NodeSpec]) -> Vec<NodeRef> {
-        let outcomes = self.manager.create(specs).await;
+        let mut outcomes = self.manager.create(&references(specs)).await;
         assert_eq!(outcomes.len(), specs.len(), "create answers for each node");
-        let pairs = specs.iter().zip(outcomes);
-        pairs.map(|(spec, outcome)| reference(spec, outcome)).collect()
+        specs.iter().map(|spec| reference(spec, outcomes.take(spec.id).expect("each node has an outcome"))).collect()
     }
 
     async fn created(&self, number: u32) -> NodeRef {
@@ -72,9 +73,10 @@ impl<W: ContractWorld> Trial<'_, W> {
     }
 
     async fn remove(&self, nodes: &[NodeRef]) {
-        let outcomes = self.manager.remove(nodes).await;
+        let mut outcomes = self.manager.remove(nodes).await;
         assert_eq!(outcomes.len(), nodes.len(), "remove answers for each node");
-        for (node, outcome) in nodes.iter().zip(outcomes) {
+        for node in nodes {
+            let outcome = outcomes.take(node.id()).expect("each node has an outcome");
             outcome.unwrap_or_else(|error| panic!("{} is removed: {error}", node.spec.name));
             assert_eq!(self.inspect(node).await, ProcessState::Absent, "{} is gone", node.spec.name);
             for path in [&node.spec.root_dir, &node.spec.binary, &node.spec.log_dir] {
@@ -117,23 +119,34 @@ impl<W: ContractWorld> Trial<'_, W> {
 }
 
 /// The node as it is known after its creation.
-fn reference(spec: &NodeSpec, outcome: Outcome<wnm_pm::process_manager::Created>) -> NodeRef {
+fn reference(spec: &NodeSpec, outcome: Outcome<Created>) -> NodeRef {
     let created = outcome.unwrap_or_else(|error| panic!("{} is created: {error}", spec.name));
     let mut spec = spec.clone();
     spec.root_dir = created.root_dir;
     spec.binary = created.binary;
     spec.log_dir = created.log_dir;
-    NodeRef { spec, service: created.service, process: None }
+    NodeRef { service: created.service, ..NodeRef::new(spec) }
+}
+
+/// Nodes that nobody has created yet.
+fn references(specs: &[NodeSpec]) -> Vec<NodeRef> {
+    specs.iter().cloned().map(NodeRef::new).collect()
 }
 
 /// The outcome of a batch of one.
-fn only<T>(mut outcomes: Vec<Outcome<T>>) -> Result<T, ManagerError> {
+///
+/// # Panics
+/// When it is not one.
+pub fn only<T>(outcomes: Outcomes<T>) -> Outcome<T> {
     assert_eq!(outcomes.len(), 1, "one node has one outcome");
-    outcomes.remove(0)
+    outcomes.into_iter().next().expect("it was counted").1
 }
 
 /// Waits for something to come true.
-async fn eventually(what: &str, happens: impl AsyncFn() -> bool) {
+///
+/// # Panics
+/// When that takes more than 30 s.
+pub async fn eventually(what: &str, happens: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !happens().await {
         assert!(Instant::now() < deadline, "{what} within {PATIENCE:?}");

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use super::MemoryWorld;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, GroupState, Usage};
-use wnm_pm::process_manager::{ManagerError, Outcome};
+use wnm_pm::process_manager::ManagerError;
 
 /// The containers of a world in memory: opening one makes it run, closing it ends its nodes.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct MemoryContainers {
 
 #[async_trait]
 impl ContainerHost for MemoryContainers {
-    async fn open(&self, groups: &[GroupSpec]) -> Vec<Outcome<Group>> {
+    async fn open(&self, groups: &[GroupSpec]) -> Outcomes<Group, u32> {
         let mut state = self.world.lock();
         let opened = groups.iter().map(|spec| {
             let group = Group {
@@ -25,7 +26,7 @@ impl ContainerHost for MemoryContainers {
                 state: GroupState::Running,
             };
             state.groups.insert(spec.group, group.clone());
-            Ok(group)
+            (spec.group, Ok(group))
         });
         opened.collect()
     }
@@ -34,19 +35,19 @@ impl ContainerHost for MemoryContainers {
         Ok(self.world.lock().groups.values().cloned().collect())
     }
 
-    async fn close(&self, groups: &[Group]) -> Vec<Outcome<()>> {
+    async fn close(&self, groups: &[Group]) -> Outcomes<(), u32> {
         let mut state = self.world.lock();
         let closed = groups.iter().map(|group| {
             state.groups.remove(&group.spec.group);
             let inside = state.nodes.values_mut().filter(|node| node.spec.group == Some(group.spec.group));
             inside.for_each(|node| node.process = None);
-            Ok(())
+            (group.spec.group, Ok(()))
         });
         closed.collect()
     }
 
-    async fn usage(&self, groups: &[Group]) -> Vec<Outcome<Usage>> {
-        groups.iter().map(|_| Ok(Usage::default())).collect()
+    async fn usage(&self, groups: &[Group]) -> Outcomes<Usage, u32> {
+        groups.iter().map(|group| (group.spec.group, Ok(Usage::default()))).collect()
     }
 
     fn metrics_host(&self, _: &Group) -> std::net::IpAddr {

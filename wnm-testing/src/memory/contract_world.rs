@@ -8,7 +8,7 @@ use semver::Version;
 
 use super::world::{Entry, MemoryWorld};
 use crate::ContractWorld;
-use wnm_pm::node::{Flavour, NodeId, NodeSpec, Ports};
+use wnm_pm::node::{Flavour, NodeId, NodeSpec, PortKind, Ports};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::ProcessState;
 
@@ -37,7 +37,7 @@ impl ContractWorld for MemoryWorld {
             log_dir: Path::new("/memory/log").join(id.name()),
             root_dir,
             bootstrap_cache_dir: "/memory/bootstrap-cache".into(),
-            ports: Ports { node: 55000 + port, metrics: 13000 + port, rpc: 30000 + port },
+            ports: Ports::default().with(PortKind::Node, 55000 + port).with(PortKind::Metrics, 13000 + port),
             wallet: "0x03B770D9cD32077cC0bF330c13C114a87643B124".to_owned(),
             network: "evm-arbitrum-one".to_owned(),
             no_upnp: true,

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerHost;
-use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::flavour::CommandLine;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, Teardown,
 };
-use wnm_pm::{flavour, port_use::Protocol};
 
 use containers::MemoryContainers;
 pub use world::{Call, MemoryWorld, Operation};
@@ -37,32 +38,24 @@ impl MemoryManager {
         let containers = MemoryContainers { world: world.clone() };
         Self {
             kind,
-            capabilities: Capabilities { numbering, restarts_crashed: false, starts_at_boot: false },
+            capabilities: Capabilities::plain(numbering),
             world: world.clone(),
             containers: (numbering == NumberingKind::Blocks).then(|| Arc::new(containers)),
         }
     }
 
     /// Does something to each node in turn, in one recorded call.
-    fn each<N, T>(
+    fn each<T>(
         &self,
         operation: Operation,
-        nodes: &[N],
-        id: impl Fn(&N) -> NodeId,
-        mut deed: impl FnMut(&mut State, &N) -> Outcome<T>,
-    ) -> Vec<Outcome<T>> {
+        nodes: &[NodeRef],
+        mut step: impl FnMut(&mut State, &NodeRef) -> Outcome<T>,
+    ) -> Outcomes<T> {
         let mut state = self.world.lock();
-        state.calls.push(Call { operation, nodes: nodes.iter().map(&id).collect() });
-        let outcomes = nodes.iter().map(|node| {
-            state.fails(operation, id(node))?;
-            deed(&mut state, node)
-        });
-        outcomes.collect()
+        state.calls.push(Call { operation, nodes: nodes.iter().map(NodeRef::id).collect() });
+        let outcome = |node: &NodeRef| state.fails(operation, node.id()).and_then(|()| step(&mut state, node));
+        nodes.iter().map(outcome).zip(nodes).map(|(outcome, node)| (node.id(), outcome)).collect()
     }
-}
-
-fn number(node: &NodeRef) -> NodeId {
-    node.spec.id
 }
 
 #[async_trait]
@@ -79,38 +72,52 @@ impl ProcessManager for MemoryManager {
         self.containers.as_deref().map(|host| host as &dyn ContainerHost)
     }
 
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
-        self.each(Operation::Create, nodes, |spec| spec.id, create)
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
+        self.each(Operation::Create, nodes, create)
     }
 
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-        self.each(Operation::Start, nodes, number, |state, node| start(state, &node.spec))
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
+        self.each(Operation::Start, nodes, start)
     }
 
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        self.each(Operation::Stop, nodes, number, |state, node| {
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.each(Operation::Stop, nodes, |state, node| {
             state.end(&node.spec);
             Ok(())
         })
     }
 
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
-        self.each(Operation::Upgrade, nodes, number, |state, node| {
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
+        self.each(Operation::ReplaceProgram, nodes, |state, node| {
             state.program(&to.path)?;
-            state.end(&node.spec);
             let previous = state.node(&node.spec)?.program.clone();
+            state.end(&node.spec);
             state.copy_program(&node.spec, &to.path, Some(&to.version))?;
-            start(state, &node.spec).inspect_err(|_| {
-                if let Ok(node) = state.node(&node.spec) {
-                    node.program = previous;
-                }
-                let _ = start(state, &node.spec);
-            })
+            state.node(&node.spec)?.previous = Some(previous);
+            Ok(())
         })
     }
 
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        self.each(Operation::Remove, nodes, number, |state, node| {
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.each(Operation::RestoreProgram, nodes, |state, node| {
+            let kept = state.node(&node.spec)?.previous.take();
+            let none = || ManagerError::Failed(format!("no previous program of {} is kept", node.spec.name));
+            let previous = kept.ok_or_else(none)?;
+            state.end(&node.spec);
+            state.node(&node.spec)?.program = previous;
+            Ok(())
+        })
+    }
+
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.each(Operation::ForgetPrevious, nodes, |state, node| {
+            state.node(&node.spec)?.previous = None;
+            Ok(())
+        })
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.each(Operation::Remove, nodes, |state, node| {
             state.refuse_link(&node.spec.root_dir)?;
             state.end(&node.spec);
             state.nodes.remove(&node.spec.root_dir);
@@ -121,8 +128,8 @@ impl ProcessManager for MemoryManager {
         })
     }
 
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
-        self.each(Operation::Inspect, nodes, number, |state, node| Ok(state.look(&node.spec)))
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        self.each(Operation::Inspect, nodes, |state, node| Ok(state.look(&node.spec)))
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
@@ -141,27 +148,28 @@ impl ProcessManager for MemoryManager {
     }
 }
 
-fn create(state: &mut State, spec: &NodeSpec) -> Outcome<Created> {
-    flavour::check(spec)?;
+fn create(state: &mut State, node: &NodeRef) -> Outcome<Created> {
+    let spec = &node.spec;
+    node.launch.check()?;
     state.refuse_link(&spec.root_dir)?;
     if !state.nodes.contains_key(&spec.root_dir) {
         state.program(&spec.program)?;
-        let node =
-            MemoryNode { spec: spec.clone(), program: (spec.program.clone(), spec.version.clone()), process: None };
+        let program = (spec.program.clone(), spec.version.clone());
+        let node = MemoryNode { spec: spec.clone(), program, previous: None, process: None };
         state.nodes.insert(spec.root_dir.clone(), node);
     }
     state.write(&spec.binary, b"a program");
     Ok(Created::as_specified(spec, spec.name.clone()))
 }
 
-fn start(state: &mut State, spec: &NodeSpec) -> Outcome<Started> {
+fn start(state: &mut State, node: &NodeRef) -> Outcome<Started> {
+    let spec = &node.spec;
     if let ProcessState::Running { process } = state.look(spec) {
         return Ok(Started { process });
     }
     let (program, version) = state.node(spec)?.program.clone();
     state.refuse_closed_group(spec)?;
-    state.refuse_busy(Protocol::Udp, spec.ports.node)?;
-    state.refuse_busy(Protocol::Tcp, spec.ports.metrics)?;
+    spec.ports.iter().try_for_each(|(kind, port)| state.refuse_busy(kind.protocol(), port))?;
     if let Death::AtOnce = state.program(&program)? {
         return Err(ManagerError::ExitedAtOnce {
             name: spec.name.clone(),
@@ -170,24 +178,19 @@ fn start(state: &mut State, spec: &NodeSpec) -> Outcome<Started> {
             log_dir: spec.log_dir.clone(),
         });
     }
-    let process = state.begin(spec, version.as_ref());
+    let process = state.begin(node, version.as_ref());
     Ok(Started { process: Some(process) })
 }
 
 fn found(node: &MemoryNode) -> FoundNode {
+    let launch = node.spec.launch();
+    let line = CommandLine::new([vec![launch.program.display().to_string()], launch.arguments].concat());
+    let state = match node.process {
+        Some(process) => ProcessState::Running { process: Some(process) },
+        None => ProcessState::Stopped { reason: None },
+    };
     FoundNode {
-        service: node.spec.name.clone(),
-        id: Some(node.spec.id),
-        root_dir: Some(node.spec.root_dir.clone()),
-        binary: Some(node.spec.binary.clone()),
-        log_dir: Some(node.spec.log_dir.clone()),
-        ports: Some(node.spec.ports),
-        wallet: Some(node.spec.wallet.clone()),
-        network: Some(node.spec.network.clone()),
         group: node.spec.group,
-        state: match node.process {
-            Some(process) => ProcessState::Running { process: Some(process) },
-            None => ProcessState::Stopped { reason: None },
-        },
+        ..FoundNode::named(node.spec.name.clone(), Some(node.spec.id), state).told(&line)
     }
 }

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use semver::Version;
 
 use wnm_pm::container_host::{Group, GroupState};
-use wnm_pm::flavour;
-use wnm_pm::node::{NodeId, NodeSpec, ProcessId};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec, ProcessId};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, Outcome, ProcessState};
 
@@ -19,7 +18,9 @@ pub enum Operation {
     Create,
     Start,
     Stop,
-    Upgrade,
+    ReplaceProgram,
+    RestoreProgram,
+    ForgetPrevious,
     Remove,
     Inspect,
     Survey,
@@ -57,6 +58,8 @@ pub(super) struct MemoryNode {
     pub(super) spec: NodeSpec,
     /// Where its copy of the program comes from, and which version that is.
     pub(super) program: (PathBuf, Option<Version>),
+    /// The program that was kept when another took its place.
+    pub(super) previous: Option<(PathBuf, Option<Version>)>,
     pub(super) process: Option<ProcessId>,
 }
 
@@ -81,7 +84,7 @@ impl MemoryWorld {
         Self::default()
     }
 
-    /// Lets an operation on a node fail for this reason, until [`Self::mend`].
+    /// Lets an operation on a node fail for this reason, until [`Self::repair`].
     pub fn fail(&self, operation: Operation, node: NodeId, reason: &str) {
         self.lock().failures.insert((operation, node), reason.to_owned());
     }
@@ -113,6 +116,20 @@ impl MemoryWorld {
         let state = self.lock();
         let living = state.nodes.values().filter(|node| node.process.is_some());
         living.map(|node| node.spec.id).collect()
+    }
+
+    /// The nodes whose process lives, and the version of each.
+    #[must_use]
+    pub fn living(&self) -> BTreeMap<NodeId, Option<Version>> {
+        let state = self.lock();
+        let living = state.nodes.values().filter(|node| node.process.is_some());
+        living.map(|node| (node.spec.id, node.program.1.clone())).collect()
+    }
+
+    /// Whether a node's directory is there.
+    #[must_use]
+    pub fn has_directory(&self, root_dir: &Path) -> bool {
+        self.lock().nodes.contains_key(root_dir)
     }
 
     /// The numbers of the nodes that exist, running or not.
@@ -191,7 +208,7 @@ impl State {
     pub(super) fn refuse_busy(&self, protocol: Protocol, port: u16) -> Outcome<()> {
         if self.busy.contains(&(protocol, port)) {
             let holder = "another program".to_owned();
-            return Err(ManagerError::PortInUse { protocol: protocol.as_str(), port, holder });
+            return Err(ManagerError::PortInUse { protocol, port, holder });
         }
         Ok(())
     }
@@ -207,7 +224,7 @@ impl State {
     }
 
     /// A node's process begins: it takes its ports and writes its files, as a test node does.
-    pub(super) fn begin(&mut self, spec: &NodeSpec, version: Option<&Version>) -> ProcessId {
+    pub(super) fn begin(&mut self, NodeRef { spec, launch, .. }: &NodeRef, version: Option<&Version>) -> ProcessId {
         self.processes += 1;
         let process = ProcessId { pid: 1000 + self.processes, start_time: u64::from(self.processes) };
         if let Some(node) = self.nodes.get_mut(&spec.root_dir) {
@@ -221,8 +238,8 @@ impl State {
         let seen = serde_json::json!({
             "version": version,
             "pid": process.pid,
-            "arguments": program.chain(flavour::arguments(spec)).collect::<Vec<_>>(),
-            "environment": spec.environment.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "arguments": program.chain(launch.arguments.iter().cloned()).collect::<Vec<_>>(),
+            "environment": launch.environment.iter().cloned().collect::<BTreeMap<_, _>>(),
         });
         self.write(&spec.root_dir.join("seen.json"), seen.to_string().as_bytes());
         process

@@ -1,0 +1,128 @@
+//! The command line of a node, read back: from the kernel, a unit, a property list or a script.
+
+use std::path::{Path, PathBuf};
+
+use super::Flavour;
+use super::network::from_v2;
+use crate::node::{PortKind, Ports};
+
+/// The words of a node's command line, the program first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommandLine(Vec<String>);
+
+/// Options that only v2 has, and that wnm gives every node of it.
+const OF_V2: [&str; 4] = ["--evm-network", "--stop-on-upgrade", "--enable-logging", "--log-dir"];
+/// Options that only v1 has.
+const OF_V1: [&str; 4] =
+    ["--metrics-server-port", "--enable-metrics-server", "--log-output-dest", "--bootstrap-cache-dir"];
+
+impl CommandLine {
+    /// These words, the program first.
+    #[must_use]
+    pub fn new(words: Vec<String>) -> Self {
+        Self(words)
+    }
+
+    /// The words, the program first.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> Option<PathBuf> {
+        self.0.first().map(PathBuf::from)
+    }
+
+    fn arguments(&self) -> &[String] {
+        self.0.get(1..).unwrap_or_default()
+    }
+
+    /// The value of an option, as the next word or behind `=`. Never a part of another word.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let arguments = self.arguments();
+        arguments.iter().enumerate().find_map(|(place, word)| {
+            if word == name {
+                return arguments.get(place + 1).map(String::as_str);
+            }
+            word.strip_prefix(name)?.strip_prefix('=')
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.arguments()
+            .iter()
+            .any(|word| word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+    }
+
+    /// Whether it is a node's at all, and not that of a program that is asked for its version.
+    #[must_use]
+    pub fn is_nodes(&self) -> bool {
+        self.option("--root-dir").is_some()
+    }
+
+    /// Whether a process with this command line is the node with this directory and this copy of the program, by whatever
+    /// link they are reached.
+    #[must_use]
+    pub fn names_directory(&self, root_dir: &Path) -> bool {
+        use crate::path_policy::own_path;
+        let told = self.path("--root-dir");
+        told.is_some_and(|told| told == root_dir || own_path(&told).ok() == own_path(root_dir).ok())
+    }
+
+    /// Which program it is: by the options that only one flavour has, else by the name of the program.
+    #[must_use]
+    pub fn flavour(&self) -> Option<Flavour> {
+        if OF_V2.iter().any(|option| self.has(option)) {
+            return Some(Flavour::V2);
+        }
+        if OF_V1.iter().any(|option| self.has(option)) {
+            return Some(Flavour::V1);
+        }
+        let program = self.program()?;
+        Flavour::ALL.into_iter().find(|flavour| program.file_name().is_some_and(|name| name == flavour.program_name()))
+    }
+
+    /// A path that an option names.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.option(name).map(PathBuf::from)
+    }
+
+    /// Where the node writes its logs.
+    #[must_use]
+    pub fn log_dir(&self) -> Option<PathBuf> {
+        self.path("--log-output-dest").or_else(|| self.path("--log-dir"))
+    }
+
+    /// The ports that it tells; 0 ("any") tells none.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        let options =
+            [(PortKind::Node, "--port"), (PortKind::Metrics, "--metrics-server-port"), (PortKind::Rpc, "--rpc")];
+        let told = options.into_iter().filter_map(|(kind, option)| {
+            // antctl names its RPC server by address and port.
+            let text = self.option(option)?;
+            let port = text.rsplit(':').next()?.parse().ok()?;
+            (port != 0).then_some((kind, port))
+        });
+        told.collect()
+    }
+
+    /// The address it earns for.
+    #[must_use]
+    pub fn wallet(&self) -> Option<&str> {
+        self.option("--rewards-address")
+    }
+
+    /// The payment network, in the settings' words: v2 names it by an option, v1 by its last word.
+    #[must_use]
+    pub fn network(&self) -> Option<String> {
+        if let Some(network) = self.option("--evm-network") {
+            return Some(from_v2(network).to_owned());
+        }
+        self.arguments().last().filter(|word| word.starts_with("evm-")).cloned()
+    }
+}

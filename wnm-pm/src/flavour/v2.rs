@@ -1,0 +1,33 @@
+//! v2: `ant-node`, without a metrics server, upgrades itself.
+
+use super::network::of_v2;
+use super::{Line, Table};
+use crate::node::{NodeSpec, PortKind};
+
+pub(super) const TABLE: Table = Table {
+    word: "v2",
+    program: "ant-node",
+    key_file: "node_identity.key",
+    has_metrics: false,
+    upgrades_itself: true,
+    ports: &[PortKind::Node],
+    version_prefix: "ant-node ",
+    arguments,
+};
+
+fn arguments(spec: &NodeSpec) -> Vec<String> {
+    let mut line = Line::default();
+    line.option("--root-dir", spec.root_dir.display());
+    line.port("--port", spec.ports.node());
+    // Its second UDP port would be any that is free, so also another node's.
+    line.switch("--disable-webrtc-direct");
+    // It replaces its own program; without this it would also start its successor by itself, unseen.
+    line.switch("--stop-on-upgrade");
+    line.switch("--enable-logging");
+    line.option("--log-dir", spec.log_dir.display());
+    line.option("--log-max-files", 1);
+    line.option("--rewards-address", &spec.wallet);
+    line.option("--evm-network", of_v2(&spec.network));
+    line.0.extend(spec.start_args.iter().cloned());
+    line.0
+}

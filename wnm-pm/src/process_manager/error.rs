@@ -1,0 +1,151 @@
+//! Why a process manager could not do something.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::command::CommandError;
+use crate::hint::{Hint, Hinted, chain};
+use crate::port::Protocol;
+
+/// Why a process manager could not do something to a node, or at all.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// The manager does not work on this machine, or not for this user.
+    #[error("{manager} cannot be used here: {reason}")]
+    Unavailable {
+        /// Which one.
+        manager: String,
+        /// What is in the way.
+        reason: String,
+        /// What to do.
+        hint: Box<Hint>,
+    },
+    /// A program that the manager runs failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A port of the node belongs to another program.
+    #[error("{protocol} port {port} is in use by {holder}")]
+    PortInUse {
+        /// Over which protocol.
+        protocol: Protocol,
+        /// The port.
+        port: u16,
+        /// Who holds it, as far as the machine tells.
+        holder: String,
+    },
+    /// The node program is missing, or cannot be run.
+    #[error("the node program {path} cannot be used: {reason}", path = path.display())]
+    Program {
+        /// Where it should be.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The node was started and exited at once.
+    #[error("{name} exited right after its start ({how}){last}", last = if said.is_empty() { String::new() } else { format!(": {said}") })]
+    ExitedAtOnce {
+        /// The node's name.
+        name: String,
+        /// Exit code or signal.
+        how: String,
+        /// The last thing it said.
+        said: String,
+        /// Where its log is.
+        log_dir: PathBuf,
+    },
+    /// A file or directory could not be read, written or deleted.
+    #[error("cannot {doing} {path}", path = path.display())]
+    Io {
+        /// What was tried: `copy the node program to`.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+    /// A path is not what the database says, so nothing there is touched.
+    #[error("{path} is left alone: {reason}", path = path.display())]
+    NotOurs {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value cannot be handed to this manager.
+    #[error("{what} cannot be used: {reason}")]
+    Unusable {
+        /// Which value.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A node's new program does not live, and its previous one could not be started again either.
+    #[error("{first}; the previous program does not run either: {second}", first = first.text(), second = second.text())]
+    NotRolledBack {
+        /// What is wrong with the new program.
+        first: Box<Self>,
+        /// What is wrong with the previous one.
+        second: Box<Self>,
+    },
+    /// Anything else that went wrong, with what can be done about it.
+    #[error("{what}")]
+    Advised {
+        /// What went wrong.
+        what: String,
+        /// What to do.
+        hint: Box<Hint>,
+    },
+    /// Anything else that went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl ManagerError {
+    /// A file or directory that something could not be done to.
+    #[must_use]
+    pub fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { doing, path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    /// The manager does not work on this machine, or not for this user.
+    #[must_use]
+    pub fn unavailable(manager: impl ToString, reason: impl Into<String>, hint: Hint) -> Self {
+        Self::Unavailable { manager: manager.to_string(), reason: reason.into(), hint: Box::new(hint) }
+    }
+
+    /// Something went wrong, and this is what can be done about it.
+    #[must_use]
+    pub fn advised(what: impl Into<String>, hint: Hint) -> Self {
+        Self::Advised { what: what.into(), hint: Box::new(hint) }
+    }
+
+    /// A step did not say what became of a node: what is true is found out by the next observation.
+    #[must_use]
+    pub fn unanswered(name: &str) -> Self {
+        Self::Failed(format!("it is not known what became of {name}"))
+    }
+
+    /// The error with its causes, in one line and without hints.
+    #[must_use]
+    pub fn text(&self) -> String {
+        chain(self)
+    }
+}
+
+impl Hinted for ManagerError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Unavailable { hint, .. } | Self::Advised { hint, .. } => vec![(**hint).clone()],
+            Self::Command(error) => error.hints(),
+            Self::PortInUse { .. } => {
+                vec![Hint::text("stop that program, or remove this node and let wnm choose another number")]
+            }
+            Self::Program { .. } => vec![Hint::change("antnode_path").to("name an executable node program")],
+            Self::ExitedAtOnce { log_dir, .. } => vec![Hint::text(format!("see its log in {}", log_dir.display()))],
+            Self::NotRolledBack { first, second } => [first.hints(), second.hints()].concat(),
+            Self::Io { .. } | Self::NotOurs { .. } | Self::Unusable { .. } | Self::Failed(_) => vec![],
+        }
+    }
+}

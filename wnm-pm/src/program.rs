@@ -1,0 +1,203 @@
+//! A node's own copy of the node program: whole or not there at all, put in place at one stroke, with the one before it kept
+//! until the new one has proved itself.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::path_policy::check_program;
+use crate::process_manager::ManagerError;
+use crate::user::Owner;
+
+/// A whole copy that is not in its place yet; it goes again unless it is put there.
+#[derive(Debug)]
+pub struct Staged {
+    copy: PathBuf,
+    place: PathBuf,
+}
+
+/// Copies a program next to its place, for `owner` where that is another user. Whatever goes wrong, no part of it stays.
+///
+/// # Errors
+/// [`ManagerError::Program`] when it is not a program, [`ManagerError::Io`] when it cannot be copied.
+pub fn stage(from: &Path, place: &Path, owner: Option<Owner>) -> Result<Staged, ManagerError> {
+    check_program(from)?;
+    let staged = Staged { copy: beside(place, "new"), place: place.to_owned() };
+    copy_whole(from, &staged.copy, owner)
+        .map_err(|source| ManagerError::io("copy the node program to", place, source))?;
+    Ok(staged)
+}
+
+impl Staged {
+    /// Puts the copy where the node's program belongs, in place of what was there.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn put_in_place(self) -> Result<(), ManagerError> {
+        // A program that is replaced must not be lost with the power; a first one is simply copied again.
+        let replaces = self.place.exists();
+        let synced = if replaces { File::open(&self.copy).and_then(|copy| copy.sync_all()) } else { Ok(()) };
+        synced
+            .and_then(|()| fs::rename(&self.copy, &self.place))
+            .map_err(|source| ManagerError::io("put the node program at", &self.place, source))?;
+        if replaces {
+            sync_directory_of(&self.place);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.copy);
+    }
+}
+
+/// Keeps the present program under a second name. At every moment there is a whole program in its place.
+///
+/// # Errors
+/// When it cannot be kept.
+pub fn keep_previous(place: &Path, owner: Option<Owner>) -> Result<(), ManagerError> {
+    let kept = previous(place);
+    let failed = |source| ManagerError::io("keep the previous node program as", &kept, source);
+    remove_stale(&kept).map_err(failed)?;
+    // A file system without second names gets a second copy.
+    fs::hard_link(place, &kept).or_else(|_| copy_whole(place, &kept, owner)).map_err(failed)
+}
+
+/// Whether a previous program is kept.
+#[must_use]
+pub fn has_previous(place: &Path) -> bool {
+    check_program(&previous(place)).is_ok()
+}
+
+/// Puts the previous program back in its place.
+///
+/// # Errors
+/// When none is kept, or it cannot be renamed.
+pub fn restore_previous(place: &Path) -> Result<(), ManagerError> {
+    fs::rename(previous(place), place)
+        .map_err(|source| ManagerError::io("put the previous node program back to", place, source))?;
+    sync_directory_of(place);
+    Ok(())
+}
+
+/// Deletes the previous program; where none is kept there is nothing to do.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn forget_previous(place: &Path) -> Result<(), ManagerError> {
+    let kept = previous(place);
+    remove_stale(&kept).map_err(|source| ManagerError::io("delete the previous node program", &kept, source))
+}
+
+/// Where the previous program is kept: `antnode.previous` beside `antnode`.
+#[must_use]
+pub fn previous(place: &Path) -> PathBuf {
+    beside(place, "previous")
+}
+
+/// Writes a small file of this mode and, where it is another user's, for that owner, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_whole(path: &Path, content: &[u8], mode: u32, owner: Option<Owner>) -> Result<(), ManagerError> {
+    let unfinished = beside(path, "new");
+    let written = make_anew(&unfinished, mode, owner)
+        .and_then(|mut file| file.write_all(content))
+        .and_then(|()| fs::rename(&unfinished, path));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&unfinished);
+        ManagerError::io("write", path, source)
+    })
+}
+
+fn copy_whole(from: &Path, to: &Path, owner: Option<Owner>) -> io::Result<()> {
+    let copied = make_anew(to, 0o755, owner).and_then(|mut copy| {
+        // The kernel shares or moves the bytes by itself where the file system can.
+        io::copy(&mut File::open(from)?, &mut copy).map(drop)
+    });
+    copied.inspect_err(|_| drop(fs::remove_file(to)))
+}
+
+/// A new file of exactly this mode. What a run that was killed may have left goes first, so that no link in its place is
+/// followed.
+fn make_anew(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<File> {
+    remove_stale(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    if let Some(Owner { uid, gid }) = owner {
+        chown(path, Some(uid), Some(gid))?;
+    }
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(file)
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn beside(place: &Path, what: &str) -> PathBuf {
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(what);
+    place.with_file_name(name)
+}
+
+/// So that the new name outlives a loss of power; without it the old program would be back, whole as well.
+fn sync_directory_of(path: &Path) {
+    if let Some(Ok(directory)) = path.parent().map(File::open) {
+        let _ = directory.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(path: &Path, text: &str) {
+        fs::write(path, format!("#!{text}")).expect("it is written");
+        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("its mode is set");
+    }
+
+    #[test]
+    fn a_program_is_replaced_and_put_back() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let [new, place] = ["new-program", "antnode"].map(|name| directory.path().join(name));
+        program(&place, "old");
+        program(&new, "new");
+        keep_previous(&place, None).expect("it is kept");
+        stage(&new, &place, None).and_then(Staged::put_in_place).expect("it is replaced");
+        assert_eq!(fs::read(&place).expect("it is read"), b"#!new");
+        assert!(has_previous(&place));
+        restore_previous(&place).expect("it is put back");
+        assert_eq!(fs::read(&place).expect("it is read"), b"#!old");
+        assert!(!has_previous(&place) && restore_previous(&place).is_err(), "there is nothing left to put back");
+        forget_previous(&place).expect("there is nothing to forget");
+    }
+
+    #[test]
+    fn a_copy_that_is_not_put_in_place_leaves_nothing() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let [new, place] = ["new-program", "antnode"].map(|name| directory.path().join(name));
+        program(&new, "new");
+        drop(stage(&new, &place, None).expect("it is staged"));
+        assert!(stage(&directory.path().join("missing"), &place, None).is_err());
+        assert!(stage(&new, &directory.path().join("missing/antnode"), None).is_err());
+        assert_eq!(fs::read_dir(directory.path()).expect("it is read").count(), 1);
+    }
+
+    #[test]
+    fn no_link_in_the_way_is_followed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let [precious, place] = ["precious", "file"].map(|name| directory.path().join(name));
+        fs::write(&precious, "precious").expect("it is written");
+        std::os::unix::fs::symlink(&precious, directory.path().join("file.new")).expect("a link is made");
+        write_whole(&place, b"content", 0o600, None).expect("it is written");
+        assert_eq!(fs::read(&precious).expect("it is read"), b"precious");
+        assert_eq!(fs::metadata(&place).expect("it is there").permissions().mode() & 0o777, 0o600);
+    }
+}

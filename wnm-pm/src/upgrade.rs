@@ -1,0 +1,46 @@
+//! An upgrade is three small steps of a process manager, and a fourth where the new program does not live. Whoever wants to
+//! wait between them (for a canary to prove itself) takes the steps one by one.
+
+use crate::batch::{Batch, Outcomes};
+use crate::node::NodeRef;
+use crate::process_manager::{Binary, ManagerError, ProcessManager, Started};
+
+/// Replaces the programs of nodes and starts them. Where the new program does not live, the previous one is put back and
+/// started, and the outcome is the failure. A node whose program could not be replaced runs on, if it ran.
+pub async fn upgrade(manager: &dyn ProcessManager, nodes: &[NodeRef], to: &Binary) -> Outcomes<Started> {
+    let replaced = Batch::of(nodes).join(manager.replace_program(nodes, to).await);
+    let untouched: Vec<NodeRef> = replaced.bad_nodes().into_iter().filter(|node| node.process.is_some()).collect();
+    if !untouched.is_empty() {
+        manager.start(&untouched).await;
+    }
+    let new = replaced.good_nodes();
+    if new.is_empty() {
+        return replaced.answered(Outcomes::none()).outcomes();
+    }
+    let started = replaced.answered(manager.start(&new).await);
+    let living = started.good_nodes();
+    let dead: Vec<NodeRef> =
+        new.into_iter().filter(|node| living.iter().all(|living| living.id() != node.id())).collect();
+    let mut second = if dead.is_empty() { Outcomes::none() } else { roll_back(manager, &dead).await };
+    if !living.is_empty() {
+        manager.forget_previous(&living).await;
+    }
+    let outcome = |(id, first)| {
+        let outcome = match (first, second.take(id)) {
+            (Err(first), Some(Err(second))) => {
+                Err(ManagerError::NotRolledBack { first: Box::new(first), second: Box::new(second) })
+            }
+            (first, _) => first,
+        };
+        (id, outcome)
+    };
+    started.outcomes().into_iter().map(outcome).collect()
+}
+
+/// Puts the previous programs of nodes back and starts them.
+pub async fn roll_back(manager: &dyn ProcessManager, nodes: &[NodeRef]) -> Outcomes<Started> {
+    let restored = Batch::of(nodes).join(manager.restore_program(nodes).await);
+    let ready = restored.good_nodes();
+    let started = if ready.is_empty() { Outcomes::none() } else { manager.start(&ready).await };
+    restored.answered(started).outcomes()
+}
