@@ -155,7 +155,7 @@ mod tests {
 
     const HOLDER: &str = "WNM_TEST_LOCK_HOLDER";
 
-    /// Runs a stand-in for antctl that tells that it began, and lives until it is told to end.
+    /// Runs a stand-in for antctl that reports that it began, and lives until it is told to end.
     fn caller(world: &Path) -> Caller {
         let base = world.to_owned();
         let places = Places { system: false, nodes: base.clone(), units: base.clone(), base, runtime_dir: None };

@@ -50,7 +50,7 @@ impl Antctl {
         Ok(Some(created(entry)))
     }
 
-    /// antctl's entry for what is specified: the ports tell, since antctl gives no port to two nodes.
+    /// antctl's entry for what is specified: the ports identify it, since antctl gives no port to two nodes.
     pub(crate) fn entry_of<'a>(&self, registry: &'a Registry, spec: &NodeSpec) -> Option<&'a Entry> {
         let storage = self.node_parent(spec);
         registry.present().find(|entry| {

@@ -16,7 +16,7 @@ use wnm_pm::program::{Staged, stage, write_whole};
 use crate::call::named;
 use crate::observation::exists;
 use crate::parse::{self, Entry};
-use crate::{Antctl, leftovers, render};
+use crate::{Antctl, render};
 
 /// A node whose program antctl is about to overwrite.
 #[derive(Debug, Clone)]
@@ -37,10 +37,10 @@ impl Antctl {
         program.or_else(unit).map(|path| path.display().to_string())
     }
 
-    /// The text of a node's unit file, unless it is missing or does not run this node.
+    /// The text of a node's unit file, unless it is missing or a stand-in for it.
     fn own_unit(&self, entry: &Entry) -> Option<String> {
         let text = fs::read_to_string(self.places().unit(&entry.service_name)).ok()?;
-        leftovers::runs(&text, &entry.data_dir_path).then_some(text)
+        (text != stand_in(&entry.service_name)).then_some(text)
     }
 
     /// Puts back what a stopped node lacks: directories, its program, its unit file.
@@ -116,15 +116,14 @@ impl Antctl {
         write_unit(&unit, &render::with_environment(&text, &node.spec.environment))
     }
 
-    /// antctl neither rewrites nor removes a node whose unit file is missing; any unit file of that name will do. Answers
-    /// whether one was written.
+    /// antctl neither rewrites nor removes a node whose unit file is missing; a stand-in will do. Answers whether one was
+    /// written.
     pub(crate) fn put_unit_back(&self, entry: &Entry) -> Outcome<bool> {
         let unit = self.places().unit(&entry.service_name);
         if !self.systemd.booted || unit.is_file() {
             return Ok(false);
         }
-        let text = format!("[Unit]\nDescription={}\n[Service]\nExecStart=/bin/false\n", entry.service_name);
-        write_unit(&unit, &text).map(|()| true)
+        write_unit(&unit, &stand_in(&entry.service_name)).map(|()| true)
     }
 }
 
@@ -161,6 +160,11 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
         one.consume(length);
         other.consume(length);
     }
+}
+
+/// A unit file that is there until antctl writes the node's own.
+fn stand_in(service: &str) -> String {
+    format!("[Unit]\nDescription={service}\n[Service]\nExecStart=/bin/false\n")
 }
 
 fn complaint_or_silence(output: &Output) -> String {

@@ -181,7 +181,8 @@ fn a_repair_that_was_cut_short_is_finished_by_the_next_start() {
         let manager = world.manager(Mode::User);
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
         // What is there before antctl has written the node's own unit file.
-        fs::write(world.unit("antnode1"), "[Service]\nExecStart=/bin/false\n").expect("it can be written");
+        let stand_in = "[Unit]\nDescription=antnode1\n[Service]\nExecStart=/bin/false\n";
+        fs::write(world.unit("antnode1"), stand_in).expect("it can be written");
         let unit = world.unit("antnode1").display().to_string();
         assert_eq!(world.state(&manager, &node).await, ProcessState::Incomplete { missing: unit });
         only(manager.start(std::slice::from_ref(&node)).await).expect("it is repaired and starts");
