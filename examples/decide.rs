@@ -170,7 +170,7 @@ fn node(case: NodeCase, config: &Config) -> Node {
         log_dir: root_dir.join("logs"),
         root_dir,
         bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
-        ports: Ports { node: 0, metrics: 0, rpc: 0 },
+        ports: Ports::default(),
         wallet: String::new(),
         network: config.network.clone(),
         no_upnp: config.no_upnp,
@@ -184,13 +184,7 @@ fn node(case: NodeCase, config: &Config) -> Node {
 fn group(number: u32) -> Group {
     let none = Range { first: 0, last: 0 };
     Group {
-        spec: GroupSpec {
-            group: number,
-            name: format!("a{number}"),
-            image: String::new(),
-            node_ports: none,
-            metrics_ports: none,
-        },
+        spec: GroupSpec { group: number, name: format!("a{number}"), image: String::new(), ports: Ranges::default() },
         container_id: String::new(),
         container_name: String::new(),
         address: None,

@@ -40,10 +40,13 @@ pub(crate) struct Common {
     /// Show what would be done, and do nothing
     #[arg(long, global = true, alias = "dry_run")]
     pub dry_run: bool,
+    /// A line for each node and each reason, instead of one for each kind; of `status`, everything known of each node
+    #[arg(long, global = true)]
+    pub details: bool,
     /// Print errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Log more to the standard error; twice for everything
+    /// Print details, and log more to the standard error; twice for everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -116,9 +119,6 @@ pub(crate) enum Command {
     },
     /// Show the nodes as they are now
     Status {
-        /// Everything that is known of each node
-        #[arg(long)]
-        details: bool,
         /// These nodes only: names, services or numbers
         #[arg(value_name = "NODE")]
         names: Vec<String>,

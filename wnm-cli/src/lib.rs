@@ -80,7 +80,7 @@ async fn dispatch(
         Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
         Command::Survey { adopt } => return survey::survey(output, &common, &given, adopt).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
-        Command::Status { details, names } => return status::status(output, &given, details, &names).await,
+        Command::Status { names } => return status::status(output, &common, &given, &names).await,
         Command::Config { command } => return config::config(output, &common, &given, command),
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
@@ -123,7 +123,7 @@ fn log(verbose: u8) {
     };
     let filter = std::env::var("WNM_LOG").unwrap_or_else(|_| level.to_owned());
     let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| progress::LogWriter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
         .finish();

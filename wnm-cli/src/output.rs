@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use wnm_core::report::Detail;
 
 use crate::arguments::Common;
 use crate::exit::{Failure, FailureRow};
@@ -13,20 +14,27 @@ use crate::exit::{Failure, FailureRow};
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
+    detail: Detail,
 }
 
 impl Output {
     pub(crate) fn new(common: &Common) -> Self {
-        Self { json: common.json, quiet: common.quiet }
+        let detail = if common.details || common.verbose > 0 { Detail::Each } else { Detail::Summary };
+        Self { json: common.json, quiet: common.quiet, detail }
     }
 
     /// For what is said before the arguments could be read.
     pub(crate) fn json() -> Self {
-        Self { json: true, quiet: false }
+        Self { json: true, quiet: false, detail: Detail::Summary }
     }
 
     pub(crate) fn is_json(self) -> bool {
         self.json
+    }
+
+    /// How much a person wants to read.
+    pub(crate) fn detail(self) -> Detail {
+        self.detail
     }
 
     /// An answer: as JSON when that was asked for, else in words.

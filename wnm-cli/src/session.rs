@@ -8,7 +8,7 @@ use wnm_core::clock::SystemClock;
 use wnm_core::cycle::Machine;
 use wnm_core::firewall::firewall;
 use wnm_core::lock::Lock;
-use wnm_core::progress::Progress;
+use wnm_core::progress::{Ongoing, Progress, Work};
 use wnm_core::settings::{Facts, Layers, Occasion, Origins, base_dirs, config_file, overlay};
 use wnm_core::store::{Problem, Store, StoreError};
 use wnm_pm::command::{CommandRunner, SystemRunner};
@@ -62,7 +62,7 @@ impl Given {
         Ok(Self { facts, layers, database, silent, listener: Arc::clone(listener) })
     }
 
-    /// Shows a watching person what is carried out from now on.
+    /// Shows a person at a terminal what wnm is at from now on.
     pub(crate) fn watch(&self) -> Watch {
         Watch::begin(self.silent, &self.listener)
     }
@@ -100,7 +100,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens the record in its place.
-    pub(crate) fn open(given: &Given, access: Access) -> Result<Self, Failure> {
+    pub(crate) fn open(given: &Given, access: Access, progress: &dyn Progress) -> Result<Self, Failure> {
+        let _reading = Ongoing::begin(progress, Work::ReadDatabase);
         let database = given.database();
         let (lock, store) = match access {
             Access::Read => (None, Store::open_read_only(&database)?),

@@ -8,6 +8,7 @@ use std::path::Path;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use semver::Version;
 use wnm_core::decide::{Request, decide, decide_request};
+use wnm_core::node::PortKind;
 use wnm_core::node::{Flavour, Node, Status};
 use wnm_core::plan::Action;
 use wnm_core::plan::check::{Authority, check};
@@ -43,6 +44,7 @@ fn machine() -> Snapshot {
         available: Some(Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 17) }),
         flavour: Flavour::V1,
         numbering: NumberingKind::Blocks,
+        port_kinds: vec![PortKind::Node, PortKind::Metrics],
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),

@@ -19,5 +19,6 @@ pub mod report;
 pub mod schedule;
 pub mod settings;
 pub mod snapshot;
+pub mod storage;
 pub mod store;
 pub mod wallet;

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use wnm_pm::hint::{Hint, Hinted, Task};
 
 use crate::clock::{Clock, SystemClock};
 use crate::node::UnixSeconds;
@@ -36,7 +37,7 @@ pub struct Holder {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it.
-    #[error("{} holds the lock {}\nhint: {}", describe(holder.as_ref()), path.display(), advise(holder.as_ref()))]
+    #[error("{} holds the lock {}", describe(holder.as_ref()), path.display())]
     Held {
         /// The lock's file.
         path: PathBuf,
@@ -44,19 +45,31 @@ pub enum LockError {
         holder: Option<Holder>,
     },
     /// The directory of the database does not exist.
-    #[error("the directory of {} does not exist; this machine is not initialised\nhint: `wnm init` puts it under wnm's care", path.display())]
+    #[error("the directory of {} does not exist: this machine is not initialised", path.display())]
     NoDirectory {
         /// The lock's file.
         path: PathBuf,
     },
     /// The lock's file cannot be opened, made or locked.
-    #[error("cannot lock {}: {source}\nhint: run wnm as the user who initialised it, and see that the storage is writable", path.display())]
+    #[error("cannot lock {}", path.display())]
     Io {
         /// The lock's file.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
+}
+
+impl Hinted for LockError {
+    fn hints(&self) -> Vec<Hint> {
+        vec![match self {
+            Self::Held { holder, .. } => Hint::text(advise(holder.as_ref())),
+            Self::NoDirectory { .. } => Hint::run(Task::Init).to("initialise it"),
+            Self::Io { .. } => {
+                Hint::text("run wnm as the user who initialised it, and make sure that the storage is writable")
+            }
+        }]
+    }
 }
 
 impl Lock {

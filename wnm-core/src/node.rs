@@ -3,10 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, Ports, ProcessId};
+pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
 
-/// Seconds since the Unix epoch.
-pub type UnixSeconds = i64;
+pub use crate::clock::UnixSeconds;
 
 /// What the record says about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -191,7 +190,7 @@ impl Node {
     /// The node as a process manager needs to know it.
     #[must_use]
     pub fn reference(&self) -> NodeRef {
-        NodeRef { spec: self.spec.clone(), service: self.service.clone(), process: self.process }
+        NodeRef { service: self.service.clone(), process: self.process, ..NodeRef::new(self.spec.clone()) }
     }
 }
 
@@ -218,6 +217,10 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Add, Self::Start, Self::Stop, Self::Restart, Self::Upgrade, Self::Remove, Self::Disable, Self::Enable];
+
     /// The word that plans, history and commands use.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Flavour, Node, NodeId, Reading, Status, UnixSeconds};
+use crate::node::{Flavour, Node, NodeId, PortKind, Reading, Status, UnixSeconds};
 use wnm_pm::container_host::Group;
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
 
@@ -120,6 +120,8 @@ pub struct Snapshot {
     pub flavour: Flavour,
     /// How nodes are numbered.
     pub numbering: NumberingKind,
+    /// The kinds of ports that a new node needs.
+    pub port_kinds: Vec<PortKind>,
     /// The highest number that any node ever had.
     pub highest_number_used: u32,
     /// The container groups, as recorded and seen.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
+use wnm_pm::hint::{Hint, Hinted};
 
 /// An address of the payment network: `0x` and 40 hexadecimal digits, written with its EIP-55 checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,15 +20,14 @@ pub const FAUCET: Address = Address(alloy_primitives::address!("0x00455d78f850b0
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {
     /// Not an address.
-    #[error("{0:?} is no address: it must be 0x and 40 hexadecimal digits")]
+    #[error("{0:?} is not a valid address: it must be 0x and 40 hexadecimal digits")]
     NoAddress(String),
     /// Neither an address nor a known word.
-    #[error("{0:?} is no wallet: it must be 0x and 40 hexadecimal digits, faucet or donate")]
+    #[error("{0:?} is not a valid wallet: it must be 0x and 40 hexadecimal digits, faucet or donate")]
     NoWallet(String),
     /// Upper and lower case letters say what the digits do not: some character is wrong.
     #[error(
-        "{given} has a wrong checksum, so some character in it is wrong (with these digits it would be {checksummed})\n\
-         hint: copy the address again: what is earned for a mistyped address is lost"
+        "{given} has a wrong checksum, so some character in it is wrong (with these digits it would be {checksummed})"
     )]
     Checksum {
         /// As it was given.
@@ -49,6 +49,17 @@ pub enum WalletError {
     /// A wallet stands in the list twice.
     #[error("{0} is in the list twice")]
     Twice(String),
+}
+
+impl Hinted for WalletError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Checksum { .. } => {
+                vec![Hint::text("copy the address again: what is earned for a mistyped address is lost")]
+            }
+            _ => vec![],
+        }
+    }
 }
 
 impl FromStr for Address {

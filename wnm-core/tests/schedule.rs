@@ -8,7 +8,7 @@ use wnm_core::schedule::timer::Scope;
 use wnm_core::schedule::{Job, cron, timer};
 use wnm_pm::command::{Command, SystemRunner};
 use wnm_pm::privilege::Privilege;
-use wnm_testing::RecordedRunner;
+use wnm_testing::{RecordedRunner, told};
 
 fn job(program: &str, database: &str) -> Job {
     Job { program: program.into(), database: database.into(), config: None, environment: vec![] }
@@ -65,7 +65,7 @@ fn the_units_of_systemd() {
     ExecStart=:"/opt/my tools/100%%/wnm" run --quiet --database "/srv/a b; rm -rf \"x\"/colony #1.db" --config "/etc/it's $HOME/config.toml"
     "#);
     let refused = timer::service_unit(&job("/opt/\"/wnm", "/a"), &Scope::Machine { owner: 0 });
-    assert_snapshot!(refused.expect_err("systemd runs no such program"), @r#"
+    assert_snapshot!(told(&refused.expect_err("systemd runs no such program")), @r#"
     wnm cannot be scheduled: the path "/opt/\"/wnm" cannot be used: systemd runs no program with " in its path
     hint: move it to a path of plain characters
     "#);
@@ -120,9 +120,9 @@ async fn a_timer_that_is_there_is_left_alone_and_anothers_is_refused() {
     let stopped =
         RecordedRunner::new().on_failure("systemctl --user", 1, "Failed to connect to bus: No medium found\n");
     let error = timer::carry_out(&steps, &scope, &stopped).await.expect_err("no systemd answers");
-    assert_snapshot!(error, @"
+    assert_snapshot!(told(&error), @"
     cannot use the systemd of this user: `systemctl --user disable --now wnm.timer` failed (exit code 1): Failed to connect to bus: No medium found
-    hint: `sudo loginctl enable-linger 1000` keeps a systemd of this user running, without a login
+    hint: `sudo loginctl enable-linger 1000` to keep a systemd of this user running without a login
     ");
 }
 
@@ -138,7 +138,7 @@ async fn a_unit_that_somebody_wrote_by_hand_is_neither_overwritten_nor_deleted()
         let text = std::fs::read_to_string(&unit).expect("it was just written");
         std::fs::write(&unit, text.replace("# Written by `wnm schedule install`.", "# mine")).expect("it is mine now");
         let refused = timer::to_install(&plain(), &scope, &systemctl).await.expect_err("it is not wnm's");
-        let told = refused.to_string().replace(&home.path().display().to_string(), "[HOME]");
+        let told = told(&refused).replace(&home.path().display().to_string(), "[HOME]");
         assert_eq!(
             told,
             format!(
@@ -158,11 +158,11 @@ async fn a_unit_that_somebody_wrote_by_hand_is_neither_overwritten_nor_deleted()
 fn the_line_of_a_crontab() {
     assert_snapshot!(cron::line(&plain()).expect("it can be written"), @"* * * * * /usr/local/bin/wnm run --quiet --database /home/alice/.local/share/autonomi/colony.db # wnm /home/alice/.local/share/autonomi/colony.db");
     assert_snapshot!(cron::line(&job("/opt/my tools/100%/wnm", "/srv/a b; rm -rf /colony #1.db")).expect("it can be written"), @r"* * * * * '/opt/my tools/100\%/wnm' run --quiet --database '/srv/a b; rm -rf /colony #1.db' # wnm /srv/a b; rm -rf /colony #1.db");
-    assert_snapshot!(cron::line(&job("/wnm", "/a\nb")).expect_err("it would be two lines"), @r#"
+    assert_snapshot!(told(&cron::line(&job("/wnm", "/a\nb")).expect_err("it would be two lines")), @r#"
     wnm cannot be scheduled by cron: "/a\nb" has control characters
     hint: move it to a path of plain characters
     "#);
-    assert_snapshot!(cron::line(&job("/wnm", r"/a\%b")).expect_err("cron would cut it"), @r#"
+    assert_snapshot!(told(&cron::line(&job("/wnm", r"/a\%b")).expect_err("cron would cut it")), @r#"
     wnm cannot be scheduled by cron: "/a\\%b" has a percent sign beside characters that need a backslash
     hint: move it to a path of plain characters
     "#);
@@ -186,7 +186,7 @@ fn the_job_is_given_the_variables_of_the_container_engine() {
     let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("sh can be run");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "tcp://[::1]:2376 /home/al ice/$x 5%\n", "{command}");
     let hostile = Job { environment: vec![("DOCKER_HOST".to_owned(), "a\nb".to_owned())], ..job };
-    assert_snapshot!(cron::line(&hostile).expect_err("it would be two lines"), @"
+    assert_snapshot!(told(&cron::line(&hostile).expect_err("it would be two lines")), @"
     wnm cannot be scheduled by cron: the value of DOCKER_HOST has control characters
     hint: set DOCKER_HOST to plain characters
     ");
@@ -252,7 +252,7 @@ async fn a_crontab_that_cannot_be_read_is_not_taken_for_an_empty_one() {
     assert_eq!(cron::read(&plain(), &none).await.expect("there is none yet"), "");
     let refused =
         RecordedRunner::new().on_failure("crontab -l", 1, "You (alice) are not allowed to use this program\n");
-    assert_snapshot!(cron::read(&plain(), &refused).await.expect_err("cron refuses"), @"
+    assert_snapshot!(told(&cron::read(&plain(), &refused).await.expect_err("cron refuses")), @"
     cannot use the crontab of this user: `crontab -l` failed (exit code 1): You (alice) are not allowed to use this program
     hint: install cron, or have something else run `/usr/local/bin/wnm run --quiet --database /home/alice/.local/share/autonomi/colony.db` every minute
     ");

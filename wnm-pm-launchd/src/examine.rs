@@ -1,75 +1,63 @@
-//! Examining: what would not work with launchd on this machine, and what mends it.
+//! Examining: what would not work with launchd on this machine, and what fixes it.
+
+use std::path::Path;
 
 use plist::Value;
-use wnm_pm::process_manager::{Finding, Mode, Severity};
+use wnm_pm::hint::chain;
+use wnm_pm::process_manager::{Finding, Mode};
+use wnm_pm::shell::word;
 
 use crate::Launchd;
-use crate::look::{Line, exists};
+use crate::observe::lost_directory;
 
 impl Launchd {
     /// All findings; reads only.
-    pub(crate) async fn find_troubles(&self) -> Vec<Finding> {
+    pub(crate) async fn findings(&self) -> Vec<Finding> {
         match self.launchctl.domain_exists().await {
-            Err(error) => vec![finding(
+            Err(error) => vec![Finding::error(
                 "no-launchd",
-                Severity::Error,
-                error.to_string(),
+                chain(&error),
                 "no node can be started",
-                "launchd is part of macOS; elsewhere begin another record: `wnm init --process_manager setsid+user --database FILE`",
+                "launchd is part of macOS; elsewhere use setsid+user, with a database of its own",
             )],
-            Ok(false) if self.mode == Mode::User => vec![finding(
+            Ok(false) if self.mode == Mode::User => vec![Finding::error(
                 "no-gui-session",
-                Severity::Error,
                 format!("launchd has no domain {}: this user is not logged in at the screen", self.domain.target),
                 "agents run only while their user is logged in",
-                "log in at the screen; only nodes of launchd+sudo, a record of its own, run without",
+                "log in at the screen, or use launchd+sudo, with a database of its own, which needs no login",
             )],
-            _ => self.find_in_plists(),
+            Ok(_) => self.findings_in_plists(),
         }
     }
 
-    fn find_in_plists(&self) -> Vec<Finding> {
-        let labels = match self.labels() {
-            Ok(labels) => labels,
+    fn findings_in_plists(&self) -> Vec<Finding> {
+        match self.labels() {
+            Ok(labels) => labels.iter().filter_map(|(label, path)| self.finding_in_plist(label, path)).collect(),
             Err(error) => {
-                let what = error.to_string();
-                return vec![finding(
-                    "plists-unreadable",
-                    Severity::Error,
-                    what,
-                    "no node is seen",
-                    "let this user read it",
-                )];
+                let fix = format!("let this user read {}", self.domain.plists.display());
+                vec![Finding::error("plists-unreadable", error.text(), "no node is seen", fix)]
+            }
+        }
+    }
+
+    fn finding_in_plist(&self, label: &str, path: &Path) -> Option<Finding> {
+        let plist = match Value::from_file(path) {
+            Ok(plist) => plist,
+            Err(error) => {
+                return Some(Finding::error(
+                    "plist-damaged",
+                    format!("{} cannot be read: {error}", path.display()),
+                    "launchd cannot load it",
+                    "start its node: that writes it anew",
+                ));
             }
         };
-        let findings = labels.iter().filter_map(|(label, path)| {
-            let line = match Value::from_file(path) {
-                Ok(plist) => Line::of(&plist),
-                Err(error) => {
-                    return Some(finding(
-                        "plist-damaged",
-                        Severity::Error,
-                        format!("{} cannot be read: {error}", path.display()),
-                        "launchd cannot load it",
-                        "`wnm start` writes it anew",
-                    ));
-                }
-            };
-            let root_dir = line.value("--root-dir")?;
-            (!exists(root_dir.as_ref())).then(|| {
-                finding(
-                    "plist-without-node",
-                    Severity::Warning,
-                    format!("{label} belongs to {root_dir}, which is gone"),
-                    "launchd tries to start it at each login",
-                    &format!("launchctl bootout {}/{label}; rm '{}'", self.domain.target, path.display()),
-                )
-            })
-        });
-        findings.collect()
+        let root_dir = lost_directory(&plist)?;
+        Some(Finding::warning(
+            "plist-without-node",
+            format!("{label} belongs to {}, which is gone", root_dir.display()),
+            "launchd tries to start it at each login",
+            format!("launchctl bootout {}/{label}; rm {}", self.domain.target, word(path)),
+        ))
     }
-}
-
-fn finding(code: &str, severity: Severity, what: String, consequence: &str, fix: &str) -> Finding {
-    Finding { code: code.to_owned(), severity, what, consequence: consequence.to_owned(), fix: fix.to_owned() }
 }

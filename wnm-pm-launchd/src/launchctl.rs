@@ -1,11 +1,11 @@
-//! launchctl is asked and told here; what its exit codes mean is known nowhere else.
+//! All calls of launchctl are here; what its exit codes mean is known nowhere else.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::patience::poll;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::parse::{self, Job};
@@ -34,51 +34,47 @@ pub(crate) struct Launchctl {
 impl Launchctl {
     /// What launchd knows of a job; none when it is not loaded.
     pub(crate) async fn print(&self, label: &str) -> Result<Option<Job>, ManagerError> {
-        let output = self.run(&["print", &self.name(label)], []).await?;
+        let command = launchctl("print").arg(self.name(label));
+        let output = self.runner.run(&command).await?;
         match output.code {
             Some(0) => Ok(Some(parse::job(&output.stdout))),
             Some(NOT_FOUND) => Ok(None),
-            _ => Err(failed(&format!("launchctl print {}", self.name(label)), &output)),
+            _ => Err(output.failure(&command).into()),
         }
     }
 
     /// Whether the domain itself is there.
     pub(crate) async fn domain_exists(&self) -> Result<bool, CommandError> {
-        Ok(self.run(&["print", &self.target], []).await?.success())
+        Ok(self.runner.run(&launchctl("print").arg(&self.target)).await?.success())
     }
 
     /// Lets a job be loaded, now and when the session or the machine starts.
     pub(crate) async fn enable(&self, label: &str) -> Result<(), ManagerError> {
-        self.succeed(&["enable", &self.name(label)]).await
+        Ok(self.runner.succeed(&launchctl("enable").arg(self.name(label))).await.map(drop)?)
     }
 
     /// Keeps a job from being loaded, also when the session or the machine starts.
     pub(crate) async fn disable(&self, label: &str) -> Result<(), ManagerError> {
-        self.succeed(&["disable", &self.name(label)]).await
+        Ok(self.runner.succeed(&launchctl("disable").arg(self.name(label))).await.map(drop)?)
     }
 
-    /// Starts a job that is loaded, without waiting for the pause that launchd makes after a crash.
-    pub(crate) async fn kickstart(&self, label: &str) -> Result<(), ManagerError> {
-        self.succeed(&["kickstart", &self.name(label)]).await
-    }
-
-    /// Loads several jobs in one call. What failed is seen, and told, when each is loaded by itself.
-    pub(crate) async fn bootstrap_all(&self, plists: &[&Path]) -> Result<(), CommandError> {
-        let paths = plists.iter().map(OsString::from);
-        self.run(&["bootstrap", &self.target], paths).await.map(drop)
+    /// Loads several jobs in one call. What failed is seen, and reported, when each is loaded by itself.
+    pub(crate) async fn bootstrap_all(&self, plists: &[PathBuf]) -> Result<(), CommandError> {
+        self.runner.run(&launchctl("bootstrap").arg(&self.target).args(plists)).await.map(drop)
     }
 
     /// Loads a job that is not loaded yet.
     pub(crate) async fn bootstrap(&self, label: &str, plist: &Path) -> Result<(), ManagerError> {
+        let command = launchctl("bootstrap").arg(&self.target).arg(plist);
         let deadline = Instant::now() + BOOTSTRAP_PATIENCE;
         loop {
-            let output = self.run(&["bootstrap", &self.target], [plist.into()]).await?;
+            let output = self.runner.run(&command).await?;
             // Exit code 5 means anything: loaded already, not quite gone, or not to be loaded at all.
             if output.success() || self.print(label).await?.is_some() {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(failed(&format!("launchctl bootstrap {} {}", self.target, plist.display()), &output));
+                return Err(output.failure(&command).into());
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -86,49 +82,26 @@ impl Launchctl {
 
     /// Takes a job out of launchd, and returns when it and its process are gone.
     pub(crate) async fn bootout(&self, label: &str) -> Result<(), ManagerError> {
-        let name = self.name(label);
-        let output = self.run(&["bootout", &name], []).await?;
+        let command = launchctl("bootout").arg(self.name(label));
+        let output = self.runner.run(&command).await?;
         if !matches!(output.code, Some(0 | NO_SUCH_PROCESS | IN_PROGRESS | NOT_FOUND))
             && self.print(label).await?.is_some()
         {
-            return Err(failed(&format!("launchctl bootout {name}"), &output));
+            return Err(output.failure(&command).into());
         }
-        let deadline = Instant::now() + BOOTOUT_PATIENCE;
-        while self.print(label).await?.is_some() {
-            if Instant::now() > deadline {
-                let seconds = BOOTOUT_PATIENCE.as_secs();
-                return Err(ManagerError::Failed(format!("launchd did not end {name} within {seconds} s")));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
+        let gone = || async { self.print(label).await.map(|job| job.is_none().then_some(())).transpose() };
+        poll(BOOTOUT_PATIENCE, PAUSE, gone).await.unwrap_or_else(|| {
+            let (name, seconds) = (self.name(label), BOOTOUT_PATIENCE.as_secs());
+            Err(ManagerError::Failed(format!("launchd did not end {name} within {seconds} s")))
+        })
     }
 
     /// A job as launchctl names it.
     fn name(&self, label: &str) -> String {
         format!("{}/{label}", self.target)
     }
-
-    async fn succeed(&self, words: &[&str]) -> Result<(), ManagerError> {
-        let output = self.run(words, []).await?;
-        match output.success() {
-            true => Ok(()),
-            false => Err(failed(&format!("launchctl {}", words.join(" ")), &output)),
-        }
-    }
-
-    async fn run(
-        &self,
-        words: &[&str],
-        more: impl IntoIterator<Item = OsString> + Send,
-    ) -> Result<Output, CommandError> {
-        self.runner.run(&Command::new("launchctl").args(words).args(more)).await
-    }
 }
 
-/// launchctl's failure with what it said.
-fn failed(command: &str, output: &Output) -> ManagerError {
-    let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-    let how = output.code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
-    ManagerError::Command(CommandError::Failed { command: command.to_owned(), how, said: said.trim().to_owned() })
+fn launchctl(verb: &str) -> Command {
+    Command::new("launchctl").arg(verb)
 }

@@ -1,30 +1,31 @@
 //! wnm's process manager for launchd, the service manager of macOS: each node is a job with a property list of its own,
 //! which launchd keeps alive and starts with the session (`launchd+user`) or the machine (`launchd+sudo`).
 //!
-//! It keeps no record: what exists is what the property lists say, what runs is what `launchctl print` says. Only today's
-//! verbs are used (`bootstrap`, `bootout`, `enable`, `disable`, `kickstart`, `print`) and none of the deprecated ones.
+//! It keeps no database: what exists is what the property lists say, what runs is what `launchctl print` says. Only today's
+//! verbs are used (`bootstrap`, `bootout`, `enable`, `disable`, `print`) and none of the deprecated ones.
 
 mod examine;
 mod files;
 mod launchctl;
-mod look;
+mod observe;
 mod parse;
 mod render;
 mod start;
 mod stop;
-mod upgrade;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
-use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::path_policy;
+use wnm_pm::hint::Hint;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
-    ProcessManager, ProcessState, Started, Supervisor, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
+    ProcessState, Started, Supervisor, Teardown,
 };
+use wnm_pm::{path_policy, replacement};
 
 use launchctl::Launchctl;
 
@@ -44,23 +45,21 @@ impl Domain {
     /// [`ManagerError::Unavailable`] when the machine's domain is wanted by somebody other than root, or when this user has
     /// no home directory.
     pub fn own(mode: Mode) -> Result<Self, ManagerError> {
-        let unavailable = |reason: &str, hint: &str| ManagerError::Unavailable {
-            manager: kind(mode).to_string(),
-            reason: reason.to_owned(),
-            hint: hint.to_owned(),
-        };
+        let unavailable =
+            |reason: &str, fix: &'static str| ManagerError::unavailable(kind(mode), reason, Hint::text(fix));
         let user = rustix::process::geteuid();
         if mode == Mode::Sudo {
             return match user.is_root() {
                 true => Ok(Self { target: "system".to_owned(), plists: "/Library/LaunchDaemons".into() }),
                 false => Err(unavailable(
                     "only root changes the machine's jobs",
-                    "run wnm as root (`sudo wnm`), or begin a record of your own with process_manager launchd+user",
+                    "run wnm as root, or use launchd+user with a database of its own",
                 )),
             };
         }
         let home = std::env::home_dir().filter(|home| home.is_absolute());
-        let home = home.ok_or_else(|| unavailable("this user has no home directory", "set HOME"))?;
+        let home =
+            home.ok_or_else(|| unavailable("this user has no home directory", "set HOME to an absolute path"))?;
         Ok(Self { target: format!("gui/{}", user.as_raw()), plists: home.join("Library/LaunchAgents") })
     }
 }
@@ -70,6 +69,7 @@ fn kind(mode: Mode) -> ManagerKind {
 }
 
 /// The process manager for launchd.
+#[derive(Clone)]
 pub struct Launchd {
     mode: Mode,
     node_storage: PathBuf,
@@ -102,6 +102,22 @@ impl Launchd {
         Self { mode, node_storage: node_storage.into(), domain, launchctl }
     }
 
+    /// Refuses a node that is not this manager's to touch.
+    fn refuse(&self, node: &NodeRef) -> Result<(), ManagerError> {
+        path_policy::check_paths(&self.node_storage, &node.spec)
+    }
+
+    /// Refuses also a node whose command line launchd could not be given.
+    fn refuse_launch(&self, node: &NodeRef) -> Result<(), ManagerError> {
+        path_policy::check(&self.node_storage, node)?;
+        render::check(node)
+    }
+
+    /// Nodes of a call, without those that are not this manager's to touch.
+    fn ours<'a>(&self, nodes: &'a [NodeRef]) -> Batch<'a> {
+        Batch::of(nodes).check(|node, ()| self.refuse(node))
+    }
+
     /// The property list of a job.
     fn plist(&self, label: &str) -> PathBuf {
         self.domain.plists.join(format!("{label}.plist"))
@@ -115,42 +131,47 @@ impl ProcessManager for Launchd {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { numbering: NumberingKind::FillGaps, restarts_crashed: true, starts_at_boot: true }
+        Capabilities { restarts_crashed: true, starts_at_boot: true, ..Capabilities::plain(NumberingKind::FillGaps) }
     }
 
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
-        nodes.iter().map(|spec| self.create_one(spec)).collect()
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
+        let manager = self.clone();
+        let made = Batch::of(nodes).check(|node, ()| self.refuse_launch(node)).in_background(move |node, ()| {
+            let label = render::label(node.id());
+            manager.make(&node, &label)?;
+            Ok(Created::as_specified(&node.spec, label))
+        });
+        made.await.outcomes()
     }
 
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
         self.start_all(nodes).await
     }
 
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         self.stop_all(nodes).await
     }
 
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
-        self.upgrade_all(nodes, to).await
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
+        let stop = |nodes: Vec<NodeRef>| async move { self.stop_all(&nodes).await };
+        replacement::replace(self.ours(nodes), &to.path, None, stop).await
     }
 
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let mut outcomes = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            outcomes.push(match path_policy::check(&self.node_storage, &node.spec) {
-                Ok(()) => self.remove_one(node).await,
-                Err(error) => Err(error),
-            });
-        }
-        outcomes
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        let stop = |nodes: Vec<NodeRef>| async move { self.stop_all(&nodes).await };
+        replacement::restore(self.ours(nodes), stop).await
     }
 
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
-        let mut states = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            states.push(self.state(node).await);
-        }
-        states
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        replacement::forget(self.ours(nodes)).await
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.ours(nodes).one_by_one(|node, ()| self.remove_one(node)).await.outcomes()
+    }
+
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        Batch::of(nodes).one_by_one(|node, ()| self.state(node)).await.outcomes()
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
@@ -162,6 +183,6 @@ impl ProcessManager for Launchd {
     }
 
     async fn examine(&self) -> Vec<Finding> {
-        self.find_troubles().await
+        self.findings().await
     }
 }

@@ -1,5 +1,5 @@
 //! What `launchctl print` says about a job, read: only the fields of the job itself, since those of its parts have the same
-//! names and stand one step deeper.
+//! names and are one level deeper.
 
 /// A job that launchd knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ pub(crate) fn job(text: &str) -> Job {
                 let ended = code.parse::<i32>().is_ok().then(|| format!("exit code {code}"));
                 job.end = job.end.or(ended);
             }
-            // `Killed: 9`; it stands in place of the exit code, or beside an older one.
+            // `Killed: 9`; it takes the place of the exit code, or comes beside an older one.
             "last terminating signal" => {
                 let number = value.rsplit(": ").next().unwrap_or(value);
                 job.end = Some(format!("signal {number}"));

@@ -1,8 +1,9 @@
-//! The property list of a node's job: what launchd is told about it.
+//! The property list of a node's job: everything that launchd knows about it.
+
+use std::path::{Path, PathBuf};
 
 use plist::{Dictionary, Value};
-use wnm_pm::flavour;
-use wnm_pm::node::{NodeId, NodeSpec};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::process_manager::ManagerError;
 
 /// What all labels of nodes begin with.
@@ -11,10 +12,12 @@ pub(crate) const PREFIX: &str = "com.autonomi.antnode-";
 /// How long launchd waits between asking a node to end and making it.
 pub(crate) const EXIT_TIMEOUT_SECONDS: i64 = 20;
 
-/// Where standard output and error of a node go, inside its log directory.
-pub(crate) const OUTPUT: &str = "output.log";
+/// Where standard output and error of a node go.
+pub(crate) fn output(spec: &NodeSpec) -> PathBuf {
+    spec.log_dir.join("output.log")
+}
 
-/// macOS gives a process 256 open files unless told otherwise; a node with many peers needs more.
+/// macOS gives a process 256 open files unless a job asks for more; a node with many peers needs more.
 const OPEN_FILES: i64 = 8192;
 
 /// The label of a node's job: that of the Python wnm, so that its nodes are found.
@@ -22,7 +25,7 @@ pub(crate) fn label(id: NodeId) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// The number that a label tells.
+/// The number in a label.
 pub(crate) fn number(label: &str) -> Option<NodeId> {
     label.strip_prefix(PREFIX)?.parse().ok().map(NodeId)
 }
@@ -32,18 +35,17 @@ pub(crate) fn number(label: &str) -> Option<NodeId> {
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] names the value and what is wrong with it.
-pub(crate) fn check(spec: &NodeSpec) -> Result<(), ManagerError> {
-    flavour::check(spec)?;
-    let bent = |character: char| {
-        (character.is_control() && !matches!(character, '\t' | '\n')) || matches!(character, '\u{fffe}' | '\u{ffff}')
-    };
-    let arguments = flavour::arguments(spec).into_iter().map(|word| ("an argument".to_owned(), word));
-    let environment = spec.environment.iter().flat_map(|(name, value)| {
+pub(crate) fn check(node: &NodeRef) -> Result<(), ManagerError> {
+    let launch = &node.launch;
+    let path = |name: &'static str, path: &Path| (name.to_owned(), path.display().to_string());
+    let paths =
+        [path("binary", &launch.program), path("root_dir", &launch.directory), path("log_dir", &node.spec.log_dir)];
+    let arguments = launch.arguments.iter().map(|word| ("an argument".to_owned(), word.clone()));
+    let environment = launch.environment.iter().flat_map(|(name, value)| {
         [("an environment variable's name".to_owned(), name.clone()), (format!("the value of {name}"), value.clone())]
     });
-    let binary = std::iter::once(("binary".to_owned(), spec.binary.display().to_string()));
-    for (what, text) in arguments.chain(environment).chain(binary) {
-        if let Some(bad) = text.chars().find(|character| bent(*character)) {
+    for (what, text) in paths.into_iter().chain(arguments).chain(environment) {
+        if let Some(bad) = text.chars().find(|character| is_lost(*character)) {
             let reason = format!("it holds {bad:?}, which a property list cannot carry");
             return Err(ManagerError::Unusable { what: format!("{what} {text:?}"), reason });
         }
@@ -51,17 +53,21 @@ pub(crate) fn check(spec: &NodeSpec) -> Result<(), ManagerError> {
     Ok(())
 }
 
-/// What launchd is told about a node.
-pub(crate) fn job(spec: &NodeSpec) -> Value {
-    let text = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
-    let program = spec.binary.to_string_lossy().into_owned();
-    let line = std::iter::once(program).chain(flavour::arguments(spec)).map(Value::from);
-    let output = text(&spec.log_dir.join(OUTPUT));
+fn is_lost(character: char) -> bool {
+    (character.is_control() && !matches!(character, '\t' | '\n')) || matches!(character, '\u{fffe}' | '\u{ffff}')
+}
+
+/// The property list of a node's job.
+pub(crate) fn job(node: &NodeRef, label: &str) -> Value {
+    let launch = &node.launch;
+    let text = |path: &Path| Value::from(path.to_string_lossy().into_owned());
+    let arguments = launch.arguments.iter().map(|word| Value::from(word.as_str()));
+    let output = text(&output(&node.spec));
     let limits = || Value::from(Dictionary::from_iter([("NumberOfFiles", Value::from(OPEN_FILES))]));
     let mut job = Dictionary::from_iter([
-        ("Label", Value::from(label(spec.id))),
-        ("ProgramArguments", Value::Array(line.collect())),
-        ("WorkingDirectory", text(&spec.root_dir)),
+        ("Label", Value::from(label)),
+        ("ProgramArguments", Value::Array(std::iter::once(text(&launch.program)).chain(arguments).collect())),
+        ("WorkingDirectory", text(&launch.directory)),
         ("StandardOutPath", output.clone()),
         ("StandardErrorPath", output),
         ("RunAtLoad", Value::from(true)),
@@ -75,8 +81,8 @@ pub(crate) fn job(spec: &NodeSpec) -> Value {
         // Files that hold keys are for the node's user alone.
         ("Umask", Value::from(0o077)),
     ]);
-    if !spec.environment.is_empty() {
-        let environment = spec.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    if !launch.environment.is_empty() {
+        let environment = launch.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
         job.insert("EnvironmentVariables".to_owned(), Value::from(environment.collect::<Dictionary>()));
     }
     Value::from(job)

@@ -1,17 +1,19 @@
 //! Starting: jobs are enabled and loaded, all in one call, and each is watched until it has lived for a second.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::path_policy::check_program;
-use wnm_pm::port_use;
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::last_words::{last_words, tail};
+use wnm_pm::node::NodeRef;
 use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, Outcome, Started};
+use wnm_pm::{node_files, port_use};
 
 use crate::Launchd;
-use crate::look::{exists, last_words};
 use crate::parse::Job;
+use crate::render::output;
 
 /// A node that lived this long has started.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -19,150 +21,101 @@ const SETTLE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is to be done about a node that shall run.
-enum Need {
-    /// It runs already.
-    Nothing(Started),
-    /// launchd knows it, and pauses after a crash.
-    Kickstart,
-    /// launchd does not know it.
-    Load(PathBuf),
+/// How far the start of a node has come.
+enum Begun {
+    Started(Started),
+    Young(Young),
 }
 
-/// What was seen so far of a node that was begun.
-struct Watch {
+/// A node that launchd starts.
+#[derive(Clone, Copy)]
+struct Young {
     begun: Instant,
+    /// Where its output begins in the file.
+    output_start: u64,
     /// Its process, and since when it is seen.
     lives: Option<(u32, Instant)>,
 }
 
-impl Watch {
-    fn begin() -> Self {
-        Self { begun: Instant::now(), lives: None }
-    }
-}
-
 impl Launchd {
-    pub(crate) async fn start_all(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-        let mut needs = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            needs.push(self.need(node).await);
-        }
-        let plists = needs.iter().filter_map(|need| match need {
-            Ok(Need::Load(plist)) => Some(plist.as_path()),
-            _ => None,
-        });
-        let plists: Vec<&Path> = plists.collect();
+    pub(crate) async fn start_all(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
+        let ready = Batch::of(nodes).check(|node, ()| self.refuse_launch(node));
+        let ready = ready.one_by_one(|node, ()| self.prepare(node)).await;
+        let young = ready.good().filter(|(_, begun)| matches!(begun, Begun::Young(_)));
+        let plists: Vec<PathBuf> = young.map(|(node, _)| self.plist(&node.service)).collect();
         if plists.len() > 1
             && let Err(error) = self.launchctl.bootstrap_all(&plists).await
         {
             tracing::debug!(%error, "loading the jobs one by one");
         }
-        let mut begun = Vec::with_capacity(nodes.len());
-        for (node, need) in nodes.iter().zip(needs) {
-            begun.push(match need {
-                Err(error) => Err(error),
-                Ok(Need::Nothing(started)) => Ok(Some(started)),
-                Ok(Need::Kickstart) => self.launchctl.kickstart(&node.service).await.map(|()| None),
-                Ok(Need::Load(plist)) => self.load(&node.service, &plist).await.map(|()| None),
-            });
-        }
-        self.watch(nodes, begun).await
+        self.watch(ready.one_by_one(|node, begun| self.load(node, begun)).await).await
     }
 
-    async fn need(&self, node: &NodeRef) -> Outcome<Need> {
-        match self.launchctl.print(&node.service).await? {
-            Some(Job { pid: Some(pid), .. }) => return Ok(Need::Nothing(Started { process: identity(pid) })),
-            Some(_) => return Ok(Need::Kickstart),
-            None => {}
+    /// A node that runs already, or one that has all that it needs to be loaded.
+    async fn prepare(&self, node: &NodeRef) -> Outcome<Begun> {
+        let job = self.launchctl.print(&node.service).await?;
+        if let Some(Job { pid: Some(pid), .. }) = job {
+            return Ok(Begun::Started(Started { process: identity(pid) }));
         }
-        let plist = self.plist(&node.service);
-        // launchd can load nothing from a damaged one either.
-        if check_program(&node.spec.binary).is_err() || plist::Value::from_file(&plist).is_err() {
-            self.put_back(node, &plist)?;
+        node_files::check_startable(&node.spec)?;
+        port_use::check_free(&node.spec.ports)?;
+        self.make(node, &node.service)?;
+        if job.is_some() {
+            // launchd pauses after a crash, and starts what the property list said when it was loaded.
+            self.launchctl.bootout(&node.service).await?;
         }
-        port_use::check_free(node.spec.ports, node.spec.flavour)?;
         self.launchctl.enable(&node.service).await?;
-        Ok(Need::Load(plist))
+        let output_start = fs::metadata(output(&node.spec)).map_or(0, |found| found.len());
+        Ok(Begun::Young(Young { begun: Instant::now(), output_start, lives: None }))
     }
 
-    /// Puts back what a node lacks, but for its directory: without that it would begin anew as another node.
-    fn put_back(&self, node: &NodeRef, plist: &Path) -> Outcome<()> {
-        let NodeSpec { name, root_dir, binary, program, .. } = &node.spec;
-        let cannot = |why: String| Err(ManagerError::Failed(format!("{name} cannot be started: {why}")));
-        if !exists(root_dir) {
-            return cannot(format!(
-                "its directory {} is gone\nhint: `wnm remove {name}` clears what is left of it",
-                root_dir.display()
-            ));
+    async fn load(&self, node: &NodeRef, begun: Begun) -> Outcome<Begun> {
+        let label = &node.service;
+        if matches!(begun, Begun::Young(_)) && self.launchctl.print(label).await?.is_none() {
+            self.launchctl.bootstrap(label, &self.plist(label)).await?;
         }
-        if check_program(binary).is_err() && check_program(program).is_err() {
-            let (binary, program) = (binary.display(), program.display());
-            return cannot(format!(
-                "{binary} is gone or no program, and so is {program}, of which it is a copy\n\
-                hint: put a node program there, or `wnm remove {name}`"
-            ));
-        }
-        self.create_one(&node.spec)?;
-        match exists(plist) {
-            true => Ok(()),
-            // Somebody named the job otherwise.
-            false => cannot(format!("{} is gone\nhint: `wnm remove {name}`", plist.display())),
-        }
-    }
-
-    async fn load(&self, label: &str, plist: &Path) -> Outcome<()> {
-        match self.launchctl.print(label).await? {
-            Some(_) => Ok(()),
-            None => self.launchctl.bootstrap(label, plist).await,
-        }
+        Ok(begun)
     }
 
     /// Waits until each node that was begun has lived for a second, or ended.
-    async fn watch(&self, nodes: &[NodeRef], begun: Vec<Outcome<Option<Started>>>) -> Vec<Outcome<Started>> {
-        let mut watched: Vec<(Watch, Option<Outcome<Started>>)> =
-            begun.into_iter().map(|begun| (Watch::begin(), begun.transpose())).collect();
-        while watched.iter().any(|(_, outcome)| outcome.is_none()) {
+    async fn watch(&self, mut begun: Batch<'_, Begun>) -> Outcomes<Started> {
+        while begun.good().any(|(_, begun)| matches!(begun, Begun::Young(_))) {
             tokio::time::sleep(PAUSE).await;
-            for (node, (watch, outcome)) in nodes.iter().zip(&mut watched) {
-                if outcome.is_none() {
-                    *outcome = self.look_once(node, watch).await.transpose();
-                }
-            }
+            begun = begun.one_by_one(|node, begun| self.observe_start(node, begun)).await;
         }
-        watched.into_iter().filter_map(|(_, outcome)| outcome).collect()
+        let started = begun.then(|node, begun| match begun {
+            Begun::Started(started) => Ok(started),
+            Begun::Young(_) => Err(ManagerError::unanswered(&node.spec.name)),
+        });
+        started.outcomes()
     }
 
-    /// One look at a node that was begun; none while nothing can be said yet. One that ended is taken out of launchd again,
-    /// which would otherwise start it for ever.
-    async fn look_once(&self, node: &NodeRef, watch: &mut Watch) -> Outcome<Option<Started>> {
+    /// How far a start has come by now. A node that ended is taken out of launchd again, which would otherwise restart it
+    /// for ever.
+    async fn observe_start(&self, node: &NodeRef, begun: Begun) -> Outcome<Begun> {
+        let Begun::Young(young) = begun else { return Ok(begun) };
         let job = self.launchctl.print(&node.service).await?.unwrap_or_default();
-        let ended = match (job.pid, watch.lives) {
+        let has_ended = match (job.pid, young.lives) {
             (Some(pid), Some((same, since))) if pid == same => {
                 let lived = since.elapsed() >= SETTLE;
-                return Ok(lived.then(|| Started { process: identity(pid) }));
+                return Ok(if lived { Begun::Started(Started { process: identity(pid) }) } else { begun });
             }
             // Another process already: the first one ended.
             (_, Some(_)) => true,
-            (Some(pid), None) => {
-                watch.lives = Some((pid, Instant::now()));
-                false
-            }
-            // A job that is kickstarted still tells how it ended before.
-            (None, None) if job.runs > 0 && job.end.is_some() => watch.begun.elapsed() > SETTLE,
-            (None, None) => watch.begun.elapsed() > PATIENCE,
+            (Some(pid), None) => return Ok(Begun::Young(Young { lives: Some((pid, Instant::now())), ..young })),
+            (None, None) => (job.runs > 0 && job.end.is_some()) || young.begun.elapsed() > PATIENCE,
         };
-        if ended { Err(self.abandon(node, &job).await) } else { Ok(None) }
+        if has_ended { Err(self.abandon(node, &job, young.output_start).await) } else { Ok(begun) }
     }
 
-    async fn abandon(&self, node: &NodeRef, job: &Job) -> ManagerError {
+    async fn abandon(&self, node: &NodeRef, job: &Job, output_start: u64) -> ManagerError {
         if let Err(error) = self.stop_one(node).await {
             return error;
         }
         ManagerError::ExitedAtOnce {
             name: node.spec.name.clone(),
             how: job.end.clone().unwrap_or_else(|| format!("launchd: {}", job.state)),
-            said: last_words(&node.spec.log_dir),
+            said: last_words(&tail(&output(&node.spec), output_start)),
             log_dir: node.spec.log_dir.clone(),
         }
     }

@@ -5,9 +5,10 @@ mod common;
 use std::os::unix::fs::chown;
 
 use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOptions};
-use common::{Machine, is_root, open};
+use common::{Machine, PUBLISHED, open};
 use wnm_pm::process_manager::{Finding, ProcessManager, Severity};
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
+use wnm_testing::Need::{Root, S6Image};
 
 async fn findings(manager: &S6Overlay, code: &str) -> Vec<Finding> {
     let all = manager.examine().await;
@@ -17,9 +18,8 @@ async fn findings(manager: &S6Overlay, code: &str) -> Vec<Finding> {
     all.into_iter().filter(|finding| finding.code == code).collect()
 }
 
-#[tokio::test]
 async fn a_machine_on_which_all_is_well_has_no_error() {
-    let Some(machine) = Machine::new(ContainerNetwork::Published).await else { return };
+    let machine = Machine::new(ContainerNetwork::Published).await;
     let manager = machine.manager();
     open(&manager, &machine.group(1)).await;
     let errors: Vec<Finding> =
@@ -27,22 +27,18 @@ async fn a_machine_on_which_all_is_well_has_no_error() {
     assert_eq!(errors, []);
 }
 
-#[tokio::test]
 async fn a_missing_image_and_a_storage_of_roots_are_found() {
-    let Some(mut machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let mut machine = Machine::new(ContainerNetwork::Host).await;
     machine.settings.docker_image = "wnm.invalid/nobody/has-this:7".to_owned();
     assert_eq!(findings(&machine.manager(), "image-missing").await.len(), 1);
-    if is_root() {
-        chown(&machine.settings.node_storage, Some(0), Some(0)).expect("root takes files");
-        let found = findings(&machine.manager(), "storage-of-root").await;
-        assert_eq!(found[0].severity, Severity::Error);
-        assert!(found[0].fix.starts_with("chown "), "{found:?}");
-    }
+    chown(&machine.settings.node_storage, Some(0), Some(0)).expect("root takes files");
+    let found = findings(&machine.manager(), "storage-of-root").await;
+    assert_eq!(found[0].severity, Severity::Error);
+    assert!(found[0].fix.starts_with("chown "), "{found:?}");
 }
 
-#[tokio::test]
 async fn an_image_that_is_not_ours_and_containers_of_an_older_build_are_found() {
-    let Some(mut machine) = Machine::new(ContainerNetwork::Host).await else { return };
+    let mut machine = Machine::new(ContainerNetwork::Host).await;
     let docker = machine.docker.clone();
     let tag = machine.id().as_str().to_owned();
     let build = async |id: &str, label: &str| {
@@ -70,4 +66,14 @@ async fn an_image_that_is_not_ours_and_containers_of_an_older_build_are_found() 
     }
     assert_eq!(found.len(), 1);
     assert!(found[0].what.contains(&group.container_name), "{found:?}");
+}
+
+wnm_testing::trials! {
+    PUBLISHED => a_machine_on_which_all_is_well_has_no_error;
+    &[S6Image, Root] => a_missing_image_and_a_storage_of_roots_are_found;
+    &[S6Image] => an_image_that_is_not_ours_and_containers_of_an_older_build_are_found;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -1,10 +1,10 @@
-//! What would not work with plain background processes on this machine, and what mends it.
+//! What would not work with plain background processes on this machine, and what fixes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
-use wnm_pm::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::process_manager::Finding;
 use wnm_pm::shell::word;
 
 use crate::Setsid;
@@ -13,20 +13,9 @@ use crate::Setsid;
 const LENIENT_SERVICES: [&str; 4] = ["cron.service", "crond.service", "cronie.service", "fcron.service"];
 
 pub(crate) fn examine(manager: &Setsid) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if let Err(ManagerError::Unavailable { reason, hint, .. }) = manager.refuse_unavailable() {
-        findings.push(Finding {
-            code: "manager-unavailable".to_owned(),
-            severity: Severity::Error,
-            what: format!("{}: {reason}", manager.kind),
-            consequence: "no node can be created, started or stopped".to_owned(),
-            fix: hint,
-        });
-    }
-    findings.extend(storage(&manager.node_storage));
-    findings.extend(fs::read_to_string("/proc/self/cgroup").ok().and_then(|cgroup| service(&cgroup)));
-    findings.extend(logind());
-    findings
+    let unavailable = manager.obstacle().map(|(reason, fix)| Finding::unavailable(manager.kind, reason, fix));
+    let service = fs::read_to_string("/proc/self/cgroup").ok().and_then(|cgroup| service(&cgroup));
+    unavailable.into_iter().chain(storage(&manager.node_storage)).chain(service).chain(logind()).collect()
 }
 
 /// The node storage, or where it will be made, has to take files and let them run.
@@ -36,22 +25,20 @@ fn storage(node_storage: &Path) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
-        findings.push(Finding {
-            code: "node-storage-not-writable".to_owned(),
-            severity: Severity::Error,
-            what: format!("{} cannot be written by this user: {error}", there.display()),
-            consequence: "no node can be created".to_owned(),
-            fix: format!("sudo chown \"$USER\" {}", word(there)),
-        });
+        findings.push(Finding::error(
+            "node-storage-not-writable",
+            format!("this user cannot write to {}: {error}", there.display()),
+            "no node can be created",
+            format!("sudo chown \"$USER\" {}", word(there)),
+        ));
     }
     if runs_no_programs(there) {
-        findings.push(Finding {
-            code: "node-storage-noexec".to_owned(),
-            severity: Severity::Error,
-            what: format!("{} lies on a file system that is mounted noexec", there.display()),
-            consequence: "nodes' own copies of the program cannot be run".to_owned(),
-            fix: format!("sudo mount -o remount,exec \"$(findmnt -n -o TARGET --target {})\"", word(there)),
-        });
+        findings.push(Finding::error(
+            "node-storage-noexec",
+            format!("{} lies on a file system that is mounted noexec", there.display()),
+            "nodes' own copies of the program cannot be run",
+            format!("sudo mount -o remount,exec \"$(findmnt -n -o TARGET --target {})\"", word(there)),
+        ));
     }
     findings
 }
@@ -75,16 +62,15 @@ fn service(cgroup: &str) -> Option<Finding> {
     if LENIENT_SERVICES.contains(&service) || service.starts_with("user@") {
         return None;
     }
-    Some(Finding {
-        code: "started-by-a-service".to_owned(),
-        severity: Severity::Warning,
-        what: format!("wnm runs in {service} of systemd"),
-        consequence: format!("when {service} ends or is restarted, systemd ends every node that was started from it"),
-        fix: format!("put `KillMode=process` into the [Service] section of {service}, or use systemd+user"),
-    })
+    Some(Finding::warning(
+        "started-by-a-service",
+        format!("wnm runs in the systemd unit {service}"),
+        format!("when {service} ends or is restarted, systemd ends every node that was started from it"),
+        format!("put `KillMode=process` into the [Service] section of {service}, or use systemd+user"),
+    ))
 }
 
-/// systemd-logind may be told to end what a user leaves behind.
+/// systemd-logind may be configured to end what a user leaves behind.
 fn logind() -> Option<Finding> {
     let mut files = vec![PathBuf::from("/etc/systemd/logind.conf")];
     let mut more: Vec<_> =
@@ -92,12 +78,13 @@ fn logind() -> Option<Finding> {
     more.sort();
     files.extend(more);
     let text: Vec<_> = files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
-    kills_user_processes(&text.join("\n")).then(|| Finding {
-        code: "killed-at-logout".to_owned(),
-        severity: Severity::Warning,
-        what: "systemd-logind has KillUserProcesses=yes".to_owned(),
-        consequence: "nodes that were started from a login session are ended when that session ends".to_owned(),
-        fix: "set KillUserProcesses=no in /etc/systemd/logind.conf, or let cron run wnm".to_owned(),
+    kills_user_processes(&text.join("\n")).then(|| {
+        Finding::warning(
+            "killed-at-logout",
+            "systemd-logind has KillUserProcesses=yes",
+            "nodes that were started from a login session are ended when that session ends",
+            "set KillUserProcesses=no in /etc/systemd/logind.conf, or let cron run wnm",
+        )
     })
 }
 

@@ -1,66 +1,56 @@
 //! Setsid is wnm's process manager for plain background processes: each node is a process in a session of its own,
 //! started by wnm itself, and nothing but Linux is needed.
 //!
-//! It keeps no record. What runs is what the kernel says runs: a process is a node's when its program is the node's own
+//! It keeps no database. What runs is what the kernel says runs: a process is a node's when its program is the node's own
 //! copy and its command line holds the node's directory. A pid is never believed without that.
 
 mod examine;
-mod files;
-mod look;
+mod image;
+mod note;
+mod observation;
 mod output;
 mod processes;
-mod program;
 mod spawn;
 mod start;
 mod stop;
 mod survey;
-mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::path_policy;
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::hint::Hint;
+use wnm_pm::node::NodeRef;
+use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
-    ProcessManager, ProcessState, Started, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
+    ProcessState, Started, Teardown,
 };
+use wnm_pm::{node_files, path_policy, replacement};
 
-use look::Look;
+use observation::Observation;
 
 /// The process manager for plain background processes.
 #[derive(Debug, Clone)]
 pub struct Setsid {
     kind: ManagerKind,
     node_storage: PathBuf,
-    patience: Patience,
-}
-
-/// How long a node is waited for.
-#[derive(Debug, Clone, Copy)]
-struct Patience {
-    /// A node that lived this long and has its port has started.
-    settle_least: Duration,
-    /// A node that lived this long has started, port or not.
-    settle_most: Duration,
+    settling: Settling,
     /// A node that was asked to end and has not after this long is made to.
     grace: Duration,
 }
 
 impl Setsid {
     /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `setsid+user` or `setsid+sudo`; with the latter
-    /// nothing works but for root.
+    /// everything fails unless wnm runs as root.
     #[must_use]
     pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>) -> Self {
         Self {
             kind,
             node_storage: node_storage.into(),
-            patience: Patience {
-                settle_least: Duration::from_secs(1),
-                settle_most: Duration::from_secs(3),
-                grace: Duration::from_secs(10),
-            },
+            settling: Settling { least: Duration::from_secs(1), most: Duration::from_secs(3) },
+            grace: Duration::from_secs(10),
         }
     }
 
@@ -68,41 +58,52 @@ impl Setsid {
     /// `most` (3 s) while it opens its port.
     #[must_use]
     pub fn settling(mut self, least: Duration, most: Duration) -> Self {
-        self.patience.settle_least = least;
-        self.patience.settle_most = most.max(least);
+        self.settling = Settling { least, most: most.max(least) };
         self
     }
 
     /// With another grace (10 s) between asking a node to end and making it.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.patience.grace = grace;
+        self.grace = grace;
         self
     }
 
-    /// Refuses a machine or a user that this manager cannot serve.
+    /// Why this manager cannot serve this machine or this user, and what can be done about it.
+    fn obstacle(&self) -> Option<(&'static str, &'static str)> {
+        if !Path::new("/proc/self/exe").exists() {
+            let reason = "there is no /proc, so processes cannot be told apart";
+            return Some((reason, "use a process manager of this system"));
+        }
+        let is_root = rustix::process::geteuid().is_root();
+        (self.kind.mode == Mode::Sudo && !is_root).then_some((
+            "it keeps nodes in the machine's name and this user is not root",
+            "run wnm as root, or use setsid+user with a database of its own",
+        ))
+    }
+
     fn refuse_unavailable(&self) -> Result<(), ManagerError> {
-        let (reason, hint) = if !Path::new("/proc/self/exe").exists() {
-            ("there is no /proc, so no process can be told from another", "use a process manager of this system")
-        } else if self.kind.mode == Mode::Sudo && !rustix::process::geteuid().is_root() {
-            (
-                "it keeps nodes in the machine's name and this user is not root",
-                "run wnm as root, or begin a record of your own with setsid+user",
-            )
-        } else {
-            return Ok(());
-        };
-        Err(ManagerError::Unavailable {
-            manager: self.kind.to_string(),
-            reason: reason.to_owned(),
-            hint: hint.to_owned(),
-        })
+        match self.obstacle() {
+            Some((reason, fix)) => Err(ManagerError::unavailable(self.kind, reason, Hint::text(fix))),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a node that is not this manager's to touch.
-    fn refuse(&self, spec: &NodeSpec) -> Result<(), ManagerError> {
+    fn refuse(&self, node: &NodeRef) -> Result<(), ManagerError> {
         self.refuse_unavailable()?;
-        path_policy::check(&self.node_storage, spec)
+        path_policy::check_paths(&self.node_storage, &node.spec)
+    }
+
+    /// Refuses also a node whose command line no process could be given.
+    fn refuse_launch(&self, node: &NodeRef) -> Result<(), ManagerError> {
+        self.refuse_unavailable()?;
+        path_policy::check(&self.node_storage, node)
+    }
+
+    /// Nodes of a call, without those that are not this manager's to touch.
+    fn ours<'a>(&self, nodes: &'a [NodeRef]) -> Batch<'a> {
+        Batch::of(nodes).check(|node, ()| self.refuse(node))
     }
 }
 
@@ -113,49 +114,50 @@ impl ProcessManager for Setsid {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { numbering: NumberingKind::FillGaps, restarts_crashed: false, starts_at_boot: false }
+        Capabilities::plain(NumberingKind::FillGaps)
     }
 
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
-        let manager = self.clone();
-        in_background(nodes.to_vec(), move |spec| {
-            manager.refuse(&spec)?;
-            files::create(&spec)
-        })
-        .await
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
+        let ready = Batch::of(nodes).check(|node, ()| self.refuse_launch(node));
+        let made = ready.in_background(|node, ()| {
+            node_files::make(&node.spec, None)?.keep();
+            Ok(Created::as_specified(&node.spec, node.spec.name.clone()))
+        });
+        made.await.outcomes()
     }
 
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
         start::start(self, nodes).await
     }
 
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         stop::stop(self, nodes).await
     }
 
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
-        upgrade::upgrade(self, nodes, to).await
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
+        let stop = |nodes: Vec<NodeRef>| async move { stop::stop(self, &nodes).await };
+        replacement::replace(self.ours(nodes), &to.path, None, stop).await
     }
 
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let stopped = stop::stop(self, nodes).await;
-        let manager = self.clone();
-        in_background(nodes.iter().cloned().zip(stopped).collect(), move |(node, stopped)| {
-            stopped?;
-            // Again, since stopping takes its time.
-            manager.refuse(&node.spec)?;
-            files::remove(&node.spec)
-        })
-        .await
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        let stop = |nodes: Vec<NodeRef>| async move { stop::stop(self, &nodes).await };
+        replacement::restore(self.ours(nodes), stop).await
     }
 
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
-        let look = Look::at(nodes.iter().map(|node| &node.spec));
-        let states = nodes.iter().map(|node| {
-            self.refuse(&node.spec)?;
-            Ok(look.state(&node.spec))
-        });
-        states.collect()
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        replacement::forget(self.ours(nodes)).await
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        let stopped = Batch::of(nodes).join(stop::stop(self, nodes).await);
+        // Again, since stopping takes its time.
+        let ours = stopped.check(|node, ()| self.refuse(node));
+        ours.in_background(|node, ()| node_files::remove(&node.spec)).await.outcomes()
+    }
+
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        let observation = Observation::of(nodes);
+        self.ours(nodes).then(|node, ()| Ok(observation.state(&node.spec))).outcomes()
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
@@ -171,14 +173,4 @@ impl ProcessManager for Setsid {
     async fn examine(&self) -> Vec<Finding> {
         examine::examine(self)
     }
-}
-
-/// Does what takes its time on a disk to each of many, one after the other, while others get on.
-async fn in_background<N, T>(each: Vec<N>, deed: impl Fn(N) -> Outcome<T> + Send + 'static) -> Vec<Outcome<T>>
-where
-    N: Send + 'static,
-    T: Send + 'static,
-{
-    let task = tokio::task::spawn_blocking(move || each.into_iter().map(deed).collect());
-    task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

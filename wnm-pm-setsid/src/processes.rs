@@ -1,8 +1,9 @@
-//! A process of this machine, as the kernel tells of it in `/proc`.
+//! A process of this machine, as the kernel shows it in `/proc`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wnm_pm::flavour::CommandLine;
 use wnm_pm::node::ProcessId;
 use wnm_pm::process::identity;
 
@@ -12,30 +13,25 @@ pub(crate) struct Process {
     pub(crate) id: ProcessId,
     /// The program it runs: where that lies, or lay before it was replaced or deleted.
     pub(crate) program: PathBuf,
-    /// Its command line, without the program.
-    pub(crate) arguments: Vec<String>,
+    /// Its command line, whose first word is that program.
+    pub(crate) line: CommandLine,
 }
 
-impl Process {
-    /// The value of an option of its command line.
-    pub(crate) fn option(&self, name: &str) -> Option<&str> {
-        let follows = self.arguments.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
-        follows.or_else(|| self.arguments.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')))
-    }
-}
-
-/// All living processes whose program is wanted. Those of containers are left out: their paths are not ours, even if
-/// they read the same.
+/// All living processes whose program is wanted, the oldest first. Those of containers are left out: their paths are not
+/// ours, even if they read the same.
 pub(crate) fn running(wanted: impl Fn(&Path) -> bool) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| {
+    let found = pids.filter_map(|pid| {
         // Most processes end here: kernel threads and, for anybody but root, other users' have no readable program.
         let program = program(pid)?;
         (wanted(&program) && is_outside_containers(pid)).then_some(())?;
-        Some(Process { id: identity(pid)?, program, arguments: arguments(pid)? })
-    })
-    .collect()
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        Some(Process { id: identity(pid)?, line: command_line(&program, &line), program })
+    });
+    let mut found: Vec<Process> = found.collect();
+    found.sort_by_key(|process| (process.id.start_time, process.id.pid));
+    found
 }
 
 fn program(pid: u32) -> Option<PathBuf> {
@@ -46,40 +42,30 @@ fn program(pid: u32) -> Option<PathBuf> {
     }
 }
 
-fn arguments(pid: u32) -> Option<Vec<String>> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    Some(parse_command_line(&line))
-}
-
 fn is_outside_containers(pid: u32) -> bool {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     namespace(&pid.to_string()) == namespace("self")
 }
 
-/// The words of `/proc/PID/cmdline` behind the program; each ends with a zero byte.
-fn parse_command_line(line: &[u8]) -> Vec<String> {
+/// The program, and the words of `/proc/PID/cmdline` behind what the process calls it; each ends with a zero byte.
+pub(crate) fn command_line(program: &Path, line: &[u8]) -> CommandLine {
     let words = line.strip_suffix(&[0]).unwrap_or(line).split(|byte| *byte == 0);
-    words.skip(1).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    let arguments = words.skip(1).map(|word| String::from_utf8_lossy(word).into_owned());
+    CommandLine::new(std::iter::once(program.to_string_lossy().into_owned()).chain(arguments).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_command_line_keeps_empty_words_and_line_breaks() {
-        assert_eq!(parse_command_line(b"antnode\0--peer\0\0a\nb\0"), ["--peer", "", "a\nb"]);
-        assert!(parse_command_line(b"").is_empty());
+    fn words(line: &[u8]) -> Vec<String> {
+        command_line(Path::new("/a/antnode"), line).words().to_vec()
     }
 
     #[test]
-    fn an_option_is_found_in_either_spelling_and_never_by_a_part_of_a_word() {
-        let words = ["--rewards-address", "0x--port", "--port=7", "--root-dir", "/a"];
-        let arguments = words.map(str::to_owned).to_vec();
-        let process = Process { id: ProcessId { pid: 1, start_time: 1 }, program: "/a/antnode".into(), arguments };
-        assert_eq!(process.option("--port"), Some("7"));
-        assert_eq!(process.option("--root-dir"), Some("/a"));
-        assert_eq!(process.option("--root"), None);
+    fn a_command_line_keeps_empty_words_and_line_breaks() {
+        assert_eq!(words(b"antnode\0--peer\0\0a\nb\0"), ["/a/antnode", "--peer", "", "a\nb"]);
+        assert_eq!(words(b""), ["/a/antnode"]);
     }
 
     #[test]
@@ -92,9 +78,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_words_come_back_from_a_command_line(words in proptest::collection::vec("[^\\x00]*", 0..6)) {
-            let line: String = std::iter::once("antnode").chain(words.iter().map(String::as_str)).map(|word| format!("{word}\0")).collect();
-            proptest::prop_assert_eq!(parse_command_line(line.as_bytes()), words);
+        fn any_words_come_back_from_a_command_line(given in proptest::collection::vec("[^\\x00]*", 0..6)) {
+            let line: String = std::iter::once("antnode").chain(given.iter().map(String::as_str)).map(|word| format!("{word}\0")).collect();
+            proptest::prop_assert_eq!(&words(line.as_bytes())[1..], given);
         }
     }
 }

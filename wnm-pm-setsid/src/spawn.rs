@@ -1,8 +1,9 @@
 //! Spawning makes a node's process: in a session of its own, with nothing of wnm's in its hands.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -10,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::process::Child;
-use wnm_pm::flavour;
-use wnm_pm::node::NodeSpec;
+use wnm_pm::launch::Launch;
 use wnm_pm::process_manager::ManagerError;
+
+use crate::image::Image;
 
 /// What a node takes over from the environment of whoever calls wnm. The rest differs between a shell and cron, and a
 /// node shall not.
@@ -20,19 +22,16 @@ const INHERITED: [&str; 9] = ["HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL
 
 /// Starts a node's process. It is a child of this one; when wnm ends it goes on, as a child of the machine's first
 /// process.
-pub(crate) fn spawn(spec: &NodeSpec, output: &File) -> Result<Child, ManagerError> {
-    let refused =
-        |error: std::io::Error| ManagerError::Program { path: spec.binary.clone(), reason: error.to_string() };
-    let mut command = Command::new(&spec.binary);
-    command.args(flavour::arguments(spec));
-    command.env_clear();
-    command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
-    command.current_dir(&spec.root_dir);
+pub(crate) fn spawn(launch: &Launch, output: &File) -> Result<Child, ManagerError> {
+    let refused = |error: io::Error| ManagerError::Program { path: launch.program.clone(), reason: error.to_string() };
+    let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
+    let image = Image::new(launch, inherited.collect()).map_err(|zero| refused(zero.into()))?;
+    let mut command = Command::new(&launch.program);
+    command.current_dir(&launch.directory);
     command.stdin(Stdio::null());
     command.stdout(output.try_clone().map_err(refused)?);
     command.stderr(output.try_clone().map_err(refused)?);
-    detach(&mut command, open_files());
+    become_node(&mut command, image, open_files());
     let mut command = tokio::process::Command::from(command);
 
     // While any thread of this program starts another, the copy of a program that was just written may for a moment
@@ -49,18 +48,18 @@ pub(crate) fn spawn(spec: &NodeSpec, output: &File) -> Result<Child, ManagerErro
 }
 
 /// Gives the process a session and process group of its own, so that no terminal and no signal to wnm's group reaches it,
-/// and closes what this process was itself given open and is not marked to be closed: the lock of a `flock` that wraps
-/// wnm in cron would otherwise be held as long as the node lives.
+/// closes what this process was itself given open and is not marked to be closed (the lock of a `flock` that wraps wnm in
+/// cron would otherwise be held as long as the node lives), and has it become the node. The command's own program,
+/// arguments and environment are never reached.
 #[expect(unsafe_code, reason = "nothing safe calls setsid between fork and exec; the closure only makes system calls")]
-fn detach(command: &mut Command, inherited: Vec<RawFd>) {
-    use std::os::unix::process::CommandExt;
+fn become_node(command: &mut Command, image: Image, inherited: Vec<RawFd>) {
     let prepare = move || {
         rustix::process::setsid()?;
         for &file in &inherited {
             // SAFETY: the number is only handed to fcntl, which refuses one that was closed meanwhile.
             let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(file) }, FdFlags::CLOEXEC);
         }
-        Ok(())
+        Err(image.execute())
     };
     // SAFETY: the closure allocates nothing and takes no lock, so it may run in a process that was just forked.
     unsafe { command.pre_exec(prepare) };

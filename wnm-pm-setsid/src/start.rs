@@ -2,116 +2,94 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
 
 use tokio::process::Child;
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::last_words::last_words;
 use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
 use wnm_pm::process_manager::{ManagerError, Outcome, Started};
-use wnm_pm::{port_use, process};
+use wnm_pm::{node_files, port_use, process};
 
-use crate::files::{self, Note, io};
-use crate::look::Look;
-use crate::{Patience, Setsid, output, spawn};
+use crate::note::Note;
+use crate::observation::Observation;
+use crate::{Setsid, output, spawn};
 
-/// How often young processes are looked at.
-const GLANCE: Duration = Duration::from_millis(20);
-
-/// A process that has not lived long enough yet to count as started.
-struct Young<'a> {
-    spec: &'a NodeSpec,
-    child: Child,
-    process: ProcessId,
-    /// Where its output begins in the file.
-    output_start: u64,
+/// How far the start of a node has come.
+enum Begun {
+    /// It ran before.
+    Runs(ProcessId),
+    /// It has not lived long enough yet to count as started.
+    Young(Box<Young>),
 }
 
-/// What became of the start of a node so far.
-enum Begun<'a> {
-    Young(Box<Young<'a>>),
-    Settled(Outcome<Started>),
+struct Young {
+    child: Child,
+    note: Note,
 }
 
 /// Starts the nodes that do not run, and waits until each has lived a moment or has ended.
-pub(crate) async fn start(manager: &Setsid, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-    let look = Look::at(nodes.iter().map(|node| &node.spec));
-    let mut all: Vec<_> = nodes.iter().map(|node| begin(manager, &look, &node.spec)).collect();
-    settle(manager.patience, &mut all).await;
-    // The children are let go here: the runtime takes note of their end, so that none stays behind as a zombie.
-    let outcomes = all.into_iter().map(|begun| match begun {
-        Begun::Young(young) => Ok(Started { process: Some(young.process) }),
-        Begun::Settled(outcome) => outcome,
+pub(crate) async fn start(manager: &Setsid, nodes: &[NodeRef]) -> Outcomes<Started> {
+    let observation = Observation::of(nodes);
+    let mut begun = Batch::of(nodes).check(|node, ()| manager.refuse_launch(node)).then(|node, ()| {
+        let running = observation.process(&node.spec).map(Begun::Runs);
+        running.map_or_else(|| spawn_whole(node), Ok)
     });
-    outcomes.collect()
+    let living = || {
+        begun.update(|node, begun| begun.check(&node.spec));
+        let young = begun.good().filter(|(_, begun)| matches!(begun, Begun::Young(_)));
+        young.map(|(node, _)| node.spec.ports.clone()).collect()
+    };
+    manager.settling.watch(living).await;
+    // The children are let go here: the runtime takes note of their end, so that none stays behind as a zombie.
+    begun.then(|_, begun| Ok(Started { process: Some(begun.process()) })).outcomes()
 }
 
-fn begin<'a>(manager: &Setsid, look: &Look, spec: &'a NodeSpec) -> Begun<'a> {
-    if let Err(error) = manager.refuse(spec) {
-        return Begun::Settled(Err(error));
-    }
-    if let process @ Some(_) = look.process(spec) {
-        return Begun::Settled(Ok(Started { process }));
-    }
-    match spawn_all(spec) {
-        Ok(young) => Begun::Young(Box::new(young)),
-        Err(error) => Begun::Settled(Err(error)),
-    }
-}
-
-fn spawn_all(spec: &NodeSpec) -> Result<Young<'_>, ManagerError> {
-    if !spec.root_dir.exists() {
-        let gone = std::io::ErrorKind::NotFound.into();
-        return Err(io("start a node without its directory", &spec.root_dir, gone));
-    }
+fn spawn_whole(node: &NodeRef) -> Outcome<Begun> {
+    let spec = &node.spec;
+    node_files::check_startable(spec)?;
+    port_use::check_free(&spec.ports)?;
     // Whatever somebody deleted of the node comes back, as long as its directory is there.
-    files::create(spec)?;
-    port_use::check_free(spec.ports, spec.flavour)?;
+    node_files::make(spec, None)?.keep();
     let (output, output_start) = output::open(spec)?;
-    let child = spawn::spawn(spec, &output)?;
-    let pid = child.id().expect("a process that nobody waited for has its pid");
+    let child = spawn::spawn(&node.launch, &output)?;
+    let pid = child.id().ok_or_else(|| ManagerError::unanswered(&spec.name))?;
     let process = ProcessId { pid, start_time: process::start_time(pid).unwrap_or_default() };
-    if let Err(error) = files::note_process(spec, Note { process, output_start }) {
+    let note = Note { process, output_start };
+    if let Err(error) = note.keep(spec) {
         // The node is found without it.
-        tracing::warn!("cannot note the process of {}: {error}", spec.name);
+        tracing::warn!("cannot note the process of {}: {}", spec.name, error.text());
     }
-    Ok(Young { spec, child, process, output_start })
+    Ok(Begun::Young(Box::new(Young { child, note })))
 }
 
-/// Waits until every young process has died, or has lived long enough to count as started.
-async fn settle(patience: Patience, all: &mut [Begun<'_>]) {
-    let began = Instant::now();
-    loop {
-        for begun in all.iter_mut() {
-            if let Begun::Young(young) = begun
-                && let Ok(Some(status)) = young.child.try_wait()
-            {
-                *begun = Begun::Settled(Err(exited(young, status)));
-            }
+impl Begun {
+    fn process(&self) -> ProcessId {
+        match self {
+            Self::Runs(process) => *process,
+            Self::Young(young) => young.note.process,
         }
-        let young = || all.iter().filter_map(|begun| if let Begun::Young(young) = begun { Some(young) } else { None });
-        let age = began.elapsed();
-        if young().next().is_none() || age >= patience.settle_most {
-            return;
+    }
+
+    /// Refuses one that has ended.
+    fn check(&mut self, spec: &NodeSpec) -> Outcome<()> {
+        let Self::Young(young) = self else { return Ok(()) };
+        match young.child.try_wait() {
+            Ok(Some(status)) => Err(exited(spec, status, young.note.output_start)),
+            _ => Ok(()),
         }
-        if age >= patience.settle_least {
-            let open = port_use::ports_in_use(port_use::Protocol::Udp);
-            if young().all(|young| open.contains(&young.spec.ports.node)) {
-                return;
-            }
-        }
-        tokio::time::sleep(GLANCE).await;
     }
 }
 
-fn exited(young: &Young<'_>, status: ExitStatus) -> ManagerError {
+fn exited(spec: &NodeSpec, status: ExitStatus, output_start: u64) -> ManagerError {
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "nobody knows how".to_owned(),
     };
     ManagerError::ExitedAtOnce {
-        name: young.spec.name.clone(),
+        name: spec.name.clone(),
         how,
-        said: output::last_words(young.spec, young.output_start),
-        log_dir: young.spec.log_dir.clone(),
+        said: last_words(&output::end(spec, output_start)),
+        log_dir: spec.log_dir.clone(),
     }
 }

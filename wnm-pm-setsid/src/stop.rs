@@ -1,18 +1,22 @@
 //! Stopping ends nodes' processes: all are asked at once, and those that do not listen are made to.
 
-use std::time::{Duration, Instant};
+use std::future::ready;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::Signal;
-use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::node::{NodeRef, ProcessId};
+use wnm_pm::patience::poll;
 use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 
-use crate::look::Look;
-use crate::{Setsid, files};
+use crate::Setsid;
+use crate::note::Note;
+use crate::observation::Observation;
 
-/// How often processes that were told to end are looked at.
-const GLANCE: Duration = Duration::from_millis(10);
+/// How often processes that were told to end are asked about.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long the kernel may take to end a process that was killed.
 const KILLING: Duration = Duration::from_secs(5);
@@ -20,72 +24,51 @@ const KILLING: Duration = Duration::from_secs(5);
 /// A node may start its successor while it is being ended (v2 does so in the middle of an upgrade of its own).
 const ROUNDS: usize = 3;
 
-/// Ends the nodes' processes. Nodes that do not run stand still already.
-pub(crate) async fn stop(manager: &Setsid, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-    let mut outcomes: Vec<_> = nodes.iter().map(|node| manager.refuse(&node.spec)).collect();
+/// Ends the nodes' processes. Nodes that do not run are stopped already.
+pub(crate) async fn stop(manager: &Setsid, nodes: &[NodeRef]) -> Outcomes<()> {
+    let mut batch = manager.ours(nodes);
     for _ in 0..ROUNDS {
-        let look = Look::at(nodes.iter().map(|node| &node.spec));
-        let ours = nodes.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let mut living: Vec<_> = ours
-            .map(|(node, outcome)| Ending { spec: &node.spec, processes: look.processes(&node.spec), outcome })
-            .filter(|ending| !ending.processes.is_empty())
-            .collect();
-        if living.is_empty() {
+        let observation = Observation::of(nodes);
+        let living = batch.then(|node, ()| Ok(observation.processes(&node.spec)));
+        let is_done = all_gone(&living);
+        batch = end(living, manager.grace).await;
+        if is_done {
             break;
         }
-        end(&mut living, manager.patience.grace).await;
     }
-    for (node, _) in nodes.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
-        files::forget_process(&node.spec);
-    }
-    outcomes
+    batch.good().for_each(|(node, ())| Note::forget(&node.spec));
+    batch.outcomes()
 }
 
-/// A node that is being ended.
-struct Ending<'a> {
-    spec: &'a NodeSpec,
-    processes: Vec<ProcessId>,
-    outcome: &'a mut Outcome<()>,
+async fn end<'a>(mut living: Batch<'a, Vec<ProcessId>>, grace: Duration) -> Batch<'a> {
+    for (signal, limit) in [(Signal::TERM, grace), (Signal::KILL, KILLING)] {
+        living.update(|node, processes| send_all(node, processes, signal));
+        let gone = || {
+            living.update(|_, processes| {
+                processes.retain(|process| is_alive(*process));
+                Ok(())
+            });
+            ready(all_gone(&living).then_some(()))
+        };
+        poll(limit, PAUSE, gone).await;
+    }
+    living.then(|node, processes| match processes.first() {
+        None => Ok(()),
+        Some(ProcessId { pid, .. }) => {
+            Err(ManagerError::Failed(format!("process {pid} of {} did not exit after SIGKILL", node.spec.name)))
+        }
+    })
 }
 
-async fn end(nodes: &mut [Ending<'_>], grace: Duration) {
-    signal_all(nodes, Signal::TERM);
-    wait(nodes, grace).await;
-    signal_all(nodes, Signal::KILL);
-    wait(nodes, KILLING).await;
-    for node in nodes {
-        if let ([process, ..], Ok(())) = (&node.processes[..], &node.outcome) {
-            let text = format!("process {} of {} does not end, even killed", process.pid, node.spec.name);
-            *node.outcome = Err(ManagerError::Failed(text));
-        }
-    }
+fn all_gone(living: &Batch<'_, Vec<ProcessId>>) -> bool {
+    living.good().all(|(_, processes)| processes.is_empty())
 }
 
-fn signal_all(nodes: &mut [Ending<'_>], signal: Signal) {
-    for node in nodes {
-        for process in &node.processes {
-            if let Err(error) = send(*process, signal) {
-                let text = format!("cannot end process {} of {}: {error}", process.pid, node.spec.name);
-                *node.outcome = Err(ManagerError::Failed(text));
-            }
-        }
-    }
-}
-
-/// Waits until all have ended, and takes out those that have.
-async fn wait(nodes: &mut [Ending<'_>], limit: Duration) {
-    let deadline = Instant::now() + limit;
-    loop {
-        let mut all_gone = true;
-        for node in nodes.iter_mut().filter(|node| node.outcome.is_ok()) {
-            node.processes.retain(|process| is_alive(*process));
-            all_gone &= node.processes.is_empty();
-        }
-        if all_gone || Instant::now() >= deadline {
-            return;
-        }
-        tokio::time::sleep(GLANCE).await;
-    }
+fn send_all(node: &NodeRef, processes: &[ProcessId], signal: Signal) -> Outcome<()> {
+    processes.iter().try_for_each(|process| {
+        let failed = |error| format!("cannot end process {} of {}: {error}", process.pid, node.spec.name);
+        send(*process, signal).map_err(|error| ManagerError::Failed(failed(error)))
+    })
 }
 
 fn is_alive(process: ProcessId) -> bool {

@@ -130,17 +130,11 @@ impl<'a, T> Batch<'a, T> {
         Batch(self.0.into_iter().map(each).collect())
     }
 
-    /// Looks at each node; what is found wrong ends its part.
-    #[must_use]
-    pub fn check(self, mut check: impl FnMut(&'a NodeRef, &T) -> Outcome<()>) -> Self {
-        self.then(|node, known| check(node, &known).map(|()| known))
-    }
-
-    /// The next step where it has to wait for something, one node after another.
-    pub async fn one_by_one<U, F: Future<Output = Outcome<U>>>(
-        self,
-        mut step: impl FnMut(&'a NodeRef, T) -> F,
-    ) -> Batch<'a, U> {
+    /// The next step, node by node, each waited for before the next begins.
+    pub async fn one_by_one<U, F>(self, mut step: impl FnMut(&'a NodeRef, T) -> F) -> Batch<'a, U>
+    where
+        F: Future<Output = Outcome<U>>,
+    {
         let mut items = Vec::with_capacity(self.0.len());
         for Item { node, outcome } in self.0 {
             let outcome = match outcome {
@@ -150,6 +144,23 @@ impl<'a, T> Batch<'a, T> {
             items.push(Item { node, outcome });
         }
         Batch(items)
+    }
+
+    /// Looks at each node; what is found wrong ends its part.
+    #[must_use]
+    pub fn check(self, mut check: impl FnMut(&'a NodeRef, &T) -> Outcome<()>) -> Self {
+        self.then(|node, known| check(node, &known).map(|()| known))
+    }
+
+    /// Looks at each node again and changes what is known of it; what is found wrong ends its part.
+    pub fn update(&mut self, mut step: impl FnMut(&'a NodeRef, &mut T) -> Outcome<()>) {
+        for Item { node, outcome } in &mut self.0 {
+            if let Ok(known) = outcome
+                && let Err(error) = step(node, known)
+            {
+                *outcome = Err(error);
+            }
+        }
     }
 
     /// Something that all depend on: should it have failed, all have.
@@ -165,6 +176,22 @@ impl<'a, T> Batch<'a, T> {
     #[must_use]
     pub fn join(self, mut outcomes: Outcomes<()>) -> Self {
         self.then(|node, known| outcomes.take(node.id()).unwrap_or(Ok(())).map(|()| known))
+    }
+
+    /// Those good nodes that a step is for, as a batch of their own; [`Batch::join_part`] takes back what became of them.
+    #[must_use]
+    pub fn part(&self, mut wanted: impl FnMut(&'a NodeRef, &T) -> bool) -> Self
+    where
+        T: Clone,
+    {
+        let good = self.good().filter(|(node, known)| wanted(node, known));
+        Self(good.map(|(node, known)| Item { node, outcome: Ok(known.clone()) }).collect())
+    }
+
+    /// Whoever failed in a part has failed; the others keep what is known of them.
+    #[must_use]
+    pub fn join_part<U>(self, part: Batch<'_, U>) -> Self {
+        self.join(part.then(|_, _| Ok(())).outcomes())
     }
 
     /// What a step of many nodes came to, with what it answers for each. A node that it does not answer for has failed.
@@ -221,28 +248,10 @@ const AT_ONCE: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Flavour, NodeSpec, Ports};
+    use crate::node::NodeSpec;
 
     fn node(number: u32) -> NodeRef {
-        let id = NodeId(number);
-        NodeRef::new(NodeSpec {
-            id,
-            name: id.name(),
-            flavour: Flavour::V1,
-            program: "/antnode".into(),
-            version: None,
-            root_dir: "/n".into(),
-            binary: "/n/antnode".into(),
-            log_dir: "/l".into(),
-            bootstrap_cache_dir: "/b".into(),
-            ports: Ports::default(),
-            wallet: String::new(),
-            network: String::new(),
-            no_upnp: false,
-            environment: vec![],
-            start_args: vec![],
-            group: None,
-        })
+        NodeRef::new(NodeSpec::sample(number, std::path::Path::new("/srv")))
     }
 
     #[test]
@@ -256,6 +265,20 @@ mod tests {
         let outcomes = batch.outcomes();
         assert!(matches!(outcomes.get(NodeId(3)), Some(Ok(30))));
         assert!(outcomes.get(NodeId(2)).is_some_and(Result::is_err));
+    }
+
+    #[test]
+    fn what_is_known_changes_until_something_goes_wrong() {
+        let nodes = [node(1), node(2)];
+        let mut batch = Batch::of(&nodes).then(|_, ()| Ok(0));
+        for _ in 0..3 {
+            batch.update(|node, known| {
+                *known += node.id().0;
+                if *known == 4 { Err(ManagerError::Failed("four".to_owned())) } else { Ok(()) }
+            });
+        }
+        assert_eq!(batch.good().map(|(node, known)| (node.id().0, *known)).collect::<Vec<_>>(), [(1, 3)]);
+        assert_eq!(batch.bad().map(|(_, error)| error.text()).collect::<Vec<_>>(), ["four"]);
     }
 
     #[test]
@@ -275,23 +298,37 @@ mod tests {
         assert!(outcomes.get(NodeId(2)).is_some_and(Result::is_err));
     }
 
+    #[test]
+    fn what_fails_in_a_part_fails_in_the_whole() {
+        let nodes = [node(1), node(2), node(3), node(4)];
+        let fail = |_: &NodeRef, _: &u32| Err::<(), _>(ManagerError::Failed("broken".to_owned()));
+        let batch = Batch::of(&nodes).then(|node, ()| Ok(node.id().0));
+        let batch = batch.check(|node, known| if node.id().0 == 4 { fail(node, known) } else { Ok(()) });
+        let part = batch.part(|_, known| *known >= 2);
+        assert_eq!(part.good().map(|(_, known)| *known).collect::<Vec<_>>(), [2, 3], "4 takes no further part");
+        let part = part.check(|node, known| if node.id().0 == 2 { fail(node, known) } else { Ok(()) });
+        let batch = batch.join_part(part);
+        assert_eq!(batch.good().map(|(_, known)| *known).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(batch.bad().count(), 2);
+    }
+
     #[tokio::test]
-    async fn a_step_that_waits_keeps_the_order_and_leaves_out_what_went_wrong() {
-        let nodes = [node(3), node(1), node(2)];
-        let failed = |node: &NodeRef| ManagerError::Failed(node.spec.name.clone());
-        let batch = Batch::of(&nodes).check(|node, ()| if node.id().0 == 1 { Err(failed(node)) } else { Ok(()) });
-        let seen = std::sync::Mutex::new(vec![]);
-        let step = async |node: &NodeRef| {
-            tokio::task::yield_now().await;
-            seen.lock().expect("nobody panics").push(node.id().0);
-            if node.id().0 == 2 { Err(failed(node)) } else { Ok(node.id().0 * 10) }
-        };
-        let outcomes = batch.one_by_one(|node, ()| step(node)).await.outcomes();
-        assert_eq!(seen.into_inner().expect("nobody panics"), [3, 2]);
-        assert!(matches!(outcomes.get(NodeId(3)), Some(Ok(30))));
-        assert!(
-            outcomes.get(NodeId(1)).is_some_and(Result::is_err) && outcomes.get(NodeId(2)).is_some_and(Result::is_err)
-        );
+    async fn what_went_wrong_is_not_waited_for() {
+        let nodes = [node(1), node(2), node(3)];
+        let mut begun = vec![];
+        let batch = Batch::of(&nodes).check(|node, ()| match node.id().0 {
+            2 => Err(ManagerError::Failed("no".to_owned())),
+            _ => Ok(()),
+        });
+        let batch = batch.one_by_one(|node, ()| {
+            begun.push(node.id().0);
+            async {
+                tokio::task::yield_now().await;
+                Ok(node.id().0)
+            }
+        });
+        assert_eq!(batch.await.good().map(|(_, number)| *number).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(begun, [1, 3]);
     }
 
     #[tokio::test]

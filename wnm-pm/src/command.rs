@@ -104,6 +104,17 @@ impl Output {
     pub fn success(&self) -> bool {
         self.code == Some(0)
     }
+
+    /// That this is what a program said that failed.
+    #[must_use]
+    pub fn failure(&self, command: &Command) -> CommandError {
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        CommandError::Failed {
+            command: command.display(),
+            how: self.code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")),
+            said: one_line(said),
+        }
+    }
 }
 
 /// A program that could not be run, did not end in time, or failed.
@@ -158,17 +169,13 @@ pub trait CommandRunner: Send + Sync {
         if output.success() {
             return Ok(output);
         }
-        let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-        Err(CommandError::Failed {
-            command: command.display(),
-            how: output.code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")),
-            said: one_line(said),
-        })
+        Err(output.failure(command))
     }
 }
 
-/// What a program said, in one line.
-fn one_line(said: &str) -> String {
+/// What a program said, in one line: an error has no more.
+#[must_use]
+pub fn one_line(said: &str) -> String {
     said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +75,18 @@ pub enum Task {
     Teardown,
     /// Print the Dockerfile of the image that container groups are made of.
     Dockerfile,
+    /// Build the image that container groups are made of, from the Dockerfile that wnm prints.
+    BuildImage {
+        /// The name that the image gets: `wnm-node:latest`.
+        image: String,
+    },
     /// Install the schedule.
     InstallSchedule,
     /// Remove the schedule.
-    RemoveSchedule,
+    RemoveSchedule {
+        /// That of another database than the present one.
+        database: Option<PathBuf>,
+    },
 }
 
 impl Hint {

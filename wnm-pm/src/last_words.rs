@@ -1,7 +1,44 @@
 //! Last words are what a node that ended complained about, found in what it printed: one short line.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
 /// They are cut after this many characters.
 const WORDS_LENGTH: usize = 300;
+
+/// How much of the end of a file is looked through for last words; antnode prints long backtraces.
+const TAIL_BYTES: u64 = 64 * 1024;
+
+/// The end of what a node printed into a file, from the byte `start` on and 64 KiB at most. Empty when there is nothing, or
+/// it cannot be read.
+#[must_use]
+pub fn tail(path: &Path, start: u64) -> String {
+    read_tail(path, start).unwrap_or_default()
+}
+
+fn read_tail(path: &Path, start: u64) -> io::Result<String> {
+    // The node could have put a link there, to have any file read that root can read, or a pipe that never ends.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut file: File = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(start.max(length.saturating_sub(TAIL_BYTES)).min(length)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Why a node ended by itself, as it wrote it down in its log directory; it takes the note away at its next start. None when
+/// it wrote nothing.
+#[must_use]
+pub fn last_failure(log_dir: &Path) -> Option<String> {
+    // `[2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!`
+    let line = last_line(&tail(&log_dir.join("critical_failure.log"), 0))?;
+    Some(line.split_once("] ").map_or(line.clone(), |(_, said)| said.to_owned()))
+}
 
 /// The last thing that a node said, by what it printed: its last complaint, or else its last line. Empty when it said
 /// nothing.
@@ -22,7 +59,7 @@ pub fn complaint(output: &str) -> Option<String> {
     })
 }
 
-/// The last line that is no advice.
+/// The last line that is not advice.
 fn last_line(output: &str) -> Option<String> {
     const ADVICE: [&str; 4] = ["Location:", "Backtrace omitted", "Run with ", "note: run with"];
     let plain = without_escapes(output);
@@ -88,6 +125,30 @@ mod tests {
         assert_eq!(complaint(output), None);
         assert_eq!(last_line(output).as_deref(), Some("out of cheese"));
         assert_eq!(last_line(""), None);
+    }
+
+    #[test]
+    fn only_the_end_of_a_file_is_read_and_no_link_is_followed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let [output, link] = ["output", "link"].map(|name| directory.path().join(name));
+        std::fs::write(&output, format!("{}end", "x".repeat(1_000_000))).expect("there is room");
+        assert_eq!(tail(&output, 0).len(), 64 * 1024);
+        assert_eq!(tail(&output, 1_000_000), "end");
+        assert_eq!(tail(&output, 2_000_000), "", "it was cut meanwhile");
+        std::os::unix::fs::symlink(&output, &link).expect("a link is made");
+        assert_eq!(tail(&link, 0), "");
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is everywhere");
+        assert!(made.success() && tail(&pipe, 0).is_empty());
+    }
+
+    #[test]
+    fn a_failure_that_a_node_wrote_down_is_told_without_its_time() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        assert_eq!(last_failure(directory.path()), None);
+        let note = "[2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!\n\n";
+        std::fs::write(directory.path().join("critical_failure.log"), note).expect("it is written");
+        assert_eq!(last_failure(directory.path()).as_deref(), Some("Ctrl-C received!"));
     }
 
     #[test]

@@ -121,3 +121,30 @@ impl NodeSpec {
         }
     }
 }
+
+#[cfg(test)]
+impl NodeSpec {
+    /// A node whose files lie below `directory`, for tests.
+    pub(crate) fn sample(number: u32, directory: &std::path::Path) -> Self {
+        let id = NodeId(number);
+        let root_dir = directory.join("node").join(id.name());
+        Self {
+            id,
+            name: id.name(),
+            flavour: Flavour::V1,
+            program: directory.join("program"),
+            version: None,
+            binary: root_dir.join("antnode"),
+            root_dir,
+            log_dir: directory.join("log").join(id.name()),
+            bootstrap_cache_dir: directory.join("cache"),
+            ports: Ports::default(),
+            wallet: String::new(),
+            network: String::new(),
+            no_upnp: false,
+            environment: vec![],
+            start_args: vec![],
+            group: None,
+        }
+    }
+}

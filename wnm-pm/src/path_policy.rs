@@ -1,8 +1,8 @@
 //! The path policy keeps wnm off what is not a node's own: a directory outside the node storage, a symbolic link in its place,
 //! a log directory that others live in, a program that cannot be run.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,34 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
     if found.len() == 0 {
         return Err(refused("it is empty".to_owned()));
     }
-    Ok(())
+    match beginning(program) {
+        // Whoever starts it may be allowed to run what this user may not read.
+        Err(_) => Ok(()),
+        Ok(bytes) if BEGINNINGS.iter().any(|known| bytes.starts_with(known)) => Ok(()),
+        // Many a starter hands what the kernel does not run to a shell, which would take it for commands.
+        Ok(_) => {
+            Err(refused("Exec format error: it is neither a program nor a script that begins with `#!`".to_owned()))
+        }
+    }
+}
+
+/// What can be run begins with one of these: ELF, a script that names its interpreter, and Mach-O in its four byte orders
+/// and its two of several architectures at once.
+const BEGINNINGS: [&[u8]; 8] = [
+    b"\x7fELF",
+    b"#!",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\xca\xfe\xba\xbf",
+];
+
+fn beginning(program: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4);
+    File::open(program)?.take(4).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn refuse_all_but_a_directory(path: &Path) -> Result<(), ManagerError> {
@@ -111,10 +138,33 @@ fn refuse_all_but_a_directory(path: &Path) -> Result<(), ManagerError> {
         }
         Ok(_) => Err(not_ours(path, "it is not a directory".to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(ManagerError::io("look at", path, source)),
+        Err(source) => Err(ManagerError::io("read", path, source)),
     }
 }
 
 fn not_ours(path: &Path, reason: String) -> ManagerError {
     ManagerError::NotOurs { path: path.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_the_reason() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let program = directory.path().join("antnode");
+        let tried = |content: &[u8], mode: u32| {
+            fs::write(&program, content).expect("it is written");
+            fs::set_permissions(&program, fs::Permissions::from_mode(mode)).expect("its mode is set");
+            check_program(&program).map_err(|error| error.to_string().replace(&program.display().to_string(), "P"))
+        };
+        let refused = |content: &[u8], mode| tried(content, mode).expect_err("it cannot be run");
+        insta::assert_snapshot!(refused(b"\x7fELF", 0o644), @"the node program P cannot be used: it is not executable");
+        insta::assert_snapshot!(refused(b"", 0o755), @"the node program P cannot be used: it is empty");
+        insta::assert_snapshot!(refused(b"touch x\n", 0o755), @"the node program P cannot be used: Exec format error: it is neither a program nor a script that begins with `#!`");
+        assert_eq!(tried(b"#!/bin/sh\n", 0o755), Ok(()));
+        assert_eq!(tried(&fs::read("/bin/sh").expect("every machine has one"), 0o755), Ok(()));
+        assert!(check_program(directory.path()).is_err_and(|error| error.to_string().ends_with("it is not a file")));
+    }
 }

@@ -99,6 +99,13 @@ impl Ports {
         self
     }
 
+    /// Without a port of this kind.
+    #[must_use]
+    pub fn without(mut self, kind: PortKind) -> Self {
+        self.0.remove(&kind);
+        self
+    }
+
     /// The port of this kind.
     #[must_use]
     pub fn get(&self, kind: PortKind) -> Option<u16> {

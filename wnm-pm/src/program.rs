@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn program(path: &Path, text: &str) {
-        fs::write(path, text).expect("it is written");
+        fs::write(path, format!("#!{text}")).expect("it is written");
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("its mode is set");
     }
 
@@ -171,10 +171,10 @@ mod tests {
         program(&new, "new");
         keep_previous(&place, None).expect("it is kept");
         stage(&new, &place, None).and_then(Staged::put_in_place).expect("it is replaced");
-        assert_eq!(fs::read(&place).expect("it is read"), b"new");
+        assert_eq!(fs::read(&place).expect("it is read"), b"#!new");
         assert!(has_previous(&place));
         restore_previous(&place).expect("it is put back");
-        assert_eq!(fs::read(&place).expect("it is read"), b"old");
+        assert_eq!(fs::read(&place).expect("it is read"), b"#!old");
         assert!(!has_previous(&place) && restore_previous(&place).is_err(), "there is nothing left to put back");
         forget_previous(&place).expect("there is nothing to forget");
     }

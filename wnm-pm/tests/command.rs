@@ -167,3 +167,18 @@ proptest! {
         prop_assert_eq!(arrived, arguments);
     }
 }
+
+#[test]
+fn what_no_kernel_can_run_is_not_read_by_a_shell() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let [program, trace] = ["program", "trace"].map(|name| directory.path().join(name));
+    for beginning in ["", "\u{7f}ELF\n"] {
+        fs::write(&program, format!("{beginning}touch '{}'\n", trace.display())).expect("it is written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode is set");
+        let outcome = run(&Command::new(&program));
+        assert!(!trace.exists(), "a shell read it");
+        let error = outcome.expect_err("it cannot be run").to_string();
+        assert!(error.ends_with("Exec format error (os error 8)"), "{error}");
+    }
+}

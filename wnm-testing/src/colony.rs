@@ -290,7 +290,7 @@ impl Colony {
             assert_eq!(node.intention, None, "{node:#?}");
             assert!(node.spec.root_dir.is_dir(), "{} has no directory", node.spec.name);
         }
-        let mut ports: Vec<u16> = nodes.iter().map(|node| node.spec.ports.node).collect();
+        let mut ports: Vec<u16> = nodes.iter().map(|node| crate::node_port(&node.spec)).collect();
         ports.dedup();
         assert_eq!(ports.len(), nodes.len());
     }

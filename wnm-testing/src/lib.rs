@@ -8,20 +8,39 @@ mod config;
 mod contract;
 mod machine;
 mod memory;
+mod nobody;
 mod ports;
 mod program;
 mod runner;
+#[cfg(feature = "machines")]
+mod simulation;
+mod told;
+mod trials;
 
 #[cfg(feature = "machines")]
 pub use colony::{Colony, Run};
 #[cfg(feature = "machines")]
 pub use config::config;
-pub use contract::{ContractWorld, HostWorld, contract, metrics_port, node_port};
-pub use machine::{on_machine, on_machine_that_restarts, tool};
+pub use contract::{ContractWorld, HostWorld, contract, eventually, metrics_port, node_port, only};
+pub use machine::{on_machine, on_machine_that_restarts, program_on_machine, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
+pub use nobody::as_nobody;
 pub use ports::PortBlock;
 pub use program::{test_node, test_node_that};
 pub use runner::RecordedRunner;
+#[cfg(feature = "machines")]
+pub use simulation::Simulation;
+pub use told::told;
+pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
+
+/// Runs a future to its end, as `#[tokio::test]` does.
+///
+/// # Panics
+/// When the machine has no room for a runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    runtime.block_on(future)
+}
 
 /// Says loudly that something is not tested on this machine and why; where `CI` is set nothing may be left out.
 ///

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{skip, test_node, test_node_that};
+use super::{block_on, test_node, test_node_that};
 
-const IMAGE: &str = "wnm-test-systemd:1";
+/// The image of test machines.
+pub(crate) const IMAGE: &str = "wnm-test-systemd:1";
+/// Marks what tests make on a Docker engine, so that it can be told from what belongs to somebody.
+pub(crate) const LABEL: &str = "org.wnm.test=1";
 /// What cargo built, as the machine sees it.
 const BUILD: &str = "/opt/wnm/debug";
 /// Tools of this machine that a test needs, as the test machine sees them.
@@ -21,16 +23,25 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Runs `body` on a machine of its own, as this user of it. `test` is the full name of the test that calls this.
 ///
 /// # Panics
-/// Where `body` does, or when the machine cannot be had and `CI` is set.
+/// Where `body` does, or when the machine cannot be had: the test needs [`Need::SystemdImage`](crate::Need).
 pub fn on_machine(user: &str, test: &str, body: impl AsyncFnOnce()) {
     match std::env::var(PART) {
-        Ok(_) => run(body),
-        Err(_) => {
-            if let Some(machine) = Machine::boot(test) {
-                machine.run(user, test, "1");
-            }
-        }
+        Ok(_) => block_on(body()),
+        Err(_) => Machine::boot(test).run(user, test, "1"),
     }
+}
+
+/// Runs the whole of a program that is not a list of tests, such as a benchmark, on a machine of its own, and shows what it
+/// prints. `name` is the program's.
+///
+/// # Panics
+/// As [`on_machine`].
+pub fn program_on_machine(user: &str, name: &str, body: impl AsyncFnOnce()) {
+    if is_inside() {
+        return block_on(body());
+    }
+    let status = Machine::boot(name).program(user, "1").status().expect("docker can be run");
+    assert!(status.success(), "{name} fails as {user}");
 }
 
 /// Runs `before` on a machine of its own, restarts that machine, and runs `after` on it.
@@ -39,27 +50,37 @@ pub fn on_machine(user: &str, test: &str, body: impl AsyncFnOnce()) {
 /// As [`on_machine`].
 pub fn on_machine_that_restarts(user: &str, test: &str, before: impl AsyncFnOnce(), after: impl AsyncFnOnce()) {
     match std::env::var(PART).as_deref() {
-        Ok("1") => run(before),
-        Ok(_) => run(after),
+        Ok("1") => block_on(before()),
+        Ok(_) => block_on(after()),
         Err(_) => {
-            if let Some(machine) = Machine::boot(test) {
-                machine.run(user, test, "1");
-                machine.restart();
-                machine.run(user, test, "2");
-            }
+            let machine = Machine::boot(test);
+            machine.run(user, test, "1");
+            machine.restart();
+            machine.run(user, test, "2");
         }
     }
 }
 
-/// A tool such as the real `antnode`, as a test on a machine finds it; none when nobody built it.
-#[must_use]
-pub fn tool(name: &str) -> Option<PathBuf> {
-    Some(Path::new(TOOLS).join(name)).filter(|path| path.is_file())
+/// Whether this process is the part of a test that runs on a test machine.
+pub(crate) fn is_inside() -> bool {
+    std::env::var_os(PART).is_some()
 }
 
-fn run(body: impl AsyncFnOnce()) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    runtime.block_on(body());
+/// A tool such as the real `antnode`, on this machine or on the test machine that this is: where `WNM_ANTNODE` says, or
+/// where `.ci/install` puts it. None when nobody built it.
+#[must_use]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = if is_inside() { Path::new(TOOLS).join(name) } else { host_tool(name) };
+    path.is_file().then_some(path)
+}
+
+/// Where a tool lies on this machine, if somebody built it: `.ci/install` knows the same places.
+fn host_tool(name: &str) -> PathBuf {
+    if let Some(named) = std::env::var_os(format!("WNM_{}", name.to_uppercase())) {
+        return named.into();
+    }
+    let usual = || std::env::home_dir().unwrap_or_default().join(".cache/wnm-tools");
+    std::env::var_os("WNM_TOOLS").map_or_else(usual, PathBuf::from).join("bin").join(name)
 }
 
 /// A container that goes with its test.
@@ -75,18 +96,14 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    fn boot(test: &str) -> Option<Self> {
-        if let Some(why) = lacking() {
-            skip(test, why);
-            return None;
-        }
+    fn boot(test: &str) -> Self {
         // The build directory cannot be written from inside.
         let _ = (test_node("0.4.17"), test_node("0.4.18"), test_node_that("exit:7:0", "0.4.19"));
         let program = std::env::current_exe().expect("a test knows its own program");
         let profile = program.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
         let profile = profile.expect("the test lies in a build directory of cargo").to_owned();
         let name = format!("wnm-test-machine-{}-{}", std::process::id(), test.replace("::", "-").replace('_', "-"));
-        let mut command = docker(&["run", "--detach", "--name", &name, "--cgroupns=private"]);
+        let mut command = docker(&["run", "--detach", "--name", &name, "--label", LABEL, "--cgroupns=private"]);
         for capability in ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"] {
             command.args(["--cap-add", capability]);
         }
@@ -95,13 +112,13 @@ impl Machine {
         }
         // A node has no network to meet others in, and none outside learns of it.
         command.args(["--network", "none", "--volume", &format!("{}:{BUILD}:ro", profile.display())]);
-        for tool in ["antnode", "antctl"].iter().filter(|tool| host_tool(tool).is_file()) {
-            command.args(["--volume", &format!("{}:{TOOLS}/{tool}:ro", host_tool(tool).display())]);
+        for (name, path) in ["antnode", "antctl"].into_iter().filter_map(|name| Some((name, tool(name)?))) {
+            command.args(["--volume", &format!("{}:{TOOLS}/{name}:ro", path.display())]);
         }
         let machine = Self { name, profile };
         succeed(command.args([IMAGE, "/sbin/init"]));
         machine.wait();
-        Some(machine)
+        machine
     }
 
     /// Waits for systemd; the lingering user's own is the last to come up.
@@ -123,7 +140,8 @@ impl Machine {
         self.wait();
     }
 
-    fn run(&self, user: &str, test: &str, part: &str) {
+    /// This very program, inside.
+    fn program(&self, user: &str, part: &str) -> Command {
         let program = std::env::current_exe().expect("a test knows its own program");
         let program = program.strip_prefix(&self.profile).expect("it was built there");
         // As a job of cron: of the environment only HOME, and a short PATH.
@@ -133,8 +151,16 @@ impl Machine {
             command.args(["--env", variable]);
         }
         command.arg(&self.name).arg(Path::new(BUILD).join(program));
-        let status = command.args(["--exact", test, "--nocapture"]).status().expect("docker can be run");
-        assert!(status.success(), "{test} fails in part {part} as {user}");
+        command
+    }
+
+    fn run(&self, user: &str, test: &str, part: &str) {
+        let mut command = self.program(user, part);
+        let output = command.args(["--exact", test, "--nocapture"]).output().expect("docker can be run");
+        let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+        assert!(output.status.success(), "{test} fails in part {part} as {user}:\n{stdout}\n{stderr}");
+        assert!(stdout.contains("1 passed"), "{test} is not the name of the test that calls this:\n{stdout}");
     }
 }
 
@@ -147,25 +173,4 @@ fn docker(arguments: &[&str]) -> Command {
 fn succeed(command: &mut Command) {
     let output = command.output().expect("docker can be run");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// What this machine lacks to have test machines. The image is made when it is not there.
-fn lacking() -> Option<&'static str> {
-    static LACKING: OnceLock<Option<String>> = OnceLock::new();
-    let find = || {
-        if !docker(&["version"]).output().is_ok_and(|output| output.status.success()) {
-            return Some("there is no Docker that this user may use".to_owned());
-        }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wnm-pm-systemd/image/build-test-image.sh");
-        let output = Command::new(&script).output().expect("the script can be run");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (!output.status.success()).then(|| format!("{} cannot make {IMAGE}: {said}", script.display()))
-    };
-    LACKING.get_or_init(find).as_deref()
-}
-
-/// Where a tool lies on this machine, if somebody built it.
-fn host_tool(name: &str) -> PathBuf {
-    let usual = || std::env::home_dir().unwrap_or_default().join(".cache/wnm-tools/bin").join(name);
-    std::env::var_os(format!("WNM_{}", name.to_uppercase())).map_or_else(usual, PathBuf::from)
 }

@@ -64,9 +64,20 @@ impl PortBlock {
     #[must_use]
     pub fn ports(&self, number: u16) -> Ports {
         assert!(number < 1000, "a block has 999 numbers");
-        Ports::default()
-            .with(PortKind::Node, self.port_start * 1000 + number)
-            .with(PortKind::Metrics, self.metrics_port_start * 1000 + number)
+        let (node, metrics) = (self.node_port(number), self.metrics_port(number));
+        Ports::default().with(PortKind::Node, node).with(PortKind::Metrics, metrics)
+    }
+
+    /// The node port of a node of this number.
+    #[must_use]
+    pub fn node_port(&self, number: u16) -> u16 {
+        self.port_start * 1000 + number
+    }
+
+    /// The metrics port of a node of this number.
+    #[must_use]
+    pub fn metrics_port(&self, number: u16) -> u16 {
+        self.metrics_port_start * 1000 + number
     }
 
     /// The port of its RPC server, where its manager wants one.

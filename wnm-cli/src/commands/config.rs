@@ -2,6 +2,7 @@
 
 use wnm_core::clock::{Clock, SystemClock};
 use wnm_core::event::Event;
+use wnm_core::progress::Silent;
 use wnm_core::settings::{Lifetime, Occasion, Row, lookup, overlay, rows, show, show_environment};
 
 use crate::arguments::{Common, ConfigCommand};
@@ -17,7 +18,7 @@ pub(crate) fn config(
 ) -> Result<Exit, Failure> {
     match command.unwrap_or(ConfigCommand::Show { env: false }) {
         ConfigCommand::Show { env } => {
-            let Session { machine, origins, .. } = Session::open(given, Access::Read)?;
+            let Session { machine, origins, .. } = Session::open(given, Access::Read, &Silent)?;
             let config = &machine.config;
             if env && !output.is_json() {
                 output.raw(&show_environment(config))?;
@@ -55,7 +56,7 @@ fn change(output: Output, common: &Common, given: &Given, changes: &[(String, Op
         }
     }
     let access = if common.dry_run { Access::Read } else { Access::Change };
-    let mut session = Session::open(given, access)?;
+    let mut session = Session::open(given, access, &Silent)?;
     let before = session.machine.store.load()?.settings;
     let fixed = |name: &str| lookup(name).is_some_and(|setting| setting.lifetime == Lifetime::Fixed);
     if let Some((name, _)) = changes.iter().find(|(name, value)| value.is_none() && fixed(name)) {

@@ -11,7 +11,8 @@ use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
-use wnm_core::report::{plan_text, reasons_text};
+use wnm_core::progress::{Progress, Work, during};
+use wnm_core::report::{counted, execution_text, plan_text};
 use wnm_pm::process_manager::Supervisor;
 
 use crate::arguments::Common;
@@ -37,8 +38,9 @@ pub(crate) async fn act(output: Output, common: &Common, given: &Given, trigger:
     if common.dry_run {
         return plan(output, given, trigger, None).await;
     }
-    let mut session = Session::open(given, Access::Change)?;
     let watch = given.watch();
+    let mut session = Session::open(given, Access::Change, &watch)?;
+    watch.finish_when_interrupted();
     let report = session.machine.run(trigger, &watch).await?;
     drop(watch);
     answer(output, &report)
@@ -51,8 +53,10 @@ pub(crate) async fn plan(
     trigger: &Trigger,
     out: Option<&Path>,
 ) -> Result<Exit, Failure> {
-    let session = Session::open(given, Access::Read)?;
-    let observation = session.machine.observe().await?;
+    let watch = given.watch();
+    let session = Session::open(given, Access::Read, &watch)?;
+    let observation = session.machine.observe(&watch).await?;
+    drop(watch);
     let plan = session.machine.plan(&observation, trigger)?;
     if let Some(path) = out {
         save(&plan, path)?;
@@ -60,7 +64,7 @@ pub(crate) async fn plan(
     }
     let nothing = Execution::default();
     output.answer(&row(true, &plan, None, &nothing, &observation.warnings), || {
-        format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan))
+        format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan, output.detail()))
     })?;
     Ok(Exit::Done)
 }
@@ -69,17 +73,20 @@ pub(crate) async fn plan(
 pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: &Path) -> Result<Exit, Failure> {
     let saved = load(file)?;
     if common.dry_run {
-        let session = Session::open(given, Access::Read)?;
-        let observation = session.machine.observe().await?;
+        let watch = given.watch();
+        let session = Session::open(given, Access::Read, &watch)?;
+        let observation = session.machine.observe(&watch).await?;
+        drop(watch);
         session.machine.still_holds(&observation, &saved)?;
         let nothing = Execution::default();
         output.answer(&row(true, &saved, None, &nothing, &observation.warnings), || {
-            format!("{}The plan holds. Nothing was changed.\n", plan_text(&saved))
+            format!("{}The plan holds. Nothing was changed.\n", plan_text(&saved, output.detail()))
         })?;
         return Ok(Exit::Done);
     }
-    let mut session = Session::open(given, Access::Change)?;
     let watch = given.watch();
+    let mut session = Session::open(given, Access::Change, &watch)?;
+    watch.finish_when_interrupted();
     let report = session.machine.apply(saved, &watch).await?;
     drop(watch);
     answer(output, &report)
@@ -89,9 +96,10 @@ pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: 
 pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, confirm: bool) -> Result<Exit, Failure> {
     let trigger = Trigger::Request(Request::Teardown);
     if !common.dry_run && !confirm {
-        let session = Session::open(given, Access::Read)?;
-        let what = everything(&session.machine).await?;
-        drop(session);
+        let watch = given.watch();
+        let session = Session::open(given, Access::Read, &watch)?;
+        let what = everything(&session.machine, &watch).await?;
+        drop((session, watch));
         if !output.ask(&format!("Remove {what} with their files and keys?")) {
             return Err(Failure::NotConfirmed(format!(
                 "teardown removes {what} with their files and keys, and was not confirmed\nhint: `wnm teardown --confirm`"
@@ -102,13 +110,14 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
 }
 
 /// What a teardown takes: antctl's reset takes nodes that nobody recorded as well.
-async fn everything(machine: &Machine) -> Result<String, Failure> {
-    let recorded = format!("all {} nodes", machine.store.load()?.nodes.len());
+async fn everything(machine: &Machine, progress: &dyn Progress) -> Result<String, Failure> {
+    let recorded = format!("all {}", counted(machine.store.load()?.nodes.len(), "node"));
     if machine.config.process_manager.supervisor != Supervisor::Antctl {
         return Ok(recorded);
     }
-    let others = machine.untracked(&machine.observe().await?).await?.len();
-    Ok(if others == 0 { recorded } else { format!("{recorded}, and {others} of antctl's that are not in the record,") })
+    let observation = machine.observe(progress).await?;
+    let others = during(progress, Work::FindUntracked, machine.untracked(&observation)).await?.len();
+    Ok(if others == 0 { recorded } else { format!("{recorded} and {} of antctl's", counted(others, "untracked node")) })
 }
 
 fn row<'a>(
@@ -125,7 +134,7 @@ fn row<'a>(
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     let Report { plan, execution, warnings: warned } = report;
     output.answer(&row(false, plan, Some(&execution.results), execution, warned), || {
-        format!("{}{}", warnings(warned), report_text(plan, execution))
+        format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail()))
     })?;
     Ok(if !execution.left.is_empty() {
         Exit::Interrupted
@@ -138,26 +147,6 @@ fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
 
 fn warnings(warnings: &[String]) -> String {
     warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
-}
-
-fn report_text(plan: &Plan, execution: &Execution) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for result in &execution.results {
-        match &result.error {
-            None => lines.push(format!("{} {}: done", result.verb, result.name)),
-            Some(error) => lines.push(format!("{} {}: FAILED: {error}", result.verb, result.name)),
-        }
-    }
-    lines.extend(execution.group_errors.iter().cloned());
-    lines.extend(execution.notes.iter().cloned());
-    if lines.is_empty() {
-        lines.push("Nothing to do.".to_owned());
-    }
-    if let Some((verb, id)) = execution.left.first() {
-        let count = execution.left.len();
-        lines.push(format!("Interrupted before {verb} {}: {count} actions were not begun.", id.name()));
-    }
-    lines.join("\n") + "\n" + &reasons_text(plan)
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {

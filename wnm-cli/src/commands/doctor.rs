@@ -1,6 +1,7 @@
 //! `wnm doctor` looks for everything on this machine that would keep nodes from working, now or later. It changes nothing.
 
 use serde::Serialize;
+use wnm_core::progress::{Work, during};
 use wnm_pm::process_manager::{Finding, Severity};
 
 use crate::exit::{Exit, Failure};
@@ -13,10 +14,12 @@ struct Answer {
 }
 
 pub(crate) async fn doctor(output: Output, given: &Given) -> Result<Exit, Failure> {
-    let findings = match Session::open(given, Access::Read) {
-        Ok(session) => session.machine.examine().await,
+    let watch = given.watch();
+    let findings = match Session::open(given, Access::Read, &watch) {
+        Ok(session) => during(&watch, Work::Examine, session.machine.examine()).await,
         Err(failure) => vec![unreadable(failure)?],
     };
+    drop(watch);
     let answer = Answer { findings };
     output.answer(&answer, || text(&answer.findings))?;
     Ok(if answer.findings.is_empty() { Exit::Done } else { Exit::Failed })

@@ -3,6 +3,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
+use wnm_core::progress::{Work, during};
 use wnm_core::snapshot::Snapshot;
 use wnm_pm::container_host::{Group, GroupState, Range, Usage};
 
@@ -26,16 +27,18 @@ struct Row {
 }
 
 pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failure> {
-    let session = Session::open(given, Access::Read)?;
-    let observation = session.machine.observe().await?;
+    let watch = given.watch();
+    let session = Session::open(given, Access::Read, &watch)?;
+    let observation = session.machine.observe(&watch).await?;
+    let (snapshot, size) = (&observation.snapshot, session.machine.config.max_node_per_container as usize);
+    let usages = match session.machine.manager.containers() {
+        Some(host) => during(&watch, Work::MeasureGroups(snapshot.groups.len()), host.usage(&snapshot.groups)).await,
+        None => Vec::new(),
+    };
+    drop(watch);
     for warning in &observation.warnings {
         output.remark(&format!("warning: {warning}"));
     }
-    let (snapshot, size) = (&observation.snapshot, session.machine.config.max_node_per_container as usize);
-    let usages = match session.machine.manager.containers() {
-        Some(host) => host.usage(&snapshot.groups).await,
-        None => Vec::new(),
-    };
     let rows: Vec<Row> =
         snapshot.groups.iter().zip(usages).map(|(group, usage)| row(snapshot, size, group, usage.ok())).collect();
     output.answer(&rows, || text(&rows))?;

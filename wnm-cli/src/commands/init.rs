@@ -11,6 +11,8 @@ use wnm_core::cycle::{CycleError, storage};
 use wnm_core::event::Event;
 use wnm_core::lock::Lock;
 use wnm_core::observe;
+use wnm_core::progress::{Progress, Work, during};
+use wnm_core::report::counted;
 use wnm_core::settings::Config;
 use wnm_core::settings::{Occasion, overlay, to_record};
 use wnm_core::store::{Problem, Store, StoreError};
@@ -18,7 +20,7 @@ use wnm_pm::command::{CommandRunner, SystemRunner};
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::process_manager::{Mode, Supervisor};
 
-use super::survey::{Row, adopt_all};
+use super::survey::{Row, adopt_all, service_names, untracked_lines};
 use crate::arguments::{Common, Init};
 use crate::exit::{Exit, Failure};
 use crate::managers;
@@ -37,6 +39,7 @@ struct Answer {
 }
 
 pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &Init) -> Result<Exit, Failure> {
+    let watch = given.watch();
     let (config, origins) = overlay(&given.facts, Occasion::Change, &given.layers)?;
     // A manager that cannot be had here is told before anything is written.
     managers::manager(&config, &(Arc::new(SystemRunner) as Arc<dyn CommandRunner>))?;
@@ -53,17 +56,19 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         return Err(StoreError { path: database, problem: Problem::Exists }.into());
     }
     if !common.dry_run {
-        let (lock, store) = create(&config, &database, to_record(&config, &origins)).await?;
+        let (lock, store) = create(&config, &database, to_record(&config, &origins), &watch).await?;
         if init.import {
             let mut session = Session::with_store(given, Some(lock), store, &database)?;
-            (answer.adopted, answer.left) = adopt_all(&mut session).await?;
+            (answer.adopted, answer.left) = adopt_all(&mut session, &watch).await?;
         }
     }
+    drop(watch);
     let what = if common.dry_run { "Would initialise" } else { "Initialised" };
     output.answer(&answer, || {
-        let adopted = match answer.adopted.len() {
+        let names: Vec<&str> = answer.adopted.iter().map(String::as_str).collect();
+        let adopted = match names.len() {
             0 => String::new(),
-            count => format!("Took over {count} nodes: {}.\n", answer.adopted.join(", ")),
+            count => format!("Took over {}: {}.\n", counted(count, "node"), service_names(&names)),
         };
         format!(
             "{what} {} with {}; nodes go to {}.\n{adopted}Next: `wnm plan` shows what a cycle would do, `wnm run` does it.\n",
@@ -77,8 +82,8 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
             "note: Docker publishes ports one by one: the first container of 200 nodes takes it about 10 s, each further one longer, and each restart as well; container_network = published takes one rule for each range",
         );
     }
-    for row in &answer.left {
-        output.remark(&format!("warning: {}", row.text()));
+    for line in untracked_lines(&answer.left, false, output.detail()) {
+        output.remark(&format!("warning: {line}"));
     }
     Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
 }
@@ -89,7 +94,12 @@ fn has_begun(database: &Path) -> Result<bool, Failure> {
 }
 
 /// Makes the storage, then the record. An `init` that was interrupted goes on; one that ended is not repeated.
-async fn create(config: &Config, database: &Path, settings: Vec<(String, String)>) -> Result<(Lock, Store), Failure> {
+async fn create(
+    config: &Config,
+    database: &Path,
+    settings: Vec<(String, String)>,
+    progress: &dyn Progress,
+) -> Result<(Lock, Store), Failure> {
     let directory = database.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.
     let mode = if config.process_manager.mode == Mode::Sudo { 0o711 } else { 0o700 };
@@ -100,7 +110,8 @@ async fn create(config: &Config, database: &Path, settings: Vec<(String, String)
     let mut store = if begun { Store::open(database)? } else { Store::create(database)? };
     storage::prepare(&config.node_storage).map_err(CycleError::from)?;
     let now = SystemClock.now();
-    let counters = observe::host(None, &config.node_storage, now).await.map_err(CycleError::from)?.counters;
+    let measuring = observe::host(None, &config.node_storage, now);
+    let counters = during(progress, Work::MeasureMachine, measuring).await.map_err(CycleError::from)?.counters;
     let boot_time = counters.boot_time;
     store.apply(now, &[Event::Initialised { settings, boot_time }, Event::Measured { counters }])?;
     Ok((lock, store))

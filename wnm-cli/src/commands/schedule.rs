@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use wnm_core::progress::Silent;
 use wnm_core::schedule::timer::{Installed, Scope};
 use wnm_core::schedule::{Job, ScheduleError, cron, timer};
 use wnm_pm::command::{Command, CommandError, CommandRunner};
@@ -54,7 +55,7 @@ pub(crate) async fn schedule(
     given: &Given,
     command: &ScheduleCommand,
 ) -> Result<Exit, Failure> {
-    let session = Session::open(given, Access::Read)?;
+    let session = Session::open(given, Access::Read, &Silent)?;
     let place = Place::of(&session, given, common)?;
     let runner = &*session.machine.runner;
     let mut answer = Answer { dry_run: common.dry_run, ..Answer::default() };

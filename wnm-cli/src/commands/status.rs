@@ -3,15 +3,18 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use wnm_core::decide::Refusal;
-use wnm_core::report::{NodeRow, StatusReport, status as report};
+use wnm_core::report::{NodeRow, StatusReport, errors_text, status as report, thousands};
 
+use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Access, Given, Session};
 
-pub(crate) async fn status(output: Output, given: &Given, details: bool, names: &[String]) -> Result<Exit, Failure> {
-    let session = Session::open(given, Access::Read)?;
-    let observation = session.machine.observe().await?;
+pub(crate) async fn status(output: Output, common: &Common, given: &Given, names: &[String]) -> Result<Exit, Failure> {
+    let watch = given.watch();
+    let session = Session::open(given, Access::Read, &watch)?;
+    let observation = session.machine.observe(&watch).await?;
+    drop(watch);
     let wanted = observation.snapshot.named(names).map_err(Refusal::UnknownNames)?;
     let mut report = report(&observation.snapshot);
     if !names.is_empty() {
@@ -20,7 +23,7 @@ pub(crate) async fn status(output: Output, given: &Given, details: bool, names: 
     for warning in &observation.warnings {
         output.remark(&format!("warning: {warning}"));
     }
-    output.answer(&report, || if details { details_text(&report) } else { table_text(&report) })?;
+    output.answer(&report, || if common.details { details_text(&report) } else { table_text(&report) })?;
     Ok(Exit::Done)
 }
 
@@ -70,17 +73,13 @@ fn table_text(report: &StatusReport) -> String {
         }
     }
     text.extend(table.lines().map(|line| line.trim_end().to_owned() + "\n"));
-    for row in &report.nodes {
-        if let Some(trouble) = &row.trouble {
-            text.push_str(&format!("{}: {trouble}\n", row.name));
-        }
-    }
-    text
+    text + &errors_text(report)
 }
 
 fn head(report: &StatusReport) -> String {
     let (host, load) = (&report.host, &report.host.load);
-    let counts: Vec<String> = host.counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let counts: Vec<String> =
+        host.counts.iter().map(|(status, count)| format!("{} {status}", thousands(*count as usize))).collect();
     let counts = if counts.is_empty() { "0".to_owned() } else { counts.join(", ") };
     format!(
         "CPU {:.1} %, memory {:.1} %, disk {:.1} %, load {:.2} {:.2} {:.2}, node program {}\nNodes: {counts}\n",

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use wnm_core::cycle::{Trigger, Untracked};
 use wnm_core::decide::Request;
-use wnm_core::report::{StatusReport, status};
+use wnm_core::node::NodeId;
+use wnm_core::progress::{Progress, Work, during};
+use wnm_core::report::{self, Detail, Shared, StatusReport, by_reason, counted, errors_text, status, thousands};
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -39,43 +41,38 @@ impl From<&Untracked> for Row {
 
 pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt: bool) -> Result<Exit, Failure> {
     let access = if common.dry_run { Access::Read } else { Access::Change };
-    let mut session = Session::open(given, access)?;
+    let watch = given.watch();
+    let mut session = Session::open(given, access, &watch)?;
     if !common.dry_run {
-        let watch = given.watch();
+        watch.finish_when_interrupted();
         session.machine.run(&Trigger::Request(Request::Survey), &watch).await?;
     }
-    let mut observation = session.machine.observe().await?;
-    let untracked = session.machine.untracked(&observation).await?;
+    let mut observation = session.machine.observe(&watch).await?;
+    let untracked = during(&watch, Work::FindUntracked, session.machine.untracked(&observation)).await?;
     let mut adopted = Vec::new();
     if adopt && !common.dry_run {
         session.machine.adopt(&observation, &untracked)?;
         adopted = names(&untracked);
-        observation = session.machine.observe().await?;
+        observation = session.machine.observe(&watch).await?;
     }
+    drop(watch);
     let answer = Answer {
         status: status(&observation.snapshot),
         untracked: untracked.iter().map(Row::from).collect(),
         adopted,
         warnings: observation.warnings,
     };
-    output.answer(&answer, || text(&answer))?;
+    output.answer(&answer, || text(&answer, output.detail()))?;
     Ok(Exit::Done)
 }
 
-impl Row {
-    pub(crate) fn text(&self) -> String {
-        let (service, directory) = (&self.service, self.directory.as_deref().unwrap_or("an unknown directory"));
-        match &self.obstacle {
-            None => format!("{service} in {directory} is not in the record; `wnm survey --adopt` takes it over."),
-            Some(obstacle) => format!("{service} in {directory} is not in the record, and cannot be: {obstacle}."),
-        }
-    }
-}
-
 /// Takes everything into the record that can be: the names that the nodes have from now on, and what could not be.
-pub(crate) async fn adopt_all(session: &mut Session) -> Result<(Vec<String>, Vec<Row>), Failure> {
-    let observation = session.machine.observe().await?;
-    let untracked = session.machine.untracked(&observation).await?;
+pub(crate) async fn adopt_all(
+    session: &mut Session,
+    progress: &dyn Progress,
+) -> Result<(Vec<String>, Vec<Row>), Failure> {
+    let observation = session.machine.observe(progress).await?;
+    let untracked = during(progress, Work::FindUntracked, session.machine.untracked(&observation)).await?;
     session.machine.adopt(&observation, &untracked)?;
     let left = untracked.iter().filter(|each| each.row.is_err()).map(Row::from).collect();
     Ok((names(&untracked), left))
@@ -85,18 +82,103 @@ fn names(untracked: &[Untracked]) -> Vec<String> {
     untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
 }
 
-fn text(answer: &Answer) -> String {
+fn text(answer: &Answer, detail: Detail) -> String {
     let counts = &answer.status.host.counts;
-    let counts: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    let mut lines = vec![format!("Nodes: {}", if counts.is_empty() { "0".to_owned() } else { counts.join(", ") })];
-    for row in &answer.status.nodes {
-        lines.extend(row.trouble.as_ref().map(|trouble| format!("{}: {trouble}", row.name)));
+    let counts: Vec<String> =
+        counts.iter().map(|(status, count)| format!("{} {status}", thousands(*count as usize))).collect();
+    let mut text = format!("Nodes: {}\n", if counts.is_empty() { "0".to_owned() } else { counts.join(", ") });
+    text += &errors_text(&answer.status);
+    let adopted = !answer.adopted.is_empty();
+    let warnings = answer.warnings.iter().map(|warning| format!("warning: {warning}"));
+    let lines = untracked_lines(&answer.untracked, adopted, detail).into_iter().chain(warnings);
+    text + &lines.map(|line| line + "\n").collect::<String>()
+}
+
+/// A line for the nodes that can be taken over, or were, and one for each obstacle; or a line for each node.
+pub(crate) fn untracked_lines(rows: &[Row], adopted: bool, detail: Detail) -> Vec<String> {
+    let (free, blocked): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.obstacle.is_none());
+    let size = if detail == Detail::Each { 1 } else { usize::MAX };
+    let mut lines: Vec<String> = free.chunks(size).map(|rows| takeable(rows, adopted)).collect();
+    let obstacles = |rows: &[&Row]| {
+        let reasons = rows.iter().filter_map(|row| Some((*row, row.obstacle.as_deref()?)));
+        by_reason(reasons)
+            .into_iter()
+            .map(|Shared { nodes, text }| format!("cannot take over {}: {text}", called(&nodes)))
+            .collect::<Vec<String>>()
+    };
+    lines.extend(blocked.chunks(size).flat_map(obstacles));
+    lines
+}
+
+fn takeable(rows: &[&Row], adopted: bool) -> String {
+    let (called, is, it) =
+        (called(rows), if rows.len() == 1 { "is" } else { "are" }, if rows.len() == 1 { "it" } else { "them" });
+    if adopted {
+        format!("Took over {called}.")
+    } else {
+        format!("{called} {is} untracked; `wnm survey --adopt` takes {it} over.")
     }
-    for row in &answer.untracked {
-        let adopted = !answer.adopted.is_empty() && row.obstacle.is_none();
-        let directory = row.directory.as_deref().unwrap_or_default();
-        lines.push(if adopted { format!("Took over {} in {directory}.", row.service) } else { row.text() });
+}
+
+/// `antnode0007 in /srv/antnode0007`, `3 nodes (antnode0007–0009)`.
+fn called(rows: &[&Row]) -> String {
+    match rows {
+        [Row { service, directory, .. }] => {
+            format!("{service} in {}", directory.as_deref().unwrap_or("an unknown directory"))
+        }
+        rows => {
+            let services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
+            format!("{} ({})", counted(rows.len(), "node"), service_names(&services))
+        }
     }
-    lines.extend(answer.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n") + "\n"
+}
+
+/// Names by which process managers know nodes; those that follow from numbers as ranges.
+pub(crate) fn service_names(services: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let number = |service: &&str| NodeId::of_name(service.strip_suffix(".service").unwrap_or(service));
+    if let Some(numbers) = services.iter().map(number).collect::<Option<Vec<NodeId>>>() {
+        return report::names(&numbers);
+    }
+    let shown = services.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match services.len().saturating_sub(SHOWN) {
+        0 => shown,
+        left => format!("{shown} and {} more", thousands(left)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(service: String, obstacle: Option<String>) -> Row {
+        Row { directory: Some(format!("/srv/{service}")), service, obstacle }
+    }
+
+    #[test]
+    fn a_thousand_untracked_nodes_are_a_line_for_each_obstacle() {
+        let name = |number: u32| NodeId(number).name();
+        let obstacle = |number| {
+            (number > 990).then(|| format!("/srv/{} holds neither a node's key nor its program", name(number)))
+        };
+        let rows: Vec<Row> = (1..=1_000).map(|number| row(name(number), obstacle(number))).collect();
+        assert_eq!(
+            untracked_lines(&rows, false, Detail::Summary),
+            [
+                "990 nodes (antnode0001–0990) are untracked; `wnm survey --adopt` takes them over.",
+                "cannot take over 10 nodes (antnode0991–1000): /srv/antnode… holds neither a node's key nor its program",
+            ]
+        );
+        assert_eq!(untracked_lines(&rows, true, Detail::Summary)[0], "Took over 990 nodes (antnode0001–0990).");
+        assert_eq!(untracked_lines(&rows, false, Detail::Each).len(), 1_000);
+        let one = untracked_lines(&rows[..1], false, Detail::Summary);
+        assert_eq!(one, ["antnode0001 in /srv/antnode0001 is untracked; `wnm survey --adopt` takes it over."]);
+    }
+
+    #[test]
+    fn names_of_other_managers_are_listed_as_they_are() {
+        assert_eq!(service_names(&["antnode0001.service", "antnode0002.service"]), "antnode0001–0002");
+        let services = ["antnode1", "antnode2", "antnode3", "antnode4", "antnode5", "antnode6"];
+        assert_eq!(service_names(&services), "antnode1, antnode2, antnode3, antnode4, antnode5 and 1 more");
+    }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wnm_core::decide::Refusal;
 use wnm_core::node::NodeId;
-use wnm_core::plan::Effect;
+use wnm_core::report::history_text;
 use wnm_core::store::{EventKind, HistoryEntry, HistoryFilter, Store};
 
 use crate::exit::{Exit, Failure};
@@ -25,12 +25,7 @@ pub(crate) fn why(output: Output, given: &Given, name: Option<&str>, last: u32) 
     };
     let entries = store.history(&filter)?;
     let answer = Answer { entries };
-    output.answer(&answer, || {
-        if answer.entries.is_empty() {
-            return "Nothing is recorded yet.\n".to_owned();
-        }
-        answer.entries.iter().rev().map(entry_text).collect()
-    })?;
+    output.answer(&answer, || history_text(&answer.entries, output.detail()))?;
     Ok(Exit::Done)
 }
 
@@ -42,25 +37,4 @@ fn number(store: &Store, name: &str) -> Result<NodeId, Failure> {
     }
     let digits = name.strip_prefix("antnode").unwrap_or(name);
     digits.parse().map(NodeId).map_err(|_| Failure::Refused(Refusal::UnknownNames(vec![name.to_owned()])))
-}
-
-/// The word that JSON uses, too.
-fn kind(kind: EventKind) -> String {
-    serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-fn entry_text(entry: &HistoryEntry) -> String {
-    let at = jiff::Timestamp::from_second(entry.at).map(|at| at.to_string()).unwrap_or_default();
-    let Some(decision) = &entry.decision else {
-        let verb = entry.verb.map(|verb| format!(" {verb}")).unwrap_or_default();
-        let text = if entry.text.is_empty() { String::new() } else { format!(": {}", entry.text) };
-        let status = entry.status.map(|status| format!(" [{status}]")).unwrap_or_default();
-        return format!("{at} {}{verb}{status}{text}\n", kind(entry.kind));
-    };
-    let mut text = format!("{at} cycle {}: {}\n", entry.cycle, decision.actions.join(", "));
-    for reason in &decision.reasons {
-        let effect = if reason.effect == Effect::Did { "did" } else { "held" };
-        text.push_str(&format!("  {effect} {}: {}\n", reason.rule, reason.text));
-    }
-    text
 }

@@ -13,6 +13,7 @@ mod plans;
 mod schedule;
 mod settings;
 mod systemd;
+mod terminal;
 
 use wnm_testing::Colony;
 

@@ -10,7 +10,7 @@ use crate::node::{Flavour, Node, NodeId, NodeSpec, Ports};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use wnm_pm::path_policy;
-use wnm_pm::process_manager::{FoundNode, Supervisor};
+use wnm_pm::process_manager::{Capabilities, FoundNode};
 
 /// A node that was found on the machine and is not in the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,28 +30,29 @@ impl Machine {
         let snapshot = &observation.snapshot;
         let mut taken: Vec<Node> = snapshot.nodes.iter().map(|each| each.node.clone()).collect();
         let mut untracked = Vec::new();
-        for found in self.manager.survey().await? {
+        for found in self.parts.manager.survey().await? {
             let known =
                 |node: &Node| node.service == found.service || found.root_dir.as_ref() == Some(&node.spec.root_dir);
             if taken.iter().any(known) {
                 continue;
             }
-            let row = row(&self.config, snapshot, &taken, &found).and_then(|row| {
-                self.may_be_touched(&row)?;
-                Ok(Box::new(row))
-            });
+            let row =
+                row(&self.parts.config, self.parts.manager.capabilities(), snapshot, &taken, &found).and_then(|row| {
+                    self.may_be_touched(&row)?;
+                    Ok(Box::new(row))
+                });
             taken.extend(row.as_deref().ok().cloned());
             untracked.push(Untracked { found, row });
         }
         Ok(untracked)
     }
 
-    /// antctl keeps its own nodes wherever it made them; all others touch nothing outside the storage.
+    /// Nodes that their manager placed by itself are where they are; no others touch anything outside the storage.
     fn may_be_touched(&self, node: &Node) -> Result<(), String> {
-        if self.manager.kind().supervisor == Supervisor::Antctl {
+        if self.parts.manager.capabilities().places_nodes_itself {
             return Ok(());
         }
-        path_policy::check(&self.config.node_storage, &node.spec).map_err(|error| error.to_string())
+        path_policy::check(&self.parts.config.node_storage, &node.reference()).map_err(|error| error.text())
     }
 
     /// Takes nodes into the record, all or none. What they are is looked at in the next cycle.
@@ -61,25 +62,32 @@ impl Machine {
     pub fn adopt(&mut self, observation: &Observation, untracked: &[Untracked]) -> Result<(), CycleError> {
         let rows = untracked.iter().filter_map(|each| each.row.as_ref().ok());
         let events: Vec<Event> = rows.map(|node| Event::Adopted { node: node.clone() }).collect();
-        Ok(self.store.apply(observation.snapshot.now, &events)?)
+        Ok(self.parts.store.apply(observation.snapshot.now, &events)?)
     }
 }
 
-fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) -> Result<Node, String> {
+fn row(
+    config: &Config,
+    capabilities: Capabilities,
+    snapshot: &Snapshot,
+    taken: &[Node],
+    found: &FoundNode,
+) -> Result<Node, String> {
     let root_dir = found.root_dir.clone().ok_or("its directory is not known")?;
-    let binary = found.binary.clone().unwrap_or_else(|| root_dir.join("antnode"));
+    let flavour = found.flavour.unwrap_or(snapshot.flavour);
+    let binary = found.binary.clone().unwrap_or_else(|| root_dir.join(flavour.program_name()));
     is_a_nodes_own(&root_dir, &binary, config, taken)?;
     // A node that does not run may tell nothing but its name.
     let by_name = root_dir.file_name().and_then(|name| NodeId::of_name(name.to_str()?));
-    let usual = || by_name.and_then(|id| ports_of(config, id).ok());
-    let ports = found.ports.filter(|ports| ports.node > 0).or_else(usual).ok_or("its ports are not known")?;
-    if ports.metrics == 0 {
-        return Err("it has no metrics port, so that nobody could ask it how it is".to_owned());
+    let usual = || by_name.and_then(|id| ports_of(config, capabilities.ports(flavour), id).ok());
+    let told = Some(&found.ports).filter(|ports| ports.node().is_some()).cloned();
+    let ports = told.or_else(usual).ok_or("its ports are not known")?;
+    if let Some(missing) = flavour.ports().iter().find(|kind| ports.get(**kind).is_none()) {
+        return Err(format!("it has no {missing} port, which nodes of {flavour} need"));
     }
-    let id = number(config, taken, found, ports)
+    let id = number(config, taken, found, &ports)
         .ok_or("its number is not known, and another node has the one that its port tells")?;
-    let holder =
-        taken.iter().find(|node| node.spec.ports.node == ports.node || node.spec.ports.metrics == ports.metrics);
+    let holder = taken.iter().find(|node| node.spec.ports.overlaps(&ports));
     if let Some(holder) = holder {
         return Err(format!("{} has the same port", holder.spec.name));
     }
@@ -88,13 +96,13 @@ fn row(config: &Config, snapshot: &Snapshot, taken: &[Node], found: &FoundNode) 
         && lives_in != group
     {
         return Err(format!(
-            "it lives in group a{lives_in}, and number {id} belongs to a{group}: was max_node_per_container another?"
+            "it lives in group a{lives_in}, and number {id} belongs to a{group}: has max_node_per_container changed?"
         ));
     }
     let spec = NodeSpec {
         id,
         name: id.name(),
-        flavour: Flavour::V1,
+        flavour,
         program: config.antnode_path.clone(),
         version: None,
         binary,
@@ -120,10 +128,10 @@ fn usual_log_dir(config: &Config, root_dir: &Path) -> PathBuf {
 
 /// What it earned for, as far as it tells. One that does not run and tells nothing gets what a new node would.
 fn wallet(config: &Config, snapshot: &Snapshot, found: &FoundNode, id: NodeId) -> Result<String, String> {
-    match (&found.wallet, &found.ports) {
+    match (&found.wallet, found.ports.is_empty()) {
         (Some(wallet), _) => Ok(wallet.clone()),
-        (None, None) => Ok(config.rewards_address.draw(snapshot.seed, id.0).to_string()),
-        (None, Some(_)) => Err("the address it earns for is not known".to_owned()),
+        (None, true) => Ok(config.rewards_address.draw(snapshot.seed, id.0).to_string()),
+        (None, false) => Err("the address it earns for is not known".to_owned()),
     }
 }
 
@@ -132,7 +140,7 @@ fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node
     let shown = root_dir.display();
     let unreadable = |error: io::Error| format!("its directory {shown} cannot be read: {error}");
     if !root_dir.symlink_metadata().map_err(unreadable)?.is_dir() {
-        return Err(format!("{shown} is no directory (a symbolic link or a file stands there)"));
+        return Err(format!("{shown} is not a directory (a symbolic link or a file stands there)"));
     }
     let real = root_dir.canonicalize().map_err(unreadable)?;
     let home = std::env::home_dir().unwrap_or_default();
@@ -150,15 +158,17 @@ fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node
         return Err(format!("{shown} lies in the directory of {}", node.spec.name));
     }
     let holds = |path: &Path| path.starts_with(root_dir) && path.is_file();
-    if !holds(&root_dir.join("secret-key")) && !holds(binary) {
+    let has_key = Flavour::ALL.iter().any(|flavour| holds(&root_dir.join(flavour.key_file())));
+    if !has_key && !holds(binary) {
         return Err(format!("{shown} holds neither a node's key nor its program"));
     }
     Ok(())
 }
 
 /// The number that the name tells, or the one that the port tells, as long as no node has it.
-fn number(config: &Config, taken: &[Node], found: &FoundNode, ports: Ports) -> Option<NodeId> {
-    let by_port = u32::from(ports.node).checked_sub(u32::from(config.port_start) * 1000).map(NodeId);
+fn number(config: &Config, taken: &[Node], found: &FoundNode, ports: &Ports) -> Option<NodeId> {
+    let by_port =
+        ports.node().and_then(|port| u32::from(port).checked_sub(u32::from(config.port_start) * 1000)).map(NodeId);
     let free = |id: &NodeId| id.0 > 0 && !taken.iter().any(|node| node.id() == *id);
     [by_port, found.id].into_iter().flatten().find(free)
 }

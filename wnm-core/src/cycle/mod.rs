@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Dice};
 use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
-use crate::doctor;
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
-use crate::observe::HostError;
+use crate::observe::{HostError, Observer};
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Plan};
-use crate::progress::Progress;
+use crate::progress::{Ongoing, Progress, Work};
+use crate::report::thousands;
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
+use crate::storage;
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
-use wnm_pm::process_manager::{Finding, ManagerError, ProcessManager};
+use wnm_pm::hint::{Hint, Hinted, Task};
+use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
 mod observation;
-pub mod storage;
 
 pub use adopt::Untracked;
 
@@ -39,25 +40,49 @@ pub enum CycleError {
     /// The process manager cannot be used here.
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    /// The process manager cannot be used now: nothing is known of any node.
-    #[error("{0}")]
-    Unavailable(String),
     /// The storage of the nodes cannot be used.
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the plan was made for another state of the machine: {}\nhint: make a new one with `wnm plan`", .0.join("; "))]
+    #[error("the plan was made for another state of the machine: {}", first_of(.0))]
     Changed(Vec<String>),
     /// A plan does what no plan may do.
-    #[error("the plan may not be carried out: {}\nhint: make a new one with `wnm plan`", .0.join("; "))]
+    #[error("the plan may not be carried out: {}", first_of(.0))]
     Invalid(Vec<String>),
+}
+
+/// The first of many sentences, and how many more there are.
+fn first_of(sentences: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = sentences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    match sentences.len().saturating_sub(SHOWN) {
+        0 => shown,
+        left => format!("{shown}; and {} more", thousands(left)),
+    }
+}
+
+impl Hinted for CycleError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Store(_) | Self::Refused(_) => vec![],
+            Self::Host(error) => error.hints(),
+            Self::Manager(error) => error.hints(),
+            Self::Storage(error) => error.hints(),
+            Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
+        }
+    }
 }
 
 /// One machine: its settings, its record and the doors to it.
 pub struct Machine {
+    pub(crate) parts: Parts,
+}
+
+/// What a machine is made of.
+pub struct Parts {
     /// The settings.
     pub config: Config,
-    /// The record. Whoever changes it holds its lock.
+    /// The database. Whoever changes it holds its lock.
     pub store: Store,
     /// What keeps the nodes alive.
     pub manager: Box<dyn ProcessManager>,
@@ -65,8 +90,12 @@ pub struct Machine {
     pub firewall: Arc<dyn Firewall>,
     /// Runs programs.
     pub runner: Arc<dyn CommandRunner>,
+    /// Sees the machine itself.
+    pub observer: Arc<dyn Observer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Draws what is left to chance.
+    pub dice: Arc<dyn Dice>,
 }
 
 /// What was seen of the machine, put right, and what has to be recorded for that.
@@ -79,7 +108,7 @@ pub struct Observation {
     /// What could not be seen, a sentence each.
     pub warnings: Vec<String>,
     /// Why nothing is known of any node, where the process manager cannot be used at all.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<ManagerError>,
 }
 
 /// What a plan is wanted for.
@@ -103,12 +132,41 @@ pub struct Report {
 }
 
 impl Machine {
+    /// A machine of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// The database, to read it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// What keeps the nodes alive.
+    #[must_use]
+    pub fn manager(&self) -> &dyn ProcessManager {
+        &*self.parts.manager
+    }
+
+    /// The parts themselves, for whoever puts machines together.
+    pub fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
     /// Looks at the machine and all its nodes. Records nothing.
     ///
     /// # Errors
     /// When the record cannot be read, or the machine cannot be measured.
-    pub async fn observe(&self) -> Result<Observation, CycleError> {
-        observation::observe(self, rand::random()).await
+    pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, CycleError> {
+        observation::observe(self, self.parts.dice.roll(), progress).await
     }
 
     /// What should happen. Pure.
@@ -117,8 +175,8 @@ impl Machine {
     /// When a request is refused.
     pub fn plan(&self, observation: &Observation, trigger: &Trigger) -> Result<Plan, Refusal> {
         match trigger {
-            Trigger::Cycle => Ok(decide(&self.config, &observation.snapshot)),
-            Trigger::Request(request) => decide_request(&self.config, &observation.snapshot, request),
+            Trigger::Cycle => Ok(decide(&self.parts.config, &observation.snapshot)),
+            Trigger::Request(request) => decide_request(&self.parts.config, &observation.snapshot, request),
         }
     }
 
@@ -127,7 +185,7 @@ impl Machine {
     /// # Errors
     /// See [`CycleError`].
     pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let observation = self.observe().await?;
+        let observation = self.observe(progress).await?;
         let plan = self.plan(&observation, trigger)?;
         self.carry_out(observation, plan, progress).await
     }
@@ -137,7 +195,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        let observation = self.observe().await?;
+        let observation = self.observe(progress).await?;
         self.still_holds(&observation, &saved)?;
         self.carry_out(observation, saved, progress).await
     }
@@ -147,17 +205,17 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] and [`CycleError::Invalid`].
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
-        let mut changes = saved.basis.changes(&Basis::of(&self.config, &observation.snapshot));
+        let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.config, &observation.snapshot.host));
+            changes.extend(lack_of_room(&self.parts.config, &observation.snapshot.host));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }
 
     fn may_be_done(&self, observation: &Observation, plan: &Plan) -> Result<(), CycleError> {
         let authority = if plan.by_request { Authority::Owner } else { Authority::Cycle };
-        let wrong = check(&self.config, &observation.snapshot, plan, authority);
+        let wrong = check(&self.parts.config, &observation.snapshot, plan, authority);
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
     }
 
@@ -167,28 +225,30 @@ impl Machine {
         plan: Plan,
         progress: &dyn Progress,
     ) -> Result<Report, CycleError> {
-        if let Some(reason) = observation.unavailable {
-            return Err(CycleError::Unavailable(reason));
+        if let Some(error) = observation.unavailable {
+            return Err(error.into());
         }
         self.may_be_done(&observation, &plan)?;
         let now = observation.snapshot.now;
-        self.store.begin_cycle();
-        self.store.apply(now, &observation.events)?;
-        self.store.apply(now, &[decided(&plan)])?;
+        let writing = Ongoing::begin(progress, Work::WriteDatabase);
+        self.parts.store.begin_cycle();
+        self.parts.store.apply(now, &observation.events)?;
+        self.parts.store.apply(now, &[decided(&plan)])?;
+        drop(writing);
         let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
         let mut hands = Executor {
-            config: &self.config,
-            manager: &*self.manager,
-            firewall: &*self.firewall,
-            store: &mut self.store,
-            clock: &*self.clock,
+            config: &self.parts.config,
+            manager: &*self.parts.manager,
+            firewall: &*self.parts.firewall,
+            store: &mut self.parts.store,
+            clock: &*self.parts.clock,
             progress,
-            storage_is_marked: storage::is_marked(&self.config.node_storage),
+            storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
         let execution = hands.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
-            self.store.apply(now, &[Event::Rebooted { boot_time }])?;
+            self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
         Ok(Report { plan, execution, warnings: observation.warnings })
     }
@@ -200,14 +260,4 @@ fn decided(plan: &Plan) -> Event {
         None => action.verb().to_owned(),
     };
     Event::Decided { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
-}
-
-impl Machine {
-    /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
-    pub async fn examine(&self) -> Vec<Finding> {
-        let mut findings = self.manager.examine().await;
-        findings.extend(doctor::check(&self.config, &doctor::gather(self).await));
-        doctor::sort(&mut findings);
-        findings
-    }
 }

@@ -6,34 +6,37 @@ use std::net::{IpAddr, SocketAddr};
 
 use wnm_allocator::PORTS_PER_START;
 
-use super::{CycleError, Machine, Observation, storage};
-use crate::decide::{Settled, settle};
+use super::{CycleError, Machine, Observation};
+use crate::decide::{Settled, port_start, settle};
 use crate::event::{Event, NodeReading};
-use crate::node::{Flavour, Node, NodeId, NodeRef, Ports};
-use crate::observe::{self, Limits, Program, VersionCache};
+use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, UnixSeconds};
+use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
+use crate::progress::{Ongoing, Progress, Work, during};
+use crate::report::{by_reason, names};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
 use crate::store::Record;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
-use wnm_pm::port_use::{Protocol, ports_in_use};
-use wnm_pm::process_manager::{Binary, ManagerError, Outcome, ProcessState, Supervisor};
+use wnm_pm::hint::chain;
+use wnm_pm::port::Protocol;
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
 
-pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation, CycleError> {
-    let (config, now) = (&machine.config, machine.clock.now());
-    let record = machine.store.load()?;
+pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progress) -> Result<Observation, CycleError> {
+    let (config, now) = (&machine.parts.config, machine.parts.clock.now());
+    let record = during(progress, Work::ReadDatabase, async { machine.parts.store.load() }).await?;
     let references: Vec<NodeRef> = record.nodes.iter().map(Node::reference).collect();
     let (host, program, states, groups) = tokio::join!(
-        observe::host(record.counters.as_ref(), &config.node_storage, now),
-        program(machine, &record),
-        machine.manager.inspect(&references),
-        groups(machine, &record),
+        during(progress, Work::MeasureMachine, host(machine, &record, now)),
+        during(progress, Work::ReadProgramVersion, program(machine, &record)),
+        during(progress, Work::CheckNodes(references.len()), machine.parts.manager.inspect(&references)),
+        groups(machine, &record, progress),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
-    let states = states.into_iter().map(|state| state.map_err(|error| error.to_string()));
-    let states: Vec<Result<ProcessState, String>> = states.collect();
-    let answers = ask(machine, &record.nodes, &states, &groups).await;
+    let states = with_states(&record.nodes, states);
+    let answers = ask(machine, &record.nodes, &states, &groups, progress).await;
     warnings.extend(unseen(&record.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(changed_groups(&record.groups, &groups));
@@ -47,10 +50,10 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &record.nodes, &groups);
+    let blocked = blocked(machine, &record.nodes, &groups, flavour);
     let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
-        let directory = storage::directory(&config.node_storage, &node.spec.root_dir);
+        let directory = machine.parts.observer.directory(&config.node_storage, &node.spec.root_dir);
         NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
     });
     let snapshot = Snapshot {
@@ -61,7 +64,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
         host: host.load,
         available,
         flavour,
-        numbering: machine.manager.capabilities().numbering,
+        numbering: machine.parts.manager.capabilities().numbering,
+        port_kinds: machine.parts.manager.capabilities().ports(flavour).collect(),
         // The owner may know of numbers that were used before wnm came.
         highest_number_used: record.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
@@ -75,28 +79,42 @@ pub(super) async fn observe(machine: &Machine, seed: u64) -> Result<Observation,
 }
 
 /// Why the manager cannot be used, when that is all that it says of every node.
-fn unavailable(states: &[Outcome<ProcessState>]) -> Option<String> {
-    let all = states.iter().all(|state| matches!(state, Err(ManagerError::Unavailable { .. })));
-    states.first().filter(|_| all)?.as_ref().err().map(ToString::to_string)
+fn unavailable(states: &Outcomes<ProcessState>) -> Option<ManagerError> {
+    let all = states.iter().all(|(_, state)| matches!(state, Err(ManagerError::Unavailable { .. })));
+    states.iter().next().filter(|_| all)?.1.as_ref().err().cloned()
+}
+
+/// What was seen of each node's process, in the order of the nodes.
+fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result<ProcessState, String>> {
+    let unanswered = |node: &Node| Err(ManagerError::unanswered(&node.spec.name));
+    let state = |node: &Node| states.take(node.id()).unwrap_or_else(|| unanswered(node));
+    nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.
 async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<Event>), String> {
     let cache: VersionCache =
         record.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let (program, renewed) = observe::program_version(&*machine.runner, &machine.config.antnode_path, &cache)
+    let (program, renewed) = machine
+        .parts
+        .observer
+        .program(&machine.parts.config.antnode_path, &cache)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| chain(&error))?;
     let json = renewed.and_then(|cache| serde_json::to_string(&cache).ok());
     Ok((program, json.map(|json| Event::VersionCached { json })))
 }
 
+async fn host(machine: &Machine, record: &Record, now: UnixSeconds) -> Result<Observed, HostError> {
+    machine.parts.observer.host(record.counters.as_ref(), &machine.parts.config.node_storage, now).await
+}
+
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
-async fn groups(machine: &Machine, record: &Record) -> (Vec<Group>, Vec<String>) {
-    let Some(host) = machine.manager.containers() else { return (Vec::new(), Vec::new()) };
-    let (found, warnings) = match host.groups().await {
+async fn groups(machine: &Machine, record: &Record, progress: &dyn Progress) -> (Vec<Group>, Vec<String>) {
+    let Some(host) = machine.parts.manager.containers() else { return (Vec::new(), Vec::new()) };
+    let (found, warnings) = match during(progress, Work::AskGroups(record.groups.len()), host.groups()).await {
         Ok(found) => (found, Vec::new()),
-        Err(error) => return (record.groups.clone(), vec![error.to_string()]),
+        Err(error) => return (record.groups.clone(), vec![error.text()]),
     };
     let mut groups: Vec<Group> = record
         .groups
@@ -125,37 +143,41 @@ async fn ask(
     nodes: &[Node],
     states: &[Result<ProcessState, String>],
     groups: &[Group],
+    progress: &dyn Progress,
 ) -> BTreeMap<NodeId, Answer> {
     let living = nodes
         .iter()
         .zip(states)
-        .filter(|(node, state)| node.spec.flavour == Flavour::V1 && matches!(state, Ok(ProcessState::Running { .. })));
+        .filter(|(node, state)| node.spec.flavour.has_metrics() && matches!(state, Ok(ProcessState::Running { .. })));
     let living: Vec<&Node> = living.map(|(node, _)| node).collect();
     let waited_for = |node: &&Node| node.status.is_underway();
-    let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.clock.now(), living, waited_for)
+    let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.parts.clock.now(), living, waited_for)
         .into_iter()
-        .map(|node| (node.id(), SocketAddr::new(metrics_host(machine, node, groups), node.spec.ports.metrics)))
+        .filter_map(|node| {
+            let port = node.spec.ports.metrics()?;
+            Some((node.id(), SocketAddr::new(metrics_host(machine, node, groups), port)))
+        })
         .collect();
-    let limits = Limits { pause: std::time::Duration::from_millis(machine.config.survey_delay), ..Limits::default() };
-    observe::ask(&targets, &limits).await.into_iter().collect()
+    let limits =
+        Limits { pause: std::time::Duration::from_millis(machine.parts.config.survey_delay), ..Limits::default() };
+    let asking = Ongoing::begin(progress, Work::AskNodes(targets.len()));
+    machine.parts.observer.ask(&targets, &limits, &|finished| asking.advance(finished)).await.into_iter().collect()
 }
 
 fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
     let group = node.spec.group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
-    match (machine.manager.containers(), group) {
+    match (machine.parts.manager.containers(), group) {
         (Some(host), Some(group)) => host.metrics_host(group),
-        _ => machine.config.host,
+        _ => machine.parts.config.host,
     }
 }
 
 fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String> {
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (node, state) in nodes.iter().zip(states) {
-        if let Err(reason) = state {
-            reasons.entry(reason).or_default().push(&node.spec.name);
-        }
-    }
-    reasons.into_iter().map(|(reason, names)| format!("nothing is known of {}: {reason}", names.join(", "))).collect()
+    let errors = nodes.iter().zip(states).filter_map(|(node, state)| Some((node.id(), state.as_ref().err()?.as_str())));
+    by_reason(errors)
+        .into_iter()
+        .map(|shared| format!("cannot check {}: {}", names(&shared.nodes), shared.text))
+        .collect()
 }
 
 /// What the nodes told, and the snapshot's own copy of it.
@@ -183,8 +205,8 @@ fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
 
 /// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
 /// has it (adopted nodes can), or a directory of that name is there already. What lies in it may be a key.
-fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNumber> {
-    let config = &machine.config;
+fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour) -> Vec<BlockedNumber> {
+    let config = &machine.parts.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
     let mut block = |number: NodeId, by: &dyn Fn() -> String| {
@@ -193,29 +215,34 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
         }
     };
     let of_port = |start: u16, port: u16| u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
-    let by_antctl = machine.manager.kind().supervisor == Supervisor::Antctl;
-    let (node_start, metrics_start, rpc_start) = (config.port_start, config.metrics_port_start, config.rpc_port_start);
+    let capabilities = machine.parts.manager.capabilities();
+    let starts: Vec<(PortKind, u16)> = PortKind::ALL.map(|kind| (kind, port_start(config, kind))).to_vec();
     for node in nodes {
-        let Ports { node: own, metrics, rpc } = node.spec.ports;
-        for port in [own, metrics, rpc] {
-            for number in [node_start, metrics_start, rpc_start].into_iter().filter_map(|start| of_port(start, port)) {
-                block(number, &|| format!("port {port} is that of {}", node.spec.name));
+        for (_, port) in node.spec.ports.iter() {
+            for number in starts.iter().filter_map(|(_, start)| of_port(*start, port)) {
+                block(number, &|| format!("port {port} belongs to {}", node.spec.name));
             }
         }
     }
-    // antctl names directories by itself.
-    if !by_antctl {
+    if !capabilities.places_nodes_itself {
         let recorded = nodes.iter().map(|node| node.spec.root_dir.clone());
-        for directory in storage::entries(&config.node_storage).chain(recorded) {
+        for directory in machine.parts.observer.entries(&config.node_storage).into_iter().chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {
-                block(number, &|| format!("{} is there already", directory.display()));
+                block(number, &|| format!("{} exists already", directory.display()));
             }
         }
     }
-    let bases = [(Protocol::Udp, node_start), (Protocol::Tcp, metrics_start), (Protocol::Tcp, rpc_start)];
-    for (protocol, start) in bases.into_iter().take(if by_antctl { 3 } else { 2 }) {
-        for port in ports_in_use(protocol).into_iter().filter(|&port| !engine_holds(config, groups, protocol, port)) {
+    let needed: Vec<PortKind> = capabilities.ports(flavour).collect();
+    for (kind, start) in starts.into_iter().filter(|(kind, _)| needed.contains(kind)) {
+        let protocol = kind.protocol();
+        for port in machine
+            .parts
+            .observer
+            .ports_in_use(protocol)
+            .into_iter()
+            .filter(|&port| !engine_holds(config, groups, protocol, port))
+        {
             if let Some(number) = of_port(start, port) {
                 block(number, &|| format!("{} port {port} is in use", protocol.as_str()));
             }
@@ -227,10 +254,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group]) -> Vec<BlockedNu
 /// Whether the engine itself holds a port, since it publishes the ranges of groups that stand.
 fn engine_holds(config: &Config, groups: &[Group], protocol: Protocol, port: u16) -> bool {
     let standing = groups.iter().filter(|group| group.state != GroupState::Gone);
-    let mut ranges = standing.map(|group| match protocol {
-        Protocol::Udp => group.spec.node_ports,
-        Protocol::Tcp => group.spec.metrics_ports,
-    });
+    let mut ranges = standing.flat_map(|group| &group.spec.ports);
     config.container_network == ContainerNetwork::Docker
-        && ranges.any(|range| (range.first..=range.last).contains(&port))
+        && ranges.any(|(kind, range)| kind.protocol() == protocol && range.contains(port))
 }

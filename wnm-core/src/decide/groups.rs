@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
-use crate::node::{NodeSpec, Status};
+use crate::node::{NodeSpec, PortKind, Status};
 use crate::settings::Config;
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 
@@ -23,7 +23,7 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
     // Who asks for one node to be stopped does not ask for a running group to go down.
     let mut turn_is_over = draft.plan.by_request;
     for group in &broken {
-        let text = format!("container group {} is {:?} and has nodes: it is put right", group.spec.name, group.state);
+        let text = format!("container group {} is {} but has nodes: repairing it", group.spec.name, group.state);
         draft.did("container_group", text, &[]);
         let down = group.state != GroupState::Damaged;
         if group.spec.image != draft.config.docker_image && (down || !turn_is_over) {
@@ -66,14 +66,9 @@ pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
     }
     for group in wanted {
         if let Some(specification) = specification(draft.config, group) {
-            let text = format!(
-                "container group {} is opened: node ports {}-{}, metrics ports {}-{}",
-                specification.name,
-                specification.node_ports.first,
-                specification.node_ports.last,
-                specification.metrics_ports.first,
-                specification.metrics_ports.last,
-            );
+            let ports: Vec<String> =
+                specification.ports.iter().map(|(kind, range)| format!("{kind} ports {range}")).collect();
+            let text = format!("container group {} is opened: {}", specification.name, ports.join(", "));
             draft.did("container_group", text, &[]);
             draft.plan.groups.push(specification);
         }
@@ -89,7 +84,6 @@ pub(super) fn specification(config: &Config, group: u32) -> Option<GroupSpec> {
         group,
         name: number.to_string(),
         image: config.docker_image.clone(),
-        node_ports: range(ports.node),
-        metrics_ports: range(ports.metrics),
+        ports: [(PortKind::Node, range(ports.node)), (PortKind::Metrics, range(ports.metrics))].into(),
     })
 }

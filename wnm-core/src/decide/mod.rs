@@ -16,7 +16,7 @@ mod request;
 mod settle;
 mod upgrade;
 
-pub(crate) use placement::{group_of, ports_of};
+pub(crate) use placement::{group_of, port_start, ports_of};
 pub use request::{Refusal, Request, Selection, decide_request};
 pub use settle::{Settled, back_off, settle};
 

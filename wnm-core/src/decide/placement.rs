@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
 use super::Draft;
-use crate::node::{NodeId, NodeSpec, Ports};
+use crate::node::{NodeId, NodeSpec, PortKind, Ports};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use wnm_pm::process_manager::NumberingKind;
@@ -67,10 +67,28 @@ pub(crate) fn group_of(config: &Config, numbering: NumberingKind, number: NodeId
     in_containers.then(|| blocks(config)?.group_of(number.0).ok()).flatten().map(|group| group.number())
 }
 
-/// The ports of a number.
-pub(crate) fn ports_of(config: &Config, number: NodeId) -> Result<Ports, LayoutError> {
+/// Where the ports of a kind begin, in thousands.
+pub(crate) fn port_start(config: &Config, kind: PortKind) -> u16 {
+    match kind {
+        PortKind::Node => config.port_start,
+        PortKind::Metrics => config.metrics_port_start,
+        PortKind::Rpc => config.rpc_port_start,
+    }
+}
+
+/// The ports of these kinds that a node of this number has.
+pub(crate) fn ports_of(
+    config: &Config,
+    kinds: impl IntoIterator<Item = PortKind>,
+    number: NodeId,
+) -> Result<Ports, LayoutError> {
     let (layout, number) = (layout(config), number.0);
-    Ok(Ports { node: layout.node_port(number)?, metrics: layout.metrics_port(number)?, rpc: layout.rpc_port(number)? })
+    let port = |kind| match kind {
+        PortKind::Node => layout.node_port(number),
+        PortKind::Metrics => layout.metrics_port(number),
+        PortKind::Rpc => layout.rpc_port(number),
+    };
+    kinds.into_iter().map(|kind| Ok((kind, port(kind)?))).collect()
 }
 
 fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError> {
@@ -84,12 +102,12 @@ fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError
         flavour: snapshot.flavour,
         program: config.antnode_path.clone(),
         version: snapshot.available.as_ref().map(|binary| binary.version.clone()),
-        binary: root_dir.join("antnode"),
+        binary: root_dir.join(snapshot.flavour.program_name()),
         // A container sees nothing of the machine but node_storage.
         log_dir: if in_containers { root_dir.join("logs") } else { config.log_dir.join(&name) },
         root_dir,
         bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
-        ports: ports_of(config, id)?,
+        ports: ports_of(config, snapshot.port_kinds.iter().copied(), id)?,
         wallet: config.rewards_address.draw(snapshot.seed, number).to_string(),
         network: config.network.clone(),
         no_upnp: config.no_upnp,

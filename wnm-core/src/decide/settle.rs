@@ -3,7 +3,7 @@
 
 use super::due;
 use crate::event::Event;
-use crate::node::{Flavour, Node, Status, UnixSeconds, Verb};
+use crate::node::{Node, Status, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
@@ -216,10 +216,7 @@ enum Health {
 }
 
 fn health(node: &Node, seen: &Seen) -> Health {
-    if node.spec.flavour == Flavour::V2 {
-        return Health::Good;
-    }
-    let port = node.spec.ports.metrics;
+    let Some(port) = node.spec.ports.metrics().filter(|_| node.spec.flavour.has_metrics()) else { return Health::Good };
     let what = match &seen.answer {
         Answer::NotAsked => return Health::Unknown,
         Answer::Node { peer_id, .. } => match (peer_id, &node.peer_id) {

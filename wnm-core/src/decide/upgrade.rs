@@ -9,8 +9,8 @@ use wnm_pm::process_manager::Binary;
 /// Whether a node runs an older version than this program's. Nodes of v2 upgrade themselves, and the versions of another
 /// flavour say nothing about a node's own.
 pub(super) fn is_outdated(each: &NodeSnapshot, available: &Binary, flavour: Flavour) -> bool {
-    each.node.spec.flavour == Flavour::V1
-        && flavour == Flavour::V1
+    each.node.spec.flavour == flavour
+        && !flavour.upgrades_itself()
         && each.node.version.as_ref().is_some_and(|version| version.cmp_precedence(&available.version).is_lt())
 }
 
@@ -55,7 +55,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
 /// Says of which nodes the program on this machine is no newer version: it is another program.
 fn other_flavour(draft: &mut Draft<'_>, running: &[&NodeSnapshot], available: &Binary) {
     let (flavour, path) = (draft.snapshot.flavour, available.path.display());
-    let upgradable = running.iter().map(|each| &each.node).filter(|node| node.spec.flavour == Flavour::V1);
+    let upgradable = running.iter().map(|each| &each.node).filter(|node| !node.spec.flavour.upgrades_itself());
     let strange: Vec<NodeId> = upgradable.filter(|node| node.spec.flavour != flavour).map(Node::id).collect();
     if !strange.is_empty() {
         let own = Flavour::V1;

@@ -1,9 +1,9 @@
 //! Files that only their owner should read, in the hands of who runs wnm; and the mark of the storage.
 
 use super::{Facts, FileKind, OwnFile, error, warning};
-use crate::cycle::storage::STORAGE_MARKER;
 use crate::settings::Config;
-use wnm_pm::process_manager::{Finding, Mode, Supervisor};
+use crate::storage::STORAGE_MARKER;
+use wnm_pm::process_manager::{Finding, Mode};
 use wnm_pm::shell::word;
 
 pub(super) fn storage_mark(config: &Config, facts: &Facts) -> Option<Finding> {
@@ -74,14 +74,7 @@ fn sudo(facts: &Facts, owners: &[u32]) -> &'static str {
 pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
     let of_kind = |kind: FileKind| facts.files.iter().filter(move |file| file.kind == kind);
     let keeper = of_kind(FileKind::Record).map(|record| record.owner).next().unwrap_or(facts.user);
-    let runs_them_itself = match config.process_manager.supervisor {
-        // In a container files belong to whom the volume maps them to.
-        Supervisor::S6overlay => false,
-        // Root's antctl has a user for nodes.
-        Supervisor::Antctl => keeper != 0,
-        _ => true,
-    };
-    if config.process_manager.mode != Mode::User || !runs_them_itself {
+    if config.process_manager.mode != Mode::User || !facts.runs_nodes_as_caller {
         return Vec::new();
     }
     let mut findings = Vec::new();

@@ -8,13 +8,15 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
-use crate::cycle::{Machine, storage};
+use crate::cycle::Machine;
+use crate::decide::port_start;
 use crate::firewall::OpenPort;
 use crate::node::{Node, Status};
 use crate::observe::{self, VersionCache};
 use crate::schedule::timer::{self, Scope};
 use wnm_pm::command::{Command, CommandRunner};
-use wnm_pm::port_use::{Protocol, holder, ports_in_use};
+use wnm_pm::hint::chain;
+use wnm_pm::port_use::holder;
 
 /// What a node keeps its key in: the names of both flavours.
 const KEYS: [&str; 2] = ["secret-key", "node_identity.key"];
@@ -23,37 +25,32 @@ const NAMED_HOLDERS: usize = 20;
 
 /// Everything that [`super::check`] wants to know of this machine.
 pub async fn gather(machine: &Machine) -> Facts {
-    let config = &machine.config;
-    let now = machine.clock.now();
-    let nodes = machine.store.load().map(|record| record.nodes).unwrap_or_default();
+    let config = &machine.parts.config;
+    let now = machine.parts.clock.now();
+    let nodes = machine.parts.store.load().map(|record| record.nodes).unwrap_or_default();
     let load = observe::host(None, &config.node_storage, now).await.ok().map(|observed| observed.load);
-    let program =
-        observe::program_version(&*machine.runner, &config.antnode_path, &VersionCache::default()).await.err();
-    let schedule = schedule(machine.store.path(), &*machine.runner).await;
+    let program = machine.parts.observer.program(&config.antnode_path, &VersionCache::default()).await.err();
+    let schedule = schedule(machine.parts.store.path(), &*machine.parts.runner).await;
     Facts {
         now,
-        clock_is_synchronised: clock_is_synchronised(&*machine.runner).await,
+        runs_nodes_as_caller: machine.parts.manager.capabilities().runs_nodes_as_caller,
+        clock_is_synchronised: clock_is_synchronised(&*machine.parts.runner).await,
         cpu_count: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
         held_ports: held_ports(machine, &nodes),
         kernel: kernel(schedule.as_deref()),
         disk: load.map(|load| Disk { used_percent: load.used_hd_percent, free_bytes: load.free_hd_bytes }),
         files: files(machine, &nodes),
         user: rustix::process::geteuid().as_raw(),
-        storage_is_marked: config.node_storage.join(storage::STORAGE_MARKER).is_file(),
+        storage_is_marked: machine.parts.observer.storage_is_marked(&config.node_storage),
         firewall: firewall(machine, &nodes).await,
         schedule,
-        program_problem: program.map(|error| {
-            let text = error.to_string();
-            let (what, fix) = text.split_once("\nhint: ").unwrap_or((&text, "set antnode_path to a node program"));
-            (what.to_owned(), fix.to_owned())
-        }),
+        program_problem: program.map(|error| (chain(&error), "set antnode_path to a node program".to_owned())),
         nodes: nodes.iter().map(known).collect(),
     }
 }
 
 fn known(node: &Node) -> KnownNode {
-    let ports = node.spec.ports;
-    KnownNode { id: node.id(), status: node.status, node_port: ports.node, metrics_port: ports.metrics }
+    KnownNode { id: node.id(), status: node.status, ports: node.spec.ports.clone() }
 }
 
 /// None where there is no timedatectl, or it does not know.
@@ -69,21 +66,20 @@ async fn clock_is_synchronised(runner: &dyn CommandRunner) -> Option<bool> {
 
 /// The held ports in the ranges of nodes. What running nodes hold themselves is among them.
 fn held_ports(machine: &Machine, nodes: &[Node]) -> Vec<HeldPort> {
-    let config = &machine.config;
+    let config = &machine.parts.config;
     let highest = nodes.iter().map(|node| node.id().0).max().unwrap_or(0).max(config.node_cap);
     let mut held = Vec::new();
-    for (protocol, start) in [(Protocol::Udp, config.port_start), (Protocol::Tcp, config.metrics_port_start)] {
+    let flavour = nodes.first().map(|node| node.spec.flavour).unwrap_or_default();
+    for kind in machine.parts.manager.capabilities().ports(flavour) {
+        let (protocol, start) = (kind.protocol(), port_start(config, kind));
         let base = u32::from(start) * wnm_allocator::PORTS_PER_START;
-        for port in ports_in_use(protocol) {
-            let of_a_running_node = |node: &Node| {
-                let own = if protocol == Protocol::Udp { node.spec.ports.node } else { node.spec.ports.metrics };
-                own == port && node.process.is_some()
-            };
+        for port in machine.parts.observer.ports_in_use(protocol) {
+            let of_a_running_node = |node: &Node| node.spec.ports.get(kind) == Some(port) && node.process.is_some();
             if !(base + 1..=base + highest).contains(&u32::from(port)) || nodes.iter().any(of_a_running_node) {
                 continue;
             }
             let holder = if held.len() < NAMED_HOLDERS { holder(protocol, port) } else { "another program".to_owned() };
-            held.push(HeldPort { protocol: protocol.as_str(), port, holder });
+            held.push(HeldPort { kind, port, holder });
         }
     }
     held
@@ -152,9 +148,9 @@ fn own_cgroup_limit() -> Option<ThreadLimit> {
 }
 
 fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
-    let storage = &machine.config.node_storage;
+    let storage = &machine.parts.config.node_storage;
     let mut files =
-        vec![own_file(machine.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
+        vec![own_file(machine.parts.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
     for node in nodes {
         let root_dir = &node.spec.root_dir;
         files.push(own_file(root_dir, FileKind::Node, None));
@@ -176,17 +172,16 @@ fn own_file(path: &Path, kind: FileKind, below: Option<&Path>) -> Option<OwnFile
 }
 
 async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
-    let name = machine.firewall.name().await?;
+    let name = machine.parts.firewall.name().await?;
     // Ports of nodes that were stopped for good are closed on purpose.
     let wanted = nodes.iter().filter(|node| !matches!(node.status, Status::Disabled | Status::Removing | Status::Dead));
-    let ports: Vec<OpenPort> =
-        wanted.map(|node| OpenPort { port: node.spec.ports.node, name: node.spec.name.clone() }).collect();
-    let closed = match machine.firewall.closed(&ports).await {
-        Err(error) => Err(error.to_string()),
+    let ports: Vec<OpenPort> = wanted.flat_map(|node| OpenPort::of(&node.spec)).collect();
+    let closed = match machine.parts.firewall.closed(&ports).await {
+        Err(error) => Err(chain(&error)),
         Ok(closed) => {
             let mut commands = Vec::new();
             for port in closed {
-                let command = machine.firewall.opening_command(&port).await;
+                let command = machine.parts.firewall.opening_command(&port).await;
                 commands.push((port, command));
             }
             Ok(commands)

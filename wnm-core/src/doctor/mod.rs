@@ -1,8 +1,9 @@
 //! The doctor looks for everything on this machine that would keep nodes from working, now or later: facts are gathered
 //! ([`gather`]), and judged by pure checks ([`check`]). It changes nothing.
 
+use crate::cycle::Machine;
 use crate::firewall::OpenPort;
-use crate::node::{NodeId, Status, UnixSeconds};
+use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
 use crate::settings::Config;
 use wnm_pm::process_manager::{Finding, Severity};
 use wnm_pm::shell::word;
@@ -16,11 +17,21 @@ mod upkeep;
 
 pub use gather::gather;
 
+/// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    let mut findings = machine.manager().examine().await;
+    findings.extend(check(machine.config(), &gather(machine).await));
+    sort(&mut findings);
+    findings
+}
+
 /// What the checks know of this machine. What could not be found out is none, and leads to no finding.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// The time.
     pub now: UnixSeconds,
+    /// Whether the process manager runs nodes as whoever calls wnm.
+    pub runs_nodes_as_caller: bool,
     /// Whether the clock is kept right over the network.
     pub clock_is_synchronised: Option<bool>,
     /// Processors that wnm may use.
@@ -54,17 +65,15 @@ pub struct KnownNode {
     pub id: NodeId,
     /// Its status.
     pub status: Status,
-    /// Its node port.
-    pub node_port: u16,
-    /// Its metrics port.
-    pub metrics_port: u16,
+    /// Its ports.
+    pub ports: Ports,
 }
 
 /// A port that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPort {
-    /// `UDP` or `TCP`.
-    pub protocol: &'static str,
+    /// What it would be for.
+    pub kind: PortKind,
     /// The port.
     pub port: u16,
     /// By whom.

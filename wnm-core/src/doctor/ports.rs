@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use wnm_allocator::PORTS_PER_START;
 
 use super::{Facts, HeldPort, error, sysctl, warning};
+use crate::decide::port_start;
 use crate::node::Status;
 use crate::settings::Config;
 use wnm_pm::container_host::ContainerNetwork;
-use wnm_pm::process_manager::{Finding, Supervisor};
+use wnm_pm::port::Protocol;
+use wnm_pm::process_manager::Finding;
 
 /// The first few, and that there are more.
 pub(super) fn some(words: &[String]) -> String {
@@ -27,30 +29,28 @@ fn highest_number(config: &Config, facts: &Facts) -> u32 {
 /// Ports of nodes that stand still, and of numbers that are still free.
 pub(super) fn held(config: &Config, facts: &Facts) -> Vec<Finding> {
     // Docker itself holds the ports that it publishes, whole ranges of them.
-    let in_containers = config.process_manager.supervisor == Supervisor::S6overlay;
-    if in_containers && config.container_network == ContainerNetwork::Docker {
+    if config.process_manager.uses_containers() && config.container_network == ContainerNetwork::Docker {
         return Vec::new();
     }
     let of_a_node = |held: &&HeldPort| {
         facts.nodes.iter().any(|node| {
-            let port = if held.protocol == "UDP" { node.node_port } else { node.metrics_port };
-            port == held.port && matches!(node.status, Status::Stopped | Status::Disabled)
+            node.ports.get(held.kind) == Some(held.port) && matches!(node.status, Status::Stopped | Status::Disabled)
         })
     };
     let of_a_free_number = |held: &&HeldPort| {
-        let start = if held.protocol == "UDP" { config.port_start } else { config.metrics_port_start };
-        let number = u32::from(held.port).saturating_sub(u32::from(start) * PORTS_PER_START);
+        let start = u32::from(port_start(config, held.kind)) * PORTS_PER_START;
+        let number = u32::from(held.port).saturating_sub(start);
         (1..=highest_number(config, facts)).contains(&number) && !facts.nodes.iter().any(|node| node.id.0 == number)
     };
     let told = |held: Vec<&HeldPort>| {
         let mut words: Vec<String> = Vec::new();
-        for HeldPort { protocol, port, holder } in &held {
-            words.push(format!("{protocol} {port} by {holder}"));
+        for HeldPort { kind, port, holder } in &held {
+            words.push(format!("{} {port} by {holder}", kind.protocol()));
         }
         some(&words)
     };
     let fix = |held: &HeldPort| {
-        let option = if held.protocol == "UDP" { "-lunp" } else { "-ltnp" };
+        let option = if held.kind.protocol() == Protocol::Udp { "-lunp" } else { "-ltnp" };
         format!("sudo ss {option} 'sport = :{}' shows who holds it: end that, or give it another port", held.port)
     };
     let mut findings = Vec::new();

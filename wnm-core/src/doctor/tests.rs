@@ -2,7 +2,6 @@ use super::*;
 use crate::firewall::OpenPort;
 use crate::node::NodeId;
 use crate::settings::{self, Layers, Occasion, OperatingSystem};
-use wnm_pm::process_manager::Supervisor;
 
 /// The defaults of a machine whose nodes lie in `/srv/nodes`.
 fn config() -> Config {
@@ -19,12 +18,12 @@ fn well() -> (Config, Facts) {
     let node = |number: u16, status| KnownNode {
         id: NodeId(number.into()),
         status,
-        node_port: 55000 + number,
-        metrics_port: 13000 + number,
+        ports: Ports::default().with(PortKind::Node, 55000 + number).with(PortKind::Metrics, 13000 + number),
     };
     let file = |path: &str, kind, mode| OwnFile { path: path.into(), kind, owner: 1000, mode };
     let facts = Facts {
         now: 1_790_000_000,
+        runs_nodes_as_caller: true,
         clock_is_synchronised: Some(true),
         cpu_count: 4,
         nodes: vec![node(1, Status::Running), node(2, Status::Stopped)],
@@ -81,8 +80,8 @@ fn nothing_is_found_on_a_machine_that_is_well_or_says_nothing() {
 
 #[test]
 fn ports() {
-    let held = |protocol, port| HeldPort { protocol, port, holder: "nginx (pid 812)".to_owned() };
-    insta::assert_snapshot!(found(|_, facts| facts.held_ports = vec![held("UDP", 55002), held("UDP", 55001), held("TCP", 13009), held("TCP", 13021)]), @"
+    let held = |kind, port| HeldPort { kind, port, holder: "nginx (pid 812)".to_owned() };
+    insta::assert_snapshot!(found(|_, facts| facts.held_ports = vec![held(PortKind::Node, 55002), held(PortKind::Node, 55001), held(PortKind::Metrics, 13009), held(PortKind::Metrics, 13021)]), @"
     Error node-port-held: ports of stopped nodes are held (1): UDP 55002 by nginx (pid 812)
       these nodes cannot start
       sudo ss -lunp 'sport = :55002' shows who holds it: end that, or give it another port
@@ -93,10 +92,10 @@ fn ports() {
     let published = |config: &mut Config, facts: &mut Facts| {
         config.process_manager = "s6overlay+user".parse().expect("there is such a manager");
         config.container_network = wnm_pm::container_host::ContainerNetwork::Docker;
-        facts.held_ports = vec![held("UDP", 55002), held("UDP", 55003)];
+        facts.held_ports = vec![held(PortKind::Node, 55002), held(PortKind::Node, 55003)];
     };
     assert_eq!(found(published), "", "Docker holds what it publishes");
-    insta::assert_snapshot!(found(|_, facts| facts.held_ports = (3..11).map(|number| held("UDP", 55000 + number)).collect()), @"
+    insta::assert_snapshot!(found(|_, facts| facts.held_ports = (3..11).map(|number| held(PortKind::Node, 55000 + number)).collect()), @"
     Warning free-port-held: ports of numbers up to node_cap are held (8): UDP 55003 by nginx (pid 812), UDP 55004 by nginx (pid 812), UDP 55005 by nginx (pid 812), UDP 55006 by nginx (pid 812), UDP 55007 by nginx (pid 812) …
       these numbers are passed over
       sudo ss -lunp 'sport = :55003' shows who holds it: end that, or give it another port
@@ -204,7 +203,7 @@ fn upkeep() {
       install one
     ");
     let closed = [1, 2].map(|number| {
-        let port = OpenPort { port: 55000 + number, name: format!("antnode000{number}") };
+        let port = OpenPort { port: 55000 + number, node: NodeId(number.into()) };
         let command = format!("sudo ufw allow {}/udp", port.port);
         (port, command)
     });
@@ -213,10 +212,10 @@ fn upkeep() {
       no peer can begin to talk to these nodes
       sudo ufw allow 55001/udp && sudo ufw allow 55002/udp
     ");
-    insta::assert_snapshot!(found(|_, facts| facts.firewall = Some(FirewallState { name: "ufw", closed: Err("ufw does not do as told: why\nhint: do".to_owned()) })), @"
-    Warning firewall-unusable: ufw does not do as told: why
+    insta::assert_snapshot!(found(|_, facts| facts.firewall = Some(FirewallState { name: "ufw", closed: Err("ufw failed: why".to_owned()) })), @"
+    Warning firewall-unusable: ufw failed: why
       node ports are neither opened nor closed by wnm
-      do
+      run wnm as root, or allow this user to use sudo without a password (see `man sudoers`, NOPASSWD)
     ");
 }
 
@@ -264,7 +263,8 @@ fn files_and_the_storage() {
       sudo chown 1000 /srv/nodes
     ");
     let in_containers = |config: &mut Config, facts: &mut Facts| {
-        config.process_manager.supervisor = Supervisor::S6overlay;
+        config.process_manager = "s6overlay+user".parse().expect("there is such a manager");
+        facts.runs_nodes_as_caller = false;
         of_ant(facts);
     };
     assert_eq!(found(in_containers), "");

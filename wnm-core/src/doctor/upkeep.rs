@@ -1,6 +1,7 @@
 //! Upkeep: the node program, the clock, the firewall, and whatever runs wnm every minute.
 
 use super::{Facts, error, warning};
+use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::Finding;
 
 /// 2026-01-01: wnm is younger than that.
@@ -28,9 +29,8 @@ pub(super) fn firewall(facts: &Facts) -> Option<Finding> {
     let name = state.name;
     match &state.closed {
         Err(reason) => {
-            let (what, fix) = reason.split_once("\nhint: ").unwrap_or((reason, "run `wnm doctor` as root"));
             let consequence = "node ports are neither opened nor closed by wnm";
-            Some(warning("firewall-unusable", what.to_owned(), consequence, fix.to_owned()))
+            Some(warning("firewall-unusable", reason.clone(), consequence, SUDO_HINT.to_owned()))
         }
         Ok(closed) => {
             closed.first()?;

@@ -3,20 +3,22 @@
 //! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
-use crate::progress::{Moment, Progress};
+use crate::progress::{Moment, Ongoing, Progress, Work};
+use crate::report::group_names;
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
-use wnm_pm::process_manager::ProcessManager;
+use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
 mod steps;
@@ -72,6 +74,22 @@ fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
     causes.flat_map(|reason| reason.nodes.iter().map(|&id| (id, reason.text.clone()))).collect()
 }
 
+/// How many steps on single nodes an action stands for.
+fn steps(action: &Action) -> usize {
+    match action {
+        Action::Teardown { numbers, .. } => numbers.len(),
+        action => usize::from(action.step().is_some()),
+    }
+}
+
+fn groups_are_up(groups: &[u32]) -> Option<String> {
+    match groups {
+        [] => None,
+        [_] => Some(format!("container group {} is up", group_names(groups))),
+        _ => Some(format!("container groups {} are up", group_names(groups))),
+    }
+}
+
 /// What carries a plan out.
 pub struct Executor<'a> {
     /// The settings.
@@ -98,6 +116,7 @@ impl Executor<'_> {
     pub async fn execute(&mut self, plan: &Plan, nodes: Vec<Node>) -> Result<Execution, StoreError> {
         let mut nodes: BTreeMap<NodeId, Node> = nodes.into_iter().map(|node| (node.id(), node)).collect();
         let mut execution = Execution::default();
+        self.progress.planned(plan.actions.iter().map(steps).sum());
         let closed = self.open_groups(&plan.groups, &mut execution).await?;
         let context = Context { closed, why: reasons_by_node(plan) };
         for (place, batch) in self.batches(&plan.actions).into_iter().enumerate() {
@@ -120,6 +139,10 @@ impl Executor<'_> {
     /// `action_delay`, as long as nobody interrupts.
     async fn pause(&self) {
         const GLANCE: Duration = Duration::from_millis(50);
+        if self.config.action_delay == 0 {
+            return;
+        }
+        let _pause = Ongoing::begin(self.progress, Work::Pause);
         let end = Instant::now() + Duration::from_millis(self.config.action_delay);
         while Instant::now() < end && !self.progress.interrupted() {
             tokio::time::sleep(GLANCE.min(end.saturating_duration_since(Instant::now()))).await;
@@ -146,18 +169,22 @@ impl Executor<'_> {
         groups: &[GroupSpec],
         execution: &mut Execution,
     ) -> Result<BTreeMap<u32, String>, StoreError> {
-        let mut closed = BTreeMap::new();
+        let (mut up, mut closed) = (Vec::new(), BTreeMap::new());
         let Some(host) = self.manager.containers().filter(|_| !groups.is_empty()) else { return Ok(closed) };
-        for (spec, outcome) in groups.iter().zip(host.open(groups).await) {
-            let event = match outcome {
+        let opening = Ongoing::begin(self.progress, Work::OpenGroups(groups.len()));
+        let mut opened = host.open(groups).await;
+        drop(opening);
+        for spec in groups {
+            let unanswered = || Err(ManagerError::unanswered(&format!("container group {}", spec.name)));
+            let event = match opened.take(spec.group).unwrap_or_else(unanswered) {
                 Ok(group) => {
-                    execution.notes.push(format!("container group {} stands", spec.name));
+                    up.push(spec.group);
                     Event::GroupSeen { group: Box::new(group) }
                 }
                 Err(error) => {
                     // The nodes of the group need not repeat why.
                     let short = format!("container group {} could not be opened", spec.name);
-                    let what = format!("{short}: {error}");
+                    let what = format!("{short}: {}", error.text());
                     closed.insert(spec.group, short);
                     execution.group_errors.push(what.clone());
                     Event::Noted { id: None, what }
@@ -165,6 +192,7 @@ impl Executor<'_> {
             };
             self.record(&[event])?;
         }
+        execution.notes.extend(groups_are_up(&up));
         Ok(closed)
     }
 

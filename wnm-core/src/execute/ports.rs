@@ -1,12 +1,14 @@
 //! Ports are opened before their nodes start and closed after their nodes were stopped for good. The firewall's failures
-//! are told, and are never a node's.
+//! are reported, and are never a node's.
 
 use std::collections::BTreeMap;
 
 use super::Executor;
 use crate::event::Event;
-use crate::firewall::{Change, FirewallError, OpenPort};
+use crate::firewall::{Change, OpenPort, PortOutcomes};
 use crate::node::Node;
+use crate::report::port_ranges;
+use wnm_pm::hint::chain;
 
 /// What the firewall did and did not do.
 #[derive(Default)]
@@ -24,7 +26,7 @@ impl Executor<'_> {
             return PortNotes::default();
         }
         let Some(name) = self.firewall.name().await else { return PortNotes::default() };
-        tell(rows, self.firewall.open(&ports(rows)).await, &format!("opened in {name}"))
+        tell(self.firewall.open(&ports(rows)).await, &format!("opened in {name}"))
     }
 
     pub(super) async fn close_ports(&self, rows: &[Node]) -> PortNotes {
@@ -32,31 +34,33 @@ impl Executor<'_> {
             return PortNotes::default();
         }
         let Some(name) = self.firewall.name().await else { return PortNotes::default() };
-        tell(rows, self.firewall.close(&ports(rows)).await, &format!("closed in {name}"))
+        tell(self.firewall.close(&ports(rows)).await, &format!("closed in {name}"))
     }
 }
 
 fn ports(rows: &[Node]) -> Vec<OpenPort> {
-    rows.iter().map(|row| OpenPort { port: row.spec.ports.node, name: row.spec.name.clone() }).collect()
+    rows.iter().flat_map(|row| OpenPort::of(&row.spec)).collect()
 }
 
-fn tell(rows: &[Node], outcomes: Vec<Result<Change, FirewallError>>, done: &str) -> PortNotes {
+fn tell(outcomes: PortOutcomes, done: &str) -> PortNotes {
     let mut told = PortNotes::default();
-    let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (row, outcome) in rows.iter().zip(outcomes) {
-        let port = row.spec.ports.node;
+    let mut failures: BTreeMap<String, Vec<u16>> = BTreeMap::new();
+    for (OpenPort { port, node }, outcome) in outcomes {
         let what = match outcome {
             Ok(Change::Unneeded) => continue,
             Ok(Change::Made) => format!("UDP port {port} was {done}"),
             Err(error) => {
-                let error = error.to_string();
-                failures.entry(error.clone()).or_default().push(port.to_string());
+                let error = chain(&error);
+                failures.entry(error.clone()).or_default().push(port);
                 format!("UDP port {port} was not {done}: {error}")
             }
         };
-        told.events.push(Event::Noted { id: Some(row.id()), what });
+        told.events.push(Event::Noted { id: Some(node), what });
     }
-    let note = |(error, ports): (String, Vec<String>)| format!("UDP port {} not {done}: {error}", ports.join(", "));
+    let note = |(error, ports): (String, Vec<u16>)| {
+        let s = if ports.len() == 1 { "" } else { "s" };
+        format!("UDP port{s} {} not {done}: {error}", port_ranges(&ports))
+    };
     told.notes = failures.into_iter().map(note).collect();
     told
 }

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 
 use super::ports::PortNotes;
 use super::{Context, Execution, Executor, StepResult};
-use crate::cycle::storage;
 use crate::decide::back_off;
 use crate::event::Event;
-use crate::node::{Node, NodeId, NodeRef, NodeSpec, Status, UnixSeconds, Verb};
+use crate::node::{Node, NodeId, NodeRef, Status, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::progress::Moment;
+use crate::storage;
 use crate::store::StoreError;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::process_manager::{Binary, Created, ManagerError, Outcome, Started};
+use wnm_pm::upgrade::upgrade;
 
 impl Node {
     /// Now has this status, with nothing left to do and nothing wrong.
@@ -85,6 +87,14 @@ fn references(rows: &[Node]) -> Vec<NodeRef> {
     rows.iter().map(Node::reference).collect()
 }
 
+/// Each row with what became of it. What nobody answered for is found out by the next observation.
+fn with_outcomes<T>(rows: Vec<Node>, mut outcomes: Outcomes<T>) -> impl Iterator<Item = (Node, Outcome<T>)> {
+    rows.into_iter().map(move |row| {
+        let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(&row.spec.name)));
+        (row, outcome)
+    })
+}
+
 impl Executor<'_> {
     /// Carries out actions of one verb. Nodes of groups that could not be opened fail without being touched.
     pub(super) async fn carry_out(
@@ -117,6 +127,7 @@ impl Executor<'_> {
             self.record(&batch.events)?;
             self.at(verb, &batch.rows, Moment::Recorded);
         }
+        self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
         execution.notes.extend(batch.notes);
@@ -156,18 +167,17 @@ impl Executor<'_> {
             self.refuse_additions(batch);
             return Ok(());
         }
-        let specs: Vec<NodeSpec> = batch.rows.iter().map(|row| row.spec.clone()).collect();
-        let outcomes = self.manager.create(&specs).await;
+        let outcomes = self.manager.create(&references(&batch.rows)).await;
         self.at(Verb::Add, &batch.rows, Moment::Created);
         let (mut created, mut refused) = (Vec::new(), Vec::new());
-        for (mut row, outcome) in std::mem::take(&mut batch.rows).into_iter().zip(outcomes) {
+        for (mut row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
             match outcome {
                 Ok(settled) => {
                     row.created(settled);
                     row.intention = Some(Verb::Start);
                     created.push(row);
                 }
-                Err(error) => refused.push((row, error.to_string())),
+                Err(error) => refused.push((row, error.text())),
             }
         }
         let intended = created.iter().map(|node| Event::Intended {
@@ -199,14 +209,15 @@ impl Executor<'_> {
     async fn forget_half_made(&mut self, batch: &mut Batch, refused: Vec<(Node, String)>) {
         let rows: Vec<Node> = refused.iter().map(|(row, _)| row.clone()).collect();
         let outcomes = self.manager.remove(&references(&rows)).await;
-        for ((mut row, error), removed) in refused.into_iter().zip(outcomes) {
+        for (mut row, error) in refused {
             let id = row.id();
-            if removed.is_err() {
+            let removed = outcomes.get(id).is_some_and(Result::is_ok);
+            if !removed {
                 row.becomes(Status::Dead, self.clock.now());
                 row.trouble = Some(error.clone());
             }
             batch.failed(row, error.clone());
-            if removed.is_ok() {
+            if removed {
                 batch.events.push(Event::Forgotten { id, why: error });
             }
         }
@@ -220,9 +231,9 @@ impl Executor<'_> {
     }
 
     /// A node that was told to start runs only once it was seen to.
-    fn started(&self, batch: &mut Batch, status: Status, outcomes: Vec<Outcome<Started>>) {
+    fn started(&self, batch: &mut Batch, status: Status, outcomes: Outcomes<Started>) {
         let now = self.clock.now();
-        for (mut row, outcome) in batch.rows.clone().into_iter().zip(outcomes) {
+        for (mut row, outcome) in with_outcomes(batch.rows.clone(), outcomes) {
             match outcome {
                 Ok(started) => {
                     row.becomes(status, now);
@@ -236,8 +247,8 @@ impl Executor<'_> {
                         row.status = Status::Stopped;
                         row.since = now;
                     }
-                    row.fails(&error.to_string(), now);
-                    batch.failed(row, error.to_string());
+                    row.fails(&error.text(), now);
+                    batch.failed(row, error.text());
                 }
             }
         }
@@ -246,7 +257,7 @@ impl Executor<'_> {
     async fn restart(&mut self, batch: &mut Batch) {
         let outcomes = self.manager.stop(&references(&batch.rows)).await;
         let mut stopped = Vec::new();
-        for (row, outcome) in std::mem::take(&mut batch.rows).into_iter().zip(outcomes) {
+        for (row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
             match outcome {
                 Ok(()) => stopped.push(row),
                 Err(error) => self.not_done(batch, row, &error),
@@ -258,16 +269,16 @@ impl Executor<'_> {
 
     fn not_done(&self, batch: &mut Batch, mut row: Node, error: &ManagerError) {
         let keeps_trying = row.intention.filter(|verb| *verb == Verb::Disable);
-        row.fails(&error.to_string(), self.clock.now());
+        row.fails(&error.text(), self.clock.now());
         row.intention = keeps_trying;
-        batch.failed(row, error.to_string());
+        batch.failed(row, error.text());
     }
 
     /// Answers with the nodes that are stopped now.
     async fn stop(&mut self, batch: &mut Batch, rows: Vec<Node>, status: Status) -> Vec<Node> {
         let outcomes = self.manager.stop(&references(&rows)).await;
         let mut stopped = Vec::new();
-        for (mut row, outcome) in rows.into_iter().zip(outcomes) {
+        for (mut row, outcome) in with_outcomes(rows, outcomes) {
             match outcome {
                 Ok(()) => {
                     row.becomes(status, self.clock.now());
@@ -289,7 +300,7 @@ impl Executor<'_> {
     }
 
     async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
-        let outcomes = self.manager.upgrade(&references(&batch.rows), to).await;
+        let outcomes = upgrade(self.manager, &references(&batch.rows), to).await;
         self.started(batch, Status::Upgrading, outcomes);
         for event in &mut batch.events {
             if let Event::Completed { node, .. } = event {
@@ -318,7 +329,7 @@ impl Executor<'_> {
         let (gone, going): (Vec<Node>, Vec<Node>) = batch.rows.clone().into_iter().partition(at_once);
         let removed = self.manager.remove(&references(&gone)).await;
         let mut closing = Vec::new();
-        for (row, outcome) in gone.into_iter().zip(removed) {
+        for (row, outcome) in with_outcomes(gone, removed) {
             match outcome {
                 Ok(()) => {
                     batch.gone(&row, row.trouble.as_deref().unwrap_or("removed"));

@@ -6,8 +6,9 @@ use super::{Context, Execution, Executor};
 use crate::event::Event;
 use crate::node::{Node, NodeId};
 use crate::plan::Action;
+use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
-use wnm_pm::process_manager::Teardown;
+use wnm_pm::process_manager::{ManagerError, Teardown};
 
 impl Executor<'_> {
     pub(super) async fn tear_down(
@@ -18,7 +19,10 @@ impl Executor<'_> {
         nodes: &mut BTreeMap<NodeId, Node>,
         execution: &mut Execution,
     ) -> Result<(), StoreError> {
-        match self.manager.teardown().await {
+        let tearing_down = Ongoing::begin(self.progress, Work::TearDown);
+        let outcome = self.manager.teardown().await;
+        drop(tearing_down);
+        match outcome {
             Ok(Teardown::AllAtOnce { notes }) => {
                 execution.notes.extend(notes);
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
@@ -29,7 +33,7 @@ impl Executor<'_> {
             }
             Ok(Teardown::OneByOne) => {}
             Err(error) => {
-                execution.group_errors.push(error.to_string());
+                execution.group_errors.push(error.text());
                 return Ok(());
             }
         }
@@ -51,12 +55,16 @@ impl Executor<'_> {
         let recorded = self.store.load()?.groups;
         let closing: Vec<_> = recorded.into_iter().filter(|group| groups.contains(&group.spec.group)).collect();
         let mut whole = true;
-        for (group, outcome) in closing.iter().zip(host.close(&closing).await) {
-            match outcome {
+        let going = Ongoing::begin(self.progress, Work::CloseGroups(closing.len()));
+        let mut closed = host.close(&closing).await;
+        drop(going);
+        for group in &closing {
+            let unanswered = || Err(ManagerError::unanswered(&format!("container group {}", group.spec.name)));
+            match closed.take(group.spec.group).unwrap_or_else(unanswered) {
                 Ok(()) => self.record(&[Event::GroupClosed { group: group.spec.group }])?,
                 Err(error) => {
                     whole = false;
-                    let text = format!("container group {} could not be closed: {error}", group.spec.name);
+                    let text = format!("container group {} could not be closed: {}", group.spec.name, error.text());
                     execution.group_errors.push(text);
                 }
             }

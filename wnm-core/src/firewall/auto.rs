@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use super::{Change, Firewall, FirewallError, Firewalld, Null, OpenPort, Ufw, root_command};
+use super::{Firewall, FirewallError, Firewalld, Null, OpenPort, PortOutcomes, Ufw, root_command};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::privilege::Privilege;
 
@@ -60,11 +60,11 @@ impl Firewall for Auto {
         self.found().await.name().await
     }
 
-    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+    async fn open(&self, ports: &[OpenPort]) -> PortOutcomes {
         self.found().await.open(ports).await
     }
 
-    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+    async fn close(&self, ports: &[OpenPort]) -> PortOutcomes {
         self.found().await.close(ports).await
     }
 

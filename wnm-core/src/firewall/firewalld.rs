@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Change, Firewall, FirewallError, OpenPort, range, root_command};
+use super::{Change, Firewall, FirewallError, OpenPort, PortOutcomes, range, root_command, same};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::privilege::Privilege;
 
@@ -36,14 +36,19 @@ impl Firewalld {
     }
 
     /// Those of `ports` that are to change are changed, for now and for good.
-    async fn change(&self, ports: &[OpenPort], option: &str, to_open: bool) -> Vec<Result<Change, FirewallError>> {
+    async fn change(&self, ports: &[OpenPort], option: &str, to_open: bool) -> PortOutcomes {
         match self.try_change(ports, option, to_open).await {
-            Ok(changes) => changes.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error); ports.len()],
+            Ok(changes) => changes.into_iter().map(|(port, change)| (port, Ok(change))).collect(),
+            Err(error) => same(ports, &Err(error)),
         }
     }
 
-    async fn try_change(&self, ports: &[OpenPort], option: &str, to_open: bool) -> Result<Vec<Change>, FirewallError> {
+    async fn try_change(
+        &self,
+        ports: &[OpenPort],
+        option: &str,
+        to_open: bool,
+    ) -> Result<Vec<(OpenPort, Change)>, FirewallError> {
         let open = self.open_ranges().await?;
         let changes = |port: &OpenPort| lets_in(&open, port.port) != to_open;
         let words: Vec<String> =
@@ -53,7 +58,7 @@ impl Firewalld {
             self.firewall_cmd([vec!["--permanent".to_owned()], words].concat()).await?;
         }
         let change = |port| if changes(port) { Change::Made } else { Change::Unneeded };
-        Ok(ports.iter().map(change).collect())
+        Ok(ports.iter().map(|port| (*port, change(port))).collect())
     }
 }
 
@@ -67,17 +72,17 @@ impl Firewall for Firewalld {
         Some("firewalld")
     }
 
-    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+    async fn open(&self, ports: &[OpenPort]) -> PortOutcomes {
         self.change(ports, "--add-port", true).await
     }
 
-    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+    async fn close(&self, ports: &[OpenPort]) -> PortOutcomes {
         self.change(ports, "--remove-port", false).await
     }
 
     async fn closed(&self, ports: &[OpenPort]) -> Result<Vec<OpenPort>, FirewallError> {
         let open = self.open_ranges().await?;
-        Ok(ports.iter().filter(|port| !lets_in(&open, port.port)).cloned().collect())
+        Ok(ports.iter().filter(|port| !lets_in(&open, port.port)).copied().collect())
     }
 
     async fn opening_command(&self, port: &OpenPort) -> String {
@@ -89,6 +94,7 @@ impl Firewall for Firewalld {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::NodeId;
     use wnm_testing::RecordedRunner;
 
     #[tokio::test]
@@ -98,11 +104,12 @@ mod tests {
             .on_success("firewall-cmd --list-ports", "22/tcp 55001/udp 55004-55005/udp 55002/tcp\n");
         let runner = Arc::new(runner);
         let firewalld = Firewalld::new(Arc::clone(&runner) as Arc<dyn CommandRunner>, Privilege::Own);
-        let ports = [55001, 55002, 55003, 55005].map(|port| OpenPort { port, name: "antnode".to_owned() });
+        let ports = [55001, 55002, 55003, 55005].map(|port| OpenPort { port, node: NodeId(u32::from(port) - 55000) });
         let opened = firewalld.open(&ports).await;
-        assert_eq!(opened, [Change::Unneeded, Change::Made, Change::Made, Change::Unneeded].map(Ok));
+        let outcomes = |changes: [Change; 4]| ports.into_iter().zip(changes.map(Ok)).collect::<PortOutcomes>();
+        assert_eq!(opened, outcomes([Change::Unneeded, Change::Made, Change::Made, Change::Unneeded]));
         let closed = firewalld.close(&ports).await;
-        assert_eq!(closed, [Change::Made, Change::Unneeded, Change::Unneeded, Change::Made].map(Ok));
+        assert_eq!(closed, outcomes([Change::Made, Change::Unneeded, Change::Unneeded, Change::Made]));
         assert_eq!(firewalld.closed(&ports).await, Ok(ports[1..3].to_vec()));
         insta::assert_snapshot!(runner.lines().join("\n"), @"
         firewall-cmd --list-ports

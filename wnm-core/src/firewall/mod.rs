@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::node::{NodeId, NodeSpec};
 use crate::settings::FirewallKind;
 use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::privilege::{Privilege, SUDO_HINT};
 
 mod auto;
@@ -19,13 +21,29 @@ pub use auto::Auto;
 pub use firewalld::Firewalld;
 pub use ufw::Ufw;
 
-/// The UDP port of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A UDP port of a node that the world talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenPort {
     /// The port.
     pub port: u16,
-    /// The node's name, which a firewall that keeps comments is told.
-    pub name: String,
+    /// The node; its name is what a firewall that keeps comments is told.
+    pub node: NodeId,
+}
+
+impl OpenPort {
+    /// The ports of a node that the world talks to.
+    pub fn of(spec: &NodeSpec) -> impl Iterator<Item = Self> {
+        let public = spec.ports.iter().filter(|(kind, _)| kind.is_public());
+        public.map(|(_, port)| Self { port, node: spec.id })
+    }
+}
+
+/// What became of each port.
+pub type PortOutcomes = Vec<(OpenPort, Result<Change, FirewallError>)>;
+
+/// The same for all ports.
+fn same(ports: &[OpenPort], outcome: &Result<Change, FirewallError>) -> PortOutcomes {
+    ports.iter().map(|port| (*port, outcome.clone())).collect()
 }
 
 /// What became of one port.
@@ -39,12 +57,19 @@ pub enum Change {
 
 /// A firewall could not be asked or told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{firewall} does not do as told: {reason}\nhint: {hint}, or `wnm config set firewall null` where ports are opened by hand", reason = .source.without_hint(), hint = SUDO_HINT)]
+#[error("{firewall} failed")]
 pub struct FirewallError {
     /// Which one.
     pub firewall: &'static str,
     /// Why not.
     pub source: CommandError,
+}
+
+impl Hinted for FirewallError {
+    fn hints(&self) -> Vec<Hint> {
+        let by_hand = Hint::set("firewall", "null").to("open ports by hand");
+        vec![Hint::text(SUDO_HINT), by_hand]
+    }
 }
 
 /// The door to what lets packets into this machine. May be told the same thing again and again.
@@ -53,11 +78,11 @@ pub trait Firewall: Send + Sync {
     /// What it is called; none where nothing keeps packets out.
     async fn name(&self) -> Option<&'static str>;
 
-    /// Lets these ports in. Answers in the order of the call.
-    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>>;
+    /// Lets these ports in.
+    async fn open(&self, ports: &[OpenPort]) -> PortOutcomes;
 
-    /// No longer lets these ports in. Answers in the order of the call.
-    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>>;
+    /// No longer lets these ports in.
+    async fn close(&self, ports: &[OpenPort]) -> PortOutcomes;
 
     /// Which of these ports it keeps out. Reads only.
     async fn closed(&self, ports: &[OpenPort]) -> Result<Vec<OpenPort>, FirewallError>;
@@ -88,12 +113,12 @@ impl Firewall for Null {
         None
     }
 
-    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
-        vec![Ok(Change::Unneeded); ports.len()]
+    async fn open(&self, ports: &[OpenPort]) -> PortOutcomes {
+        same(ports, &Ok(Change::Unneeded))
     }
 
-    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
-        vec![Ok(Change::Unneeded); ports.len()]
+    async fn close(&self, ports: &[OpenPort]) -> PortOutcomes {
+        same(ports, &Ok(Change::Unneeded))
     }
 
     async fn closed(&self, _: &[OpenPort]) -> Result<Vec<OpenPort>, FirewallError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Change, Firewall, FirewallError, OpenPort, range, root_command};
+use super::{Change, Firewall, FirewallError, OpenPort, PortOutcomes, range, root_command, same};
 use wnm_pm::command::{Command, CommandRunner};
 use wnm_pm::privilege::Privilege;
 
@@ -58,38 +58,39 @@ impl Firewall for Ufw {
         Some("ufw")
     }
 
-    async fn open(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+    async fn open(&self, ports: &[OpenPort]) -> PortOutcomes {
         let rules = match self.rules().await {
             Ok(rules) => rules,
-            Err(error) => return vec![Err(error); ports.len()],
+            Err(error) => return same(ports, &Err(error)),
         };
         let mut outcomes = Vec::new();
-        for OpenPort { port, name } in ports {
+        for open @ OpenPort { port, node } in ports {
+            let name = node.name();
             if rules.iter().any(|rule| (rule.first..=rule.last).contains(port)) {
-                outcomes.push(Ok(Change::Unneeded));
+                outcomes.push((*open, Ok(Change::Unneeded)));
                 continue;
             }
             let words = ["allow", &format!("{port}/udp"), "comment", &format!("{COMMENT}{name}")];
             let done = self.ufw(root_command(self.privilege, "ufw").args(words)).await;
-            outcomes.push(done.map(|_| Change::Made));
+            outcomes.push((*open, done.map(|_| Change::Made)));
         }
         outcomes
     }
 
-    async fn close(&self, ports: &[OpenPort]) -> Vec<Result<Change, FirewallError>> {
+    async fn close(&self, ports: &[OpenPort]) -> PortOutcomes {
         let rules = match self.rules().await {
             Ok(rules) => rules,
-            Err(error) => return vec![Err(error); ports.len()],
+            Err(error) => return same(ports, &Err(error)),
         };
         let mut outcomes = Vec::new();
-        for OpenPort { port, .. } in ports {
+        for open @ OpenPort { port, .. } in ports {
             if !rules.iter().any(|rule| rule.ours && rule.first == *port) {
-                outcomes.push(Ok(Change::Unneeded));
+                outcomes.push((*open, Ok(Change::Unneeded)));
                 continue;
             }
             let words = ["delete", "allow", &format!("{port}/udp")];
             let done = self.ufw(root_command(self.privilege, "ufw").args(words)).await;
-            outcomes.push(done.map(|_| Change::Made));
+            outcomes.push((*open, done.map(|_| Change::Made)));
         }
         outcomes
     }
@@ -97,17 +98,19 @@ impl Firewall for Ufw {
     async fn closed(&self, ports: &[OpenPort]) -> Result<Vec<OpenPort>, FirewallError> {
         let rules = self.rules().await?;
         let lets_in = |port: &OpenPort| rules.iter().any(|rule| (rule.first..=rule.last).contains(&port.port));
-        Ok(ports.iter().filter(|port| !lets_in(port)).cloned().collect())
+        Ok(ports.iter().filter(|port| !lets_in(port)).copied().collect())
     }
 
     async fn opening_command(&self, port: &OpenPort) -> String {
-        format!("sudo ufw allow {}/udp comment '{COMMENT}{}'", port.port, port.name)
+        format!("sudo ufw allow {}/udp comment '{COMMENT}{}'", port.port, port.node.name())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::NodeId;
+    use wnm_pm::hint::{Hinted, chain};
     use wnm_testing::RecordedRunner;
 
     const ADDED: &str = "Added user rules (see 'ufw status' for running firewall):\n\
@@ -119,7 +122,7 @@ mod tests {
         ufw deny 55005/udp\n";
 
     fn ports(numbers: &[u16]) -> Vec<OpenPort> {
-        numbers.iter().map(|&number| OpenPort { port: 55000 + number, name: format!("antnode{number:04}") }).collect()
+        numbers.iter().map(|&number| OpenPort { port: 55000 + number, node: NodeId(number.into()) }).collect()
     }
 
     fn ufw(runner: RecordedRunner, privilege: Privilege) -> (Ufw, Arc<RecordedRunner>) {
@@ -132,7 +135,7 @@ mod tests {
         let runner = RecordedRunner::new().on_success("ufw show added", ADDED).on_success("ufw allow", "Rule added\n");
         let (ufw, runner) = ufw(runner, Privilege::Own);
         let outcomes = ufw.open(&ports(&[1, 2, 3, 4, 12])).await;
-        let changes: Vec<Change> = outcomes.into_iter().map(|outcome| outcome.expect("ufw does as told")).collect();
+        let changes: Vec<Change> = outcomes.into_iter().map(|(_, outcome)| outcome.expect("ufw works")).collect();
         let (made, unneeded) = (Change::Made, Change::Unneeded);
         assert_eq!(changes, [unneeded, unneeded, made, made, unneeded]);
         insta::assert_snapshot!(runner.lines().join("\n"), @"
@@ -150,7 +153,7 @@ mod tests {
             .on_success("sudo -n -- ufw delete", "Rule deleted\n");
         let (ufw, runner) = ufw(runner, Privilege::Sudo);
         let outcomes = ufw.close(&ports(&[1, 2, 3, 10])).await;
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Ok(Change::Made)).count(), 1);
+        assert_eq!(outcomes.iter().filter(|(_, outcome)| *outcome == Ok(Change::Made)).count(), 1);
         insta::assert_snapshot!(runner.lines().join("\n"), @"
         sudo -n -- ufw show added
         sudo -n -- ufw delete allow 55001/udp
@@ -163,9 +166,8 @@ mod tests {
         let (ufw, runner) = ufw(runner, Privilege::Sudo);
         let outcomes = ufw.open(&ports(&[1, 2])).await;
         assert_eq!((outcomes.len(), runner.lines().len()), (2, 1), "what is refused once is not asked for again");
-        insta::assert_snapshot!(outcomes[0].as_ref().expect_err("sudo refuses"), @"
-        ufw does not do as told: `sudo -n -- ufw show added` failed (exit code 1): sudo: a password is required
-        hint: run wnm as root, or allow this user to use sudo without a password (see `man sudoers`, NOPASSWD), or `wnm config set firewall null` where ports are opened by hand
-        ");
+        let error = outcomes[0].1.as_ref().expect_err("sudo refuses");
+        insta::assert_snapshot!(chain(error), @"ufw failed: `sudo -n -- ufw show added` failed (exit code 1): sudo: a password is required");
+        assert_eq!(error.hints().len(), 2);
     }
 }

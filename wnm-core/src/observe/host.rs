@@ -16,12 +16,13 @@ use super::rates::{self, HostRates, SHARED_WINDOW, SHORTEST_WINDOW};
 use crate::event::Counters;
 use crate::node::UnixSeconds;
 use crate::snapshot::HostLoad;
+use wnm_pm::hint::{Hint, Hinted};
 
 /// Why the machine could not be measured. Nothing is decided on figures that nobody has.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// A file of the kernel's could not be read or understood.
-    #[error("cannot read the machine's load from {path}: {source}\nhint: is /proc mounted?", path = path.display())]
+    #[error("cannot read the machine's load from {path}", path = path.display())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -29,10 +30,10 @@ pub enum HostError {
         source: io::Error,
     },
     /// The machine does not say how much memory it has.
-    #[error("cannot read how much memory this machine has\nhint: is /proc mounted?")]
+    #[error("cannot read how much memory this machine has")]
     Memory,
     /// The machine does not tell something else.
-    #[error("cannot read {what} of this machine: {source}\nhint: is /proc mounted?")]
+    #[error("cannot read {what} of this machine")]
     System {
         /// What was asked.
         what: &'static str,
@@ -40,13 +41,22 @@ pub enum HostError {
         source: sysinfo::Error,
     },
     /// The disk could not be measured.
-    #[error("cannot measure the disk that {path} lies on: {source}\nhint: node_storage must lie on a mounted disk that this user may enter", path = path.display())]
+    #[error("cannot measure the disk that {path} is on", path = path.display())]
     Disk {
         /// The directory, or the nearest one above it that there is.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
+}
+
+impl Hinted for HostError {
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(match self {
+            Self::Read { .. } | Self::Memory | Self::System { .. } => "is /proc mounted?",
+            Self::Disk { .. } => "node_storage must be on a mounted disk that this user may enter",
+        })]
+    }
 }
 
 /// What was seen of the machine.
@@ -68,7 +78,7 @@ pub async fn host(previous: Option<&Counters>, node_storage: &Path, now: UnixSec
     let disk = disk(node_storage)?;
     let used_mem_percent = used_memory_percent()?;
     let load = System::load_average().map_err(|source| HostError::System { what: "the load average", source })?;
-    let (counters, rates) = measure(previous, async |known| read(known, now).await).await?;
+    let (counters, rates) = measure(previous, |known| read(known, now)).await?;
     let load = HostLoad {
         used_cpu_percent: rates.used_cpu_percent,
         used_mem_percent,
@@ -87,11 +97,11 @@ pub async fn host(previous: Option<&Counters>, node_storage: &Path, now: UnixSec
 }
 
 /// The counters to keep, and the rates up to now. `read` reads the counters; it is given those that are known.
-async fn measure(
+async fn measure<R: Future<Output = Result<Counters, HostError>>>(
     previous: Option<&Counters>,
-    mut read: impl AsyncFnMut(Option<&Counters>) -> Result<Counters, HostError>,
+    mut read: impl FnMut(Option<Counters>) -> R,
 ) -> Result<(Counters, HostRates), HostError> {
-    let mut now = read(previous).await?;
+    let mut now = read(previous.cloned()).await?;
     rates::settle_boot_time(previous, &mut now);
     let (before, window) = match previous.and_then(|previous| Some((previous, rates::window(previous, &now)?))) {
         Some((previous, window)) => (previous.clone(), window),
@@ -99,7 +109,7 @@ async fn measure(
     };
     if window < SHORTEST_WINDOW {
         tokio::time::sleep(SHORTEST_WINDOW - window).await;
-        now = Counters { boot_time: now.boot_time, ..read(Some(&now)).await? };
+        now = Counters { boot_time: now.boot_time, ..read(Some(now.clone())).await? };
     }
     let rates = rates::rates(&before, &now);
     let keep = if rates::window(&before, &now).is_some_and(|window| window < SHARED_WINDOW) { before } else { now };
@@ -108,13 +118,13 @@ async fn measure(
 
 #[cfg(target_os = "linux")]
 #[expect(clippy::unused_async, reason = "elsewhere the processor has to be watched for a while")]
-async fn read(_previous: Option<&Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
+async fn read(_previous: Option<Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
     super::linux::counters(&super::linux::Roots::default(), at, uptime_milliseconds(ClockId::Boottime))
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn read(previous: Option<&Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
-    super::portable::counters(previous, at, uptime_milliseconds(ClockId::Monotonic)).await
+async fn read(previous: Option<Counters>, at: UnixSeconds) -> Result<Counters, HostError> {
+    super::portable::counters(previous.as_ref(), at, uptime_milliseconds(ClockId::Monotonic)).await
 }
 
 fn uptime_milliseconds(clock: ClockId) -> u64 {
@@ -186,9 +196,9 @@ mod tests {
     /// Measures where one reading after the other finds `readings`; answers what is kept, and how many were needed.
     async fn measured(previous: Option<&Counters>, readings: &[Counters]) -> (Counters, HostRates, usize) {
         let mut count = 0;
-        let (keep, rates) = measure(previous, async |_| {
+        let (keep, rates) = measure(previous, |_| {
             count += 1;
-            Ok(readings[count - 1].clone())
+            std::future::ready(Ok(readings[count - 1].clone()))
         })
         .await
         .expect("it can be read");

@@ -5,6 +5,7 @@
 
 pub mod host;
 pub mod nodes;
+mod observer;
 pub mod openmetrics;
 pub mod rates;
 pub mod version;
@@ -15,5 +16,6 @@ pub mod linux;
 mod portable;
 
 pub use host::{HostError, Observed, host};
-pub use nodes::{Limits, ask, in_turn};
+pub use nodes::{Limits, ask, ask_counted, in_turn};
+pub use observer::{Observer, ThisMachine};
 pub use version::{Program, VersionCache, VersionError, program_version};

@@ -48,25 +48,39 @@ impl Default for Limits {
 /// Asks nodes at the addresses of their metrics servers. Never through a proxy. Answers in the order of the call; those
 /// whose turn did not come before the time for all was over have [`Answer::NotAsked`].
 pub async fn ask(targets: &[(NodeId, SocketAddr)], limits: &Limits) -> Vec<(NodeId, Answer)> {
+    ask_counted(targets, limits, &|_| ()).await
+}
+
+/// The same, telling `finished` after each node how many have answered or failed to so far.
+pub async fn ask_counted(
+    targets: &[(NodeId, SocketAddr)],
+    limits: &Limits,
+    finished: &(dyn Fn(usize) + Sync),
+) -> Vec<(NodeId, Answer)> {
     let begin = Instant::now();
     let pauses = u32::try_from(targets.len()).unwrap_or(u32::MAX);
     let deadline = begin + limits.all_nodes + limits.pause.saturating_mul(pauses);
     // A turn comes when there is room for one more, and not before the pause since the last one is over.
-    let turns = stream::unfold((0, begin), |(place, earliest)| async move {
-        let (_, address) = *targets.get(place)?;
+    let limits = *limits;
+    let addresses = targets.iter().map(|(_, address)| *address).enumerate().collect::<Vec<_>>().into_iter();
+    let turns = stream::unfold((addresses, begin), move |(mut addresses, earliest)| async move {
+        let next = addresses.next()?;
         sleep_until(earliest.min(deadline)).await;
         let now = Instant::now();
-        (now < deadline).then_some(((place, address), (place + 1, now + limits.pause)))
+        (now < deadline).then_some((next, (addresses, now + limits.pause)))
     });
-    let questions = turns.map(|(place, address)| async move {
+    let questions = turns.map(move |(place, address)| async move {
         let patience = deadline.min(Instant::now() + limits.one_node);
-        (place, timeout_at(patience, one(address, limits)).await.unwrap_or(Answer::TimedOut))
+        (place, timeout_at(patience, one(address, &limits)).await.unwrap_or(Answer::TimedOut))
     });
     let mut answers: Vec<_> = targets.iter().map(|(id, _)| (*id, Answer::NotAsked)).collect();
     // In any order: one that hangs must not keep the others waiting.
     let mut answered = pin!(questions.buffer_unordered(limits.at_once.max(1)));
+    let mut count = 0;
     while let Some((place, answer)) = answered.next().await {
         answers[place].1 = answer;
+        count += 1;
+        finished(count);
     }
     answers
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::Flavour;
 use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::hint::{Hint, Hinted};
+use wnm_pm::shell::word;
 
 /// A node program, and what it says it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +26,7 @@ pub struct Program {
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
     /// It is missing, or out of reach.
-    #[error("there is no node program at {path}: {source}\nhint: install one there, or set antnode_path", path = path.display())]
+    #[error("there is no node program at {path}", path = path.display())]
     Missing {
         /// Where it should lie.
         path: PathBuf,
@@ -32,13 +34,15 @@ pub enum VersionError {
         source: io::Error,
     },
     /// It is a directory, or no one may run it.
-    #[error("{path} is not a file that can be run\nhint: set antnode_path to a node program that may be (`chmod +x`)", path = path.display())]
+    #[error("{path} is not a file that can be run", path = path.display())]
     NotExecutable {
         /// What was found.
         path: PathBuf,
+        /// Whether it is a file at all.
+        is_file: bool,
     },
     /// It could not be run, or did not end well.
-    #[error("the node program at {path} does not tell its version: {source}", path = path.display())]
+    #[error("the node program at {path} does not report its version", path = path.display())]
     Failed {
         /// The program.
         path: PathBuf,
@@ -46,13 +50,30 @@ pub enum VersionError {
         source: CommandError,
     },
     /// It said something else than a node program does.
-    #[error("{path} is not a node program: asked for its version it says {said:?}\nhint: set antnode_path to an antnode", path = path.display())]
+    #[error("{path} is not a node program: asked for its version it says {said:?}", path = path.display())]
     NotANode {
         /// The program.
         path: PathBuf,
         /// What it said, shortened.
         said: String,
     },
+}
+
+impl Hinted for VersionError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Missing { .. } => {
+                vec![Hint::text("install one there"), Hint::change("antnode_path").to("name another program")]
+            }
+            Self::NotExecutable { path, is_file } => {
+                let chmod = Hint::shell(format!("chmod +x {}", word(path))).to("make it executable");
+                let other = Hint::change("antnode_path").to("name another program");
+                if *is_file { vec![chmod, other] } else { vec![other] }
+            }
+            Self::Failed { source, .. } => source.hints(),
+            Self::NotANode { .. } => vec![Hint::change("antnode_path").to("name a node program")],
+        }
+    }
 }
 
 /// What a program said, and which file that was: as long as the file is the same, it need not be asked again.
@@ -80,7 +101,7 @@ pub async fn program_version(
     let missing = |source| VersionError::Missing { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(missing)?;
     if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
-        return Err(VersionError::NotExecutable { path: path.to_owned() });
+        return Err(VersionError::NotExecutable { path: path.to_owned(), is_file: metadata.is_file() });
     }
     let identity = FileIdentity {
         path: path.to_owned(),
@@ -104,14 +125,9 @@ pub async fn program_version(
     Ok((program.clone(), Some(VersionCache(Some((identity, program))))))
 }
 
-/// Reads `Autonomi Node v0.4.17` (v1) or `ant-node 0.23.1` (v2), pre-releases and all.
+/// Reads what a node program says about itself; none when it is not a node program's.
 #[must_use]
 pub fn parse_node_version(stdout: &str) -> Option<Program> {
-    let line = stdout.lines().find(|line| !line.trim().is_empty())?.trim();
-    let (flavour, version) = match (line.strip_prefix("Autonomi Node v"), line.strip_prefix("ant-node ")) {
-        (Some(version), _) => (Flavour::V1, version),
-        (None, Some(version)) => (Flavour::V2, version),
-        (None, None) => return None,
-    };
-    Some(Program { flavour, version: Version::parse(version.split_whitespace().next()?).ok()? })
+    let (flavour, version) = Flavour::of_version_text(stdout)?;
+    Some(Program { flavour, version })
 }

@@ -1,9 +1,8 @@
 //! What no plan may do, stated independently of how plans are made. Every test calls it, and so does everything that
 //! carries a plan out: a saved plan may have been edited.
 
+use crate::decide::ports_of;
 use std::collections::{BTreeMap, BTreeSet};
-
-use wnm_allocator::Layout;
 
 use super::{Action, Plan};
 use crate::node::{NodeId, NodeSpec, Status, Verb};
@@ -71,19 +70,14 @@ fn added(plan: &Plan) -> impl Iterator<Item = &NodeSpec> {
 }
 
 fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<String>) {
-    let layout = Layout {
-        port_start: config.port_start,
-        metrics_port_start: config.metrics_port_start,
-        rpc_port_start: config.rpc_port_start,
-    };
     let recorded = snapshot.nodes.iter().map(|each| &each.node.spec);
     let mut ports: BTreeSet<u16> = recorded.clone().flat_map(own_ports).collect();
     let mut directories: BTreeSet<_> = recorded.map(|spec| spec.root_dir.clone()).collect();
     for spec in added(plan) {
         let name = spec.id.name();
-        let wanted = [layout.node_port(spec.id.0), layout.metrics_port(spec.id.0), layout.rpc_port(spec.id.0)];
-        if wanted != own_ports(spec).map(Ok) {
-            wrong.push(format!("add {name}: its ports {:?} do not follow from its number", spec.ports));
+        if ports_of(config, snapshot.port_kinds.iter().copied(), spec.id).as_ref() != Ok(&spec.ports) {
+            let told: Vec<String> = spec.ports.iter().map(|(kind, port)| format!("{kind} {port}")).collect();
+            wrong.push(format!("add {name}: its ports ({}) do not follow from its number", told.join(", ")));
         }
         for port in own_ports(spec) {
             if !ports.insert(port) {
@@ -92,7 +86,8 @@ fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<
         }
         let inside = spec.root_dir.parent() == Some(&config.node_storage);
         if !inside || !directories.insert(spec.root_dir.clone()) {
-            wrong.push(format!("add {name}: {} is no directory of its own in node_storage", spec.root_dir.display()));
+            wrong
+                .push(format!("add {name}: {} is not a directory of its own in node_storage", spec.root_dir.display()));
         }
         if !spec.binary.starts_with(&spec.root_dir) {
             wrong.push(format!("add {name}: its program {} lies outside its directory", spec.binary.display()));
@@ -104,8 +99,8 @@ fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<
     }
 }
 
-fn own_ports(spec: &NodeSpec) -> [u16; 3] {
-    [spec.ports.node, spec.ports.metrics, spec.ports.rpc]
+fn own_ports(spec: &NodeSpec) -> impl Iterator<Item = u16> {
+    spec.ports.iter().map(|(_, port)| port)
 }
 
 fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<String>) {
@@ -114,16 +109,18 @@ fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Str
         if !opened.insert(group.group) {
             wrong.push(format!("group {}: the plan opens it twice", group.name));
         }
-        let size = u32::from(group.node_ports.last) + 1 - u32::from(group.node_ports.first);
-        if size != config.max_node_per_container {
-            wrong.push(format!("group {}: it has {size} node ports", group.name));
+        for (kind, range) in &group.ports {
+            let size = (u32::from(range.last) + 1).saturating_sub(u32::from(range.first));
+            if size != config.max_node_per_container {
+                wrong.push(format!("group {}: it has {size} {kind} ports", group.name));
+            }
         }
     }
     for spec in added(plan) {
         let Some(group) = spec.group else { continue };
         let stands = snapshot.groups.iter().any(|standing| standing.spec.group == group);
         if !stands && !opened.contains(&group) {
-            wrong.push(format!("add {}: its group a{group} does not stand", spec.id.name()));
+            wrong.push(format!("add {}: its group a{group} is not up", spec.id.name()));
         }
         if spec.id.0.div_ceil(config.max_node_per_container.max(1)) != group {
             wrong.push(format!("add {}: its number is not in the block of a{group}", spec.id.name()));

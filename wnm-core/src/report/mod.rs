@@ -1,9 +1,53 @@
 //! Reports turn what is known into what is shown. Pure: rows for programs, and sentences for persons.
+//!
+//! A summary has a line for each *kind* of step, however many nodes it is about, so that what was done to 1,000 nodes
+//! can be read. What removes nodes always comes first and names every one of them.
 
+mod count;
+mod execution;
+mod failures;
+mod history;
+mod kind;
 mod names;
 mod plan;
+mod reasons;
 mod status;
 
-pub use names::names;
-pub use plan::{plan_text, reasons_text};
-pub use status::{HostRow, NodeRow, StatusReport, status};
+pub use count::{counted, thousands};
+pub use execution::execution_text;
+pub use failures::{Shared, by_reason};
+pub use history::history_text;
+pub use names::{all_names, group_names, names, port_ranges};
+pub use plan::plan_text;
+pub use reasons::reasons_text;
+pub use status::{HostRow, NodeRow, StatusReport, errors_text, status};
+
+/// How much a person wants to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// A line for each kind of step.
+    #[default]
+    Summary,
+    /// A line for each step and each reason.
+    Each,
+}
+
+/// A title with lines below it; empty without lines. Further lines of a text are indented further.
+fn section(title: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines = lines.iter().map(|line| format!("  {}\n", line.replace('\n', "\n    ")));
+    format!("{title}\n{}", lines.collect::<String>())
+}
+
+/// The first lines, and a last one that says how many there are more; all of them where each is wanted, and where
+/// leaving some out would save nothing.
+fn shorten(mut lines: Vec<String>, most: usize, detail: Detail, rest: impl FnOnce(&str) -> String) -> Vec<String> {
+    let left = lines.len().saturating_sub(most);
+    if detail == Detail::Summary && left > 1 {
+        lines.truncate(most);
+        lines.push(rest(&thousands(left)));
+    }
+    lines
+}

@@ -11,7 +11,33 @@ const PARTS_MAX: usize = 5;
 /// `antnode0001–0005, antnode0009 and 3 more`; empty for no nodes.
 #[must_use]
 pub fn names(nodes: &[NodeId]) -> String {
-    let ranges = ranges(nodes);
+    some(&ranges(nodes.iter().map(|id| id.0)), part)
+}
+
+/// As [`names`], with every node named: for what cannot be taken back.
+#[must_use]
+pub fn all_names(nodes: &[NodeId]) -> String {
+    ranges(nodes.iter().map(|id| id.0)).into_iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+/// Container groups in the same way: `a1–a5, a7`.
+#[must_use]
+pub fn group_names(groups: &[u32]) -> String {
+    some(&ranges(groups.iter().copied()), |(first, last)| {
+        if first == last { format!("a{first}") } else { format!("a{first}–a{last}") }
+    })
+}
+
+/// Ports in the same way: `55001–55200, 55301`.
+#[must_use]
+pub fn port_ranges(ports: &[u16]) -> String {
+    some(&ranges(ports.iter().copied().map(u32::from)), |(first, last)| {
+        if first == last { first.to_string() } else { format!("{first}–{last}") }
+    })
+}
+
+/// The first of the ranges, and how many numbers the rest of them hold.
+fn some(ranges: &[(u32, u32)], part: impl Fn((u32, u32)) -> String) -> String {
     let shown: Vec<String> = ranges.iter().take(PARTS_MAX).map(|range| part(*range)).collect();
     let more: u64 = ranges.iter().skip(PARTS_MAX).map(|(first, last)| u64::from(last - first) + 1).sum();
     let shown = shown.join(", ");
@@ -19,12 +45,12 @@ pub fn names(nodes: &[NodeId]) -> String {
 }
 
 /// The consecutive runs among these numbers, first and last, in ascending order.
-fn ranges(nodes: &[NodeId]) -> Vec<(u32, u32)> {
+fn ranges(numbers: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for NodeId(number) in BTreeSet::from_iter(nodes) {
+    for number in numbers.into_iter().collect::<BTreeSet<u32>>() {
         match ranges.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
-            _ => ranges.push((*number, *number)),
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => ranges.push((number, number)),
         }
     }
     ranges
@@ -55,6 +81,19 @@ mod tests {
         let many = "antnode0001, antnode0003, antnode0005, antnode0007, antnode0009";
         assert_eq!(of([1, 3, 5, 7, 9]), many);
         assert_eq!(of([1, 3, 5, 7, 9, 11, 12, 15]), format!("{many} and 3 more"));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_named_in_full() {
+        let odd: Vec<NodeId> = (0..20).map(|place| NodeId(place * 2 + 1)).collect();
+        assert!(names(&odd).ends_with(" and 15 more"), "{}", names(&odd));
+        assert_eq!(all_names(&odd).matches("antnode").count(), 20);
+    }
+
+    #[test]
+    fn groups_and_ports_are_ranges_too() {
+        assert_eq!(group_names(&[2, 1, 3, 7]), "a1–a3, a7");
+        assert_eq!(port_ranges(&[55_002, 55_001, 13_001]), "13001, 55001–55002");
     }
 
     /// How many nodes a text of names stands for, and which ones it shows.

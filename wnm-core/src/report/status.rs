@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::failures::{Shared, by_reason};
+use super::{counted, names};
 use crate::node::{Node, NodeId, Ports, Reading, Status, UnixSeconds};
 use crate::snapshot::{HostLoad, Snapshot};
 
@@ -83,7 +85,7 @@ impl From<&Node> for NodeRow {
             version: node.version.as_ref().map(ToString::to_string),
             peer_id: node.peer_id.clone(),
             pid: node.process.map(|process| process.pid),
-            ports: node.spec.ports,
+            ports: node.spec.ports.clone(),
             group: node.spec.group,
             wallet: node.spec.wallet.clone(),
             root_dir: node.spec.root_dir.clone(),
@@ -94,6 +96,20 @@ impl From<&Node> for NodeRow {
             reading: node.reading.clone(),
         }
     }
+}
+
+/// What is wrong with nodes, a line for each reason with the nodes that share it; empty when nothing is.
+#[must_use]
+pub fn errors_text(report: &StatusReport) -> String {
+    let errors = report.nodes.iter().filter_map(|row| Some((row.number, row.trouble.as_deref()?)));
+    let line = |Shared { nodes, text }: Shared| {
+        let text = text.replace('\n', "\n  ");
+        match nodes.as_slice() {
+            [id] => format!("{}: {text}\n", id.name()),
+            _ => format!("{} ({}): {text}\n", counted(nodes.len(), "node"), names(&nodes)),
+        }
+    };
+    by_reason(errors).into_iter().map(line).collect()
 }
 
 /// The status that a snapshot shows.

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Job, ScheduleError};
 use wnm_pm::command::{Command, CommandError, CommandRunner};
+use wnm_pm::hint::Hint;
 use wnm_pm::privilege::{Privilege, SUDO_HINT};
 use wnm_pm::unit_file;
+use wnm_pm::user::User;
 
 const SERVICE: &str = "wnm.service";
 /// The unit that is switched on and off.
@@ -229,10 +231,10 @@ pub async fn carry_out(steps: &[Command], scope: &Scope, runner: &dyn CommandRun
 
 fn failure(scope: &Scope, error: &CommandError) -> ScheduleError {
     let hint = match scope {
-        Scope::Machine { .. } => SUDO_HINT.to_owned(),
-        Scope::User { uid, .. } => format!("`{}` keeps a systemd of this user running, without a login", linger(*uid)),
+        Scope::Machine { .. } => Hint::text(SUDO_HINT),
+        Scope::User { uid, .. } => Hint::shell(linger(*uid)).to("keep a systemd of this user running without a login"),
     };
-    ScheduleError::Systemd { whose: scope.whose(), reason: error.without_hint(), hint }
+    ScheduleError::Systemd { whose: scope.whose(), source: error.clone(), hint: Box::new(hint) }
 }
 
 /// The command that has a user's systemd run from boot on.
@@ -244,11 +246,6 @@ pub fn linger(uid: u32) -> String {
 /// Whether a user's systemd runs without a login.
 #[must_use]
 pub fn lingers(uid: u32) -> bool {
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut names = users.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid.to_string()).then_some(name)
-    });
-    names.next().is_some_and(|name| Path::new("/var/lib/systemd/linger").join(name).exists())
+    let user = User::with_id(uid).ok().flatten();
+    user.is_some_and(|user| Path::new("/var/lib/systemd/linger").join(user.name).exists())
 }

@@ -8,7 +8,6 @@ use super::facts::Facts;
 use super::overlay::Origins;
 use super::problem::Problem;
 use super::table::Config;
-use wnm_pm::process_manager::Supervisor;
 
 /// Everything that contradicts itself, as far as the settings involved are sound by themselves.
 pub(super) fn contradictions(config: &Config, origins: &Origins, facts: &Facts) -> Vec<Problem> {
@@ -48,7 +47,7 @@ fn pairs(config: &Config, origins: &Origins) -> Vec<Problem> {
 fn swing(origins: &Origins, name: &str, low: &str, other: &str, high: &str) -> Problem {
     let reason = format!("must be below {other}, which is {high} ({})", origins.of(other));
     let problem = Problem::new(name, Some(low), origins.of(name), reason);
-    problem.hint("otherwise nodes would be added and removed in turns")
+    problem.hint("or wnm would keep adding and removing nodes")
 }
 
 /// Node directories are deleted, so they have a place of their own.
@@ -65,13 +64,11 @@ fn storage(config: &Config, origins: &Origins, facts: &Facts) -> Option<Problem>
 
 /// The highest number that a node can get while there are no more than `node_cap` of them and none is left over from before.
 fn highest_number(config: &Config) -> u32 {
-    match config.process_manager.supervisor {
-        Supervisor::S6overlay => {
-            let size = config.max_node_per_container;
-            config.node_cap.div_ceil(size).max(config.min_container_count).saturating_mul(size)
-        }
-        _ => config.node_cap.max(config.highest_node_id_used.unwrap_or(0)),
+    if config.process_manager.uses_containers() {
+        let size = config.max_node_per_container;
+        return config.node_cap.div_ceil(size).max(config.min_container_count).saturating_mul(size);
     }
+    config.node_cap.max(config.highest_node_id_used.unwrap_or(0))
 }
 
 /// Every port of every node must exist, and no two ranges may overlap.
@@ -98,5 +95,5 @@ fn layout(config: &Config, origins: &Origins) -> Option<Problem> {
     };
     let texts = config.texts();
     let text = texts.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str());
-    Some(Problem::from_text(name, text, origins.of(name), &refusal.to_string()))
+    Some(Problem::new(name, text, origins.of(name), refusal.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::Mode;
 
 /// What the machine says.
@@ -32,8 +33,14 @@ pub enum OperatingSystem {
 
 /// The caller has no home directory that could be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no home directory to put files in{found}\nhint: set HOME to an absolute path", found = match .0 { Some(home) => format!(": HOME is {home:?}"), None => String::new() })]
+#[error("there is no home directory to put files in{found}", found = match .0 { Some(home) => format!(": HOME is {home:?}"), None => String::new() })]
 pub struct NoHome(pub Option<PathBuf>);
+
+impl Hinted for NoHome {
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text("set HOME to an absolute path")]
+    }
+}
 
 impl Facts {
     /// Asks this machine. Reads only.

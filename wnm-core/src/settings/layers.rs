@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use wnm_pm::hint::{Hint, Task};
 
 use serde::Serialize;
 use toml_edit::{Document, Item, Value};
@@ -220,6 +221,6 @@ fn unknown(name: &str, text: &str, origin: &Origin, known: impl Iterator<Item = 
     let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|nearest| likeness(nearest) > 0.85) {
         Some(nearest) => problem.hint(format!("did you mean {nearest}?")),
-        None => problem.hint("`wnm config` lists all settings"),
+        None => problem.advised(Hint::run(Task::ShowSettings).to("list all settings")),
     }
 }

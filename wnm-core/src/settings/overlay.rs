@@ -1,6 +1,7 @@
 //! The overlay lays the layers over each other: of each setting the highest layer counts. Pure, and it finds all problems.
 
 use std::path::PathBuf;
+use wnm_pm::hint::Hint;
 
 use super::check;
 use super::facts::Facts;
@@ -123,30 +124,32 @@ impl Reader<'_> {
             let problem = Problem::new(name, None, &Origin::Default, "is not set, and has no default");
             return Err(Box::new(problem.hint(hint)));
         };
-        let value =
-            V::read(&text, setting, home).map_err(|reason| Problem::from_text(name, Some(&text), &origin, &reason))?;
+        let value = V::read(&text, setting, home).map_err(|reason| {
+            let hint = V::hint(&text);
+            Problem { hint, ..Problem::new(name, Some(&text), &origin, reason) }
+        })?;
         if let Some((standing, reason, hint)) = self.standing(setting)
             && origin.rank() > Origin::Database.rank()
             && V::read(&standing, setting, home).is_ok_and(|standing| standing != value)
         {
-            let reason = format!("{reason}, and here it is {standing:?}");
-            return Err(Box::new(Problem::new(name, Some(&text), &origin, reason).hint(hint)));
+            let reason = format!("{reason}: here it is {standing:?}");
+            return Err(Box::new(Problem::new(name, Some(&text), &origin, reason).advised(hint)));
         }
         Ok((value, origin))
     }
 
     /// What a setting must stay on this occasion, why, and what to do; none where it may be anything.
-    fn standing(&self, setting: &Setting) -> Option<(String, &'static str, String)> {
+    fn standing(&self, setting: &Setting) -> Option<(String, &'static str, Hint)> {
         let name = setting.name;
         let recorded = self.layers.recorded(name).map(str::to_owned);
         match (setting.lifetime, self.occasion) {
             (Lifetime::Fixed, _) => {
-                let hint = "leave it out; it can only change with a teardown and a new init".to_owned();
+                let hint = Hint::text("leave it out; it can only change with a teardown and a new init");
                 recorded.map(|text| (text, "is fixed once the machine is initialised", hint))
             }
             (Lifetime::Explicit, Occasion::Use) => {
                 let text = recorded.or_else(|| setting.default_text(self.facts, self.mode))?;
-                Some((text, "changes only when asked to", format!("use `wnm config set {name} …`")))
+                Some((text, "changes only when asked to", Hint::change(name)))
             }
             _ => None,
         }

@@ -1,10 +1,12 @@
 //! A problem is one thing that is wrong with what was given; all of them are reported at once.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::layers::Origin;
+use wnm_pm::hint::{Hint, Hinted};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,7 +20,7 @@ pub struct Problem {
     /// What is wrong, with the bounds.
     pub reason: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Problem {
@@ -32,27 +34,22 @@ impl Problem {
         }
     }
 
-    /// With a reason that may end with a hint of its own.
-    pub(super) fn from_text(setting: &str, value: Option<&str>, origin: &Origin, text: &str) -> Self {
-        match text.split_once("\nhint: ") {
-            Some((reason, hint)) => Self::new(setting, value, origin, reason).hint(hint),
-            None => Self::new(setting, value, origin, text),
-        }
+    pub(super) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.advised(Hint::text(hint))
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(super) fn advised(self, hint: Hint) -> Self {
+        Self { hint: Some(hint), ..self }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.setting.as_str(), &self.value) {
-            ("", _) => write!(formatter, "{}: {}", self.origin, self.reason)?,
-            (name, None) => write!(formatter, "{name} {}", self.reason)?,
-            (name, Some(value)) => write!(formatter, "{name} = {value:?} ({}): {}", self.origin, self.reason)?,
+            ("", _) => write!(formatter, "{}: {}", self.origin, self.reason),
+            (name, None) => write!(formatter, "{name} {}", self.reason),
+            (name, Some(value)) => write!(formatter, "{name} = {value:?} ({}): {}", self.origin, self.reason),
         }
-        self.hint.iter().try_for_each(|hint| write!(formatter, "\nhint: {hint}"))
     }
 }
 
@@ -64,16 +61,19 @@ pub struct Problems(pub Vec<Problem>);
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [only] => write!(formatter, "the settings cannot be used: {only}"),
+            [only] => write!(formatter, "invalid setting: {only}"),
             several => {
-                write!(formatter, "the settings cannot be used, {} things are wrong:", several.len())?;
-                for problem in several {
-                    write!(formatter, "\n- {}", problem.to_string().replace('\n', "\n  "))?;
-                }
-                Ok(())
+                let texts: Vec<String> = several.iter().map(Problem::to_string).collect();
+                write!(formatter, "{} invalid settings: {}", several.len(), texts.join("; "))
             }
         }
     }
 }
 
 impl std::error::Error for Problems {}
+
+impl Hinted for Problems {
+    fn hints(&self) -> Vec<Hint> {
+        self.0.iter().filter_map(|problem| problem.hint.clone()).collect()
+    }
+}

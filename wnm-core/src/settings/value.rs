@@ -6,8 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::setting::{Setting, Shape};
-use crate::wallet::{Address, FAUCET, Wallets};
+use crate::wallet::{Address, FAUCET, WalletError, Wallets};
 use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::ManagerKind;
 
 /// A type that a setting may have. What `text` writes, `read` reads as the same value.
@@ -19,6 +20,11 @@ pub(super) trait Value: Sized + PartialEq {
 
     /// Reads a text, or says what is wrong with it. `home` stands in for a leading `~`.
     fn read(text: &str, setting: &Setting, home: &str) -> Result<Self, String>;
+
+    /// What can be done about a text that `read` refused.
+    fn hint(_: &str) -> Option<Hint> {
+        None
+    }
 
     /// The text that `read` reads as this value.
     fn text(&self) -> String;
@@ -68,6 +74,10 @@ impl<V: Value> Value for Option<V> {
             return Ok(None);
         }
         V::read(text, setting, home).map(Some)
+    }
+
+    fn hint(text: &str) -> Option<Hint> {
+        V::hint(text)
     }
 
     fn text(&self) -> String {
@@ -151,7 +161,11 @@ impl Value for Address {
     const SHAPE: Shape = Shape::Address;
 
     fn read(text: &str, _: &Setting, _: &str) -> Result<Self, String> {
-        text.trim().parse().map_err(|error: crate::wallet::WalletError| error.to_string())
+        text.trim().parse().map_err(|error: WalletError| error.to_string())
+    }
+
+    fn hint(text: &str) -> Option<Hint> {
+        text.trim().parse::<Self>().err()?.hints().pop()
     }
 
     fn text(&self) -> String {
@@ -165,6 +179,10 @@ impl Value for Wallets {
     /// The word `donate` gets its meaning afterwards, when `donate_address` is known too.
     fn read(text: &str, _: &Setting, _: &str) -> Result<Self, String> {
         Self::parse(text, &FAUCET).map_err(|error| error.to_string())
+    }
+
+    fn hint(text: &str) -> Option<Hint> {
+        Self::parse(text, &FAUCET).err()?.hints().pop()
     }
 
     fn text(&self) -> String {
@@ -196,7 +214,7 @@ impl Value for Vec<(String, String)> {
             let (name, value) =
                 word.split_once('=').ok_or_else(|| format!("{word:?} is not of the form NAME=value"))?;
             if !is_variable_name(name) {
-                return Err(format!("{name:?} is no name of an environment variable"));
+                return Err(format!("{name:?} is not the name of an environment variable"));
             }
             if assignments.iter().any(|(known, _)| known == name) {
                 return Err(format!("{name} is set twice"));

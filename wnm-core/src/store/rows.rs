@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Record;
 use super::error::Problem;
 use crate::event::Counters;
-use crate::node::{Node, NodeId, NodeSpec, Ports, ProcessId, Reading};
+use crate::node::{Node, NodeId, NodeSpec, PortKind, ProcessId, Reading};
 use wnm_pm::container_host::{Group, GroupSpec, Range};
 
 /// Columns and their values.
@@ -183,6 +183,7 @@ pub(super) fn find_group(connection: &Connection, number: u32) -> Result<Option<
 
 pub(super) fn write_group(connection: &Connection, group: &Group) -> Result<(), Problem> {
     let spec = &group.spec;
+    let ends = |kind| spec.ports.get(&kind).copied().unwrap_or(Range { first: 0, last: 0 });
     upsert(
         connection,
         "container_group",
@@ -190,10 +191,10 @@ pub(super) fn write_group(connection: &Connection, group: &Group) -> Result<(), 
             ("number", &spec.group),
             ("name", &spec.name),
             ("image", &spec.image),
-            ("node_port_first", &spec.node_ports.first),
-            ("node_port_last", &spec.node_ports.last),
-            ("metrics_port_first", &spec.metrics_ports.first),
-            ("metrics_port_last", &spec.metrics_ports.last),
+            ("node_port_first", &ends(PortKind::Node).first),
+            ("node_port_last", &ends(PortKind::Node).last),
+            ("metrics_port_first", &ends(PortKind::Metrics).first),
+            ("metrics_port_last", &ends(PortKind::Metrics).last),
             ("container_id", &group.container_id),
             ("container_name", &group.container_name),
             ("address", &group.address.map(|address| address.to_string())),
@@ -209,8 +210,11 @@ fn read_group(cell: &Cell<'_>) -> Result<Group, Problem> {
             group: cell.get("number")?,
             name: cell.get("name")?,
             image: cell.get("image")?,
-            node_ports: range("node_port_first", "node_port_last")?,
-            metrics_ports: range("metrics_port_first", "metrics_port_last")?,
+            ports: [
+                (PortKind::Node, range("node_port_first", "node_port_last")?),
+                (PortKind::Metrics, range("metrics_port_first", "metrics_port_last")?),
+            ]
+            .into(),
         },
         container_id: cell.get("container_id")?,
         container_name: cell.get("container_name")?,
@@ -235,9 +239,9 @@ pub(super) fn write_node(connection: &Connection, node: &Node) -> Result<(), Pro
             ("binary", &text("binary", &spec.binary)?),
             ("log_dir", &text("log_dir", &spec.log_dir)?),
             ("bootstrap_cache_dir", &text("bootstrap_cache_dir", &spec.bootstrap_cache_dir)?),
-            ("node_port", &spec.ports.node),
-            ("metrics_port", &spec.ports.metrics),
-            ("rpc_port", &spec.ports.rpc),
+            ("node_port", &spec.ports.node().unwrap_or(0)),
+            ("metrics_port", &spec.ports.metrics().unwrap_or(0)),
+            ("rpc_port", &spec.ports.get(PortKind::Rpc).unwrap_or(0)),
             ("wallet", &spec.wallet),
             ("network", &spec.network),
             ("no_upnp", &spec.no_upnp),
@@ -303,7 +307,14 @@ fn read_spec(cell: &Cell<'_>) -> Result<NodeSpec, Problem> {
         binary: cell.path("binary")?,
         log_dir: cell.path("log_dir")?,
         bootstrap_cache_dir: cell.path("bootstrap_cache_dir")?,
-        ports: Ports { node: cell.get("node_port")?, metrics: cell.get("metrics_port")?, rpc: cell.get("rpc_port")? },
+        ports: [
+            (PortKind::Node, cell.get("node_port")?),
+            (PortKind::Metrics, cell.get("metrics_port")?),
+            (PortKind::Rpc, cell.get("rpc_port")?),
+        ]
+        .into_iter()
+        .filter(|(_, port)| *port != 0)
+        .collect(),
         wallet: cell.get("wallet")?,
         network: cell.get("network")?,
         no_upnp: cell.get("no_upnp")?,

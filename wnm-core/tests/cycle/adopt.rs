@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use wnm_core::node::{NodeId, NodeSpec, Ports, Status};
+use wnm_core::node::{NodeId, NodeSpec, PortKind, Status};
 
 use crate::Scene;
 
@@ -35,7 +35,7 @@ async fn an_unrecorded_node_is_found_and_taken_over() {
     assert_eq!(untracked.len(), 1, "the recorded one is none of them");
     scene.machine.adopt(&observation, &untracked).expect("it is recorded");
 
-    let node = scene.machine.store.load().expect("it is read").nodes.remove(1);
+    let node = scene.machine.store().load().expect("it is read").nodes.remove(1);
     assert_eq!((node.id(), node.spec.name.as_str(), node.service.as_str()), (NodeId(3), "antnode0003", "their-name"));
     assert_eq!((node.spec.root_dir, node.spec.ports, node.status), (root_dir, spec.ports, Status::Stopped));
     let again = scene.machine.untracked(&scene.observe().await).await.expect("the manager tells");
@@ -86,7 +86,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     for holder in [&base, &storage, &base.join("program"), &base.join("logs")] {
         scene.node_directory(holder);
     }
-    fs::create_dir_all(&scene.machine.config.log_dir).expect("it is ours");
+    fs::create_dir_all(&scene.machine.config().log_dir).expect("it is ours");
     scene.node_directory(&base.join("real"));
     symlink(base.join("real"), base.join("link")).expect("it is ours");
     fs::create_dir(base.join("photos")).expect("it is ours");
@@ -114,7 +114,7 @@ async fn a_directory_that_is_more_or_less_than_a_nodes_is_refused() {
     the storage: /base/storage is not a directory of its own: /base/storage lies in it
     the program's: /base/program is not a directory of its own: /base/program/antnode lies in it
     the logs': /base/logs is not a directory of its own: /base/logs lies in it
-    a link: /base/link is no directory (a symbolic link or a file stands there)
+    a link: /base/link is not a directory (a symbolic link or a file stands there)
     no node's: /base/photos holds neither a node's key nor its program
     not there: its directory /base/gone cannot be read: No such file or directory (os error 2)
     inside another node: /base/storage/antnode0007/inside lies in the directory of antnode0007
@@ -129,7 +129,7 @@ async fn a_storage_behind_a_link_may_be_adopted_from() {
     let base = scene.base();
     scene.node_directory(&base.join("disk/some-node"));
     symlink(base.join("disk"), base.join("linked")).expect("it is ours");
-    scene.machine.config.node_storage = base.join("linked");
+    scene.machine.parts_mut().config.node_storage = base.join("linked");
     let spec = scene.spec(3, &base.join("linked/some-node"));
     assert_eq!(obstacle(&scene, &spec).await, None, "only the directory itself must not be a link");
 }
@@ -139,12 +139,12 @@ async fn ports_and_numbers_of_others_are_not_taken() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;
     let own = scene.ports.ports(3);
-    let taken = scene.ports.ports(1);
+    let (node, metrics) = (scene.ports.node_port(1), scene.ports.metrics_port(1));
     let cases = [
-        ("the same node port", Ports { node: taken.node, ..own }),
-        ("the same metrics port", Ports { metrics: taken.metrics, ..own }),
-        ("no node port", Ports { node: 0, ..own }),
-        ("no metrics port", Ports { metrics: 0, ..own }),
+        ("the same node port", own.clone().with(PortKind::Node, node)),
+        ("the same metrics port", own.clone().with(PortKind::Metrics, metrics)),
+        ("no node port", own.clone().without(PortKind::Node)),
+        ("no metrics port", own.clone().without(PortKind::Metrics)),
     ];
     let mut lines = Vec::new();
     for (place, (what, ports)) in cases.into_iter().enumerate() {
@@ -153,13 +153,12 @@ async fn ports_and_numbers_of_others_are_not_taken() {
         let spec = NodeSpec { ports, ..scene.spec(3, &root_dir) };
         lines.push(format!("{what}: {:?}", obstacle(&scene, &spec).await));
     }
-    let shown =
-        lines.join("\n").replace(&taken.node.to_string(), "NODE").replace(&taken.metrics.to_string(), "METRICS");
+    let shown = lines.join("\n").replace(&node.to_string(), "NODE").replace(&metrics.to_string(), "METRICS");
     insta::assert_snapshot!(shown, @r#"
     the same node port: Some("antnode0001 has the same port")
     the same metrics port: Some("antnode0001 has the same port")
     no node port: Some("its ports are not known")
-    no metrics port: Some("it has no metrics port, so that nobody could ask it how it is")
+    no metrics port: Some("it has no metrics port, which nodes of v1 need")
     "#);
 }
 
@@ -170,7 +169,7 @@ async fn of_two_with_the_same_port_one_is_taken_over() {
         let root_dir = scene.storage().join(name);
         scene.node_directory(&root_dir);
         let spec = scene.spec(number, &root_dir);
-        let ports = Ports { metrics: scene.ports.ports(3).metrics, ..spec.ports };
+        let ports = spec.ports.with(PortKind::Metrics, scene.ports.metrics_port(3));
         scene.live(&NodeSpec { ports, ..spec }).await;
     }
     let observation = scene.observe().await;
@@ -190,6 +189,6 @@ async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
     let observation = scene.observe().await;
     let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
     let groups: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
-    let elsewhere = "it lives in group a1, and number 6 belongs to a2: was max_node_per_container another?";
+    let elsewhere = "it lives in group a1, and number 6 belongs to a2: has max_node_per_container changed?";
     assert_eq!(groups, [Ok(Some(2)), Err(elsewhere.to_owned())]);
 }

@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wnm_core::cycle::storage::STORAGE_MARKER;
 use wnm_core::event::Event;
-use wnm_core::node::{Node, NodeId, Ports, Status};
+use wnm_core::node::{Node, NodeId, PortKind, Status};
 use wnm_core::snapshot::{Answer, DirectoryState, Seen};
+use wnm_core::storage::STORAGE_MARKER;
 use wnm_core::store::HistoryFilter;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::process_manager::ProcessState;
-use wnm_testing::{Operation, test_node};
+use wnm_testing::{Operation, metrics_port, node_port, test_node};
 
 use crate::Scene;
 
@@ -29,14 +29,14 @@ fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, &str)> {
 async fn looking_records_nothing() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;
-    let before = (scene.machine.store.load().expect("it is read"), history(&scene));
+    let before = (scene.machine.store().load().expect("it is read"), history(&scene));
     let observation = scene.observe().await;
     assert!(!observation.events.is_empty(), "there would be something to record");
-    assert_eq!((scene.machine.store.load().expect("it is read"), history(&scene)), before);
+    assert_eq!((scene.machine.store().load().expect("it is read"), history(&scene)), before);
 }
 
 fn history(scene: &Scene) -> usize {
-    scene.machine.store.history(&HistoryFilter::default()).expect("it is read").len()
+    scene.machine.store().history(&HistoryFilter::default()).expect("it is read").len()
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn the_machine_and_the_program_are_seen() {
     let scene = Scene::new();
     let observation = scene.observe().await;
     let available = observation.snapshot.available.as_ref().expect("the program tells its version");
-    assert_eq!(available.path, scene.machine.config.antnode_path);
+    assert_eq!(available.path, scene.machine.config().antnode_path);
     assert_eq!(available.version.to_string(), "0.4.17");
     assert!(observation.snapshot.host.total_hd_bytes > 0 && observation.snapshot.boot_time > 0);
     assert_eq!(observation.warnings, Vec::<String>::new());
@@ -56,14 +56,11 @@ async fn the_machine_and_the_program_are_seen() {
 #[tokio::test]
 async fn f46_a_missing_program_is_a_warning() {
     let scene = Scene::new();
-    fs::remove_file(&scene.machine.config.antnode_path).expect("it is ours");
+    fs::remove_file(&scene.machine.config().antnode_path).expect("it is ours");
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.available, None);
     let warnings = observation.warnings.join("\n").replace(&scene.base().display().to_string(), "/base");
-    insta::assert_snapshot!(warnings, @"
-    there is no node program at /base/program/antnode: No such file or directory (os error 2)
-    hint: install one there, or set antnode_path
-    ");
+    insta::assert_snapshot!(warnings, @"there is no node program at /base/program/antnode: No such file or directory (os error 2)");
 }
 
 #[tokio::test]
@@ -98,21 +95,22 @@ async fn what_the_manager_cannot_tell_is_a_warning_and_no_death() {
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.nodes[0].node, recorded);
     assert_eq!(seen(&observation, 1).answer, Answer::NotAsked);
-    insta::assert_snapshot!(observation.warnings.join("\n"), @"nothing is known of antnode0001, antnode0002: the bus is down");
+    insta::assert_snapshot!(observation.warnings.join("\n"), @"cannot check antnode0001–0002: the bus is down");
 }
 
 #[tokio::test]
 async fn f35_numbers_whose_ports_others_hold_are_blocked() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;
-    let ports = |number| scene.ports.ports(number);
-    let _udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, ports(4).node)).expect("it is free");
-    let _tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, ports(6).metrics)).expect("it is free");
-    let _own = UdpSocket::bind((Ipv4Addr::LOCALHOST, ports(1).node)).expect("it is free");
-    let _unused = TcpListener::bind((Ipv4Addr::LOCALHOST, ports(8).rpc)).expect("it is free");
+    let _udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, scene.ports.node_port(4))).expect("it is free");
+    let _tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.metrics_port(6))).expect("it is free");
+    let _own = UdpSocket::bind((Ipv4Addr::LOCALHOST, scene.ports.node_port(1))).expect("it is free");
+    let _unused = TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.rpc_port(8))).expect("it is free");
     let observation = scene.observe().await;
-    let expected =
-        [(4, format!("UDP port {} is in use", ports(4).node)), (6, format!("TCP port {} is in use", ports(6).metrics))];
+    let expected = [
+        (4, format!("UDP port {} is in use", scene.ports.node_port(4))),
+        (6, format!("TCP port {} is in use", scene.ports.metrics_port(6))),
+    ];
     let found: Vec<(u32, String)> = blocked(&observation)
         .into_iter()
         .filter(|(number, _)| *number < 1_000)
@@ -125,11 +123,12 @@ async fn f35_numbers_whose_ports_others_hold_are_blocked() {
 async fn a_port_that_a_node_was_recorded_with_blocks_the_number_it_belongs_to() {
     let mut scene = Scene::new();
     let own = scene.ports.ports(1);
-    let odd = Ports { metrics: scene.ports.ports(5).metrics, ..own };
+    let port = scene.ports.metrics_port(5);
+    let odd = own.with(PortKind::Metrics, port);
     scene.recorded(1, Some(odd)).await;
     let observation = scene.observe().await;
     let found = blocked(&observation).into_iter().find(|(number, _)| *number == 5);
-    assert_eq!(found, Some((5, format!("port {} is that of antnode0001", odd.metrics).as_str())));
+    assert_eq!(found, Some((5, format!("port {port} belongs to antnode0001").as_str())));
 }
 
 #[tokio::test]
@@ -145,18 +144,17 @@ async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() 
         .filter(|(number, _)| *number < 1_000)
         .map(|(number, by)| (number, by.replace(&scene.storage().display().to_string(), "/storage")))
         .collect();
-    let there = |number: u32| (number, format!("/storage/antnode000{number} is there already"));
+    let there = |number: u32| (number, format!("/storage/antnode000{number} exists already"));
     assert_eq!(found, [there(2), there(3)]);
 }
 
 #[tokio::test]
 async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers() {
     let mut scene = Scene::new().in_containers(1).await;
-    scene.machine.config.container_network = ContainerNetwork::Docker;
-    let ports = |number| scene.ports.ports(number);
+    scene.machine.parts_mut().config.container_network = ContainerNetwork::Docker;
     let held = |number| {
-        let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, ports(number).node)).expect("it is free");
-        (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, ports(number).metrics)).expect("it is free"))
+        let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, scene.ports.node_port(number))).expect("it is free");
+        (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.metrics_port(number))).expect("it is free"))
     };
     let _held = [held(2), held(3), held(4)];
     let numbers: Vec<u32> = blocked(&scene.observe().await).into_iter().map(|(number, _)| number).collect();
@@ -171,15 +169,15 @@ impl Answering {
         let child = Command::new(test_node("0.4.18"))
             .arg("--root-dir")
             .arg(&node.spec.root_dir)
-            .args(["--port", &node.spec.ports.node.to_string()])
-            .args(["--metrics-server-port", &node.spec.ports.metrics.to_string()])
+            .args(["--port", &node_port(&node.spec).to_string()])
+            .args(["--metrics-server-port", &metrics_port(&node.spec).to_string()])
             .args(["--rewards-address", &node.spec.wallet])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, node.spec.ports.metrics)).is_err() {
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, metrics_port(&node.spec))).is_err() {
             assert!(Instant::now() < deadline, "it does not listen after a minute");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -214,8 +212,8 @@ async fn what_a_node_tells_is_taken_over() {
     });
     assert_eq!(surveyed, Some(vec![1]));
 
-    scene.machine.store.apply(crate::NOW, &observation.events).expect("it is recorded");
-    assert_eq!(scene.machine.store.load().expect("it is read").nodes[0], *told, "the record is what was seen");
+    scene.machine.parts_mut().store.apply(crate::NOW, &observation.events).expect("it is recorded");
+    assert_eq!(scene.machine.store().load().expect("it is read").nodes[0], *told, "the record is what was seen");
 }
 
 #[tokio::test]
@@ -224,7 +222,7 @@ async fn f31_an_answer_for_another_peer_changes_nothing() {
     let mut node = scene.recorded(1, None).await;
     node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned());
     let row = Event::Settled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
-    scene.machine.store.apply(crate::NOW, &[row]).expect("it is recorded");
+    scene.machine.parts_mut().store.apply(crate::NOW, &[row]).expect("it is recorded");
     let _answering = Answering::start(&node);
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.nodes[0].node, node);

@@ -5,6 +5,7 @@ mod adopt;
 mod apply;
 mod firewall;
 mod look;
+mod progress;
 mod storage;
 
 use std::fs;
@@ -13,13 +14,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use wnm_core::clock::Clock;
-use wnm_core::cycle::{Machine, Observation};
+use wnm_core::clock::{Clock, RandomDice};
+use wnm_core::cycle::{Machine, Observation, Parts};
 use wnm_core::event::Event;
 use wnm_core::firewall::Null;
 use wnm_core::node::{Flavour, Node, NodeId, NodeRef, NodeSpec, Ports, UnixSeconds, Verb};
+use wnm_core::observe::ThisMachine;
+use wnm_core::progress::Silent;
 use wnm_core::settings::Config;
 use wnm_core::store::Store;
+use wnm_pm::command::CommandRunner;
 use wnm_pm::container_host::{GroupSpec, Range};
 use wnm_pm::process_manager::{NumberingKind, ProcessManager};
 use wnm_testing::{MemoryManager, MemoryWorld, PortBlock, RecordedRunner};
@@ -61,7 +65,7 @@ impl Scene {
             rpc_port_start: ports.rpc_port_start,
             ..wnm_testing::config(&base.join("storage"))
         };
-        wnm_core::cycle::storage::prepare(&config.node_storage).expect("it is ours");
+        wnm_core::storage::prepare(&config.node_storage).expect("it is ours");
         let mut store = Store::create(&base.join("colony.db")).expect("a new record");
         store.apply(NOW, &[Event::Initialised { settings: Vec::new(), boot_time: NOW }]).expect("it is recorded");
         let world = MemoryWorld::new();
@@ -69,28 +73,39 @@ impl Scene {
         let manager = MemoryManager::new(kind, NumberingKind::FillGaps, &world);
         let runner = RecordedRunner::new().on_success(&program.to_string_lossy(), "Autonomi Node v0.4.17\n");
         let (boxed, runner) = (Box::new(manager.clone()), Arc::new(runner));
-        let machine =
-            Machine { config, store, manager: boxed, firewall: Arc::new(Null), runner, clock: Arc::new(FixedClock) };
+        let machine = Machine::new(Parts {
+            config,
+            store,
+            manager: boxed,
+            firewall: Arc::new(Null),
+            observer: Arc::new(ThisMachine::new(Arc::clone(&runner) as Arc<dyn CommandRunner>)),
+            runner,
+            clock: Arc::new(FixedClock),
+            dice: Arc::new(RandomDice),
+        });
         Self { machine, world, manager, ports, directory }
     }
 
     /// The same with nodes in containers, three each, in so many groups that stand.
     async fn in_containers(mut self, groups: u16) -> Self {
-        self.machine.config.max_node_per_container = 3;
+        self.machine.parts_mut().config.max_node_per_container = 3;
         let kind = "s6overlay+user".parse().expect("there is such a manager");
         self.manager = MemoryManager::new(kind, NumberingKind::Blocks, &self.world);
-        self.machine.manager = Box::new(self.manager.clone());
+        self.machine.parts_mut().manager = Box::new(self.manager.clone());
         for group in 1..=groups {
             let (first, last) = (self.ports.ports(group * 3 - 2), self.ports.ports(group * 3));
             let spec = GroupSpec {
                 group: group.into(),
                 name: format!("a{group}"),
-                image: self.machine.config.docker_image.clone(),
-                node_ports: Range { first: first.node, last: last.node },
-                metrics_ports: Range { first: first.metrics, last: last.metrics },
+                image: self.machine.config().docker_image.clone(),
+                ports: first
+                    .iter()
+                    .zip(last.iter())
+                    .map(|((kind, first), (_, last))| (kind, Range { first, last }))
+                    .collect(),
             };
             let host = self.manager.containers().expect("it has containers");
-            host.open(&[spec]).await.remove(0).expect("it is opened");
+            assert!(host.open(&[spec]).await.all_good(), "it is opened");
         }
         self
     }
@@ -100,7 +115,7 @@ impl Scene {
     }
 
     fn storage(&self) -> &Path {
-        &self.machine.config.node_storage
+        &self.machine.config().node_storage
     }
 
     /// A node of this number in this directory, which is not made.
@@ -109,12 +124,12 @@ impl Scene {
             id: NodeId(number),
             name: NodeId(number).name(),
             flavour: Flavour::V1,
-            program: self.machine.config.antnode_path.clone(),
+            program: self.machine.config().antnode_path.clone(),
             version: None,
             root_dir: root_dir.to_owned(),
             binary: root_dir.join("antnode"),
             log_dir: root_dir.join("logs"),
-            bootstrap_cache_dir: self.machine.config.bootstrap_cache_dir.clone(),
+            bootstrap_cache_dir: self.machine.config().bootstrap_cache_dir.clone(),
             ports: self.ports.ports(u16::try_from(number).expect("it is small")),
             wallet: "0x00455d78f850b0358E8cea5be24d415E01E107CF".to_owned(),
             network: "evm-arbitrum-one".to_owned(),
@@ -134,14 +149,14 @@ impl Scene {
 
     /// Lets a node live on the machine, recorded or not.
     async fn live(&self, spec: &NodeSpec) {
-        self.manager.create(std::slice::from_ref(spec)).await.remove(0).expect("it is created");
-        let node = NodeRef { spec: spec.clone(), service: spec.name.clone(), process: None };
-        self.manager.start(&[node]).await.remove(0).expect("it is started");
+        let nodes = [NodeRef::new(spec.clone())];
+        assert!(self.manager.create(&nodes).await.all_good(), "it is created");
+        assert!(self.manager.start(&nodes).await.all_good(), "it is started");
     }
 
     fn record(&mut self, node: Node) {
         let event = Event::Intended { verb: Verb::Add, node: Box::new(node), why: "a test".to_owned() };
-        self.machine.store.apply(NOW, &[event]).expect("it is recorded");
+        self.machine.parts_mut().store.apply(NOW, &[event]).expect("it is recorded");
     }
 
     /// A recorded node in the storage, with its directory, its process and, where asked for, other ports.
@@ -156,6 +171,6 @@ impl Scene {
     }
 
     async fn observe(&self) -> Observation {
-        self.machine.observe().await.expect("the machine is seen")
+        self.machine.observe(&Silent).await.expect("the machine is seen")
     }
 }

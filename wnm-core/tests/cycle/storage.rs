@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use wnm_core::cycle::storage::{STORAGE_MARKER, directory, prepare};
 use wnm_core::snapshot::DirectoryState;
+use wnm_core::storage::{STORAGE_MARKER, directory, prepare};
 
 #[test]
 fn a_storage_is_made_marked_and_for_its_owner_only() {
@@ -23,10 +23,10 @@ fn a_storage_that_cannot_be_made_is_named() {
     let base = tempfile::tempdir().expect("a temporary directory");
     let file = base.path().join("file");
     fs::write(&file, "precious").expect("it is written");
-    let message = prepare(&file.join("storage")).expect_err("a file is in the way").to_string();
+    let message = wnm_testing::told(&prepare(&file.join("storage")).expect_err("a file is in the way"));
     insta::assert_snapshot!(message.replace(&base.path().display().to_string(), "/base"), @"
     cannot make /base/file/storage the storage of nodes: Not a directory (os error 20)
-    hint: node_storage must lie on a mounted disk that this user may write to
+    hint: node_storage must be on a mounted disk that this user may write to
     ");
     prepare(&file).expect_err("it is a file");
     assert_eq!(fs::read_to_string(file).expect("it is read"), "precious");

@@ -2,138 +2,71 @@
 //! then nothing more is planned.
 
 use proptest::prelude::*;
-use tempfile::TempDir;
-use wnm_core::clock::Clock;
-use wnm_core::decide::{Request, decide, decide_request, settle};
+use wnm_core::cycle::Trigger;
+use wnm_core::decide::Request;
 use wnm_core::event::Event;
-use wnm_core::execute::{Execution, Executor};
-use wnm_core::node::{Node, NodeId, Status, UnixSeconds};
-use wnm_core::plan::check::{Authority, check};
+use wnm_core::execute::Execution;
+use wnm_core::node::{Node, NodeId, Status};
 use wnm_core::plan::{Action, Plan};
 use wnm_core::progress::Silent;
 use wnm_core::settings::Config;
-use wnm_core::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
-use wnm_core::store::Store;
-use wnm_pm::process_manager::{ManagerKind, NumberingKind, ProcessManager, ProcessState};
-use wnm_testing::{MemoryManager, MemoryWorld, Operation};
+use wnm_pm::process_manager::NumberingKind;
+use wnm_testing::{Operation, Simulation};
 
-use crate::fleet::{self, NOW};
+/// A fleet on the real machine, and how it is brought from cycle to cycle.
+struct Fleet(Simulation);
 
-/// A machine whose world is in memory and whose record is real.
-struct Simulation {
-    config: Config,
-    world: MemoryWorld,
-    manager: MemoryManager,
-    store: Store,
-    now: UnixSeconds,
-    used_cpu_percent: f64,
-    _directory: TempDir,
-}
-
-struct FixedClock(UnixSeconds);
-
-impl Clock for FixedClock {
-    fn now(&self) -> UnixSeconds {
-        self.0
-    }
-}
-
-impl Simulation {
+impl Fleet {
     fn new(config: Config, numbering: NumberingKind) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut store = Store::create(&directory.path().join("colony.db")).expect("a new record");
-        let boot_time = NOW - 100_000;
-        store.apply(NOW, &[Event::Initialised { settings: Vec::new(), boot_time }]).expect("it is initialised");
-        let world = MemoryWorld::new();
-        let kind: ManagerKind = "setsid+user".parse().expect("there is such a manager");
-        let manager = MemoryManager::new(kind, numbering, &world);
-        Self { config, world, manager, store, now: NOW, used_cpu_percent: 10.0, _directory: directory }
+        Self(Simulation::new(config, numbering))
     }
 
-    async fn observe(&self) -> Snapshot {
-        let record = self.store.load().expect("the record is read");
-        let references: Vec<_> = record.nodes.iter().map(Node::reference).collect();
-        let states = self.manager.inspect(&references).await;
-        let seen = record.nodes.into_iter().zip(states).map(|(node, state)| {
-            let process = state.map_err(|error| error.to_string());
-            let lives = matches!(process, Ok(ProcessState::Running { .. }));
-            let answer = if lives { fleet::alive(&node).answer } else { Answer::NotAsked };
-            let missing = matches!(process, Ok(ProcessState::Absent));
-            let directory = if missing { DirectoryState::Missing } else { DirectoryState::Present };
-            NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
-        });
-        let mut snapshot = Snapshot {
-            now: self.now,
-            last_surveyed_boot: record.last_surveyed_boot,
-            numbering: self.manager.capabilities().numbering,
-            highest_number_used: record.highest_number_used,
-            nodes: seen.collect(),
-            groups: record.groups,
-            ..fleet::machine()
-        };
-        snapshot.host.used_cpu_percent = self.used_cpu_percent;
-        snapshot
+    fn config(&mut self) -> &mut Config {
+        &mut self.0.machine.parts_mut().config
     }
 
-    /// One cycle: the plan, and how many rows had to be put right before it.
+    /// One cycle: the plan, and how many rows had to be reconciled before it.
     async fn cycle(&mut self) -> (Plan, usize) {
-        let settled = settle(&self.config, self.observe().await);
-        self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
-        let plan = decide(&self.config, &settled.snapshot);
-        assert_eq!(check(&self.config, &settled.snapshot, &plan, Authority::Cycle), Vec::<String>::new());
-        self.execute(&plan, settled.snapshot).await;
-        self.agrees().await;
-        (plan, settled.events.len())
+        let observation = self.0.machine.observe(&Silent).await.expect("the machine is observed");
+        let is_reconciled = |event: &&Event| matches!(event, Event::Settled { .. });
+        let reconciled = observation.events.iter().filter(is_reconciled).count();
+        let report = self.0.machine.run(&Trigger::Cycle, &Silent).await.expect("everything is recorded");
+        self.agrees();
+        (report.plan, reconciled)
     }
 
-    async fn request(&mut self, request: &Request) -> Execution {
-        let settled = settle(&self.config, self.observe().await);
-        self.store.apply(self.now, &settled.events).expect("what was settled is recorded");
-        let plan = decide_request(&self.config, &settled.snapshot, request).expect("it is not refused");
-        let execution = self.execute(&plan, settled.snapshot).await;
-        self.agrees().await;
-        execution
-    }
-
-    async fn execute(&mut self, plan: &Plan, snapshot: Snapshot) -> Execution {
-        let nodes = snapshot.nodes.into_iter().map(|each| each.node).collect();
-        let mut hands = Executor {
-            config: &self.config,
-            manager: &self.manager,
-            firewall: &wnm_core::firewall::Null,
-            store: &mut self.store,
-            clock: &FixedClock(self.now),
-            progress: &Silent,
-            storage_is_marked: true,
-        };
-        hands.execute(plan, nodes).await.expect("everything is recorded")
+    async fn request(&mut self, request: Request) -> Execution {
+        let report = self.0.machine.run(&Trigger::Request(request), &Silent).await.expect("it is not refused");
+        self.agrees();
+        report.execution
     }
 
     /// No process without a row, no row whose directory is missing (unless it is known to be), nothing half done.
-    async fn agrees(&self) {
-        let record = self.store.load().expect("the record is read");
+    fn agrees(&self) {
+        let record = self.0.machine.store().load().expect("the database is read");
         let recorded: Vec<NodeId> = record.nodes.iter().map(Node::id).collect();
-        for living in self.world.running() {
-            assert!(recorded.contains(&living), "{living} lives and is not recorded");
+        for living in self.0.world.running() {
+            assert!(recorded.contains(&living), "{living} lives and is not in the database");
         }
-        for existing in self.world.existing() {
-            assert!(recorded.contains(&existing), "{existing} exists and is not recorded");
+        for existing in self.0.world.existing() {
+            assert!(recorded.contains(&existing), "{existing} exists and is not in the database");
         }
         assert!(record.nodes.iter().all(|node| node.intention.is_none()), "nothing is left half done");
     }
 
     fn statuses(&self) -> Vec<Status> {
-        self.store.load().expect("the record is read").nodes.iter().map(|node| node.status).collect()
+        self.0.machine.store().load().expect("the database is read").nodes.iter().map(|node| node.status).collect()
     }
 
-    /// Cycles a minute apart until nothing is planned and nothing had to be put right.
+    /// Cycles a minute apart until nothing is planned and nothing had to be reconciled.
     async fn come_to_rest(&mut self) -> usize {
         for cycle in 0..400 {
-            let (plan, settled) = self.cycle().await;
-            if plan.actions == [Action::Survey] && settled == 0 && self.statuses().iter().all(|each| at_rest(*each)) {
+            let (plan, reconciled) = self.cycle().await;
+            if plan.actions == [Action::Survey] && reconciled == 0 && self.statuses().iter().all(|each| at_rest(*each))
+            {
                 return cycle;
             }
-            self.now += 60;
+            self.0.pass(60);
         }
         panic!("it never comes to rest: {:?}", self.statuses());
     }
@@ -194,38 +127,38 @@ proptest! {
             max_concurrent_removals: hands,
             max_node_per_container: 3,
             min_container_count: 2,
-            ..fleet::config()
+            ..crate::fleet::config()
         };
         run(async {
-            let mut simulation = Simulation::new(config, numbering);
-            simulation.come_to_rest().await;
-            assert_eq!(simulation.statuses(), vec![Status::Running; cap as usize]);
+            let mut fleet = Fleet::new(config, numbering);
+            fleet.come_to_rest().await;
+            assert_eq!(fleet.statuses(), vec![Status::Running; cap as usize]);
             let mut failing = Vec::new();
             for mishap in &mishaps {
                 match *mishap {
-                    Mishap::Crash(number) => simulation.world.crash(NodeId(number)),
-                    Mishap::LoseDirectory(number) => simulation.world.lose_directory(NodeId(number)),
+                    Mishap::Crash(number) => fleet.0.world.crash(NodeId(number)),
+                    Mishap::LoseDirectory(number) => fleet.0.world.lose_directory(NodeId(number)),
                     Mishap::FailStart(number) => failing.push((Operation::Start, number)),
                     Mishap::FailCreate(number) => failing.push((Operation::Create, number)),
                     Mishap::FailRemove(number) => failing.push((Operation::Remove, number)),
                     Mishap::FailStop(number) => failing.push((Operation::Stop, number)),
-                    Mishap::Pressure => simulation.used_cpu_percent = 99.0,
-                    Mishap::Cap(cap) => simulation.config.node_cap = cap,
+                    Mishap::Pressure => fleet.0.load(|load| load.used_cpu_percent = 99.0),
+                    Mishap::Cap(cap) => fleet.config().node_cap = cap,
                 }
                 for (operation, number) in &failing {
-                    simulation.world.fail(*operation, NodeId(*number), "it is in a bad mood");
+                    fleet.0.world.fail(*operation, NodeId(*number), "it is in a bad mood");
                 }
-                simulation.cycle().await;
-                simulation.now += 60;
+                fleet.cycle().await;
+                fleet.0.pass(60);
             }
             for (operation, number) in failing {
-                simulation.world.repair(operation, NodeId(number));
+                fleet.0.world.repair(operation, NodeId(number));
             }
-            simulation.used_cpu_percent = 10.0;
-            simulation.now += 3_600;
-            simulation.come_to_rest().await;
-            let cap = simulation.config.node_cap as usize;
-            assert_eq!(simulation.statuses(), vec![Status::Running; cap]);
+            fleet.0.load(|load| load.used_cpu_percent = 10.0);
+            fleet.0.pass(3_600);
+            fleet.come_to_rest().await;
+            let cap = fleet.config().node_cap as usize;
+            assert_eq!(fleet.statuses(), vec![Status::Running; cap]);
         });
     }
 }
@@ -233,11 +166,11 @@ proptest! {
 #[test]
 fn f22_a_node_that_cannot_be_created_leaves_no_row() {
     run(async {
-        let mut simulation = Simulation::new(fleet::config(), NumberingKind::FillGaps);
-        simulation.world.fail(Operation::Create, NodeId(2), "the disk is full");
-        let execution = simulation.request(&Request::Add(3)).await;
+        let mut fleet = Fleet::new(crate::fleet::config(), NumberingKind::FillGaps);
+        fleet.0.world.fail(Operation::Create, NodeId(2), "the disk is full");
+        let execution = fleet.request(Request::Add(3)).await;
         assert_eq!(execution.results.iter().filter(|result| result.error.is_some()).count(), 1);
-        let record = simulation.store.load().expect("the record is read");
+        let record = fleet.0.machine.store().load().expect("the record is read");
         assert_eq!(record.nodes.iter().map(|node| node.id().0).collect::<Vec<_>>(), [1, 3]);
     });
 }
@@ -245,46 +178,46 @@ fn f22_a_node_that_cannot_be_created_leaves_no_row() {
 #[test]
 fn f36_a_node_that_cannot_be_removed_keeps_its_row() {
     run(async {
-        let mut simulation = Simulation::new(Config { node_cap: 1, ..fleet::config() }, NumberingKind::FillGaps);
-        simulation.request(&Request::Add(1)).await;
-        simulation.world.fail(Operation::Remove, NodeId(1), "a file cannot be deleted");
+        let mut fleet = Fleet::new(Config { node_cap: 1, ..crate::fleet::config() }, NumberingKind::FillGaps);
+        fleet.request(Request::Add(1)).await;
+        fleet.0.world.fail(Operation::Remove, NodeId(1), "a file cannot be deleted");
         let removal = Request::Remove(wnm_core::decide::Selection::Count(1));
-        simulation.now += 1_000;
-        simulation.cycle().await;
-        let execution = simulation.request(&removal).await;
+        fleet.0.pass(1_000);
+        fleet.cycle().await;
+        let execution = fleet.request(removal).await;
         assert!(execution.results[0].error.is_some());
-        assert_eq!(simulation.statuses(), [Status::Removing]);
-        simulation.world.repair(Operation::Remove, NodeId(1));
-        simulation.config.node_cap = 0;
-        simulation.now += 4_000;
-        simulation.come_to_rest().await;
-        assert_eq!(simulation.statuses(), []);
-        assert!(simulation.world.existing().is_empty(), "and its files are gone");
+        assert_eq!(fleet.statuses(), [Status::Removing]);
+        fleet.0.world.repair(Operation::Remove, NodeId(1));
+        fleet.config().node_cap = 0;
+        fleet.0.pass(4_000);
+        fleet.come_to_rest().await;
+        assert_eq!(fleet.statuses(), []);
+        assert!(fleet.0.world.existing().is_empty(), "and its files are gone");
     });
 }
 
 #[test]
 fn f27_a_removed_node_takes_its_files_with_it() {
     run(async {
-        let mut simulation = Simulation::new(Config { node_cap: 1, ..fleet::config() }, NumberingKind::FillGaps);
-        simulation.come_to_rest().await;
-        simulation.config.node_cap = 0;
-        simulation.cycle().await;
-        assert_eq!(simulation.statuses(), [Status::Removing]);
-        assert_eq!(simulation.world.existing(), [NodeId(1)], "its files stay for delay_remove");
-        simulation.now += 300;
-        simulation.cycle().await;
-        assert!(simulation.world.existing().is_empty());
-        assert_eq!(simulation.statuses(), []);
+        let mut fleet = Fleet::new(Config { node_cap: 1, ..crate::fleet::config() }, NumberingKind::FillGaps);
+        fleet.come_to_rest().await;
+        fleet.config().node_cap = 0;
+        fleet.cycle().await;
+        assert_eq!(fleet.statuses(), [Status::Removing]);
+        assert_eq!(fleet.0.world.existing(), [NodeId(1)], "its files stay for delay_remove");
+        fleet.0.pass(300);
+        fleet.cycle().await;
+        assert!(fleet.0.world.existing().is_empty());
+        assert_eq!(fleet.statuses(), []);
     });
 }
 
 #[test]
 fn a_whole_group_is_one_call() {
     run(async {
-        let mut simulation = Simulation::new(Config { node_cap: 100, ..fleet::config() }, NumberingKind::Blocks);
-        simulation.request(&Request::Add(100)).await;
-        let starts = simulation.world.calls().into_iter().filter(|call| call.operation == Operation::Start);
+        let mut fleet = Fleet::new(Config { node_cap: 100, ..crate::fleet::config() }, NumberingKind::Blocks);
+        fleet.request(Request::Add(100)).await;
+        let starts = fleet.0.world.calls().into_iter().filter(|call| call.operation == Operation::Start);
         assert_eq!(starts.map(|call| call.nodes.len()).collect::<Vec<_>>(), [100]);
     });
 }
@@ -292,16 +225,16 @@ fn a_whole_group_is_one_call() {
 #[test]
 fn f23_a_node_that_cannot_be_stopped_is_passed_over_from_then_on() {
     run(async {
-        let hands = Config { max_concurrent_operations: 1, max_concurrent_removals: 1, ..fleet::config() };
-        let mut simulation = Simulation::new(Config { node_cap: 3, ..hands }, NumberingKind::FillGaps);
-        simulation.come_to_rest().await;
-        simulation.world.fail(Operation::Stop, NodeId(3), "it is in a bad mood");
-        simulation.used_cpu_percent = 99.0;
+        let hands = Config { max_concurrent_operations: 1, max_concurrent_removals: 1, ..crate::fleet::config() };
+        let mut fleet = Fleet::new(Config { node_cap: 3, ..hands }, NumberingKind::FillGaps);
+        fleet.come_to_rest().await;
+        fleet.0.world.fail(Operation::Stop, NodeId(3), "it is in a bad mood");
+        fleet.0.load(|load| load.used_cpu_percent = 99.0);
         for expected in [[1, 2, 3].as_slice(), &[1, 3], &[3]] {
-            simulation.cycle().await;
-            let running: Vec<u32> = simulation.world.running().iter().map(|id| id.0).collect();
+            fleet.cycle().await;
+            let running: Vec<u32> = fleet.0.world.running().iter().map(|id| id.0).collect();
             assert_eq!(running, expected);
-            simulation.now += 10;
+            fleet.0.pass(10);
         }
     });
 }
@@ -309,14 +242,14 @@ fn f23_a_node_that_cannot_be_stopped_is_passed_over_from_then_on() {
 #[test]
 fn a_node_that_cannot_be_removed_lets_others_be_mended() {
     run(async {
-        let hands = Config { max_concurrent_operations: 1, max_concurrent_starts: 1, ..fleet::config() };
-        let mut simulation = Simulation::new(Config { node_cap: 2, ..hands }, NumberingKind::FillGaps);
-        simulation.come_to_rest().await;
-        simulation.world.fail(Operation::Remove, NodeId(2), "a file cannot be deleted");
-        simulation.request(&Request::Remove(wnm_core::decide::Selection::Names(vec!["2".to_owned()]))).await;
-        assert_eq!(simulation.statuses(), [Status::Running, Status::Removing]);
-        simulation.world.crash(NodeId(1));
-        simulation.cycle().await;
-        assert!(simulation.world.running().contains(&NodeId(1)));
+        let hands = Config { max_concurrent_operations: 1, max_concurrent_starts: 1, ..crate::fleet::config() };
+        let mut fleet = Fleet::new(Config { node_cap: 2, ..hands }, NumberingKind::FillGaps);
+        fleet.come_to_rest().await;
+        fleet.0.world.fail(Operation::Remove, NodeId(2), "a file cannot be deleted");
+        fleet.request(Request::Remove(wnm_core::decide::Selection::Names(vec!["2".to_owned()]))).await;
+        assert_eq!(fleet.statuses(), [Status::Running, Status::Removing]);
+        fleet.0.world.crash(NodeId(1));
+        fleet.cycle().await;
+        assert!(fleet.0.world.running().contains(&NodeId(1)));
     });
 }

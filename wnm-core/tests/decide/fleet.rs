@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use semver::Version;
-use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, Reading, Status, UnixSeconds};
+use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, PortKind, Ports, Reading, Status, UnixSeconds};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
@@ -33,6 +33,7 @@ pub fn machine() -> Snapshot {
         available: Some(Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 17) }),
         flavour: Flavour::V1,
         numbering: NumberingKind::FillGaps,
+        port_kinds: vec![PortKind::Node, PortKind::Metrics],
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
@@ -55,7 +56,7 @@ pub fn node(number: u32, status: Status) -> Node {
         log_dir: root_dir.join("logs"),
         root_dir,
         bootstrap_cache_dir: "/node/bootstrap-cache".into(),
-        ports: Ports { node: port(55), metrics: port(13), rpc: port(30) },
+        ports: Ports::default().with(PortKind::Node, port(55)).with(PortKind::Metrics, port(13)),
         wallet: "0x00455d78f850b0358E8cea5be24d415E01E107CF".to_owned(),
         network: "evm-arbitrum-one".to_owned(),
         no_upnp: true,

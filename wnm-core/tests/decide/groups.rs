@@ -1,6 +1,7 @@
 //! Container groups stand as they should, in the image that the settings name.
 
 use wnm_core::decide::{Request, Selection, decide, decide_request};
+use wnm_core::node::PortKind;
 use wnm_core::node::Status::{Removing, Running};
 use wnm_core::plan::Plan;
 use wnm_core::settings::Config;
@@ -25,8 +26,7 @@ fn group(number: u16, image: &str, state: GroupState) -> Group {
             group: number.into(),
             name: format!("a{number}"),
             image: image.to_owned(),
-            node_ports: port(55_000),
-            metrics_ports: port(13_000),
+            ports: [(PortKind::Node, port(55_000)), (PortKind::Metrics, port(13_000))].into(),
         },
         container_id: "an id".to_owned(),
         container_name: format!("wnm-a{number}"),

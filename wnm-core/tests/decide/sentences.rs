@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::Status::{Running, Stopped};
-use wnm_core::report::plan_text;
+use wnm_core::report::{Detail, plan_text};
 use wnm_core::settings::Config;
 use wnm_pm::process_manager::NumberingKind;
 
@@ -13,19 +13,19 @@ use crate::fleet::{config, fleet, machine};
 fn a_first_cycle_in_containers() {
     let config = Config { max_concurrent_starts: 3, min_container_count: 2, ..config() };
     let snapshot = wnm_core::snapshot::Snapshot { numbering: NumberingKind::Blocks, ..machine() };
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
-    What is done:
-      open container group a1: node ports 55001-55200, metrics ports 13001-13200
-      open container group a2: node ports 55201-55400, metrics ports 13201-13400
-      add antnode0001 0.4.17: node port 55001, metrics port 13001, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
-      add antnode0201 0.4.17: node port 55201, metrics port 13201, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a2
-      add antnode0002 0.4.17: node port 55002, metrics port 13002, earning for 0x00455d78f850b0358E8cea5be24d415E01E107CF, group a1
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
+    Would do:
+      bring up 2 container groups: a1–a2
+        node ports 55001–55400, metrics ports 13001–13400
+      add 3 nodes (0.4.17): a1 antnode0001–0002, a2 antnode0201
+        node ports 55001–55002, 55201, metrics ports 13001–13002, 13201
+        rewards to 0x00455d78f850b0358E8cea5be24d415E01E107CF
     Why:
-      container_group: container group a1 is opened: node ports 55001-55200, metrics ports 13001-13200
-      container_group: container group a2 is opened: node ports 55201-55400, metrics ports 13201-13400
-      add: add antnode0001, antnode0201, antnode0002: there is room, and 0 in all is below node_cap 10
-    What is not done, and why:
-      max_concurrent_starts: 7 more up to node_cap 10, in later cycles
+      container group a1 is opened: node ports 55001-55200, metrics ports 13001-13200 [container_group]
+      container group a2 is opened: node ports 55201-55400, metrics ports 13201-13400 [container_group]
+      add antnode0001, antnode0201, antnode0002: there is room, and 0 in all is below node_cap 10 [add]
+    Not done, because:
+      7 more up to node_cap 10, in later cycles [max_concurrent_starts]
     ");
 }
 
@@ -36,15 +36,14 @@ fn pressure_on_everything() {
     snapshot.host.used_cpu_percent = 71.25;
     snapshot.host.load_average_5 = 2.5;
     snapshot.host.hdio_read_bytes = 4_000;
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
-    What is done:
-      stop antnode0002
-      stop antnode0001
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
+    Would do:
+      stop 2 nodes: antnode0001–0002
     Why:
-      cpu_remove: CPU use is 71.2 %, above cpu_remove 70 %
-      max_load_average_allowed: the load average of 5 minutes is 2.5, above max_load_average_allowed 2
-      hdio_read_remove: disk reading is 4000.0 B/s, above hdio_read_remove 1000 B/s
-      stop: stop antnode0002, antnode0001: youngest first
+      CPU use is 71.2 %, above cpu_remove 70 % [cpu_remove]
+      the load average of 5 minutes is 2.5, above max_load_average_allowed 2 [max_load_average_allowed]
+      disk reading is 4000.0 B/s, above hdio_read_remove 1000 B/s [hdio_read_remove]
+      stop antnode0002, antnode0001: youngest first [stop]
     ");
 }
 
@@ -55,13 +54,13 @@ fn no_room_for_growth() {
     snapshot.nodes.pop();
     snapshot.host.used_mem_percent = 60.0;
     snapshot.host.load_average_15 = 1.2;
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
-    What is done:
-      survey: look at all nodes
-    What is not done, and why:
-      mem_less_than: memory use is 60.0 %, not below mem_less_than 60 %
-      desired_load_average: the load average of 15 minutes is 1.2, not below desired_load_average 1.2
-      node_cap: 2 running, and node_cap is 2
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
+    Would do:
+      check all nodes
+    Not done, because:
+      memory use is 60.0 %, not below mem_less_than 60 % [mem_less_than]
+      the load average of 15 minutes is 1.2, not below desired_load_average 1.2 [desired_load_average]
+      2 running, and node_cap is 2 [node_cap]
     ");
 }
 
@@ -70,12 +69,12 @@ fn removal_for_a_full_disk() {
     let mut snapshot = fleet(&[Running, Stopped]);
     snapshot.host.used_hd_percent = 95.0;
     let config = Config { max_concurrent_removals: 1, ..config() };
-    assert_snapshot!(plan_text(&decide(&config, &snapshot)), @"
-    What is done:
-      remove antnode0002: stop it now, delete its files after delay_remove
+    assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
+    Would do:
+      stop antnode0002 and remove it after delay_remove
     Why:
-      hd_remove: disk use is 95.0 %, above hd_remove 90 %
-      remove: remove antnode0002: youngest first
+      disk use is 95.0 %, above hd_remove 90 % [hd_remove]
+      remove antnode0002: youngest first [remove]
     ");
 }
 

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use wnm_core::lock::{Lock, LockError};
 use wnm_core::store::Store;
 
+use wnm_testing::told;
 use worker::{Answer, Worker};
 
 fn place() -> TempDir {
@@ -85,7 +86,7 @@ fn who_is_refused_is_told_who_holds_it() {
     let since = jiff::Timestamp::from_second(holder.since).expect("a time");
     assert!(since.duration_until(jiff::Timestamp::now()).abs().as_secs() < 60, "{since}");
 
-    let message = error.to_string().replace(&holder.pid.to_string(), "PID");
+    let message = told(&error).replace(&holder.pid.to_string(), "PID");
     let message = message.replace(&since.to_string(), "SINCE").replace(&path.display().to_string(), "PATH");
     insta::assert_snapshot!(message, @r"
     `wnm add --count 3` (process PID, since SINCE) holds the lock PATH
@@ -133,7 +134,7 @@ fn what_cannot_be_locked_is_told_and_not_touched() {
     let place = place();
     let missing = Lock::acquire(&place.path().join("none/colony.db"), "wnm").expect_err("no directory");
     assert!(matches!(missing, LockError::NoDirectory { .. }), "{missing:?}");
-    assert!(missing.to_string().contains("\nhint: `wnm init`"), "{missing}");
+    assert!(told(&missing).contains("\nhint: Run(Init)"), "{missing}");
     assert!(!place.path().join("none").exists(), "looking makes nothing");
 
     let victim = place.path().join("victim");
@@ -150,6 +151,6 @@ fn a_directory_that_may_not_be_written_is_told() {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o555)).expect("it is ours");
     let database = place.path().join("colony.db");
     let refused = nobody::as_nobody(|| Lock::acquire(&database, "wnm")).expect_err("nobody can make a file there");
-    let said = refused.to_string();
+    let said = told(&refused);
     assert!(said.contains("cannot lock") && said.contains("Permission denied"), "{said}");
 }

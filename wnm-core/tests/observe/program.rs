@@ -34,7 +34,7 @@ async fn asked(path: &Path) -> Result<Program, VersionError> {
 
 /// What is wrong with a program, as a person reads it.
 async fn complaint(path: &Path, directory: &Path) -> String {
-    let error = asked(path).await.expect_err("something is wrong with it").to_string();
+    let error = wnm_testing::told(&asked(path).await.expect_err("something is wrong with it"));
     error.replace(&directory.display().to_string(), "/base")
 }
 
@@ -106,25 +106,27 @@ async fn f47_a_program_that_does_not_tell_is_named_with_what_it_said() {
     complaints.push(complaint(&program_file(base, "\x7fELF, or so it says"), base).await);
     insta::assert_snapshot!(complaints.join("\n\n"), @r#"
     /base/antnode is not a node program: asked for its version it says "bash 5.2"
-    hint: set antnode_path to an antnode
+    hint: set antnode_path … to name a node program
 
-    the node program at /base/antnode does not tell its version: `/base/antnode --version` failed (exit code 3): broken
+    the node program at /base/antnode does not report its version: `/base/antnode --version` failed (exit code 3): broken
 
     /base/antnode is not a node program: asked for its version it says ""
-    hint: set antnode_path to an antnode
+    hint: set antnode_path … to name a node program
 
-    the node program at /base/antnode does not tell its version: `/base/antnode --version` failed (ended by a signal): it said nothing
+    the node program at /base/antnode does not report its version: `/base/antnode --version` failed (ended by a signal): it said nothing
 
     there is no node program at /base/missing: No such file or directory (os error 2)
-    hint: install one there, or set antnode_path
+    hint: install one there
+    hint: set antnode_path … to name another program
 
     /base is not a file that can be run
-    hint: set antnode_path to a node program that may be (`chmod +x`)
+    hint: set antnode_path … to name another program
 
     /base/antnode is not a file that can be run
-    hint: set antnode_path to a node program that may be (`chmod +x`)
+    hint: `chmod +x /base/antnode` to make it executable
+    hint: set antnode_path … to name another program
 
-    the node program at /base/antnode does not tell its version: cannot run `/base/antnode --version`: Exec format error (os error 8)
+    the node program at /base/antnode does not report its version: cannot run `/base/antnode --version`: Exec format error (os error 8)
     hint: is the program installed, and on the PATH of this user?
     "#);
 }

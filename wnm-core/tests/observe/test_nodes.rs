@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use wnm_core::node::{NodeId, Ports};
+use wnm_core::node::{NodeId, PortKind, Ports};
 use wnm_core::observe::{Limits, ask};
 use wnm_core::snapshot::Answer;
 use wnm_testing::{PortBlock, test_node_that};
@@ -26,12 +26,14 @@ impl RunningNode {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(program);
         command.arg("--root-dir").arg(directory.path()).arg("--log-output-dest").arg(directory.path().join("logs"));
-        command.args(["--port", &ports.node.to_string(), "--metrics-server-port", &ports.metrics.to_string()]);
+        let port = |kind| ports.get(kind).expect("it has one of each kind");
+        let metrics = port(PortKind::Metrics);
+        command.args(["--port", &port(PortKind::Node).to_string(), "--metrics-server-port", &metrics.to_string()]);
         command.args(["--rewards-address", "0x00455d78f850b0358E8cea5be24d415E01E107CF"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         change(&mut command);
         let process = command.spawn().expect("it starts");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.metrics));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, metrics));
         Self { process, address, directory }
     }
 

@@ -18,22 +18,11 @@ fn f58_all_problems_are_reported_at_once_with_bounds_and_origin() {
         .file(Path::new("/etc/wnm/config.toml"), file)
         .database([("hd_remove", "70.5"), ("hd_less_than", "70.5")]);
     insta::assert_snapshot!(bad(&layers), @r#"
-    the settings cannot be used, 11 things are wrong:
-    - node-cap = "3" (flag --node-cap): there is no such setting
-      hint: did you mean node_cap?
-    - WNM_DELAY_STRAT = "1" (environment variable WNM_DELAY_STRAT): there is no such setting
-      hint: did you mean WNM_DELAY_START?
-    - node_cap = "-5" (flag --node_cap): must be a whole number from 0 to 65535 (nodes)
-    - cpu_less_than = "500" (environment variable WNM_CPU_LESS_THAN): must be a number from 0 to 200 (percent)
-    - mem_less_than = "ten" (flag --mem_less_than): must be a number from 0 to 200 (percent)
-    - delay_start = "-1" (file /etc/wnm/config.toml line 3): must be a whole number from 0 to 31536000 (seconds)
-    - port_start = "70" (file /etc/wnm/config.toml line 1): must be a whole number from 2 to 65 (thousands)
-    - process_manager = "docker" (flag --process_manager): must be one of setsid+user, setsid+sudo, systemd+user, systemd+sudo, launchd+user, launchd+sudo, antctl+user, antctl+sudo, antctl+zen, s6overlay+user
-    - donate_address = "bogus" (file /etc/wnm/config.toml line 5): "bogus" is no address: it must be 0x and 40 hexadecimal digits
-    - rewards_address is not set, and has no default
-      hint: give an address, faucet, donate, or a list of them with weights, for example with --rewards_address
-    - hd_less_than = "70.5" (database): must be below hd_remove, which is 70.5 (database)
-      hint: otherwise nodes would be added and removed in turns
+    11 invalid settings: node-cap = "3" (flag --node-cap): there is no such setting; WNM_DELAY_STRAT = "1" (environment variable WNM_DELAY_STRAT): there is no such setting; node_cap = "-5" (flag --node_cap): must be a whole number from 0 to 65535 (nodes); cpu_less_than = "500" (environment variable WNM_CPU_LESS_THAN): must be a number from 0 to 200 (percent); mem_less_than = "ten" (flag --mem_less_than): must be a number from 0 to 200 (percent); delay_start = "-1" (file /etc/wnm/config.toml line 3): must be a whole number from 0 to 31536000 (seconds); port_start = "70" (file /etc/wnm/config.toml line 1): must be a whole number from 2 to 65 (thousands); process_manager = "docker" (flag --process_manager): must be one of setsid+user, setsid+sudo, systemd+user, systemd+sudo, launchd+user, launchd+sudo, antctl+user, antctl+sudo, antctl+zen, s6overlay+user; donate_address = "bogus" (file /etc/wnm/config.toml line 5): "bogus" is not a valid address: it must be 0x and 40 hexadecimal digits; rewards_address is not set, and has no default; hd_less_than = "70.5" (database): must be below hd_remove, which is 70.5 (database)
+    hint: did you mean node_cap?
+    hint: did you mean WNM_DELAY_START?
+    hint: give an address, faucet, donate, or a list of them with weights, for example with --rewards_address
+    hint: or wnm would keep adding and removing nodes
     "#);
 }
 
@@ -72,12 +61,12 @@ fn f19_f20_names_are_whole_names() {
         assert!(said.contains("there is no such setting") || name.is_empty(), "{said}");
     }
     insta::assert_snapshot!(bad(&flags(&[("node_capp", "3")])), @r#"
-    the settings cannot be used: node_capp = "3" (flag --node_capp): there is no such setting
+    invalid setting: node_capp = "3" (flag --node_capp): there is no such setting
     hint: did you mean node_cap?
     "#);
     insta::assert_snapshot!(bad(&flags(&[("colour", "red")])), @r#"
-    the settings cannot be used: colour = "red" (flag --colour): there is no such setting
-    hint: `wnm config` lists all settings
+    invalid setting: colour = "red" (flag --colour): there is no such setting
+    hint: Run(ShowSettings) to list all settings
     "#);
 }
 
@@ -91,18 +80,16 @@ fn only_a_likely_name_is_proposed() {
 
 #[test]
 fn f46_the_node_program_is_a_path_and_not_a_name_to_look_up() {
-    insta::assert_snapshot!(bad(&flags(&[("antnode_path", "antnode")])), @r#"the settings cannot be used: antnode_path = "antnode" (flag --antnode_path): must be an absolute path (or begin with ~/)"#);
+    insta::assert_snapshot!(bad(&flags(&[("antnode_path", "antnode")])), @r#"invalid setting: antnode_path = "antnode" (flag --antnode_path): must be an absolute path (or begin with ~/)"#);
     assert_eq!(good(&flags(&[])).antnode_path, Path::new("/home/ant/.local/bin/antnode"));
 }
 
 #[test]
 fn a_missing_reward_address_is_said_with_the_other_problems() {
     insta::assert_snapshot!(bad(&Layers::default().flags([("cpu_remove", "40")])), @r#"
-    the settings cannot be used, 2 things are wrong:
-    - rewards_address is not set, and has no default
-      hint: give an address, faucet, donate, or a list of them with weights, for example with --rewards_address
-    - cpu_less_than = "50" (default): must be below cpu_remove, which is 40 (flag --cpu_remove)
-      hint: otherwise nodes would be added and removed in turns
+    2 invalid settings: rewards_address is not set, and has no default; cpu_less_than = "50" (default): must be below cpu_remove, which is 40 (flag --cpu_remove)
+    hint: give an address, faucet, donate, or a list of them with weights, for example with --rewards_address
+    hint: or wnm would keep adding and removing nodes
     "#);
 }
 
@@ -129,11 +116,11 @@ fn growing_must_end_before_shrinking_begins() {
 fn port_ranges_must_fit() {
     good(&flags(&[("node_cap", "10535")]));
     insta::assert_snapshot!(bad(&flags(&[("node_cap", "10536")])), @r#"
-    the settings cannot be used: port_start = "55" (default): node numbers up to 10536 do not fit: node ports 55001-65536 (port_start 55) pass 65535
+    invalid setting: port_start = "55" (default): node numbers up to 10536 do not fit: node ports 55001-65536 (port_start 55) pass 65535
     hint: numbers up to 10535 fit; allow no more, or lower port_start
     "#);
     insta::assert_snapshot!(bad(&flags(&[("metrics_port_start", "54"), ("node_cap", "1001")])), @r#"
-    the settings cannot be used: metrics_port_start = "54" (flag --metrics_port_start): node numbers up to 1001 do not fit: metrics ports 54001-55001 (metrics_port_start 54) overlap node ports 55001-56001 (port_start 55)
+    invalid setting: metrics_port_start = "54" (flag --metrics_port_start): node numbers up to 1001 do not fit: metrics ports 54001-55001 (metrics_port_start 54) overlap node ports 55001-56001 (port_start 55)
     hint: numbers up to 1000 fit; allow no more, or set metrics_port_start and port_start further apart
     "#);
     assert!(bad(&flags(&[("metrics_port_start", "55")])).contains("overlap"));
@@ -183,7 +170,7 @@ fn lists_say_what_is_wrong_with_them() {
         ("start_args", "a\0", "NUL"),
         ("environment", "A=1 'B", "never finished"),
         ("environment", "A", "not of the form NAME=value"),
-        ("environment", "1A=1", "no name of an environment variable"),
+        ("environment", "1A=1", "not the name of an environment variable"),
         ("environment", "=1", "no name of an environment variable"),
         ("environment", "A=1 A=2", "A is set twice"),
     ] {
@@ -195,30 +182,25 @@ fn lists_say_what_is_wrong_with_them() {
 fn files_say_where_they_are_wrong() {
     let file = |text: &str| bad(&flags(&[]).file(Path::new("/f"), text));
     insta::assert_snapshot!(file("node_cap = 3\nhost = far away\n"), @r#"
-    the settings cannot be used: file /f line 2: is not TOML: string values must be quoted, expected literal string
+    invalid setting: file /f line 2: is not TOML: string values must be quoted, expected literal string
     hint: a config file has a name = value a line, with "…" around a text
     "#);
     insta::assert_snapshot!(file("node_cap=3\n\nnode_cap=4\n"), @r#"
-    the settings cannot be used: file /f line 3: is not TOML: duplicate key
+    invalid setting: file /f line 3: is not TOML: duplicate key
     hint: a config file has a name = value a line, with "…" around a text
     "#);
-    insta::assert_snapshot!(file("\n[environment]\nA = \"1\"\n"), @r#"the settings cannot be used: environment = "A = \"1\"" (file /f line 2): must be a text, a number, true or false, or, where words are expected, a list of texts"#);
+    insta::assert_snapshot!(file("\n[environment]\nA = \"1\"\n"), @r#"invalid setting: environment = "A = \"1\"" (file /f line 2): must be a text, a number, true or false, or, where words are expected, a list of texts"#);
     assert!(
         file("[wnm]\nnode_cap = 3\n").contains("wnm = \"node_cap = 3\" (file /f line 1): there is no such setting")
     );
-    insta::assert_snapshot!(file("start_args = [1]\nnode_cap = [3]\nhost = 2026-01-01\n"), @r#"
-    the settings cannot be used, 3 things are wrong:
-    - start_args = "[1]" (file /f line 1): must be a text, a number, true or false, or, where words are expected, a list of texts
-    - node_cap = "[3]" (file /f line 2): must be a text, a number, true or false, or, where words are expected, a list of texts
-    - host = "2026-01-01" (file /f line 3): must be a text, a number, true or false, or, where words are expected, a list of texts
-    "#);
+    insta::assert_snapshot!(file("start_args = [1]\nnode_cap = [3]\nhost = 2026-01-01\n"), @r#"3 invalid settings: start_args = "[1]" (file /f line 1): must be a text, a number, true or false, or, where words are expected, a list of texts; node_cap = "[3]" (file /f line 2): must be a text, a number, true or false, or, where words are expected, a list of texts; host = "2026-01-01" (file /f line 3): must be a text, a number, true or false, or, where words are expected, a list of texts"#);
 }
 
 #[test]
 fn a_variable_that_is_not_utf_8_is_named() {
     let bytes = OsString::from_vec(b"/data/\xff".to_vec());
     let layers = flags(&[]).environment([("WNM_NODE_STORAGE".into(), bytes)], &[]);
-    insta::assert_snapshot!(bad(&layers), @r#"the settings cannot be used: node_storage = "/data/�" (environment variable WNM_NODE_STORAGE): must be UTF-8"#);
+    insta::assert_snapshot!(bad(&layers), @r#"invalid setting: node_storage = "/data/�" (environment variable WNM_NODE_STORAGE): must be UTF-8"#);
 }
 
 #[test]

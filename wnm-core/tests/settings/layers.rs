@@ -134,12 +134,10 @@ fn what_is_fixed_at_init_is_refused_with_another_value_and_taken_with_the_same()
     let other = flags(&[("port_start", "54")])
         .environment(variables(&[("WNM_PROCESS_MANAGER", "systemd+user")]), &[])
         .database(recorded);
-    insta::assert_snapshot!(in_use(&other).expect_err("both are fixed"), @r#"
-    the settings cannot be used, 2 things are wrong:
-    - port_start = "54" (flag --port_start): is fixed once the machine is initialised, and here it is "55"
-      hint: leave it out; it can only change with a teardown and a new init
-    - process_manager = "systemd+user" (environment variable WNM_PROCESS_MANAGER): is fixed once the machine is initialised, and here it is "setsid+user"
-      hint: leave it out; it can only change with a teardown and a new init
+    insta::assert_snapshot!(wnm_testing::told(&in_use(&other).expect_err("both are fixed")), @r#"
+    2 invalid settings: port_start = "54" (flag --port_start): is fixed once the machine is initialised: here it is "55"; process_manager = "systemd+user" (environment variable WNM_PROCESS_MANAGER): is fixed once the machine is initialised: here it is "setsid+user"
+    hint: leave it out; it can only change with a teardown and a new init
+    hint: leave it out; it can only change with a teardown and a new init
     "#);
     assert!(at_init(&other).is_err(), "config set cannot change it either");
 }
@@ -147,9 +145,9 @@ fn what_is_fixed_at_init_is_refused_with_another_value_and_taken_with_the_same()
 #[test]
 fn the_number_floor_changes_only_when_asked_to() {
     let layers = flags(&[("highest_node_id_used", "7")]);
-    insta::assert_snapshot!(in_use(&layers).expect_err("not in passing"), @r#"
-    the settings cannot be used: highest_node_id_used = "7" (flag --highest_node_id_used): changes only when asked to, and here it is ""
-    hint: use `wnm config set highest_node_id_used …`
+    insta::assert_snapshot!(wnm_testing::told(&in_use(&layers).expect_err("not in passing")), @r#"
+    invalid setting: highest_node_id_used = "7" (flag --highest_node_id_used): changes only when asked to: here it is ""
+    hint: set highest_node_id_used …
     "#);
     assert_eq!(good(&layers).highest_node_id_used, Some(7));
     let (config, _) = in_use(&layers.database([("highest_node_id_used", "7")])).expect("it is that already");

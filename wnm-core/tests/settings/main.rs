@@ -8,6 +8,7 @@ mod round_trip;
 mod wallets;
 
 use wnm_core::settings::{Config, Facts, Layers, Occasion, OperatingSystem, Origins, Problems, overlay};
+use wnm_testing::told;
 
 /// An ordinary Linux machine with two processors.
 fn machine() -> Facts {
@@ -38,5 +39,5 @@ fn good(layers: &Layers) -> Config {
 
 /// What is wrong with layers, as a person reads it.
 fn bad(layers: &Layers) -> String {
-    at_init(layers).expect_err("something is wrong here").to_string()
+    told(&at_init(layers).expect_err("something is wrong here"))
 }

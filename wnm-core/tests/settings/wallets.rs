@@ -36,11 +36,11 @@ fn addresses_of_eip_55_are_taken_as_it_says() {
 fn a_mistyped_address_is_shown_as_it_would_be_right() {
     let mistyped = CHECKSUMMED.replace("5aAeb", "5aAeB");
     insta::assert_snapshot!(bad(&flags(&[("rewards_address", &format!("faucet:1, {mistyped}:100"))])), @r#"
-    the settings cannot be used: rewards_address = "faucet:1, 0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed:100" (flag --rewards_address): 0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed has a wrong checksum, so some character in it is wrong (with these digits it would be 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
+    invalid setting: rewards_address = "faucet:1, 0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed:100" (flag --rewards_address): 0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed has a wrong checksum, so some character in it is wrong (with these digits it would be 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
     hint: copy the address again: what is earned for a mistyped address is lost
     "#);
     insta::assert_snapshot!(bad(&flags(&[("donate_address", &mistyped)])), @r#"
-    the settings cannot be used: donate_address = "0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed" (flag --donate_address): 0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed has a wrong checksum, so some character in it is wrong (with these digits it would be 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
+    invalid setting: donate_address = "0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed" (flag --donate_address): 0x5aAeB6053F3E94C9b9A09f33669435E7Ef1BeAed has a wrong checksum, so some character in it is wrong (with these digits it would be 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed)
     hint: copy the address again: what is earned for a mistyped address is lost
     "#);
 }
@@ -53,13 +53,13 @@ fn what_is_no_wallet_is_refused() {
         (",", "before or after a comma"),
         ("faucet,", "before or after a comma"),
         ("faucet,,donate", "before or after a comma"),
-        ("bank", "\"bank\" is no wallet"),
-        ("0x", "is no wallet"),
-        ("5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "is no wallet"),
-        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beae", "is no wallet"),
-        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed0", "is no wallet"),
-        ("0x0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "is no wallet"),
-        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaeg", "is no wallet"),
+        ("bank", "\"bank\" is not a valid wallet"),
+        ("0x", "is not a valid wallet"),
+        ("5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "is not a valid wallet"),
+        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beae", "is not a valid wallet"),
+        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed0", "is not a valid wallet"),
+        ("0x0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "is not a valid wallet"),
+        ("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaeg", "is not a valid wallet"),
         ("faucet:0", "weight \"0\""),
         ("faucet:-1", "weight \"-1\""),
         ("faucet:", "weight \"\""),
@@ -67,9 +67,9 @@ fn what_is_no_wallet_is_refused() {
         ("faucet:4294967296", "from 1 to 4294967295"),
         ("faucet:1,Faucet:2", "faucet is in the list twice"),
         (&format!("{CHECKSUMMED}:1,{}:2", CHECKSUMMED.to_lowercase()), "is in the list twice"),
-        ("faucet:1:2", "\"faucet:1\" is no wallet"),
+        ("faucet:1:2", "\"faucet:1\" is not a valid wallet"),
     ] {
-        let said = parse(text).expect_err("it is wrong").to_string();
+        let said = wnm_testing::told(&parse(text).expect_err("it is wrong"));
         assert!(said.contains(reason), "{text:?}: {said}");
     }
 }

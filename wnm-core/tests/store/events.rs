@@ -2,7 +2,7 @@
 
 use semver::Version;
 use wnm_core::event::{Counters, Event, NodeReading};
-use wnm_core::node::{Node, NodeId, NodeSpec, Ports, Reading, Status, Verb};
+use wnm_core::node::{Node, NodeId, NodeSpec, PortKind, Reading, Status, Verb};
 use wnm_core::store::{Problem, Record};
 use wnm_pm::container_host::GroupState;
 
@@ -162,17 +162,17 @@ fn rival(change: impl FnOnce(&mut Node)) -> Event {
 fn nothing_that_must_be_unique_is_there_twice() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(1)), Event::GroupSeen { group: Box::new(group(1)) }]);
-    let ports = node(1).spec.ports;
-    let own = node(2).spec.ports;
+    let port = |kind| node(1).spec.ports.get(kind).expect("it has one of each kind");
+    let with = |kind| node(2).spec.ports.with(kind, port(kind));
     let mut second = group(2);
     second.container_id = group(1).container_id;
     let cases = [
         ("node.name", rival(|rival| rival.spec.name = "antnode0001".to_owned())),
         ("node.service", rival(|rival| rival.service = "antnode0001.service".to_owned())),
         ("node.root_dir", rival(|rival| rival.spec.root_dir = "/nodes/antnode0001".into())),
-        ("node.node_port", rival(|rival| rival.spec.ports = Ports { node: ports.node, ..own })),
-        ("node.metrics_port", rival(|rival| rival.spec.ports = Ports { metrics: ports.metrics, ..own })),
-        ("node.rpc_port", rival(|rival| rival.spec.ports = Ports { rpc: ports.rpc, ..own })),
+        ("node.node_port", rival(|rival| rival.spec.ports = with(PortKind::Node))),
+        ("node.metrics_port", rival(|rival| rival.spec.ports = with(PortKind::Metrics))),
+        ("node.rpc_port", rival(|rival| rival.spec.ports = with(PortKind::Rpc))),
         ("container_group.container_id", Event::GroupSeen { group: Box::new(second) }),
     ];
     for (column, event) in cases {
@@ -189,7 +189,7 @@ fn what_is_not_known_yet_may_be_there_twice() {
     let mut scratch = scratch();
     let unknown = |number| {
         let mut node = Node { service: String::new(), ..node(number) };
-        node.spec.ports = Ports { rpc: 0, ..node.spec.ports };
+        node.spec.ports = node.spec.ports.without(PortKind::Rpc);
         node.spec.root_dir = "".into();
         added(node)
     };

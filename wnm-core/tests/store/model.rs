@@ -90,14 +90,12 @@ impl Model {
 
     fn put(&mut self, node: Node) -> Result<(), Refused> {
         let others = self.nodes.values().filter(|other| other.id() != node.id());
-        let (spec, ports) = (&node.spec, node.spec.ports);
+        let (spec, ports) = (&node.spec, &node.spec.ports);
         let clashes = |other: &Node| {
             other.service == node.service
                 || other.spec.name == spec.name
                 || other.spec.root_dir == spec.root_dir
-                || other.spec.ports.node == ports.node
-                || other.spec.ports.metrics == ports.metrics
-                || other.spec.ports.rpc == ports.rpc
+                || other.spec.ports.iter().any(|(kind, port)| ports.get(kind) == Some(port))
         };
         if others.into_iter().any(clashes) {
             return Err(Refused);

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
 use wnm_core::event::{Counters, Event};
-use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, ProcessId, Reading, Status, UnixSeconds, Verb};
+use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, PortKind, ProcessId, Reading, Status, UnixSeconds, Verb};
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 
 pub const NOW: UnixSeconds = 1_790_000_000;
@@ -24,7 +24,7 @@ pub fn node(number: u32) -> Node {
         log_dir: format!("/logs/antnode{number:04}").into(),
         root_dir: root_dir.into(),
         bootstrap_cache_dir: "/nodes/bootstrap-cache".into(),
-        ports: Ports { node: 55_000 + port, metrics: 13_000 + port, rpc: 30_000 + port },
+        ports: PortKind::ALL.into_iter().zip([55_000 + port, 13_000 + port, 30_000 + port]).collect(),
         wallet: "0x00455d78f850b0358E8cea5be24d415E01E107CF".to_owned(),
         network: "evm-arbitrum-one".to_owned(),
         no_upnp: true,
@@ -82,8 +82,11 @@ pub fn group(number: u32) -> Group {
             group: number,
             name: format!("a{number}"),
             image: "wnm-antnode".to_owned(),
-            node_ports: Range { first: 55_000 + first, last: 55_199 + first },
-            metrics_ports: Range { first: 13_000 + first, last: 13_199 + first },
+            ports: [
+                (PortKind::Node, Range { first: 55_000 + first, last: 55_199 + first }),
+                (PortKind::Metrics, Range { first: 13_000 + first, last: 13_199 + first }),
+            ]
+            .into(),
         },
         container_id: format!("c0ffee{number}"),
         container_name: format!("wnm-a{number}"),

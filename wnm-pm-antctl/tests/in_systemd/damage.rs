@@ -4,9 +4,9 @@ use std::fs;
 
 use wnm_pm::hint::Hinted;
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState, Teardown};
-use wnm_testing::ContractWorld;
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{ContractWorld, on_machine};
 
-use crate::container::in_container;
 use crate::world::{World, only, text};
 
 fn notes(teardown: Teardown) -> Vec<String> {
@@ -16,9 +16,8 @@ fn notes(teardown: Teardown) -> Vec<String> {
     }
 }
 
-#[test]
 fn a_missing_unit_file_is_put_back() {
-    in_container("root", "damage::a_missing_unit_file_is_put_back", async || {
+    on_machine("root", "damage::a_missing_unit_file_is_put_back", async || {
         let world = World::new();
         let manager = world.manager(Mode::Sudo);
         let specs: Vec<_> = (1..=3).map(|number| world.spec(number)).collect();
@@ -42,9 +41,8 @@ fn a_missing_unit_file_is_put_back() {
     });
 }
 
-#[test]
 fn a_deleted_program_or_directory_is_put_back() {
-    in_container("root", "damage::a_deleted_program_or_directory_is_put_back", async || {
+    on_machine("root", "damage::a_deleted_program_or_directory_is_put_back", async || {
         let world = World::new();
         let manager = world.manager(Mode::Sudo);
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
@@ -71,9 +69,8 @@ fn a_deleted_program_or_directory_is_put_back() {
     });
 }
 
-#[test]
 fn a_damaged_registry_is_reported_and_put_aside_by_a_teardown() {
-    in_container("resident", "damage::a_damaged_registry_is_reported_and_put_aside_by_a_teardown", async || {
+    on_machine("resident", "damage::a_damaged_registry_is_reported_and_put_aside_by_a_teardown", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let nodes = world.create(&manager, &[world.spec(1), world.spec(2)]).await;
@@ -102,9 +99,8 @@ fn a_damaged_registry_is_reported_and_put_aside_by_a_teardown() {
     });
 }
 
-#[test]
 fn a_node_that_antctl_lost_is_reported_and_cleared() {
-    in_container("resident", "damage::a_node_that_antctl_lost_is_reported_and_cleared", async || {
+    on_machine("resident", "damage::a_node_that_antctl_lost_is_reported_and_cleared", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let first = world.create(&manager, &[world.spec(1)]).await.remove(0);
@@ -134,9 +130,8 @@ fn a_node_that_antctl_lost_is_reported_and_cleared() {
     });
 }
 
-#[test]
 fn what_was_added_and_not_written_down_is_removed() {
-    in_container("resident", "damage::what_was_added_and_not_written_down_is_removed", async || {
+    on_machine("resident", "damage::what_was_added_and_not_written_down_is_removed", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let added = world.create(&manager, &[world.spec(1)]).await.remove(0);
@@ -153,9 +148,8 @@ fn what_was_added_and_not_written_down_is_removed() {
     });
 }
 
-#[test]
 fn what_an_add_that_was_cut_short_left_does_not_block_the_next() {
-    in_container("resident", "damage::what_an_add_that_was_cut_short_left_does_not_block_the_next", async || {
+    on_machine("resident", "damage::what_an_add_that_was_cut_short_left_does_not_block_the_next", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let program = world.spec(1).program;
@@ -174,9 +168,8 @@ fn what_an_add_that_was_cut_short_left_does_not_block_the_next() {
     });
 }
 
-#[test]
 fn a_repair_that_was_cut_short_is_finished_by_the_next_start() {
-    in_container("resident", "damage::a_repair_that_was_cut_short_is_finished_by_the_next_start", async || {
+    on_machine("resident", "damage::a_repair_that_was_cut_short_is_finished_by_the_next_start", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
@@ -189,9 +182,8 @@ fn a_repair_that_was_cut_short_is_finished_by_the_next_start() {
     });
 }
 
-#[test]
 fn f15_a_name_that_antctl_gave_to_another_node_is_not_touched() {
-    in_container("resident", "damage::f15_a_name_that_antctl_gave_to_another_node_is_not_touched", async || {
+    on_machine("resident", "damage::f15_a_name_that_antctl_gave_to_another_node_is_not_touched", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let recorded = world.create(&manager, &[world.spec(1)]).await.remove(0);
@@ -213,9 +205,8 @@ fn f15_a_name_that_antctl_gave_to_another_node_is_not_touched() {
     });
 }
 
-#[test]
 fn a_directory_that_became_a_link_stops_a_teardown() {
-    in_container("resident", "damage::a_directory_that_became_a_link_stops_a_teardown", async || {
+    on_machine("resident", "damage::a_directory_that_became_a_link_stops_a_teardown", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
@@ -226,4 +217,17 @@ fn a_directory_that_became_a_link_stops_a_teardown() {
         assert!(text(&error).contains("is left alone: it is a symbolic link"), "{error}");
         assert!(aside.join("antnode").exists());
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
+        a_missing_unit_file_is_put_back,
+        a_deleted_program_or_directory_is_put_back,
+        a_damaged_registry_is_reported_and_put_aside_by_a_teardown,
+        a_node_that_antctl_lost_is_reported_and_cleared,
+        what_was_added_and_not_written_down_is_removed,
+        what_an_add_that_was_cut_short_left_does_not_block_the_next,
+        a_repair_that_was_cut_short_is_finished_by_the_next_start,
+        f15_a_name_that_antctl_gave_to_another_node_is_not_touched,
+        a_directory_that_became_a_link_stops_a_teardown;
 }

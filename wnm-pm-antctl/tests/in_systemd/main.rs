@@ -1,7 +1,6 @@
 //! The real antctl 0.14.2 under a real systemd: the contract with test nodes, and antnode 0.4.17 through everything that
 //! antctl was measured to do wrong.
 
-mod container;
 mod damage;
 mod programs;
 mod real_nodes;
@@ -15,30 +14,27 @@ use wnm_pm::command::SystemRunner;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::node::PortKind;
 use wnm_pm::process_manager::{Mode, NumberingKind, ProcessManager};
-use wnm_testing::{ContractWorld, contract};
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{ContractWorld, contract, on_machine};
 
-use container::in_container;
 use world::{World, only, text};
 
-#[test]
 fn contract_as_root() {
-    in_container("root", "contract_as_root", async || {
+    on_machine("root", "contract_as_root", async || {
         let world = World::new();
         contract(&world.manager(Mode::Sudo), &world).await;
     });
 }
 
-#[test]
 fn contract_as_user() {
-    in_container("resident", "contract_as_user", async || {
+    on_machine("resident", "contract_as_user", async || {
         let world = World::new();
         contract(&world.manager(Mode::User), &world).await;
     });
 }
 
-#[test]
 fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() {
-    in_container("root", "the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused", async || {
+    on_machine("root", "the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused", async || {
         let world = World::new();
         let settings = world.settings(Mode::Sudo);
         // As `wnm init` makes it.
@@ -60,9 +56,8 @@ fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() 
     });
 }
 
-#[test]
 fn sudo_mode_is_for_root_alone() {
-    in_container("resident", "sudo_mode_is_for_root_alone", async || {
+    on_machine("resident", "sudo_mode_is_for_root_alone", async || {
         let world = World::new();
         let error = world.try_manager(Mode::Sudo).err().expect("this user is not root");
         assert!(text(&error).starts_with("antctl+sudo cannot be used here"), "{error}");
@@ -75,4 +70,16 @@ fn sudo_mode_is_for_root_alone() {
         assert_eq!(capabilities.numbering, NumberingKind::NeverReuse);
         assert!(capabilities.places_nodes_itself && capabilities.teardown_takes_untracked);
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
+        contract_as_root,
+        contract_as_user,
+        the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused,
+        sudo_mode_is_for_root_alone;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials(), damage::trials(), programs::trials(), real_nodes::trials()])
 }

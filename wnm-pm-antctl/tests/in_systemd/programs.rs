@@ -7,14 +7,13 @@ use std::process::Command;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{Binary, Mode, ProcessManager, ProcessState};
 use wnm_pm_antctl::Antctl;
-use wnm_testing::ContractWorld;
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{ContractWorld, on_machine};
 
-use crate::container::in_container;
 use crate::world::{World, only, text};
 
-#[test]
 fn a_program_that_cannot_be_kept_stops_no_node() {
-    in_container("resident", "programs::a_program_that_cannot_be_kept_stops_no_node", async || {
+    on_machine("resident", "programs::a_program_that_cannot_be_kept_stops_no_node", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let node = running(&world, &manager).await;
@@ -27,9 +26,8 @@ fn a_program_that_cannot_be_kept_stops_no_node() {
     });
 }
 
-#[test]
 fn a_program_that_there_is_no_room_for_stops_no_node() {
-    in_container("root", "programs::a_program_that_there_is_no_room_for_stops_no_node", async || {
+    on_machine("root", "programs::a_program_that_there_is_no_room_for_stops_no_node", async || {
         let world = World::new();
         let manager = world.manager(Mode::Sudo);
         let storage = world.settings(Mode::Sudo).node_storage;
@@ -50,9 +48,8 @@ fn a_program_that_there_is_no_room_for_stops_no_node() {
     });
 }
 
-#[test]
 fn a_refused_replacement_leaves_the_program_that_is_kept() {
-    in_container("root", "programs::a_refused_replacement_leaves_the_program_that_is_kept", async || {
+    on_machine("root", "programs::a_refused_replacement_leaves_the_program_that_is_kept", async || {
         let world = World::new();
         let manager = world.manager(Mode::Sudo);
         let nodes = [running(&world, &manager).await];
@@ -71,9 +68,8 @@ fn a_refused_replacement_leaves_the_program_that_is_kept() {
     });
 }
 
-#[test]
 fn no_program_is_kept_of_a_node_that_is_gone() {
-    in_container("resident", "programs::no_program_is_kept_of_a_node_that_is_gone", async || {
+    on_machine("resident", "programs::no_program_is_kept_of_a_node_that_is_gone", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         let nodes = world.create(&manager, &[world.spec(1), world.spec(2)]).await;
@@ -113,4 +109,12 @@ async fn runs(world: &World, manager: &Antctl, node: &NodeRef, version: &str) {
     let seen = world.read(&node.spec.root_dir.join("seen.json")).await.expect("test nodes write it");
     let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
     assert_eq!(seen["version"], version);
+}
+
+wnm_testing::trials! {
+    &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
+        a_program_that_cannot_be_kept_stops_no_node,
+        a_program_that_there_is_no_room_for_stops_no_node,
+        a_refused_replacement_leaves_the_program_that_is_kept,
+        no_program_is_kept_of_a_node_that_is_gone;
 }

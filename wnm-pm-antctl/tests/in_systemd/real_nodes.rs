@@ -12,14 +12,13 @@ use wnm_pm::node::{NodeId, NodeRef, NodeSpec, PortKind};
 use wnm_pm::port_use::{Protocol, ports_in_use};
 use wnm_pm::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState, Started};
 use wnm_pm::upgrade::upgrade;
-use wnm_testing::{ContractWorld, node_port};
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{ContractWorld, node_port, on_machine};
 
-use crate::container::in_container;
 use crate::world::{World, only, text};
 
-#[test]
 fn a_removed_number_never_comes_back() {
-    in_container("root", "real_nodes::a_removed_number_never_comes_back", async || {
+    on_machine("root", "real_nodes::a_removed_number_never_comes_back", async || {
         let world = World::new();
         let manager = world.manager(Mode::Sudo);
         let specs: Vec<_> = (1..=5).map(|number| world.real(number)).collect();
@@ -63,9 +62,8 @@ fn a_removed_number_never_comes_back() {
     });
 }
 
-#[test]
 fn one_bad_node_does_not_block_the_others() {
-    in_container("resident", "real_nodes::one_bad_node_does_not_block_the_others", async || {
+    on_machine("resident", "real_nodes::one_bad_node_does_not_block_the_others", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         // One is the real antnode; the others are test nodes, which are quicker and no less frozen or dead.
@@ -120,9 +118,8 @@ fn one_bad_node_does_not_block_the_others() {
     });
 }
 
-#[test]
 fn a_node_that_ends_at_once_says_why() {
-    in_container("resident", "real_nodes::a_node_that_ends_at_once_says_why", async || {
+    on_machine("resident", "real_nodes::a_node_that_ends_at_once_says_why", async || {
         let world = World::new();
         let manager = world.manager(Mode::User);
         // What antnode 0.4.17 leaves behind where no router answers; it takes seconds or minutes to get there.
@@ -165,9 +162,8 @@ fn a_node_that_ends_at_once_says_why() {
     });
 }
 
-#[test]
 fn four_callers_at_once_lose_nothing() {
-    in_container("resident", "real_nodes::four_callers_at_once_lose_nothing", async || {
+    on_machine("resident", "real_nodes::four_callers_at_once_lose_nothing", async || {
         let world = Arc::new(World::new());
         let adds = (0..4).map(|caller| {
             let world = Arc::clone(&world);
@@ -198,11 +194,10 @@ fn four_callers_at_once_lose_nothing() {
     });
 }
 
-#[test]
 fn nodes_of_antctl_alone_are_found_and_taken_over() {
-    in_container("resident", "real_nodes::nodes_of_antctl_alone_are_found_and_taken_over", async || {
+    on_machine("resident", "real_nodes::nodes_of_antctl_alone_are_found_and_taken_over", async || {
         let world = World::new();
-        let program = crate::container::tool("antnode");
+        let program = crate::world::tool("antnode");
         let program = program.to_str().expect("it is text");
         let wallet = world.real(1).wallet;
         let line =
@@ -244,9 +239,8 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
     });
 }
 
-#[test]
 fn zen_takes_the_paths_that_antctl_chose() {
-    in_container("root", "real_nodes::zen_takes_the_paths_that_antctl_chose", async || {
+    on_machine("root", "real_nodes::zen_takes_the_paths_that_antctl_chose", async || {
         let world = World::new();
         let manager = world.manager(Mode::Zen);
         let node = world.create(&manager, &[world.real(7)]).await.remove(0);
@@ -260,9 +254,8 @@ fn zen_takes_the_paths_that_antctl_chose() {
     });
 }
 
-#[test]
 fn antctl_may_log_what_it_does() {
-    in_container("resident", "real_nodes::antctl_may_log_what_it_does", async || {
+    on_machine("resident", "real_nodes::antctl_may_log_what_it_does", async || {
         let world = World::new();
         let mut settings = world.settings(Mode::User);
         settings.antctl_debug = true;
@@ -301,4 +294,15 @@ async fn wait_for_stop(world: &World, manager: &impl ProcessManager, node: &Node
         assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&status.stdout));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+wnm_testing::trials! {
+    &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
+        a_removed_number_never_comes_back,
+        one_bad_node_does_not_block_the_others,
+        a_node_that_ends_at_once_says_why,
+        four_callers_at_once_lose_nothing,
+        nodes_of_antctl_alone_are_found_and_taken_over,
+        zen_takes_the_paths_that_antctl_chose,
+        antctl_may_log_what_it_does;
 }

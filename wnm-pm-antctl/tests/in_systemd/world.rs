@@ -15,10 +15,13 @@ use wnm_pm::process_manager::{Binary, Created, ManagerError, Mode, Outcome, Proc
 use wnm_pm_antctl::{Antctl, AntctlSettings};
 use wnm_testing::{ContractWorld, HostWorld};
 
-use crate::container::tool;
-
 /// A peer that nobody is; with it a node runs on alone.
 const NOBODY: &str = "/ip4/127.0.0.1/udp/9/quic-v1/p2p/12D3KooWKdoyTc3S1YuoQoUbhihMRrPvZGv4FWyDAqt8ps8t9ygT";
+
+/// A tool of the machine's.
+pub fn tool(name: &str) -> PathBuf {
+    wnm_testing::tool(name).expect("this test needs it")
+}
 
 /// Nodes of this test, in a container of its own.
 pub struct World {

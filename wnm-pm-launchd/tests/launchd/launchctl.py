@@ -7,7 +7,6 @@ It keeps real processes alive, and answers and refuses as the real one was seen 
   launchctl bootstrap DOMAIN PLIST...     loads jobs; 5 when one is loaded, not quite gone, or cannot be loaded
   launchctl bootout DOMAIN/LABEL          ends and forgets a job; 3 when it is not loaded
   launchctl enable|disable DOMAIN/LABEL   outlives everything else; a disabled job is not loaded (119)
-  launchctl kickstart DOMAIN/LABEL        starts a loaded job at once
   launchctl print DOMAIN[/LABEL]          113 for an unknown label, 125 for an unknown domain
   launchctl stand-in-restart DOMAIN DIR   what a restart of the machine does: all ends, DIR is loaded
 
@@ -173,7 +172,7 @@ def keep(label, plist):
                         write(label, dict(job, state="gone", pid=None, gone_until=time.time() + RACE_SECONDS))
                         return
                     runs = job["runs"] + (0 if process else 1)
-                    write(label, dict(job, state="spawn scheduled", pid=None, end=ended, runs=runs, kick=False))
+                    write(label, dict(job, state="spawn scheduled", pid=None, end=ended, runs=runs))
                     break
             if asked and time.time() - asked > plist.get("ExitTimeOut", 20):
                 process.kill()
@@ -188,8 +187,6 @@ def keep(label, plist):
                 if job["state"] == "ending":
                     write(label, dict(job, state="gone", gone_until=time.time() + RACE_SECONDS))
                     return
-                if job.get("kick"):
-                    break
             time.sleep(0.02)
 
 
@@ -301,12 +298,6 @@ def main():
         with Locked():
             labels = disabled() - {label} if verb == "enable" else disabled() | {label}
             (STATE / "disabled").write_text(json.dumps(sorted(labels)))
-    elif verb == "kickstart":
-        with Locked():
-            job = known(label)
-            if job is None:
-                fail(113, f'Could not find service "{label}" in domain for {domain}')
-            write(label, dict(job, kick=True))
     else:
         fail(64, f"Unrecognized subcommand: {verb}")
 

@@ -9,91 +9,64 @@ mod world;
 use std::fs;
 use std::sync::Arc;
 
+use wnm_pm::hint::{Hint, Hinted};
+use wnm_pm::node::{Flavour, NodeRef, NodeSpec, PortKind};
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
 use wnm_pm_launchd::Launchd;
-use wnm_testing::{ContractWorld, contract, skip, test_node_that};
+use wnm_testing::Need::Program;
+use wnm_testing::{ContractWorld, as_nobody, contract, eventually, only, test_node_that};
 
 use world::World;
 
-/// Whether the stand-in can run here.
-pub fn python(test: &str) -> bool {
-    let found = std::process::Command::new(world::python())
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !found {
-        skip(test, "there is no python3");
-    }
-    found
-}
-
-#[tokio::test]
 async fn contract_with_the_stand_in() {
-    if python("contract_with_the_stand_in") {
-        let world = World::new();
-        contract(&world.manager(), &world).await;
-    }
+    let world = World::new();
+    contract(&world.manager(), &world).await;
 }
 
-#[tokio::test]
 async fn a_restart_of_the_machine_brings_back_what_ran_and_only_that() {
-    if !python("a_restart_of_the_machine_brings_back_what_ran_and_only_that") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let (runs, rests) = (world.running(&manager, 1).await, world.running(&manager, 2).await);
-    manager.stop(std::slice::from_ref(&rests)).await.remove(0).expect("it stops");
+    world.stop(&manager, &rests).await;
     let plists = world.domain().plists;
     assert!(world.launchctl(&["stand-in-restart", "gui/501", plists.to_str().expect("text")]).await.success());
-    wait_for(&world, &manager, &runs).await;
+    let is_back = async || matches!(world.state(&manager, &runs).await, ProcessState::Running { .. });
+    eventually("it comes back", is_back).await;
     assert_eq!(world.state(&manager, &rests).await, ProcessState::Stopped { reason: None });
-    manager.start(std::slice::from_ref(&rests)).await.remove(0).expect("its owner starts it again");
-    for outcome in manager.remove(&[runs, rests]).await {
+    world.start(&manager, &rests).await.expect("its owner starts it again");
+    for (_, outcome) in manager.remove(&[runs, rests]).await {
         outcome.expect("both go");
     }
     assert_eq!(fs::read_to_string(world.directory.path().join("state/disabled")).expect("it is there"), "[]");
 }
 
-#[tokio::test]
 async fn a_label_that_launchd_still_refuses_is_tried_again() {
-    if !python("a_label_that_launchd_still_refuses_is_tried_again") {
-        return;
-    }
     let world = World::with_race("2");
     let manager = world.manager();
     let node = world.running(&manager, 1).await;
-    manager.stop(std::slice::from_ref(&node)).await.remove(0).expect("it stops");
+    world.stop(&manager, &node).await;
     let plist = world.plist(&node.service);
     let refused = world.launchctl(&["bootstrap", "gui/501", plist.to_str().expect("text")]).await;
     assert_eq!(refused.code, Some(119), "it is disabled first");
-    manager.start(std::slice::from_ref(&node)).await.remove(0).expect("the race is waited out");
-    manager.remove(&[node]).await.remove(0).expect("it goes");
+    world.start(&manager, &node).await.expect("the race is waited out");
+    world.remove(&manager, node).await;
 }
 
-#[tokio::test]
 async fn a_node_that_ends_at_once_is_not_started_for_ever() {
-    if !python("a_node_that_ends_at_once_is_not_started_for_ever") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let mut spec = world.spec(1);
     spec.program = test_node_that("exit:7:0", "0.4.19");
     let node = world.created(&manager, &spec).await;
-    let error = manager.start(std::slice::from_ref(&node)).await.remove(0).expect_err("it does not live").to_string();
-    assert!(error.contains("ended right after its start (exit code 7): "), "{error}");
+    let error = world.start(&manager, &node).await.expect_err("it does not live").text();
+    assert!(error.contains("exited right after its start (exit code 7): "), "{error}");
     assert_eq!(world.state(&manager, &node).await, ProcessState::Stopped { reason: None });
     let unknown = world.launchctl(&["print", &format!("gui/501/{}", node.service)]).await;
     assert_eq!(unknown.code, Some(113), "launchd does not know it any more");
-    manager.remove(&[node]).await.remove(0).expect("it goes");
+    world.remove(&manager, node).await;
 }
 
-#[tokio::test]
 async fn nodes_of_the_python_wnm_are_found() {
-    if !python("nodes_of_the_python_wnm_are_found") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let node = world.running(&manager, 7).await;
@@ -117,42 +90,81 @@ async fn nodes_of_the_python_wnm_are_found() {
     fs::write(folder.join("com.autonomi.antnode-9.plist"), "<plist><dict>").expect("it can be written");
     let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["plist-damaged"]);
-    manager.remove(&[node]).await.remove(0).expect("it goes");
+    world.remove(&manager, node).await;
 }
 
-#[tokio::test]
-async fn what_a_node_lacks_is_put_back_by_a_start() {
-    if !python("what_a_node_lacks_is_put_back_by_a_start") {
-        return;
+/// Two nodes, one of each flavour, on the network that each of them has another word for.
+async fn both_flavours_are_found_with_their_network() {
+    let world = World::new();
+    let manager = world.manager();
+    let network = "evm-arbitrum-sepolia-test".to_owned();
+    let v1 = NodeSpec { network: network.clone(), ..world.spec(1) };
+    let mut v2 = NodeSpec { flavour: Flavour::V2, network, ..world.spec(2) };
+    v2.binary = v2.root_dir.join("ant-node");
+    v2.ports = v2.ports.iter().filter(|(kind, _)| *kind == PortKind::Node).collect();
+    let nodes = [world.created(&manager, &v1).await, world.created(&manager, &v2).await];
+    let found = manager.survey().await.expect("the property lists can be read");
+    assert_eq!(found.len(), nodes.len());
+    for (found, NodeRef { spec, .. }) in found.iter().zip(&nodes) {
+        assert_eq!((found.id, found.flavour), (Some(spec.id), Some(spec.flavour)));
+        assert_eq!((found.network.as_ref(), &found.ports), (Some(&spec.network), &spec.ports));
+        assert_eq!((found.binary.as_ref(), found.log_dir.as_ref()), (Some(&spec.binary), Some(&spec.log_dir)));
+        assert_eq!(found.state, ProcessState::Stopped { reason: None });
     }
+}
+
+async fn a_changed_launch_reaches_a_node_by_its_next_start() {
+    let world = World::new();
+    let manager = world.manager();
+    let mut node = world.running(&manager, 1).await;
+    let change = |node: &mut NodeRef, value: &str| {
+        node.spec.environment.push((format!("CHANGED_{value}"), value.to_owned()));
+        node.launch = node.spec.launch();
+    };
+    let seen = node.spec.root_dir.join("seen.json");
+    let arrives = async |value: &str| {
+        let text = || fs::read_to_string(&seen).unwrap_or_default();
+        eventually("the change arrives", async || text().contains(&format!("CHANGED_{value}"))).await;
+    };
+    change(&mut node, "stopped");
+    world.stop(&manager, &node).await;
+    world.start(&manager, &node).await.expect("it starts again");
+    arrives("stopped").await;
+
+    // launchd still has a node that crashed, as it was loaded.
+    change(&mut node, "crashed");
+    world.kill(&node.spec).await;
+    let waits = async || matches!(world.state(&manager, &node).await, ProcessState::Waiting { .. });
+    eventually("the crash is seen", waits).await;
+    world.start(&manager, &node).await.expect("it starts again");
+    arrives("crashed").await;
+    world.remove(&manager, node).await;
+}
+
+async fn what_a_node_lacks_is_put_back_by_a_start() {
     let world = World::new();
     let manager = world.manager();
     let node = world.running(&manager, 1).await;
     let plist = world.domain().plists.join(format!("{}.plist", node.service));
-    let one = std::slice::from_ref(&node);
-    manager.stop(one).await.remove(0).expect("it stops");
+    world.stop(&manager, &node).await;
     fs::remove_file(&plist).expect("it was there");
     fs::remove_file(&node.spec.binary).expect("it was there");
     let mut without = node.clone();
     without.spec.program = "/nonexistent/antnode".into();
-    let error = manager.start(&[without]).await.remove(0).expect_err("there is nothing to copy").to_string();
-    assert!(error.contains("and so is /nonexistent/antnode"), "{error}");
-    manager.start(one).await.remove(0).expect("both are put back");
-    manager.stop(one).await.remove(0).expect("it stops");
+    let error = world.start(&manager, &without).await.expect_err("there is nothing to copy").text();
+    assert!(error.contains("it cannot be copied again from /nonexistent/antnode"), "{error}");
+    world.start(&manager, &node).await.expect("both are put back");
+    world.stop(&manager, &node).await;
     fs::write(&plist, "half of").expect("it can be damaged");
-    manager.start(one).await.remove(0).expect("it is written anew");
-    manager.stop(one).await.remove(0).expect("it stops");
+    world.start(&manager, &node).await.expect("it is written anew");
+    world.stop(&manager, &node).await;
     fs::remove_dir_all(&node.spec.root_dir).expect("it was there");
-    let error = manager.start(one).await.remove(0).expect_err("it would be another node").to_string();
+    let error = world.start(&manager, &node).await.expect_err("it would be another node").text();
     assert!(error.contains("its directory") && error.contains("is gone"), "{error}");
-    manager.remove(&[node]).await.remove(0).expect("it goes");
+    world.remove(&manager, node).await;
 }
 
-#[tokio::test]
 async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
-    if !python("what_does_not_lie_where_nodes_are_kept_is_left_alone") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let storage = world.spec(1).root_dir.with_file_name("");
@@ -165,39 +177,33 @@ async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
         let mut spec = world.spec(1);
         spec.binary = root_dir.join("antnode");
         spec.root_dir = root_dir;
-        let error =
-            manager.create(std::slice::from_ref(&spec)).await.remove(0).expect_err("it is not ours").to_string();
+        let error = only(manager.create(&[NodeRef::new(spec)]).await).expect_err("it is not ours").text();
         assert!(error.contains(&format!("is left alone: {reason}")), "{error}");
     }
     assert!(!world.domain().plists.exists(), "nothing was made");
 }
 
-#[tokio::test]
 async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
     let world = World::new();
-    if !rustix::process::geteuid().is_root() {
-        let error = Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err().expect("it needs root");
-        assert!(error.to_string().contains("hint: run wnm as root"), "{error}");
-    }
-    if python("the_machines_domain_is_for_root_and_a_users_needs_a_session") {
-        let mut domain = world.domain();
-        domain.target = "nobody/501".to_owned();
-        let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
-        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
-        assert_eq!(codes, ["no-gui-session"]);
-    }
-    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_pm::command::SystemRunner));
-    if cfg!(not(target_os = "macos")) {
-        let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
-        assert_eq!(codes, ["no-launchd"]);
-    }
+    let error = as_nobody(|| Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err());
+    let hints = error.expect("it needs root").hints();
+    assert_eq!(hints, [Hint::text("run wnm as root, or use launchd+user with a database of its own")]);
+    let mut domain = world.domain();
+    domain.target = "nobody/501".to_owned();
+    let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
+    let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["no-gui-session"]);
 }
 
-#[tokio::test]
+async fn a_machine_without_launchctl_is_told_so() {
+    let world = World::new();
+    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_pm::command::SystemRunner));
+    let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
+    // A Mac has it.
+    assert_eq!(codes, if cfg!(target_os = "macos") { vec![] } else { vec!["no-launchd"] });
+}
+
 async fn the_stand_in_refuses_what_launchd_refuses() {
-    if !python("the_stand_in_refuses_what_launchd_refuses") {
-        return;
-    }
     let world = World::new();
     let manager = world.manager();
     let node = world.running(&manager, 1).await;
@@ -209,7 +215,6 @@ async fn the_stand_in_refuses_what_launchd_refuses() {
         (vec!["bootstrap", "gui/501", plist], 5),
         (vec!["bootstrap", "gui/501", damaged.to_str().expect("it is text")], 5),
         (vec!["bootout", "gui/501/com.autonomi.antnode-3"], 3),
-        (vec!["kickstart", "gui/501/com.autonomi.antnode-3"], 113),
         (vec!["print", "gui/501/com.autonomi.antnode-3"], 113),
         (vec!["print", "gui/502/com.autonomi.antnode-1"], 113),
         (vec!["load", plist], 64),
@@ -219,13 +224,25 @@ async fn the_stand_in_refuses_what_launchd_refuses() {
         assert_eq!((output.code, output.stdout.as_str()), (Some(code), ""), "{words:?}");
         assert_ne!(output.stderr, "", "{words:?}");
     }
-    manager.remove(&[node]).await.remove(0).expect("it goes");
+    world.remove(&manager, node).await;
 }
 
-async fn wait_for(world: &World, manager: &Launchd, node: &wnm_pm::node::NodeRef) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !matches!(world.state(manager, node).await, ProcessState::Running { .. }) {
-        assert!(std::time::Instant::now() < deadline, "{} comes back", node.spec.name);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+wnm_testing::trials! {
+    &[Program("python3")] =>
+        contract_with_the_stand_in,
+        a_restart_of_the_machine_brings_back_what_ran_and_only_that,
+        a_label_that_launchd_still_refuses_is_tried_again,
+        a_node_that_ends_at_once_is_not_started_for_ever,
+        nodes_of_the_python_wnm_are_found,
+        both_flavours_are_found_with_their_network,
+        a_changed_launch_reaches_a_node_by_its_next_start,
+        what_a_node_lacks_is_put_back_by_a_start,
+        what_does_not_lie_where_nodes_are_kept_is_left_alone,
+        the_machines_domain_is_for_root_and_a_users_needs_a_session,
+        the_stand_in_refuses_what_launchd_refuses;
+    &[] => a_machine_without_launchctl_is_told_so;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials(), plists::trials()])
 }

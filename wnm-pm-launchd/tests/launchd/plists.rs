@@ -1,24 +1,20 @@
-//! Property lists, read by others than the crate that wrote them.
+//! Property lists, read by other programs than the crate that wrote them.
 
 use std::fs;
 use std::process::Command;
 
-use wnm_pm::flavour;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::ProcessManager;
-use wnm_testing::{ContractWorld, skip};
+use wnm_testing::Need::Program;
+use wnm_testing::{ContractWorld, metrics_port, node_port, only};
 
-use crate::python;
 use crate::world::World;
 
 /// Prints a property list as JSON.
 const READER: &str =
     "import json, plistlib, sys\nprint(json.dumps(plistlib.load(open(sys.argv[1], 'rb')), sort_keys=True))";
 
-#[tokio::test]
 async fn pythons_reader_sees_what_was_meant() {
-    if !python("pythons_reader_sees_what_was_meant") {
-        return;
-    }
     let world = World::new();
     let mut spec = world.spec(7);
     let hostile = "<a> &amp; ]]> \"q\" 'q' $HOME \\n 100% ünïcödé 😀\n\ttwo  blanks at the end  ";
@@ -32,7 +28,7 @@ async fn pythons_reader_sees_what_was_meant() {
     let mut seen: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it printed JSON");
 
     let program = node.spec.binary.to_string_lossy().into_owned();
-    let line: Vec<String> = std::iter::once(program).chain(flavour::arguments(&spec)).collect();
+    let line: Vec<String> = std::iter::once(program).chain(node.launch.arguments.clone()).collect();
     assert_eq!(seen["ProgramArguments"].take(), serde_json::json!(line));
     assert_eq!(seen["EnvironmentVariables"].take(), serde_json::json!({ "HOSTILE": hostile, "EMPTY": "" }));
     let output = node.spec.log_dir.join("output.log");
@@ -63,30 +59,25 @@ async fn pythons_reader_sees_what_was_meant() {
     "#);
 }
 
-#[tokio::test]
 async fn libplist_takes_it_too() {
     let world = World::new();
     let node = world.created(&world.manager(), &world.spec(1)).await;
-    let read =
-        Command::new("plistutil").arg("-i").arg(world.plist(&node.service)).args(["-o", "-", "-f", "xml"]).output();
-    let Ok(read) = read else {
-        return skip("libplist_takes_it_too", "there is no plistutil (Debian: libplist-utils)");
-    };
+    let mut reader = Command::new("plistutil");
+    reader.arg("-i").arg(world.plist(&node.service)).args(["-o", "-", "-f", "xml"]);
+    let read = reader.output().expect("plistutil can be run");
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     assert!(String::from_utf8_lossy(&read.stdout).contains("<string>com.autonomi.antnode-1</string>"));
 }
 
-#[tokio::test]
 async fn a_property_list_says_all_that_launchd_is_told() {
     let world = World::new();
     let node = world.created(&world.manager(), &world.spec(7)).await;
     let text = fs::read_to_string(world.plist(&node.service)).expect("it was written");
     let directory = world.directory.path().to_str().expect("it is text");
-    let ports = &node.spec.ports;
     let text = text
         .replace(directory, "/DIR")
-        .replace(&ports.node.to_string(), "NODE")
-        .replace(&ports.metrics.to_string(), "METRICS");
+        .replace(&node_port(&node.spec).to_string(), "NODE")
+        .replace(&metrics_port(&node.spec).to_string(), "METRICS");
     insta::assert_snapshot!(text, @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -153,16 +144,24 @@ async fn a_property_list_says_all_that_launchd_is_told() {
     "#);
 }
 
-#[tokio::test]
 async fn what_a_property_list_cannot_carry_is_refused_by_name() {
     let world = World::new();
     let mut spec = world.spec(1);
     spec.environment = vec![("BELL".to_owned(), "ding\u{7}".to_owned())];
-    let error = world.manager().create(&[spec]).await.remove(0).expect_err("XML has no bell").to_string();
+    let refused = async |spec| {
+        let error = only(world.manager().create(&[NodeRef::new(spec)]).await).expect_err("XML cannot carry it");
+        error.text()
+    };
+    let error = refused(spec).await;
     insta::assert_snapshot!(error, @r#"the value of BELL "ding\u{7}" cannot be used: it holds '\u{7}', which a property list cannot carry"#);
     let mut spec = world.spec(1);
     spec.start_args = vec!["--peer".to_owned(), "a\r\nb".to_owned()];
-    let error =
-        world.manager().create(&[spec]).await.remove(0).expect_err("it would arrive as one line feed").to_string();
+    let error = refused(spec).await;
     insta::assert_snapshot!(error, @r#"an argument "a\r\nb" cannot be used: it holds '\r', which a property list cannot carry"#);
+}
+
+wnm_testing::trials! {
+    &[Program("python3")] => pythons_reader_sees_what_was_meant;
+    &[Program("plistutil")] => libplist_takes_it_too;
+    &[] => a_property_list_says_all_that_launchd_is_told, what_a_property_list_cannot_carry_is_refused_by_name;
 }

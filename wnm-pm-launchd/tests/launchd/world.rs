@@ -1,6 +1,5 @@
 //! The machine as the tests see it: a stand-in for launchctl that keeps real processes, and a directory of its own.
 
-use std::any::Any;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,10 +8,9 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
 use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::port_use::Protocol;
-use wnm_pm::process_manager::{Created, Mode, ProcessManager, ProcessState};
+use wnm_pm::process_manager::{Mode, Outcome, ProcessManager, ProcessState, Started};
 use wnm_pm_launchd::{Domain, Launchd};
-use wnm_testing::{ContractWorld, HostWorld};
+use wnm_testing::{ContractWorld, HostWorld, only};
 
 /// Runs the stand-in where `launchctl` is asked for.
 #[derive(Clone)]
@@ -72,19 +70,31 @@ impl World {
     }
 
     pub async fn created(&self, manager: &Launchd, spec: &NodeSpec) -> NodeRef {
-        let Created { service, root_dir, binary, log_dir } =
-            manager.create(std::slice::from_ref(spec)).await.remove(0).expect("it is created");
-        NodeRef { spec: NodeSpec { root_dir, binary, log_dir, ..spec.clone() }, service, process: None }
+        let node = NodeRef::new(spec.clone());
+        let created = only(manager.create(std::slice::from_ref(&node)).await).expect("it is created");
+        NodeRef { service: created.service, ..node }
     }
 
     pub async fn running(&self, manager: &Launchd, number: u32) -> NodeRef {
         let mut node = self.created(manager, &self.spec(number)).await;
-        node.process = manager.start(std::slice::from_ref(&node)).await.remove(0).expect("it starts").process;
+        node.process = self.start(manager, &node).await.expect("it starts").process;
         node
     }
 
+    pub async fn start(&self, manager: &Launchd, node: &NodeRef) -> Outcome<Started> {
+        only(manager.start(std::slice::from_ref(node)).await)
+    }
+
+    pub async fn stop(&self, manager: &Launchd, node: &NodeRef) {
+        only(manager.stop(std::slice::from_ref(node)).await).expect("it stops");
+    }
+
+    pub async fn remove(&self, manager: &Launchd, node: NodeRef) {
+        only(manager.remove(&[node]).await).expect("it goes");
+    }
+
     pub async fn state(&self, manager: &Launchd, node: &NodeRef) -> ProcessState {
-        manager.inspect(std::slice::from_ref(node)).await.remove(0).expect("it can be looked at")
+        only(manager.inspect(std::slice::from_ref(node)).await).expect("it can be inspected")
     }
 
     pub fn plist(&self, label: &str) -> PathBuf {
@@ -96,17 +106,5 @@ impl World {
 impl ContractWorld for World {
     fn spec(&self, number: u32) -> NodeSpec {
         self.host.spec(number)
-    }
-
-    async fn listens(&self, spec: &NodeSpec) -> bool {
-        self.host.listens(spec).await
-    }
-
-    async fn kill(&self, spec: &NodeSpec) {
-        self.host.kill(spec).await;
-    }
-
-    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send> {
-        self.host.occupy(protocol, port).await
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 
-use wnm_pm_s6overlay::render::STORAGE;
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::{Call, NodeState};
+use wnm_testing::Need::{Root, S6Image};
 use wnm_testing::test_node;
 
 use crate::container::{Container, docker, until};
@@ -24,9 +25,8 @@ fn twenty(container: &Container) -> BTreeMap<String, NodeState> {
         .collect()
 }
 
-#[test]
 fn a_boot_brings_back_what_was_not_marked_down() {
-    let Some(container) = Container::prepared(&[]) else { return };
+    let container = Container::prepared(&[]);
     let expected = twenty(&container);
     container.run();
     until("the marked stay down and all others come up", || {
@@ -34,9 +34,8 @@ fn a_boot_brings_back_what_was_not_marked_down() {
     });
 }
 
-#[test]
 fn states_survive_a_restart_and_a_new_container() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     let expected = twenty(&container);
     let (down, up): (Vec<u32>, Vec<u32>) = TWENTY.partition(|number| number % 3 == 0);
     container.start(&TWENTY.collect::<Vec<_>>());
@@ -64,9 +63,8 @@ fn states_survive_a_restart_and_a_new_container() {
     until("a new container does the same", || container.states() == expected);
 }
 
-#[test]
 fn nodes_run_as_the_owner_of_the_volume_and_keep_their_identity() {
-    let Some(container) = Container::prepared(&[]) else { return };
+    let container = Container::prepared(&[]);
     fs::copy(test_node("0.4.17"), container.storage().join("antnode")).unwrap();
     let program = format!("{STORAGE}/antnode");
     let root_dir = format!("{STORAGE}/antnode0001");
@@ -99,7 +97,7 @@ fn nodes_run_as_the_owner_of_the_volume_and_keep_their_identity() {
 
 /// A container with these options ends at once, and says this.
 fn assert_refused(options: &[&str], said: &str) {
-    let Some(container) = Container::prepared(options) else { return };
+    let container = Container::prepared(options);
     container.define_idle(1);
     container.run();
     assert_eq!(container.await_end(), 1, "the boot fails");
@@ -109,36 +107,30 @@ fn assert_refused(options: &[&str], said: &str) {
     assert!(!container.definition(1).said.exists(), "no node was started");
 }
 
-#[test]
 fn a_boot_refuses_ids_of_root_and_of_others() {
     assert_refused(&["--env", "WNM_UID=0"], "nodes never run as root");
     assert_refused(&["--env", "WNM_GID=0"], "nodes never run as root");
-    assert_refused(&["--env", "WNM_UID=1"], "user id 1 is daemon's in this image");
-    assert_refused(&["--env", "WNM_GID=42"], "group id 42 is that of shadow in this image");
-    assert_refused(&["--env", "WNM_UID=$(id)"], "WNM_UID is no user id: $(id)");
-    assert_refused(&["--env", "WNM_UID=007"], "WNM_UID is no user id: 007");
-    assert_refused(&["--env", "WNM_GID=/"], "WNM_GID is no group id: /");
+    assert_refused(&["--env", "WNM_UID=1"], "user id 1 belongs to daemon in this image");
+    assert_refused(&["--env", "WNM_GID=42"], "group id 42 belongs to shadow in this image");
+    assert_refused(&["--env", "WNM_UID=$(id)"], "WNM_UID is not a user id: $(id)");
+    assert_refused(&["--env", "WNM_UID=007"], "WNM_UID is not a user id: 007");
+    assert_refused(&["--env", "WNM_GID=/"], "WNM_GID is not a group id: /");
 }
 
-#[test]
 fn a_boot_refuses_a_volume_that_ant_cannot_write_to() {
     assert_refused(&["--env", "WNM_UID=4321", "--env", "WNM_GID=4321"], "user 4321 may not write");
 }
 
-#[test]
 fn a_boot_refuses_a_volume_of_root() {
-    let Some(container) = Container::prepared(&[]) else { return };
-    if chown(container.storage(), Some(0), Some(0)).is_err() {
-        return wnm_testing::skip("a volume of root", "only root can make one");
-    }
+    let container = Container::prepared(&[]);
+    chown(container.storage(), Some(0), Some(0)).expect("root takes files");
     container.run();
     assert_eq!(container.await_end(), 1);
     assert!(container.log().contains("nodes never run as root (user 0, group 0;"), "{}", container.log());
 }
 
-#[test]
 fn a_container_without_a_group_has_no_nodes() {
-    let Some(container) = Container::prepared(&["--env", "WNM_GROUP="]) else { return };
+    let container = Container::prepared(&["--env", "WNM_GROUP="]);
     container.define_idle(1);
     container.run();
     container.await_boot();
@@ -146,9 +138,8 @@ fn a_container_without_a_group_has_no_nodes() {
     assert_eq!(container.shell("ls /run/service"), "");
 }
 
-#[test]
 fn a_call_waits_for_the_boot() {
-    let Some(container) = Container::prepared(&[]) else { return };
+    let container = Container::prepared(&[]);
     let expected = twenty(&container);
     container.run();
     for _ in 0..3 {
@@ -160,4 +151,16 @@ fn a_call_waits_for_the_boot() {
         }
         docker(&["restart", "--time", "60", &container.name]);
     }
+}
+
+wnm_testing::trials! {
+    &[S6Image] =>
+        a_boot_brings_back_what_was_not_marked_down,
+        states_survive_a_restart_and_a_new_container,
+        nodes_run_as_the_owner_of_the_volume_and_keep_their_identity,
+        a_boot_refuses_ids_of_root_and_of_others,
+        a_boot_refuses_a_volume_that_ant_cannot_write_to,
+        a_container_without_a_group_has_no_nodes,
+        a_call_waits_for_the_boot;
+    &[S6Image, Root] => a_boot_refuses_a_volume_of_root;
 }

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use wnm_pm::launch::Launch;
 use wnm_pm::node::NodeId;
-use wnm_pm_s6overlay::render::{Definition, Launch, STORAGE, run_script};
+use wnm_pm_s6overlay::definition::{Definition, run_script};
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::{Call, NodeReport, NodeState, command, parse};
-use wnm_testing::skip;
+pub use wnm_testing::s6_image as image;
 
 /// Enough for whatever has to happen, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,31 +22,9 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const START: Call = Call::Start { wait: Duration::from_secs(30), settle: Duration::from_millis(300) };
 pub const STOP: Call = Call::Stop { grace: Duration::from_secs(10) };
 
-/// The image that is tested.
-pub fn image() -> String {
-    std::env::var("WNM_TEST_S6_IMAGE").unwrap_or_else(|_| "wnm-test-s6:1".to_owned())
-}
-
 /// Runs `docker` to its end.
 pub fn docker<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Output {
     Command::new("docker").args(arguments).output().expect("docker can be run")
-}
-
-/// Whether there are an engine and the image; says what is missing.
-pub fn can_test(image: &str) -> bool {
-    let found = Command::new("docker").args(["image", "inspect", image]).output();
-    match found {
-        Ok(output) if output.status.success() => true,
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            skip("the image", &format!("{} (wnm-pm-s6overlay/image/build-test-image.sh makes it)", said.trim()));
-            false
-        }
-        Err(error) => {
-            skip("the image", &format!("docker cannot be run: {error}"));
-            false
-        }
-    }
 }
 
 pub struct Container {
@@ -56,16 +36,13 @@ pub struct Container {
 
 impl Container {
     /// A container of group a1 that is not made yet, with more options of `docker run`.
-    pub fn prepared(options: &[&str]) -> Option<Self> {
+    pub fn prepared(options: &[&str]) -> Self {
         Self::of_image(&image(), options)
     }
 
     /// The same of another image.
-    pub fn of_image(image: &str, options: &[&str]) -> Option<Self> {
+    pub fn of_image(image: &str, options: &[&str]) -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
-        if !can_test(image) {
-            return None;
-        }
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let dir = tempfile::Builder::new().prefix("wnm-image-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -76,15 +53,15 @@ impl Container {
             dir,
         };
         container.make_dir(&container.storage());
-        Some(container)
+        container
     }
 
     /// A container that runs.
-    pub fn running(options: &[&str]) -> Option<Self> {
-        let container = Self::prepared(options)?;
+    pub fn running(options: &[&str]) -> Self {
+        let container = Self::prepared(options);
         container.run();
         container.await_boot();
-        Some(container)
+        container
     }
 
     /// Makes the container and starts it.
@@ -136,9 +113,13 @@ impl Container {
 
     /// Writes a node's definition: this command line, in the node's own directory.
     pub fn define(&self, number: u32, arguments: &[&str], environment: &[(String, String)]) {
-        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-        let directory = Path::new(STORAGE).join(NodeId(number).name());
-        let text = run_script(&Launch { directory: &directory, arguments: &arguments, environment }).unwrap();
+        let launch = Launch {
+            program: arguments[0].into(),
+            arguments: arguments[1..].iter().map(|word| (*word).to_owned()).collect(),
+            environment: environment.to_vec(),
+            directory: Path::new(STORAGE).join(NodeId(number).name()),
+        };
+        let text = run_script(&launch).unwrap();
         let definition = self.definition(number);
         for dir in [self.storage().join(".s6"), self.storage().join(".s6/a1"), definition.dir, self.node_dir(number)] {
             self.make_dir(&dir);

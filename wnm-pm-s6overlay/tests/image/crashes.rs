@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use wnm_pm_s6overlay::output::tail;
 use wnm_pm_s6overlay::script::{Ended, NodeState};
+use wnm_testing::Need::S6Image;
 
 use crate::container::{Container, until};
 
-#[test]
 fn a_killed_node_comes_back() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_idle(1);
     container.start(&[1]);
     let first = container.status(1);
@@ -20,9 +20,8 @@ fn a_killed_node_comes_back() {
     assert!(now.start_time > first.start_time);
 }
 
-#[test]
 fn a_crash_loop_is_backed_off_and_reported() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, "echo run >>runs; exit 7");
     let began = Instant::now();
     let report = container.start(&[1])["antnode0001"];
@@ -42,9 +41,8 @@ fn a_crash_loop_is_backed_off_and_reported() {
     assert_eq!(container.shell("pgrep -x sleep -c"), "1", "its pause is gone too");
 }
 
-#[test]
 fn a_node_that_always_crashes_is_given_up_until_it_is_started_again() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, "test -e well || exit 1; exec sleep 100000");
     container.start(&[1]);
     // The 20th crash in a row, without the quarter of an hour that it takes.
@@ -60,9 +58,8 @@ fn a_node_that_always_crashes_is_given_up_until_it_is_started_again() {
     assert_eq!((report.state, report.crashes), (NodeState::Up, 0));
 }
 
-#[test]
 fn a_program_that_is_missing_is_a_crash_with_a_reason() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define(1, &["/var/antctl/services/antnode0001/antnode"], &[]);
     let report = container.start(&[1])["antnode0001"];
     assert_eq!((report.state, report.ended), (NodeState::Waiting, Some(Ended::Code(127))));
@@ -70,9 +67,8 @@ fn a_program_that_is_missing_is_a_crash_with_a_reason() {
     until("its log says why", || tail(&definition).ends_with("No such file or directory\n"));
 }
 
-#[test]
 fn a_killed_supervisor_does_not_make_two_of_a_node() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_idle(1);
     container.start(&[1]);
     let first = container.status(1);
@@ -86,9 +82,8 @@ fn a_killed_supervisor_does_not_make_two_of_a_node() {
     assert_eq!(container.status(1).crashes, 0);
 }
 
-#[test]
 fn a_node_taken_down_by_hand_is_told_from_one_that_waits() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_idle(1);
     container.start(&[1]);
     container.shell("/command/s6-svc -wD -d /run/service/antnode0001");
@@ -96,9 +91,8 @@ fn a_node_taken_down_by_hand_is_told_from_one_that_waits() {
     assert_eq!(container.start(&[1])["antnode0001"].state, NodeState::Up);
 }
 
-#[test]
 fn a_start_ends_the_pause_of_a_node_that_backs_off() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, "test -e well || exit 7; exec sleep 100000");
     assert_eq!(container.start(&[1])["antnode0001"].state, NodeState::Waiting);
     // The longest pause, without the minutes that lead to it.
@@ -113,4 +107,15 @@ fn a_start_ends_the_pause_of_a_node_that_backs_off() {
     let started = container.start(&[1])["antnode0001"];
     assert_eq!((started.state, started.crashes), (NodeState::Up, 0));
     assert!(began.elapsed() < Duration::from_secs(30), "nobody waited for the pauses: {:?}", began.elapsed());
+}
+
+wnm_testing::trials! {
+    &[S6Image] =>
+        a_killed_node_comes_back,
+        a_crash_loop_is_backed_off_and_reported,
+        a_node_that_always_crashes_is_given_up_until_it_is_started_again,
+        a_program_that_is_missing_is_a_crash_with_a_reason,
+        a_killed_supervisor_does_not_make_two_of_a_node,
+        a_node_taken_down_by_hand_is_told_from_one_that_waits,
+        a_start_ends_the_pause_of_a_node_that_backs_off;
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use wnm_pm_s6overlay::script::NodeState;
+use wnm_testing::Need::S6Image;
 
 use crate::container::{Container, docker, until};
 
@@ -14,9 +15,8 @@ fn hang_up(container: &Container) {
     container.shell("pkill -HUP -xf 'sleep infinity'");
 }
 
-#[test]
 fn a_hung_up_container_takes_its_nodes_down_in_order() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, ORDERLY);
     container.define_idle(2);
     container.start(&[1, 2]);
@@ -32,9 +32,8 @@ fn a_hung_up_container_takes_its_nodes_down_in_order() {
     until("the nodes come back with the container", || container.states().values().eq(&[NodeState::Up, NodeState::Up]));
 }
 
-#[test]
 fn a_stopped_container_takes_its_nodes_down_in_order() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, ORDERLY);
     container.start(&[1]);
     docker(&["stop", "--time", "60", &container.name]);
@@ -42,21 +41,27 @@ fn a_stopped_container_takes_its_nodes_down_in_order() {
     assert!(container.node_dir(1).join("ended").exists());
 }
 
-#[test]
 fn a_node_that_does_not_end_does_not_keep_its_container() {
-    let Some(container) = Container::running(&["--env", "WNM_GRACE_MILLISECONDS=1000"]) else { return };
+    let container = Container::running(&["--env", "WNM_GRACE_MILLISECONDS=1000"]);
     container.define_shell(1, "trap '' TERM; while :; do sleep 0.1; done");
     container.start(&[1]);
     hang_up(&container);
     assert_eq!(container.await_end(), 129);
 }
 
-#[test]
 fn stopping_the_last_node_does_not_end_the_container() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_idle(1);
     container.start(&[1]);
     container.stop(&[1]);
     assert_eq!(container.inspect("{{.State.Running}}"), "true");
     assert_eq!(container.states().values().next(), Some(&NodeState::Down));
+}
+
+wnm_testing::trials! {
+    &[S6Image] =>
+        a_hung_up_container_takes_its_nodes_down_in_order,
+        a_stopped_container_takes_its_nodes_down_in_order,
+        a_node_that_does_not_end_does_not_keep_its_container,
+        stopping_the_last_node_does_not_end_the_container;
 }

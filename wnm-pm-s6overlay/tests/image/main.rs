@@ -1,6 +1,6 @@
 //! The image on the real engine: what a container does with its nodes at its boot, while it runs and at its end.
 //!
-//! `image/build-test-image.sh` makes the image. Without an engine or without the image everything here is left out.
+//! `image/build-test-image.sh` makes the image. Without an engine or without the image these tests are ignored.
 
 #![expect(
     clippy::print_stdout,
@@ -15,3 +15,14 @@ mod dockerfile;
 mod ending;
 mod metrics;
 mod steering;
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([
+        boot::trials(),
+        crashes::trials(),
+        dockerfile::trials(),
+        ending::trials(),
+        metrics::trials(),
+        steering::trials(),
+    ])
+}

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::output::tail;
-use wnm_pm_s6overlay::render::STORAGE;
 use wnm_pm_s6overlay::script::{Call, Ended, NodeState};
+use wnm_testing::Need::S6Image;
 use wnm_testing::test_node_that;
 
 use crate::container::{Container, START, all, states, until};
@@ -13,9 +14,8 @@ use crate::container::{Container, START, all, states, until};
 const UNLOAD: Call = Call::Unload { grace: Duration::from_secs(10) };
 const LOAD: Call = Call::Load { pause: Duration::from_millis(10) };
 
-#[test]
 fn nodes_are_added_stopped_started_and_removed_by_the_batch() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     assert!(container.call(Call::Status, &[]).is_empty());
     let numbers: Vec<u32> = (1..=20).collect();
     numbers.iter().for_each(|number| container.define_idle(*number));
@@ -43,9 +43,8 @@ fn nodes_are_added_stopped_started_and_removed_by_the_batch() {
     assert_eq!(container.states().len(), 10);
 }
 
-#[test]
 fn what_is_not_defined_is_one_nodes_outcome() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_idle(1);
     let reports = container.start(&[1]);
     let both = container.call(START, &[1, 2]);
@@ -53,9 +52,8 @@ fn what_is_not_defined_is_one_nodes_outcome() {
     assert_eq!(both["antnode0002"].state, NodeState::Undefined);
 }
 
-#[test]
 fn a_load_makes_the_container_agree_with_the_volume() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     (1..=4).for_each(|number| container.define_idle(number));
     container.mark(4, true);
     container.call(LOAD, &[]);
@@ -75,9 +73,8 @@ fn a_load_makes_the_container_agree_with_the_volume() {
     assert_eq!(container.shell("pgrep -c s6-supervise; pgrep -cxf '/bin/sleep 100000'"), "3\n2");
 }
 
-#[test]
 fn a_start_mends_what_was_deleted_in_the_container() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     (1..=3).for_each(|number| container.define_idle(number));
     let before = container.start(&[1, 2, 3]);
     for deleted in [
@@ -97,9 +94,8 @@ fn a_start_mends_what_was_deleted_in_the_container() {
     }
 }
 
-#[test]
 fn arguments_and_environment_arrive_exactly() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     fs::copy(test_node_that("record", "0.4.17"), container.storage().join("antnode")).unwrap();
     let hostile =
         ["it's \"quoted\" `id` $(id) $HOME", "back\\slash \\n", "line\nbreak\ttab ", "ünï😀", "; reboot # &", ""];
@@ -127,9 +123,8 @@ fn arguments_and_environment_arrive_exactly() {
     assert_eq!(seen["environment"], serde_json::Value::Object(expected), "and no other variable");
 }
 
-#[test]
 fn a_node_that_does_not_end_is_killed_after_its_grace() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, "trap '' TERM; while :; do sleep 0.1; done");
     container.define_shell(2, "trap 'sleep 1; touch ended; exit 3' TERM; while :; do sleep 0.1; done");
     container.start(&[1, 2]);
@@ -144,9 +139,8 @@ fn a_node_that_does_not_end_is_killed_after_its_grace() {
     assert!(container.node_dir(2).join("ended").exists());
 }
 
-#[test]
 fn a_nodes_output_is_kept_below_a_ceiling() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, "seq 300000; echo last words >&2; exec sleep 100000");
     container.start(&[1]);
     let definition = container.definition(1);
@@ -156,9 +150,8 @@ fn a_nodes_output_is_kept_below_a_ceiling() {
     assert!((100_000..500_000).contains(&bytes), "{bytes} bytes of some 10,000,000 are kept");
 }
 
-#[test]
 fn two_hundred_nodes_take_one_call() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     let numbers: Vec<u32> = (1..=200).collect();
     numbers.iter().for_each(|number| container.define_idle(*number));
     let timed = |what: &str, reports: &dyn Fn() -> bool| {
@@ -175,9 +168,8 @@ fn two_hundred_nodes_take_one_call() {
     timed("200 unloaded", &|| all(&container.call(UNLOAD, &numbers), 200, NodeState::Unloaded));
 }
 
-#[test]
 fn a_node_that_ignores_its_end_is_killed_before_its_lost_service_is_made_anew() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_shell(1, "trap '' TERM; while :; do sleep 0.1; done");
     let before = container.start(&[1])["antnode0001"];
     container.shell("rm -r /run/wnm/services/antnode0001");
@@ -187,9 +179,8 @@ fn a_node_that_ignores_its_end_is_killed_before_its_lost_service_is_made_anew() 
     assert_eq!(container.shell("pgrep -cf '^/bin/sh -c trap'"), "1", "there are never two of a node");
 }
 
-#[test]
 fn a_node_that_survives_its_end_is_not_forgotten() {
-    let Some(container) = Container::running(&[]) else { return };
+    let container = Container::running(&[]);
     container.define_idle(1);
     container.define_idle(2);
     container.stop(&[1, 2]);
@@ -202,4 +193,18 @@ fn a_node_that_survives_its_end_is_not_forgotten() {
     assert_eq!(states(&reports)["antnode0001"], NodeState::Up, "the caller learns that it lives");
     assert_eq!(states(&reports)["antnode0002"], NodeState::Unloaded);
     assert_eq!(container.shell("ls /run/wnm/services"), "antnode0001");
+}
+
+wnm_testing::trials! {
+    &[S6Image] =>
+        nodes_are_added_stopped_started_and_removed_by_the_batch,
+        what_is_not_defined_is_one_nodes_outcome,
+        a_load_makes_the_container_agree_with_the_volume,
+        a_start_mends_what_was_deleted_in_the_container,
+        arguments_and_environment_arrive_exactly,
+        a_node_that_does_not_end_is_killed_after_its_grace,
+        a_nodes_output_is_kept_below_a_ceiling,
+        two_hundred_nodes_take_one_call,
+        a_node_that_ignores_its_end_is_killed_before_its_lost_service_is_made_anew,
+        a_node_that_survives_its_end_is_not_forgotten;
 }

@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::machine::{Machine, SmallDisk, eventually, files_below, is_process, only, pid, reference};
+use crate::machine::{Machine, SmallDisk, files_below, is_process, pid, taken};
 use rustix::process::{Pid, getpgid, getsid};
-use wnm_pm::process_manager::{ManagerError, ProcessManager, ProcessState};
-use wnm_testing::skip;
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
+use wnm_pm::upgrade::upgrade;
+use wnm_testing::Need::{Immutable, Mount};
+use wnm_testing::{eventually, node_port, only};
 
-#[tokio::test]
 async fn f02_the_pid_is_the_nodes_own_and_stopping_ends_it() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1)]).await;
@@ -25,7 +26,6 @@ async fn f02_the_pid_is_the_nodes_own_and_stopping_ends_it() {
     eventually("nothing of it is left, not even a zombie", async || !is_process(number)).await;
 }
 
-#[tokio::test]
 async fn f13_a_pid_in_a_file_is_not_believed() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
@@ -46,14 +46,13 @@ async fn f13_a_pid_in_a_file_is_not_believed() {
     stranger.kill().and_then(|()| stranger.wait()).expect("it is ours to end");
 }
 
-#[tokio::test]
 async fn f14_a_node_is_not_found_by_a_part_of_a_command_line() {
     let machine = Machine::hasty();
     let mut specs = [machine.spec(1), machine.spec(2)];
     // Node 1 holds all that could be taken for node 2.
     let two = &specs[1];
-    let hint = format!("it's --port {} --root-dir {}", two.ports.node, two.root_dir.display());
-    specs[0].wallet = format!("0x{}{}", two.ports.node, "0".repeat(35));
+    let hint = format!("it's --port {} --root-dir {}", node_port(two), two.root_dir.display());
+    specs[0].wallet = format!("0x{}{}", node_port(two), "0".repeat(35));
     specs[0].start_args = vec!["--peer".to_owned(), hint.clone(), format!("--peer={hint}")];
     specs[0].environment.push(("HINT".to_owned(), hint));
 
@@ -64,7 +63,6 @@ async fn f14_a_node_is_not_found_by_a_part_of_a_command_line() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     let machine = Machine::hasty();
     let program = machine.spec(1).program;
@@ -72,28 +70,24 @@ async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     let storage = machine.world.node_storage();
     fs::create_dir_all(&storage).expect("it is made");
     // Room for one copy and a half.
-    let _disk = match SmallDisk::mount(&storage, &format!("size={}", bytes * 3 / 2)) {
-        Ok(disk) => disk,
-        Err(why) => return skip("a full disk", &why),
-    };
-    let outcomes = machine.manager.create(&[machine.spec(1), machine.spec(2)]).await;
-    let [Ok(_), Err(error)] = &outcomes[..] else { panic!("only the first has room: {outcomes:?}") };
-    assert!(error.to_string().contains("No space left on device"), "{error}");
+    let _disk = SmallDisk::mount(&storage, &format!("size={}", bytes * 3 / 2));
+    let nodes = machine.start(&[machine.spec(1)]).await;
+    let error = machine.try_create(&machine.spec(2)).await.expect_err("only the first has room").text();
+    assert!(error.contains("No space left on device"), "{error}");
     assert_eq!(files_below(&storage), [machine.spec(1).root_dir], "nothing is left of the second");
     assert!(!machine.spec(2).log_dir.exists());
 
-    let node = reference(&machine.spec(1), "antnode0001");
-    let nodes = [node];
-    only(machine.manager.start(&nodes).await).expect("the first is whole");
-    let newer = wnm_pm::process_manager::Binary { path: program, version: "0.4.18".parse().expect("a version") };
-    let error = only(machine.manager.upgrade(&nodes, &newer).await).expect_err("there is no room for two");
-    assert!(error.to_string().contains("No space left on device"), "{error}");
-    assert!(machine.is_running(&nodes[0]).await, "it was not even stopped");
-    assert!(!nodes[0].spec.binary.with_file_name("antnode.new").exists());
+    let newer = Binary { path: program, version: "0.4.18".parse().expect("a version") };
+    let error = only(upgrade(&machine.manager, &nodes, &newer).await).expect_err("there is no room for two").text();
+    assert!(error.contains("No space left on device"), "{error}");
+    let running = ProcessState::Running { process: nodes[0].process };
+    assert_eq!(machine.state(&nodes[0]).await, running, "it was not even stopped");
+    for left in ["antnode.new", "antnode.previous"] {
+        assert!(!nodes[0].spec.binary.with_file_name(left).exists(), "{left}");
+    }
     only(machine.manager.remove(&nodes).await).expect("it is removed");
 }
 
-#[tokio::test]
 async fn f33_a_lost_note_loses_no_process() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1), machine.spec(2)]).await;
@@ -104,7 +98,7 @@ async fn f33_a_lost_note_loses_no_process() {
     // Also when all of the directory is lost.
     fs::remove_dir_all(&nodes[1].spec.root_dir).expect("it was there");
     assert!(machine.is_running(&nodes[1]).await);
-    for outcome in machine.manager.remove(&nodes).await {
+    for (_, outcome) in machine.manager.remove(&nodes).await {
         outcome.expect("it is removed");
     }
     for node in &nodes {
@@ -113,33 +107,31 @@ async fn f33_a_lost_note_loses_no_process() {
     }
 }
 
-#[tokio::test]
 async fn f34_a_node_that_dies_soon_after_its_start_has_not_started() {
     let machine = Machine::new();
     let nodes = machine.create(&[machine.spec_that("exit:9:0.8s", 1), machine.spec(2)]).await;
     let began = Instant::now();
-    let started = machine.manager.start(&nodes).await;
-    let [Err(error), Ok(_)] = &started[..] else { panic!("only the first dies: {started:?}") };
-    let text = error.to_string();
-    assert!(text.contains("antnode0001 ended right after its start (exit code 9)"), "{text}");
+    let mut started = machine.manager.start(&nodes).await;
+    taken(&mut started, &nodes[1]).expect("only the first dies");
+    let text = taken(&mut started, &nodes[0]).expect_err("it dies").text();
+    assert!(text.starts_with("antnode0001 exited right after its start (exit code 9): "), "{text}");
     assert!(text.contains("Node terminated due to"), "{text}");
     assert!(began.elapsed() < Duration::from_secs(3), "the others were not waited for one by one");
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn f35_a_port_in_use_is_found_before_the_start_and_what_a_node_says_is_kept() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1), machine.spec_that("exit:3:0", 2)]).await;
-    let held = UdpSocket::bind((Ipv4Addr::LOCALHOST, nodes[0].spec.ports.node)).expect("it is free");
-    let started = machine.manager.start(&nodes).await;
-    let text = started[0].as_ref().expect_err("the port is held").to_string();
-    assert!(text.contains(&format!("UDP port {} is in use by", nodes[0].spec.ports.node)), "{text}");
+    let held = UdpSocket::bind((Ipv4Addr::LOCALHOST, node_port(&nodes[0].spec))).expect("it is free");
+    let mut started = machine.manager.start(&nodes).await;
+    let text = taken(&mut started, &nodes[0]).expect_err("the port is held").text();
+    assert!(text.contains(&format!("UDP port {} is in use by", node_port(&nodes[0].spec))), "{text}");
     assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
     assert!(!nodes[0].spec.log_dir.join("output.log").exists(), "nothing was started");
     drop(held);
 
-    let error = started[1].as_ref().expect_err("it dies");
+    let error = taken(&mut started, &nodes[1]).expect_err("it dies");
     let ManagerError::ExitedAtOnce { how, said, log_dir, .. } = error else { panic!("{error:?}") };
     assert_eq!((how.as_str(), said.as_str()), ("exit code 3", "Node terminated due to: \"told to end with 3\""));
     let output = fs::read_to_string(log_dir.join("output.log")).expect("the output is kept");
@@ -150,26 +142,23 @@ async fn f35_a_port_in_use_is_found_before_the_start_and_what_a_node_says_is_kep
     assert!(reason.contains("was not ended by wnm"), "{reason}");
 }
 
-#[tokio::test]
 async fn f36_what_cannot_be_deleted_is_not_reported_as_removed() {
     let machine = Machine::hasty();
     let nodes = machine.start(&[machine.spec(1), machine.spec(2)]).await;
     let stuck = nodes[0].spec.root_dir.join("record_store");
     let chattr = |how: &str| Command::new("chattr").arg(how).arg(&stuck).stderr(Stdio::null()).status();
-    if !chattr("+i").is_ok_and(|status| status.success()) {
-        return skip("a directory that cannot be deleted", "chattr +i needs root and a file system that knows it");
-    }
-    let outcomes = machine.manager.remove(&nodes).await;
+    assert!(chattr("+i").is_ok_and(|status| status.success()));
+    let mut removed = machine.manager.remove(&nodes).await;
     assert!(chattr("-i").is_ok_and(|status| status.success()));
-    let [Err(error), Ok(())] = &outcomes[..] else { panic!("only the first is stuck: {outcomes:?}") };
-    assert!(error.to_string().starts_with("cannot delete "), "{error}");
+    taken(&mut removed, &nodes[1]).expect("only the first is stuck");
+    let error = taken(&mut removed, &nodes[0]).expect_err("it is stuck").text();
+    assert!(error.starts_with("cannot delete "), "{error}");
     assert_ne!(machine.state(&nodes[0]).await, ProcessState::Absent);
     assert_eq!(machine.state(&nodes[1]).await, ProcessState::Absent);
     only(machine.manager.remove(&nodes[..1]).await).expect("it can be tried again");
     assert_eq!(machine.state(&nodes[0]).await, ProcessState::Absent);
 }
 
-#[tokio::test]
 async fn f52_start_args_and_each_variable_reach_the_node() {
     let machine = Machine::hasty();
     let mut spec = machine.spec(1);
@@ -183,4 +172,17 @@ async fn f52_start_args_and_each_variable_reach_the_node() {
     assert_eq!(arguments[0], nodes[0].spec.binary.to_string_lossy());
     assert!(arguments.ends_with(&["--peer", "/ip4/10.0.0.1/udp/1", "evm-arbitrum-one"]), "{arguments:?}");
     machine.stop(&nodes).await;
+}
+
+wnm_testing::trials! {
+    &[] =>
+        f02_the_pid_is_the_nodes_own_and_stopping_ends_it,
+        f13_a_pid_in_a_file_is_not_believed,
+        f14_a_node_is_not_found_by_a_part_of_a_command_line,
+        f33_a_lost_note_loses_no_process,
+        f34_a_node_that_dies_soon_after_its_start_has_not_started,
+        f35_a_port_in_use_is_found_before_the_start_and_what_a_node_says_is_kept,
+        f52_start_args_and_each_variable_reach_the_node;
+    &[Mount] => f25_a_full_disk_leaves_no_half_program_and_no_directory;
+    &[Immutable] => f36_what_cannot_be_deleted_is_not_reported_as_removed;
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::process_manager::{ManagerError, Outcome, ProcessManager, ProcessState};
+use wnm_pm::process_manager::{Created, Outcome, ProcessManager, ProcessState};
 use wnm_pm_setsid::Setsid;
-use wnm_testing::{ContractWorld, HostWorld};
+use wnm_testing::{ContractWorld, HostWorld, eventually, only};
 
 /// See the module's words.
 pub struct Machine {
@@ -51,28 +52,37 @@ impl Machine {
     }
 
     pub async fn create(&self, specs: &[NodeSpec]) -> Vec<NodeRef> {
-        let outcomes = self.manager.create(specs).await;
-        let pairs = specs.iter().zip(outcomes);
-        pairs.map(|(spec, outcome)| reference(spec, &outcome.expect("it is created").service)).collect()
+        let nodes: Vec<NodeRef> = specs.iter().cloned().map(NodeRef::new).collect();
+        let mut created = self.manager.create(&nodes).await;
+        let named = |node: NodeRef| {
+            let service = taken(&mut created, &node).expect("it is created").service;
+            NodeRef { service, ..node }
+        };
+        nodes.into_iter().map(named).collect()
+    }
+
+    /// What becomes of the creation of one node.
+    pub async fn try_create(&self, spec: &NodeSpec) -> Outcome<Created> {
+        only(self.manager.create(&[NodeRef::new(spec.clone())]).await)
     }
 
     pub async fn start(&self, specs: &[NodeSpec]) -> Vec<NodeRef> {
         let mut nodes = self.create(specs).await;
-        let started = self.manager.start(&nodes).await;
-        for (node, outcome) in nodes.iter_mut().zip(started) {
-            node.process = outcome.expect("it starts").process;
+        let mut started = self.manager.start(&nodes).await;
+        for node in &mut nodes {
+            node.process = taken(&mut started, node).expect("it starts").process;
         }
         nodes
     }
 
     pub async fn stop(&self, nodes: &[NodeRef]) {
-        for outcome in self.manager.stop(nodes).await {
+        for (_, outcome) in self.manager.stop(nodes).await {
             outcome.expect("it stops");
         }
     }
 
     pub async fn state(&self, node: &NodeRef) -> ProcessState {
-        only(self.manager.inspect(std::slice::from_ref(node)).await).expect("it is looked at")
+        only(self.manager.inspect(std::slice::from_ref(node)).await).expect("it is inspected")
     }
 
     pub async fn is_running(&self, node: &NodeRef) -> bool {
@@ -104,23 +114,9 @@ pub fn setsid(node_storage: &Path) -> Setsid {
     Setsid::new("setsid+user".parse().expect("it is a kind"), node_storage)
 }
 
-pub fn reference(spec: &NodeSpec, service: &str) -> NodeRef {
-    NodeRef { spec: spec.clone(), service: service.to_owned(), process: None }
-}
-
-/// The outcome of a batch of one.
-pub fn only<T>(mut outcomes: Vec<Outcome<T>>) -> Result<T, ManagerError> {
-    assert_eq!(outcomes.len(), 1, "one node has one outcome");
-    outcomes.remove(0)
-}
-
-/// Waits for something to come true.
-pub async fn eventually(what: &str, happens: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !happens().await {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+/// What became of a node of a batch.
+pub fn taken<T>(outcomes: &mut Outcomes<T>, node: &NodeRef) -> Outcome<T> {
+    outcomes.take(node.id()).expect("each node has an outcome")
 }
 
 pub fn is_process(pid: u32) -> bool {
@@ -156,11 +152,12 @@ pub fn spawn_fresh(command: &mut Command) -> Child {
 pub struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    pub fn mount(path: &'a Path, options: &str) -> Result<Self, String> {
+    pub fn mount(path: &'a Path, options: &str) -> Self {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path);
-        let output = mount.output().map_err(|error| error.to_string())?;
-        if output.status.success() { Ok(Self(path)) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        let output = mount.output().expect("mount can be run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self(path)
     }
 }
 

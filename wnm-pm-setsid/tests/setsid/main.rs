@@ -5,3 +5,7 @@ mod failings;
 mod machine;
 mod processes;
 mod refusals;
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([contract::trials(), failings::trials(), processes::trials(), refusals::trials()])
+}

@@ -6,13 +6,15 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::machine::{Machine, SmallDisk, only, reference};
+use crate::machine::{Machine, SmallDisk};
+use rustix::process::Signal;
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::process_manager::{ManagerError, ProcessManager, ProcessState, Severity};
 use wnm_pm_setsid::Setsid;
-use wnm_testing::skip;
+use wnm_testing::Need::{Mount, Root};
+use wnm_testing::only;
 
-#[tokio::test]
 async fn nothing_outside_the_node_storage_is_made_or_deleted() {
     let machine = Machine::hasty();
     let storage = machine.world.node_storage();
@@ -34,9 +36,8 @@ async fn nothing_outside_the_node_storage_is_made_or_deleted() {
         let mut spec = machine.spec(1);
         spec.root_dir = root_dir.to_owned();
         spec.binary = root_dir.join("antnode");
-        let node = reference(&spec, "antnode0001");
-        let created = only(machine.manager.create(&[spec]).await).map(drop);
-        let removed = only(machine.manager.remove(&[node]).await);
+        let created = machine.try_create(&spec).await.map(drop);
+        let removed = only(machine.manager.remove(&[NodeRef::new(spec)]).await);
         for outcome in [created, removed] {
             let error = outcome.expect_err(what);
             assert!(matches!(error, ManagerError::NotOurs { .. }), "{what}: {error:?}");
@@ -45,7 +46,6 @@ async fn nothing_outside_the_node_storage_is_made_or_deleted() {
     assert_eq!(fs::read_to_string(&precious).expect("it is kept"), "kept");
 }
 
-#[tokio::test]
 async fn a_log_directory_that_others_live_in_stays() {
     let machine = Machine::hasty();
     let shared = machine.path().join("log");
@@ -56,14 +56,13 @@ async fn a_log_directory_that_others_live_in_stays() {
     only(machine.manager.remove(&nodes).await).expect("the node goes");
     assert!(shared.join("another.log").exists(), "it is not named after the node");
 
-    let error = only(machine.manager.create(&[with_log(machine.path())]).await).expect_err("nodes live in it");
+    let error = machine.try_create(&with_log(machine.path())).await.expect_err("nodes live in it");
     assert!(matches!(error, ManagerError::NotOurs { .. }), "{error:?}");
     symlink(&shared, shared.join("antnode0001")).expect("a link is made");
-    let error = only(machine.manager.create(&[with_log(&shared.join("antnode0001"))]).await).expect_err("it is a link");
+    let error = machine.try_create(&with_log(&shared.join("antnode0001"))).await.expect_err("it is a link");
     assert!(matches!(error, ManagerError::NotOurs { .. }), "{error:?}");
 }
 
-#[tokio::test]
 async fn a_program_that_cannot_be_run_is_named() {
     let machine = Machine::hasty();
     let plain = machine.path().join("plain");
@@ -72,34 +71,77 @@ async fn a_program_that_cannot_be_run_is_named() {
     fs::write(&empty, "").and_then(|()| fs::set_permissions(&empty, fs::Permissions::from_mode(0o755))).expect("ours");
     let wrong = [
         (machine.path().join("nowhere"), "No such file"),
-        (machine.path().to_owned(), "no file"),
+        (machine.path().to_owned(), "not a file"),
         (plain, "not executable"),
         (empty, "empty"),
     ];
     for (program, why) in wrong {
         let spec = NodeSpec { program: program.clone(), ..machine.spec(1) };
-        let error = only(machine.manager.create(&[spec]).await).expect_err(why).to_string();
-        assert!(error.contains(&program.display().to_string()) && error.contains(why), "{error}");
-        assert!(error.contains("\nhint: "), "{error}");
+        let error = machine.try_create(&spec).await.expect_err(why);
+        let text = error.text();
+        assert!(text.contains(&program.display().to_string()) && text.contains(why), "{text}");
+        assert_eq!(error.hints(), [Hint::change("antnode_path").to("name an executable node program")]);
         assert!(!machine.spec(1).root_dir.exists() && !machine.spec(1).log_dir.exists(), "nothing is left");
     }
 }
 
-#[tokio::test]
+/// The C library hands what the kernel does not run to `/bin/sh`, which takes it for commands.
+async fn what_the_kernel_does_not_run_is_not_read_by_a_shell() {
+    let machine = Machine::hasty();
+    let trace = machine.path().join("ran-by-a-shell");
+    let write = |path: &Path, beginning: &str| {
+        fs::write(path, format!("{beginning}touch '{}'\n", trace.display())).expect("it is written");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    };
+    let text = machine.path().join("antnode");
+    write(&text, "");
+    let error = machine.try_create(&NodeSpec { program: text, ..machine.spec(1) }).await.map(drop);
+    let nodes = machine.create(&[machine.spec(2)]).await;
+    // By its first bytes it is a program; one for another kind of processor is such a one.
+    write(&nodes[0].spec.binary, "\u{7f}ELF\n");
+    let started = only(machine.manager.start(&nodes).await).map(drop);
+    for outcome in [error, started] {
+        let error = outcome.expect_err("it cannot be run");
+        assert!(
+            matches!(error, ManagerError::Program { .. }) && error.text().contains("Exec format error"),
+            "{error:?}"
+        );
+    }
+    assert!(!trace.exists(), "a shell read it");
+}
+
+/// An owner may put a script in front of the node. It begins as any program does: with no signal blocked, and ended
+/// by a broken pipe, which wnm itself is not.
+async fn a_script_that_names_its_interpreter_is_run() {
+    let machine = Machine::hasty();
+    let script = machine.path().join("antnode");
+    fs::write(&script, "#!/bin/sh\necho \"$A $2\"\ngrep -E 'Sig(Blk|Ign)' /proc/self/status\nexit 4\n")
+        .expect("it is written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let environment = vec![("A".to_owned(), "a b".to_owned())];
+    let nodes = machine.create(&[NodeSpec { program: script, environment, ..machine.spec(1) }]).await;
+    let error = only(machine.manager.start(&nodes).await).expect_err("it ends");
+    assert!(matches!(&error, ManagerError::ExitedAtOnce { how, .. } if how == "exit code 4"), "{error:?}");
+    let output = fs::read_to_string(nodes[0].spec.log_dir.join("output.log")).expect("it printed something");
+    let cache = nodes[0].spec.bootstrap_cache_dir.display();
+    let (begins, ignored) = output.split_once("SigIgn:\t").expect("the kernel says what is ignored");
+    assert_eq!(begins, format!("a b {cache}\nSigBlk:\t0000000000000000\n"));
+    let ignored = u64::from_str_radix(ignored.trim_end(), 16).expect("it is a number");
+    assert_eq!(ignored >> (Signal::PIPE.as_raw() - 1) & 1, 0, "{ignored:x}");
+}
+
 async fn a_node_whose_program_is_lost_is_incomplete_until_it_is_started_again() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
     fs::remove_file(&nodes[0].spec.binary).expect("it was there");
     assert!(matches!(machine.state(&nodes[0]).await, ProcessState::Incomplete { .. }));
     let nowhere = NodeSpec { program: "/nonexistent/antnode".into(), ..nodes[0].spec.clone() };
-    let without = [NodeRef { spec: nowhere, ..nodes[0].clone() }];
-    let error = only(machine.manager.start(&without).await).expect_err("there is no program to copy");
-    assert!(matches!(error, ManagerError::Program { .. }), "{error:?}");
+    let error = only(machine.manager.start(&[NodeRef::new(nowhere)]).await).expect_err("there is no program to copy");
+    assert!(error.text().contains("it cannot be copied again from /nonexistent/antnode"), "{error:?}");
     only(machine.manager.start(&nodes).await).expect("it is copied again");
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn a_nodes_directory_is_private() {
     let machine = Machine::hasty();
     let spec = machine.spec(1);
@@ -115,7 +157,6 @@ async fn a_nodes_directory_is_private() {
     machine.stop(&nodes).await;
 }
 
-#[tokio::test]
 async fn long_output_is_put_aside_once() {
     let machine = Machine::hasty();
     let nodes = machine.create(&[machine.spec(1)]).await;
@@ -130,7 +171,6 @@ async fn long_output_is_put_aside_once() {
     assert!(aside.starts_with(b"b"), "only the last is kept");
 }
 
-#[tokio::test]
 async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
     let machine = Machine::hasty();
     let storage = machine.world.node_storage();
@@ -138,11 +178,11 @@ async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
     fs::create_dir_all(storage.join("not-a-node")).expect("it is made");
     fs::write(storage.join("antnode0009"), "no directory").expect("it is written");
     symlink(machine.path(), storage.join("antnode0010")).expect("a link is made");
-    assert!(machine.manager.survey().await.expect("it can be looked at").is_empty());
+    assert!(machine.manager.survey().await.expect("it can be surveyed").is_empty());
 
     fs::create_dir_all(storage.join("antnode0011/record_store")).expect("it is made");
     machine.create(&[machine.spec(12)]).await;
-    let found = machine.manager.survey().await.expect("it can be looked at");
+    let found = machine.manager.survey().await.expect("it can be surveyed");
     let [leftover, stopped] = &found[..] else { panic!("{found:#?}") };
     assert_eq!((leftover.id, leftover.binary.as_deref()), (Some(NodeId(11)), None));
     assert!(matches!(leftover.state, ProcessState::Incomplete { .. }), "{leftover:?}");
@@ -153,7 +193,6 @@ async fn a_survey_finds_what_could_be_a_node_and_nothing_else() {
 /// Tells a run of this test program that it runs as somebody who is not root.
 const AS_NOBODY: &str = "WNM_TEST_AS_NOBODY";
 
-#[tokio::test]
 async fn as_nobody() {
     let Some(storage) = std::env::var_os(AS_NOBODY) else { return };
     let manager = Setsid::new("setsid+sudo".parse().expect("it is a kind"), storage);
@@ -164,11 +203,7 @@ async fn as_nobody() {
     assert!(codes.contains(&("node-storage-not-writable".to_owned(), Severity::Error)), "{codes:?}");
 }
 
-#[test]
 fn setsid_sudo_is_for_root_only() {
-    if !rustix::process::geteuid().is_root() {
-        return skip("running as another user", "this test needs root");
-    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(directory.path(), open).expect("it is ours");
@@ -185,7 +220,6 @@ fn setsid_sudo_is_for_root_only() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-#[tokio::test]
 async fn a_storage_where_no_program_runs_is_found() {
     let machine = Machine::hasty();
     let storage = machine.world.node_storage();
@@ -193,8 +227,22 @@ async fn a_storage_where_no_program_runs_is_found() {
     let noexec = "node-storage-noexec".to_owned();
     assert!(!codes().await.contains(&noexec), "there is no storage yet, and where it will be programs run");
     fs::create_dir_all(&storage).expect("it is made");
-    match SmallDisk::mount(&storage, "noexec,size=1m") {
-        Ok(_disk) => assert!(codes().await.contains(&noexec)),
-        Err(why) => skip("a file system that is mounted noexec", &why),
-    }
+    let _disk = SmallDisk::mount(&storage, "noexec,size=1m");
+    assert!(codes().await.contains(&noexec));
+}
+
+wnm_testing::trials! {
+    &[] =>
+        nothing_outside_the_node_storage_is_made_or_deleted,
+        a_log_directory_that_others_live_in_stays,
+        a_program_that_cannot_be_run_is_named,
+        what_the_kernel_does_not_run_is_not_read_by_a_shell,
+        a_script_that_names_its_interpreter_is_run,
+        a_node_whose_program_is_lost_is_incomplete_until_it_is_started_again,
+        a_nodes_directory_is_private,
+        long_output_is_put_aside_once,
+        a_survey_finds_what_could_be_a_node_and_nothing_else,
+        as_nobody;
+    &[Root] => setsid_sudo_is_for_root_only;
+    &[Mount] => a_storage_where_no_program_runs_is_found;
 }

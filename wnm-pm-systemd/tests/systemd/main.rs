@@ -5,6 +5,20 @@ mod batches;
 mod contract;
 mod damage;
 mod refusals;
+mod replacing;
 mod takeover;
 mod units;
 mod world;
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([
+        antnode::trials(),
+        batches::trials(),
+        contract::trials(),
+        damage::trials(),
+        refusals::trials(),
+        replacing::trials(),
+        takeover::trials(),
+        units::trials(),
+    ])
+}

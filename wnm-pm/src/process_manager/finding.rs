@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ManagerKind;
+
 /// Something that does not work, or will not, and what fixes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -15,6 +17,30 @@ pub struct Finding {
     pub consequence: String,
     /// The command or the setting that fixes it.
     pub fix: String,
+}
+
+impl Finding {
+    /// Something that does not work.
+    pub fn error(code: &str, what: impl Into<String>, consequence: impl Into<String>, fix: impl Into<String>) -> Self {
+        let (what, consequence, fix) = (what.into(), consequence.into(), fix.into());
+        Self { code: code.to_owned(), severity: Severity::Error, what, consequence, fix }
+    }
+
+    /// Something that works, and will cause trouble later.
+    pub fn warning(
+        code: &str,
+        what: impl Into<String>,
+        consequence: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, what, consequence, fix) }
+    }
+
+    /// A process manager does not work on this machine, or not for this user.
+    pub fn unavailable(manager: ManagerKind, reason: &str, fix: impl Into<String>) -> Self {
+        let consequence = "no node can be created, started or stopped";
+        Self::error("manager-unavailable", format!("{manager}: {reason}"), consequence, fix)
+    }
 }
 
 /// How bad a finding is.

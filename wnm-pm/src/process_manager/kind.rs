@@ -61,6 +61,12 @@ impl ManagerKind {
         Self { supervisor, mode }
     }
 
+    /// Whether its nodes live in the containers of container groups.
+    #[must_use]
+    pub fn uses_containers(self) -> bool {
+        self.supervisor == Supervisor::S6overlay
+    }
+
     /// The word that names this kind.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -13,15 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
-use crate::flavour::CommandLine;
-use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
+use crate::node::{Flavour, NodeRef, NodeSpec, PortKind, ProcessId};
 
 mod error;
 mod finding;
+mod found;
 mod kind;
 
 pub use error::ManagerError;
 pub use finding::{Finding, Severity};
+pub use found::FoundNode;
 pub use kind::{ManagerKind, Mode, Supervisor, UnknownManager};
 
 /// What became of one node of a batch.
@@ -53,6 +54,8 @@ pub struct Capabilities {
     /// Whether it chooses nodes' directories by itself, so that a number says nothing about a directory and nodes may lie
     /// outside `node_storage`.
     pub places_nodes_itself: bool,
+    /// Whether nodes run as whoever calls wnm, so that their files must belong to that user.
+    pub runs_nodes_as_caller: bool,
     /// Whether its teardown takes nodes as well that the database does not know.
     pub teardown_takes_untracked: bool,
 }
@@ -67,6 +70,7 @@ impl Capabilities {
             starts_at_boot: false,
             extra_ports: &[],
             places_nodes_itself: false,
+            runs_nodes_as_caller: true,
             teardown_takes_untracked: false,
         }
     }
@@ -140,66 +144,6 @@ pub enum ProcessState {
     },
     /// Nothing of it is there: no process and no directory.
     Absent,
-}
-
-/// A node found on the machine, in the database or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundNode {
-    /// The name under which the process manager knows it.
-    pub service: String,
-    /// Its number, where the name tells one.
-    pub id: Option<NodeId>,
-    /// Which program it is, where its command line tells.
-    pub flavour: Option<Flavour>,
-    /// Its own directory.
-    pub root_dir: Option<PathBuf>,
-    /// Its own copy of the program.
-    pub binary: Option<PathBuf>,
-    /// Where it writes its logs.
-    pub log_dir: Option<PathBuf>,
-    /// Its ports, as far as its command line tells them.
-    pub ports: Ports,
-    /// The address it earns for.
-    pub wallet: Option<String>,
-    /// The payment network, in the settings' words.
-    pub network: Option<String>,
-    /// The container group that it lives in; none where nodes live in no containers.
-    pub group: Option<u32>,
-    /// Its process, as far as seen.
-    pub state: ProcessState,
-}
-
-impl FoundNode {
-    /// A node of which only the name is known.
-    #[must_use]
-    pub fn named(service: impl Into<String>, id: Option<NodeId>, state: ProcessState) -> Self {
-        Self {
-            service: service.into(),
-            id,
-            flavour: None,
-            root_dir: None,
-            binary: None,
-            log_dir: None,
-            ports: Ports::default(),
-            wallet: None,
-            network: None,
-            group: None,
-            state,
-        }
-    }
-
-    /// With what its command line tells.
-    #[must_use]
-    pub fn told(mut self, line: &CommandLine) -> Self {
-        self.flavour = line.flavour();
-        self.root_dir = line.path("--root-dir");
-        self.binary = line.program();
-        self.log_dir = line.log_dir();
-        self.ports = line.ports();
-        self.wallet = line.wallet().map(str::to_owned);
-        self.network = line.network();
-        self
-    }
 }
 
 /// How a process manager took everything down.

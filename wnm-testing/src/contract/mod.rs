@@ -134,13 +134,19 @@ fn references(specs: &[NodeSpec]) -> Vec<NodeRef> {
 }
 
 /// The outcome of a batch of one.
-fn only<T>(outcomes: Outcomes<T>) -> Outcome<T> {
+///
+/// # Panics
+/// When it is not one.
+pub fn only<T>(outcomes: Outcomes<T>) -> Outcome<T> {
     assert_eq!(outcomes.len(), 1, "one node has one outcome");
     outcomes.into_iter().next().expect("it was counted").1
 }
 
 /// Waits for something to come true.
-async fn eventually(what: &str, happens: impl AsyncFn() -> bool) {
+///
+/// # Panics
+/// When that takes more than 30 s.
+pub async fn eventually(what: &str, happens: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !happens().await {
         assert!(Instant::now() < deadline, "{what} within {PATIENCE:?}");

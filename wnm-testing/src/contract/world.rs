@@ -38,13 +38,29 @@ pub trait ContractWorld: Send + Sync {
     }
 
     /// Whether somebody holds the node's UDP port where the nodes run.
-    async fn listens(&self, spec: &NodeSpec) -> bool;
+    async fn listens(&self, spec: &NodeSpec) -> bool {
+        if cfg!(target_os = "linux") {
+            return ports_in_use(Protocol::Udp).contains(&node_port(spec));
+        }
+        let tried = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, node_port(spec)));
+        tried.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    }
 
     /// Ends the node's process as `kill -9` does.
-    async fn kill(&self, spec: &NodeSpec);
+    async fn kill(&self, spec: &NodeSpec) {
+        // The node wrote its own pid down.
+        let text = fs::read_to_string(spec.root_dir.join("antnode.pid")).expect("the node wrote its pid");
+        let pid = text.trim().parse().ok().and_then(Pid::from_raw).expect("it is a pid");
+        kill_process(pid, Signal::KILL).expect("the node lives");
+    }
 
     /// Takes a port where the nodes run, until the answer is dropped.
-    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send>;
+    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send> {
+        match protocol {
+            Protocol::Udp => Box::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free")),
+            Protocol::Tcp => Box::new(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free")),
+        }
+    }
 
     /// What a file holds; none when there is no such file.
     async fn read(&self, path: &Path) -> Option<Vec<u8>> {
@@ -146,28 +162,6 @@ impl ContractWorld for HostWorld {
             environment: vec![("WNM_TEST_NODE".to_owned(), "record".to_owned())],
             start_args: vec![],
             group: None,
-        }
-    }
-
-    async fn listens(&self, spec: &NodeSpec) -> bool {
-        if cfg!(target_os = "linux") {
-            return ports_in_use(Protocol::Udp).contains(&node_port(spec));
-        }
-        let tried = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, node_port(spec)));
-        tried.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
-    }
-
-    async fn kill(&self, spec: &NodeSpec) {
-        // The node wrote its own pid down.
-        let text = fs::read_to_string(spec.root_dir.join("antnode.pid")).expect("the node wrote its pid");
-        let pid = text.trim().parse().ok().and_then(Pid::from_raw).expect("it is a pid");
-        kill_process(pid, Signal::KILL).expect("the node lives");
-    }
-
-    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send> {
-        match protocol {
-            Protocol::Udp => Box::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free")),
-            Protocol::Tcp => Box::new(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free")),
         }
     }
 }

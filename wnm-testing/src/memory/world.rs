@@ -118,6 +118,20 @@ impl MemoryWorld {
         living.map(|node| node.spec.id).collect()
     }
 
+    /// The nodes whose process lives, and the version of each.
+    #[must_use]
+    pub fn living(&self) -> BTreeMap<NodeId, Option<Version>> {
+        let state = self.lock();
+        let living = state.nodes.values().filter(|node| node.process.is_some());
+        living.map(|node| (node.spec.id, node.program.1.clone())).collect()
+    }
+
+    /// Whether a node's directory is there.
+    #[must_use]
+    pub fn has_directory(&self, root_dir: &Path) -> bool {
+        self.lock().nodes.contains_key(root_dir)
+    }
+
     /// The numbers of the nodes that exist, running or not.
     #[must_use]
     pub fn existing(&self) -> Vec<NodeId> {

@@ -1,0 +1,113 @@
+//! The observer is the door to what can be seen of the machine itself: a test, or a simulation, opens another one.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use wnm_pm::command::CommandRunner;
+use wnm_pm::port::Protocol;
+use wnm_pm::port_use;
+
+use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
+use super::{ask_counted, host, program_version};
+use crate::event::Counters;
+use crate::node::{NodeId, UnixSeconds};
+use crate::snapshot::{Answer, DirectoryState};
+use crate::storage;
+
+/// Sees the machine. Changes nothing.
+#[async_trait]
+pub trait Observer: Send + Sync {
+    /// Measures the load: `previous` is what an earlier measurement kept, `now` the time.
+    async fn host(
+        &self,
+        previous: Option<&Counters>,
+        node_storage: &Path,
+        now: UnixSeconds,
+    ) -> Result<Observed, HostError>;
+
+    /// Asks the node program at `path` what it is, unless `cache` knows; with the answer comes the cache to keep, when it
+    /// has changed.
+    async fn program(&self, path: &Path, cache: &VersionCache)
+    -> Result<(Program, Option<VersionCache>), VersionError>;
+
+    /// Asks nodes at these addresses how they are. `finished` hears how many are done.
+    async fn ask(
+        &self,
+        targets: &[(NodeId, SocketAddr)],
+        limits: &Limits,
+        finished: &(dyn Fn(usize) + Sync),
+    ) -> Vec<(NodeId, Answer)>;
+
+    /// The ports that programs of this machine hold.
+    fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16>;
+
+    /// Whether the storage of nodes is there, and not just the place where its disk would be mounted.
+    fn storage_is_marked(&self, node_storage: &Path) -> bool;
+
+    /// Everything that lies in the storage of nodes; nothing when it cannot be read.
+    fn entries(&self, node_storage: &Path) -> Vec<PathBuf>;
+
+    /// The state of one node's directory.
+    fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState;
+}
+
+/// Sees the machine that this program runs on.
+pub struct ThisMachine {
+    runner: Arc<dyn CommandRunner>,
+}
+
+impl ThisMachine {
+    /// Runs node programs, to ask for their version, by this runner.
+    #[must_use]
+    pub fn new(runner: Arc<dyn CommandRunner>) -> Self {
+        Self { runner }
+    }
+}
+
+#[async_trait]
+impl Observer for ThisMachine {
+    async fn host(
+        &self,
+        previous: Option<&Counters>,
+        node_storage: &Path,
+        now: UnixSeconds,
+    ) -> Result<Observed, HostError> {
+        host(previous, node_storage, now).await
+    }
+
+    async fn program(
+        &self,
+        path: &Path,
+        cache: &VersionCache,
+    ) -> Result<(Program, Option<VersionCache>), VersionError> {
+        program_version(&*self.runner, path, cache).await
+    }
+
+    async fn ask(
+        &self,
+        targets: &[(NodeId, SocketAddr)],
+        limits: &Limits,
+        finished: &(dyn Fn(usize) + Sync),
+    ) -> Vec<(NodeId, Answer)> {
+        ask_counted(targets, limits, finished).await
+    }
+
+    fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16> {
+        port_use::ports_in_use(protocol)
+    }
+
+    fn storage_is_marked(&self, node_storage: &Path) -> bool {
+        storage::is_marked(node_storage)
+    }
+
+    fn entries(&self, node_storage: &Path) -> Vec<PathBuf> {
+        storage::entries(node_storage).collect()
+    }
+
+    fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState {
+        storage::directory(node_storage, root_dir)
+    }
+}
