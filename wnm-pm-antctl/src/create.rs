@@ -2,17 +2,17 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::Output;
 use wnm_pm::hint::Hint;
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{Created, ManagerError, Mode, Outcome};
 
-use crate::observation::{Observation, exists};
+use crate::observation::Observation;
 use crate::parse::{Entry, Registry};
 use crate::{Antctl, check, parse, render};
 
@@ -157,10 +157,9 @@ impl Antctl {
         for directory in directories {
             if !registry.nodes.iter().any(|entry| entry.data_dir_path == *directory)
                 && self.deletable(directory).is_ok()
-                && let Err(error) = fs::remove_dir_all(directory)
-                && error.kind() != ErrorKind::NotFound
+                && let Err(error) = delete(directory)
             {
-                tracing::warn!(directory = %directory.display(), %error, "what a failed add left cannot be deleted");
+                tracing::warn!(error = error.text(), "what a failed add left stays");
             }
         }
     }

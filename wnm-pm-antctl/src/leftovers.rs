@@ -1,16 +1,15 @@
 //! Leftovers are what antctl forgot: units and directories of nodes that its registry does not, or no longer, hold.
 
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use wnm_pm::flavour::CommandLine;
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::{own_path, resolve};
 use wnm_pm::process_manager::{ManagerError, Mode, Outcome};
 use wnm_pm::unit_file;
 
 use crate::Antctl;
-use crate::observation::exists;
 use crate::parse::Registry;
 
 /// A node that antctl forgot.
@@ -57,10 +56,10 @@ impl Antctl {
         if is_its {
             self.systemd.attempt(&["stop"], service).await;
             self.systemd.attempt(&["disable"], service).await;
-            delete(&unit, |path| fs::remove_file(path))?;
+            delete(&unit)?;
         }
-        delete(&left.root_dir, |path| fs::remove_dir_all(path))?;
-        delete(&left.log_dir, |path| fs::remove_dir_all(path))?;
+        delete(&left.root_dir)?;
+        delete(&left.log_dir)?;
         self.systemd.reload(service).await;
         Ok(())
     }
@@ -115,14 +114,6 @@ pub(crate) fn refuse_link(directory: &Path) -> Outcome<()> {
 
 fn not_ours(path: &Path, reason: &str) -> ManagerError {
     ManagerError::NotOurs { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-/// Deletes what may be gone already.
-pub(crate) fn delete(path: &Path, how: impl Fn(&Path) -> io::Result<()>) -> Outcome<()> {
-    match how(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(ManagerError::io("delete", path, source)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

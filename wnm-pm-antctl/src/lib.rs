@@ -135,6 +135,8 @@ impl ProcessManager for Antctl {
             extra_ports: &[PortKind::Rpc],
             places_nodes_itself: true,
             teardown_takes_untracked: true,
+            // Root's antctl has a user for nodes.
+            runs_nodes_as_caller: !self.places().system,
             ..Capabilities::plain(NumberingKind::NeverReuse)
         }
     }

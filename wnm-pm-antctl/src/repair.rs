@@ -9,12 +9,12 @@ use wnm_pm::batch::Batch;
 use wnm_pm::command::Output;
 use wnm_pm::hint::chain;
 use wnm_pm::node::NodeRef;
+use wnm_pm::node_files::exists;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 use wnm_pm::program::{Staged, stage, write_whole};
 
 use crate::call::named;
-use crate::observation::exists;
 use crate::parse::{self, Entry};
 use crate::{Antctl, render};
 
@@ -218,19 +218,19 @@ mod tests {
     fn what_antctl_left_unfinished_is_replaced_by_what_is_kept() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let [new, place, kept] = ["new", "antnode", "kept"].map(|name| directory.path().join(name));
-        for (path, text) in [(&new, "new program"), (&place, "new pro"), (&kept, "old program")] {
+        for (path, text) in [(&new, "#!new program"), (&place, "#!new pro"), (&kept, "#!old program")] {
             fs::write(path, text).expect("it is written");
             fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
         }
         let error = finish(&new, &place, &kept, "the disk is full").expect_err("it is half of the program").to_string();
         assert!(error.ends_with(": the disk is full"), "{error}");
-        assert_eq!(fs::read(&place).expect("it is there"), b"old program");
+        assert_eq!(fs::read(&place).expect("it is there"), b"#!old program");
         assert!(!kept.exists(), "there is nothing to go back to");
         fs::rename(&place, &kept).expect("it is there");
-        fs::write(&place, "old pro").expect("it is written");
+        fs::write(&place, "#!old pro").expect("it is written");
         finish(&kept, &place, &kept, "the disk is full").expect("what is kept is what was to be there");
-        assert_eq!(fs::read(&place).expect("it is there"), b"old program");
+        assert_eq!(fs::read(&place).expect("it is there"), b"#!old program");
         assert!(finish(&new, &place, &kept, "").is_err(), "nothing is kept");
-        assert_eq!(fs::read(&place).expect("it is there"), b"old program");
+        assert_eq!(fs::read(&place).expect("it is there"), b"#!old program");
     }
 }

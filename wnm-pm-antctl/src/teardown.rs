@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use wnm_pm::hint::{Hint, chain};
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::process_manager::{ManagerError, Outcome, Teardown};
 
-use crate::leftovers::{Leftover, delete, refuse_link};
-use crate::observation::exists;
+use crate::leftovers::{Leftover, refuse_link};
 use crate::parse::Registry;
 use crate::{Antctl, parse};
 
@@ -99,7 +99,7 @@ impl Antctl {
             notes.push(format!("deleted {}, which antctl left", root_dir.display()));
             self.clear(&Leftover { service: entry.service_name.clone(), root_dir, log_dir }).await?;
         }
-        delete(&self.places().kept_programs(), |path| fs::remove_dir_all(path))?;
+        delete(&self.places().kept_programs())?;
         let services: Vec<String> = registry.present().map(|entry| entry.service_name.clone()).collect();
         self.systemd.reload(&services).await;
         Ok(())
