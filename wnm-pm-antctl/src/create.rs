@@ -146,8 +146,13 @@ impl Antctl {
         match directories.iter().find(|path| exists(path)) {
             None => Ok(directories),
             Some(path) => {
-                let reason = "antctl would make its next node in it, with the key of another node; move it away";
-                Err(ManagerError::NotOurs { path: path.clone(), reason: reason.to_owned() })
+                let (path, registry) = (path.display(), self.places().registry());
+                let what = format!(
+                    "{path} is left alone: antctl would make its next node in it, with the key of another node"
+                );
+                let registry = registry.display();
+                let hint = format!("move {path} away; or, if antctl lost that node, restore {registry} from a backup");
+                Err(ManagerError::advised(what, Hint::text(hint)))
             }
         }
     }

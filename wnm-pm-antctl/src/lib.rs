@@ -43,7 +43,7 @@ use observation::Observation;
 use places::Places;
 use systemd::Systemd;
 
-/// What the owner settled about antctl.
+/// What the owner has set for antctl.
 #[derive(Debug, Clone)]
 pub struct AntctlSettings {
     /// `Sudo` needs root. `Zen` leaves all paths to antctl.

@@ -6,7 +6,6 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use wnm_pm::batch::Batch;
-use wnm_pm::command::Output;
 use wnm_pm::hint::chain;
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::exists;
@@ -100,7 +99,7 @@ impl Antctl {
         arguments.push(program.into());
         arguments.extend(named(&[], services));
         match self.caller.quiet(arguments, 60 + 10 * services.len() as u64).await {
-            Ok(output) => complaint_or_silence(&output),
+            Ok(output) => parse::complaint(&output),
             Err(error) => chain(&error),
         }
     }
@@ -165,11 +164,6 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
 /// A unit file that is there until antctl writes the node's own.
 fn stand_in(service: &str) -> String {
     format!("[Unit]\nDescription={service}\n[Service]\nExecStart=/bin/false\n")
-}
-
-fn complaint_or_silence(output: &Output) -> String {
-    let complaint = parse::complaint(output);
-    if complaint.is_empty() { "it said nothing".to_owned() } else { complaint }
 }
 
 /// Writes a unit file; whoever reads it reads all of it.

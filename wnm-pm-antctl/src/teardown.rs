@@ -17,7 +17,6 @@ const ATTEMPTS: usize = 3;
 impl Antctl {
     pub(crate) async fn take_down(&self) -> Outcome<Teardown> {
         let mut notes = Vec::new();
-        let mut complaint = String::new();
         for attempt in 0..ATTEMPTS {
             let registry = self.readable_registry(&mut notes).await?;
             // antctl looks at nothing before it deletes.
@@ -30,7 +29,7 @@ impl Antctl {
                 break;
             }
             let seconds = 200 + 10 * registry.nodes.len() as u64;
-            complaint = match self.caller.quiet(vec!["reset".into(), "--force".into()], seconds).await {
+            let complaint = match self.caller.quiet(vec!["reset".into(), "--force".into()], seconds).await {
                 Ok(output) if output.success() => {
                     self.finish_reset(&registry, &mut notes).await?;
                     return Ok(Teardown::AllAtOnce { notes });
@@ -40,7 +39,7 @@ impl Antctl {
             };
             notes.push(format!("antctl's reset failed: {complaint}"));
         }
-        let what = format!("antctl's reset failed: {complaint} (tried: {})", notes.join("; "));
+        let what = format!("antctl cannot be reset: {}", notes.join("; "));
         Err(ManagerError::advised(what, Hint::shell("antctl status --json").to("see what is left")))
     }
 
