@@ -12,7 +12,7 @@ use wnm_pm_setsid::Setsid;
 use wnm_pm_systemd::Systemd;
 
 /// What is logged without being asked for: to pull an image takes minutes, and it says how far it is.
-pub(crate) const LONG_WORK: &str = "wnm_pm_s6overlay::images=info";
+pub(crate) const LONG_WORK: &str = "wnm_pm_s6overlay::container::images=info";
 
 /// The process manager that the settings name.
 pub(crate) fn manager(
