@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wnm_core::decide::decide;
-use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, Status, UnixSeconds};
+use wnm_core::node::{Desired, Flavour, Node, NodeId, NodeSpec, Ports, Status, StoredNode, UnixSeconds};
 use wnm_core::plan::Action;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
@@ -114,6 +114,8 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
     };
     let boot_time = integer(&case.host, "boot_time")?.unwrap_or(0);
     let available = case.available_version.map(|version| Binary { path: config.antnode_path.clone(), version });
+    let nodes = case.nodes.into_iter().map(|case| Ok(NodeSnapshot { node: node(case, &config)?, seen: None }));
+    let nodes: Vec<NodeSnapshot> = nodes.collect::<Result<_, String>>()?;
     let snapshot = Snapshot {
         now: case.now,
         boot_time,
@@ -125,7 +127,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         numbering,
         highest_number_used: case.highest_number_used,
         groups: (1..=active_groups).map(group).collect(),
-        nodes: case.nodes.into_iter().map(|case| NodeSnapshot { node: node(case, &config), seen: None }).collect(),
+        nodes,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))
@@ -157,7 +159,7 @@ fn merged<T: serde::Serialize + serde::de::DeserializeOwned>(
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-fn node(case: NodeCase, config: &Config) -> Node {
+fn node(case: NodeCase, config: &Config) -> Result<Node, String> {
     let id = NodeId(case.number);
     let root_dir = config.node_storage.join(id.name());
     let spec = NodeSpec {
@@ -178,7 +180,14 @@ fn node(case: NodeCase, config: &Config) -> Node {
         start_args: Vec::new(),
         group: None,
     };
-    Node { status: case.status, since: case.since, born: case.born, ..Node::new(spec, case.since) }
+    let stored = StoredNode {
+        status: case.status,
+        status_since: case.since,
+        desired: if case.status == Status::Disabled { Desired::Unmanaged } else { Desired::Run },
+        has_run: case.status != Status::Starting,
+        ..StoredNode::new(spec, case.born)
+    };
+    Node::restore(stored).map_err(|contradiction| contradiction.to_string())
 }
 
 fn group(number: u32) -> Group {

@@ -12,7 +12,7 @@ use clap::Parser;
 use serde::Serialize;
 use wnm_allocator::{Blocks, Group, Layout};
 use wnm_core::decide::{Request, decide, decide_request};
-use wnm_core::node::{Flavour, Node, Status, UnixSeconds};
+use wnm_core::node::{Flavour, Node, Status, StoredNode, UnixSeconds};
 use wnm_core::observe;
 use wnm_core::plan::{Action, Plan};
 use wnm_core::report::plan_text;
@@ -134,7 +134,8 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
     let placed = decide_request(&roomy, &snapshot, &Request::Add(nodes))?;
     for action in placed.actions {
         let Action::Add { node } = action else { continue };
-        let node = Node { status: Status::Running, ..Node::new(*node, now) };
+        let node = StoredNode { status: Status::Running, has_run: true, ..StoredNode::new(*node, now) };
+        let node = Node::restore(node)?;
         snapshot.highest_number_used = snapshot.highest_number_used.max(node.id().0);
         snapshot.nodes.push(NodeSnapshot { node, seen: None });
     }

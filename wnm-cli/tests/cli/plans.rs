@@ -21,7 +21,7 @@ fn a_saved_plan_is_applied_as_long_as_the_machine_is_as_it_was() {
     assert_eq!(applied["results"].as_array().map(Vec::len), Some(2), "{applied:#}");
     let again = colony.wnm(&["apply", path]);
     assert_eq!(again.code, 4, "{again:?}");
-    assert!(again.stderr.contains("antnode0001 is new; antnode0002 is new"), "{again:?}");
+    assert!(again.stderr.contains("antnode0001–0002: new"), "{again:?}");
     assert_eq!(colony.processes().len(), 2);
     colony.agrees();
 }
@@ -38,8 +38,8 @@ fn an_edited_plan_is_refused() {
     fs::write(&file, elsewhere).expect("the plan is written");
     let run = colony.wnm(&["apply", path]);
     assert_eq!(run.code, 4, "{run:?}");
-    assert!(run.stderr.contains("is no directory of its own in node_storage"), "{run:?}");
-    for (content, word) in [("", "is not a plan"), ("{\"format\": 1}", "is not a plan"), ("[]", "is not a plan")] {
+    assert!(run.stderr.contains("is not a directory of its own in node_storage"), "{run:?}");
+    for (content, word) in [("", "not a plan"), ("{\"format\": 2}", "not a plan"), ("[]", "not a plan")] {
         fs::write(&file, content).expect("the plan is written");
         let run = colony.wnm(&["apply", path]);
         assert_eq!(run.code, 2, "{run:?}");
@@ -54,7 +54,7 @@ fn an_edited_plan_is_refused() {
 fn a_dry_run_of_anything_changes_nothing() {
     let colony = running(2);
     colony.done(&["config", "set", "node_cap=4"]);
-    let (record, processes) = (colony.record(), colony.processes());
+    let (record, processes) = (colony.stored(), colony.processes());
     let commands: &[&[&str]] = &[
         &["--dry-run"],
         &["--dry_run"],
@@ -78,7 +78,7 @@ fn a_dry_run_of_anything_changes_nothing() {
     ];
     for words in commands {
         colony.done(words);
-        assert_eq!((colony.record(), colony.processes()), (record.clone(), processes.clone()), "{words:?}");
+        assert_eq!((colony.stored(), colony.processes()), (record.clone(), processes.clone()), "{words:?}");
     }
     let teardown = colony.done(&["teardown", "--dry-run", "--json"]).json();
     assert_eq!(teardown["plan"]["actions"], json!([{"verb": "teardown", "numbers": [1, 2], "groups": []}]));

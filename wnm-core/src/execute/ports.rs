@@ -39,7 +39,7 @@ impl Executor<'_> {
 }
 
 fn ports(rows: &[Node]) -> Vec<OpenPort> {
-    rows.iter().flat_map(|row| OpenPort::of(&row.spec)).collect()
+    rows.iter().flat_map(|row| OpenPort::of(row.spec())).collect()
 }
 
 fn tell(outcomes: PortOutcomes, done: &str) -> PortNotes {

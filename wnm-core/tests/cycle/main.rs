@@ -164,8 +164,10 @@ impl Scene {
         let root_dir = self.storage().join(NodeId(number).name());
         self.node_directory(&root_dir);
         let spec = self.spec(number, &root_dir);
-        let node = Node::new(NodeSpec { ports: ports.unwrap_or(spec.ports), ..spec }, NOW);
-        self.live(&node.spec).await;
+        let spec = NodeSpec { ports: ports.unwrap_or(spec.ports), ..spec };
+        let service = spec.name.clone();
+        let node = Node::adopted(spec, service, NOW);
+        self.live(node.spec()).await;
         self.record(node.clone());
         node
     }

@@ -6,12 +6,14 @@ use insta::assert_snapshot;
 use wnm_core::decide::{Request, decide, decide_request};
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Status, Verb};
-use wnm_core::plan::{Action, Effect, Plan, Reason};
-use wnm_core::report::{Detail, errors_text, execution_text, history_text, plan_text, status};
+use wnm_core::plan::{Action, Effect, Plan};
+use wnm_core::report::{Detail, ReasonRow, errors_text, execution_text, history_text, plan_text, reasons_text, status};
 use wnm_core::settings::Config;
-use wnm_core::snapshot::Snapshot;
+use wnm_core::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_core::store::{Decision, EventKind, HistoryEntry};
+use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, NumberingKind};
+use wnm_testing::alter;
 
 use crate::fleet::{NOW, config, fleet, machine};
 
@@ -68,7 +70,7 @@ fn error(number: u32) -> Option<String> {
             said: String::new(),
         },
         100 | 300 => ManagerError::PortInUse {
-            protocol: wnm_pm::port::Protocol::Udp,
+            protocol: Protocol::Udp,
             port: 55_000 + u16::try_from(number).expect("it is small"),
             holder: "nginx (pid 81234)".to_owned(),
         },
@@ -86,7 +88,10 @@ fn decided(plan: &Plan) -> Decision {
         Some((verb, id)) => format!("{verb} {}", id.name()),
         None => action.verb().to_owned(),
     };
-    Decision { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
+    Decision {
+        actions: plan.actions.iter().map(words).collect(),
+        reasons: plan.reasons.iter().map(ReasonRow::from).collect(),
+    }
 }
 
 fn entry(cycle: i64, kind: EventKind, decision: Option<Decision>) -> HistoryEntry {
@@ -171,9 +176,21 @@ fn a_teardown_that_leaves_nodes_does_not_say_that_groups_are_gone() {
 }
 
 #[test]
+fn numbers_that_are_skipped_are_one_reason() {
+    let by = |number: u32| Blocker::PortInUse {
+        protocol: Protocol::Udp,
+        port: 55_000 + u16::try_from(number).expect("it is small"),
+    };
+    let blocked = (1..=187).map(|number| BlockedNumber { number: NodeId(number), by: by(number) }).collect();
+    let plan = decide(&settings(), &Snapshot { blocked, ..in_containers(machine()) });
+    assert_snapshot!(readable(reasons_text(&plan, Detail::Each)));
+}
+
+#[test]
 fn why_of_the_last_cycles() {
     let at_rest = decide(&settings(), &fleet(&[Status::Running; NODES as usize]));
-    let taken = (1..=187).map(|number| Reason {
+    // Older versions recorded a reason for each number.
+    let taken = (1..=187).map(|number| ReasonRow {
         rule: "number_taken".to_owned(),
         effect: Effect::Held,
         text: format!("number {number} is passed over: UDP port {} is in use", 55_000 + number),
@@ -181,12 +198,12 @@ fn why_of_the_last_cycles() {
         figure: None,
         threshold: None,
     });
-    let mut added = addition();
+    let mut added = decided(&addition());
     added.reasons.extend(taken);
-    let plans = [&added, &at_rest, &teardown(), &at_rest, &at_rest];
-    let cycles = (1..).zip(plans);
+    let decisions = [added, decided(&at_rest), decided(&teardown()), decided(&at_rest), decided(&at_rest)];
+    let cycles = (1..).zip(decisions);
     let mut entries: Vec<HistoryEntry> =
-        cycles.map(|(cycle, plan)| entry(cycle, EventKind::Decided, Some(decided(plan)))).collect();
+        cycles.map(|(cycle, decision)| entry(cycle, EventKind::Decided, Some(decision))).collect();
     entries.reverse();
     assert_snapshot!(readable(history_text(&entries, Detail::Summary)));
     let each = history_text(&entries, Detail::Each);
@@ -205,7 +222,7 @@ fn why_of_one_node() {
     };
     let failed = error(41).expect("it failed");
     let entries = [
-        about(3, EventKind::Settled, None, Some(Status::Running), "STOPPED -> RUNNING: it runs and answers"),
+        about(3, EventKind::Reconciled, None, Some(Status::Running), "STOPPED -> RUNNING: it runs and answers"),
         about(2, EventKind::Failed, Some(Verb::Add), Some(Status::Stopped), &failed),
         about(2, EventKind::Intended, Some(Verb::Start), Some(Status::Stopped), "it was just created"),
         about(
@@ -222,14 +239,15 @@ fn why_of_one_node() {
 
 #[test]
 fn the_errors_below_a_status() {
-    let mut snapshot = fleet(&[Status::Running; NODES as usize]);
+    let mut snapshot = fleet(&[Status::Stopped; NODES as usize]);
     for each in &mut snapshot.nodes {
-        let (number, port) = (each.node.id().0, wnm_testing::metrics_port(&each.node.spec));
-        each.node.trouble = match number {
+        let (number, port) = (each.node.id().0, wnm_testing::metrics_port(each.node.spec()));
+        let last_error = match number {
             1..=40 => Some(format!("its process lives, but its metrics port {port} does not answer in time")),
             900 => Some("its process is gone".to_owned()),
             number => error(number),
         };
+        alter(&mut each.node, |node| node.last_error = last_error);
     }
     assert_snapshot!(readable(errors_text(&status(&snapshot))));
 }

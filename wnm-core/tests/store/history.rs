@@ -1,22 +1,16 @@
 //! The history tells what happened and why, newest first, and never grows without end.
 
 use wnm_core::event::Event;
-use wnm_core::node::{Node, NodeId, Status, Verb};
-use wnm_core::plan::{Effect, Reason};
+use wnm_core::node::{NodeId, Status, StoredNode, Verb};
+use wnm_core::plan::{Cause, Reason};
+use wnm_core::report::ReasonRow;
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
 
-use crate::rows::{NOW, added, counters, group, node};
+use crate::rows::{NOW, added, counters, group, node, restored, stored};
 use crate::{Scratch, scratch};
 
 fn reason() -> Reason {
-    Reason {
-        rule: "node_cap".to_owned(),
-        effect: Effect::Held,
-        text: "there are 2 nodes of 2".to_owned(),
-        nodes: vec![NodeId(2)],
-        figure: Some(2.0),
-        threshold: Some(2.0),
-    }
+    Reason { nodes: vec![NodeId(2)], cause: Cause::OverCap { total: 3, cap: 2 } }
 }
 
 fn decided() -> Event {
@@ -49,8 +43,8 @@ fn every_event_that_matters_is_told() {
         added(node(1)),
         Event::Completed { verb: Verb::Add, node: row() },
         Event::Failed { verb: Verb::Stop, node: row(), error: "it would not".to_owned() },
-        Event::Settled { from: Status::Stopped, node: row(), why: "it runs and answers".to_owned() },
-        Event::Surveyed { readings: Vec::new() },
+        Event::Reconciled { from: Status::Stopped, node: row(), why: "it runs and answers".to_owned() },
+        Event::Surveyed { reports: Vec::new() },
         Event::Measured { counters: counters() },
         Event::VersionCached { json: "{}".to_owned() },
         Event::Rebooted { boot_time: 2 },
@@ -72,7 +66,7 @@ fn every_event_that_matters_is_told() {
     3 | 1 | Intended | 1 | add | RUNNING | there is room
     4 | 1 | Completed | 1 | add | RUNNING | 
     5 | 1 | Failed | 1 | stop | RUNNING | it would not
-    6 | 1 | Settled | 1 |  | RUNNING | STOPPED -> RUNNING: it runs and answers
+    6 | 1 | Reconciled | 1 |  | RUNNING | STOPPED -> RUNNING: it runs and answers
     7 | 1 | Rebooted |  |  |  | boot time 2
     8 | 1 | Decided |  |  |  | survey; start antnode0001
     9 | 1 | GroupSeen |  |  |  | a1 running
@@ -90,14 +84,14 @@ fn a_decision_is_kept_whole() {
     scratch.apply(&[decided()]);
     let entries = history(&scratch, &HistoryFilter::default());
     let actions = vec!["survey".to_owned(), "start antnode0001".to_owned()];
-    assert_eq!(entries[0].decision, Some(Decision { actions, reasons: vec![reason()] }));
+    assert_eq!(entries[0].decision, Some(Decision { actions, reasons: vec![ReasonRow::from(&reason())] }));
 }
 
 #[test]
 fn entries_are_found_by_node_cycle_and_kind() {
     let mut scratch = scratch();
     let note = |id, what: &str| Event::Noted { id: Some(NodeId(id)), what: what.to_owned() };
-    scratch.apply(&[note(1, "first"), note(2, "second"), added(Node { reading: None, ..node(1) })]);
+    scratch.apply(&[note(1, "first"), note(2, "second"), added(restored(StoredNode { metrics: None, ..stored(1) }))]);
     scratch.apply(&[note(1, "still the first cycle")]);
     scratch.store.begin_cycle();
     scratch.apply(&[note(1, "the second cycle")]);
