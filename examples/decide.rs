@@ -5,6 +5,8 @@
 //! `survey` and `resurvey` carry no number. Unknown keys are ignored, and what a case leaves out has wnm's default.
 //! A line that cannot be read is answered `{"id": …, "error": "…"}`, and the exit code is then 1.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::io::{BufRead, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;

@@ -4,6 +4,8 @@
 //! processes run (a small test node), shows them, upgrades them to a newer test node, takes all down, and leaves nothing
 //! behind. Every line that begins with `$` is a command that an operator would type; it is run as it stands there.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fs;

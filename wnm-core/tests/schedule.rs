@@ -1,5 +1,7 @@
 //! Schedules: what is written for systemd and for cron, with paths that neither likes, and what becomes of a crontab.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::PathBuf;
 
 use insta::assert_snapshot;

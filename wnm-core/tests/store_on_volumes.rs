@@ -1,5 +1,7 @@
 //! The store on a volume of its own, which gets full or read-only.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! A test machine is a container that was booted with systemd, for one test alone: the test runs itself again in there,
 //! as root, as a user of no rights (`resident`), or as one with sudo (`keeper`).
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};

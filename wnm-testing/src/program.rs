@@ -1,5 +1,7 @@
 //! Test node programs: copies of the example `test-node` whose last lines say which version each is.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! `.ci/clean` removes what killed tests left behind, and nothing that looks like it.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! The test node behaves as the real antnode 0.4.17 does, wherever wnm looks: the same is asked of both.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};

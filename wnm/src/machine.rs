@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wnm_core::clock::{Clock, RandomDice, SystemClock};
-use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
-use wnm_core::host::doctor;
 use wnm_core::event::Event;
+use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
+use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
 use wnm_core::node::Node;
 use wnm_core::observe::{Observer, ThisMachine};
 use wnm_core::plan::Plan;

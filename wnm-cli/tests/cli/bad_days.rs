@@ -1,5 +1,7 @@
 //! An operator's bad days: each gets a clear message and the right exit code, loses nothing, and the next run goes on.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, symlink};

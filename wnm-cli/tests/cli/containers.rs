@@ -1,5 +1,7 @@
 //! Nodes in container groups on the real Docker engine, under the whole program.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::process::Command;
 
 use serde_json::{Value, json};

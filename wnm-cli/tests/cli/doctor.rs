@@ -1,5 +1,7 @@
 //! What the doctor finds on a machine that something is wrong with, and what it makes of the exit code.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,8 @@
 //! Every `console` example of the documents is run, and prints what the document says (figures, times, addresses and
 //! peer ids aside).
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What the Python wnm's command line does wrong: each test is named after the number of that failing.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

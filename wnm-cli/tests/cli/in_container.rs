@@ -1,6 +1,8 @@
 //! The whole program on a machine that a test may turn upside down: a container with a systemd, a ufw, a firewalld and a
 //! cron of its own.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};

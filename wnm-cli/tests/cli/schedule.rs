@@ -1,5 +1,7 @@
 //! Schedules, with the machine's own crontab out of reach: a `crontab` stands first on the PATH that keeps its table in a file.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The whole program with nodes as units, on machines with a systemd of their own.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 

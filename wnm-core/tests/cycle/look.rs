@@ -1,5 +1,7 @@
 //! Looking gathers what is there, says what it could not see, and changes nothing.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
