@@ -77,6 +77,20 @@ fn a_decision_reads_no_clock_and_touches_no_file() {
 }
 
 #[test]
+fn a_decision_has_figures_and_no_prose() {
+    nowhere("wnm-core/src/decide", &[], &["format!", "#[error("]);
+    for (path, text) in sources("wnm-core/src/decide").into_iter().chain(sources("wnm-core/src/plan")) {
+        // The words of the rules' table are a page of the docs, and an unreadable plan is no decision.
+        if path.ends_with("plan/rule.rs") || path.ends_with("plan/mod.rs") {
+            continue;
+        }
+        let code = code(&text);
+        let sentence = code.split('"').skip(1).step_by(2).find(|literal| literal.contains(' '));
+        assert_eq!(sentence, None, "{}", path.display());
+    }
+}
+
+#[test]
 fn process_managers_never_see_the_store() {
     for manager in ["setsid", "systemd", "launchd", "antctl", "s6overlay"] {
         let member = format!("wnm-pm-{manager}");

@@ -1,5 +1,6 @@
 //! A refusal names what does not fit, with the figures, and what would.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
@@ -9,6 +10,7 @@ use crate::layout::{HIGHEST_NUMBER, PortKind, port};
 
 /// Why a layout, a group or a placement is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum LayoutError {
     /// No node can have this number.
     #[error("node number {number} is not between 1 and {HIGHEST_NUMBER}")]
@@ -39,12 +41,10 @@ pub enum LayoutError {
     },
     /// A range of ports would pass 65535.
     #[error(
-        "node numbers up to {highest_number} do not fit: {kind} ports {}-{} ({setting} {start}) pass {}\n\
-         hint: {}lower {setting}",
+        "node numbers up to {highest_number} do not fit: {kind} ports {}-{} ({setting} {start}) pass {}",
         port(*start, 1),
         port(*start, *highest_number),
         u16::MAX,
-        what_fits(*possible),
         setting = .kind.setting()
     )]
     PastLastPort {
@@ -60,13 +60,11 @@ pub enum LayoutError {
     /// Two ranges of ports would share ports.
     #[error(
         "node numbers up to {highest_number} do not fit: \
-         {kind} ports {}-{} ({setting} {start}) overlap {other} ports {}-{} ({other_setting} {other_start})\n\
-         hint: {}set {setting} and {other_setting} further apart",
+         {kind} ports {}-{} ({setting} {start}) overlap {other} ports {}-{} ({other_setting} {other_start})",
         port(*start, 1),
         port(*start, *highest_number),
         port(*other_start, 1),
         port(*other_start, *highest_number),
-        what_fits(*possible),
         setting = .kind.setting(),
         other_setting = .other.setting()
     )]
@@ -93,8 +91,7 @@ pub enum LayoutError {
     /// More container groups are wanted than have numbers and ports.
     #[error(
         "{groups} container groups of {max_node_per_container} nodes do not fit: \
-         node numbers end at {highest_number}, which is enough for {possible} groups\n\
-         hint: lower max_node_per_container or have fewer groups"
+         node numbers end at {highest_number}, which is enough for {possible} groups"
     )]
     TooManyGroups {
         /// The groups that were to be possible.
@@ -108,8 +105,7 @@ pub enum LayoutError {
     },
     /// More nodes are wanted than there are numbers.
     #[error(
-        "{wanted} nodes cannot be placed: only {possible} more can be numbered, as numbers end at {highest_number}\n\
-         hint: remove nodes first; numbers that are never reused come free with a teardown only"
+        "{wanted} nodes cannot be placed: only {possible} more can be numbered, as numbers end at {highest_number}"
     )]
     NumbersUsedUp {
         /// The nodes that were to be placed.
@@ -119,6 +115,27 @@ pub enum LayoutError {
         /// The highest number that a node can have.
         highest_number: u32,
     },
+}
+
+impl LayoutError {
+    /// What can be done about it, where there is something: a sentence without a full stop.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::PastLastPort { kind, possible, .. } => {
+                Some(format!("{}lower {}", what_fits(*possible), kind.setting()))
+            }
+            Self::Overlap { kind, other, possible, .. } => {
+                let (one, other) = (kind.setting(), other.setting());
+                Some(format!("{}set {one} and {other} further apart", what_fits(*possible)))
+            }
+            Self::TooManyGroups { .. } => Some("lower max_node_per_container or have fewer groups".to_owned()),
+            Self::NumbersUsedUp { .. } => {
+                Some("remove nodes first; numbers that are never reused come free with a teardown only".to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The beginning of a hint: whether fewer nodes would do.
@@ -131,7 +148,7 @@ fn what_fits(possible: u32) -> String {
 
 /// A text that is not the name of a container group.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("\"{}\" is not a container group\nhint: groups are named a1, a2 … a{HIGHEST_NUMBER}", .text.escape_debug())]
+#[error("\"{}\" is not a container group (a1, a2 … a{HIGHEST_NUMBER})", .text.escape_debug())]
 pub struct GroupNameError {
     /// The text.
     pub text: String,

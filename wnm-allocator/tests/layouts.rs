@@ -12,8 +12,12 @@ fn group(number: u32) -> Group {
     Group::new(number).expect("this group is possible")
 }
 
-fn refusal<T>(result: Result<T, LayoutError>) -> String {
-    result.err().expect("this is refused").to_string()
+/// The refusal, with its hint in a line of its own.
+fn refusal<T: std::fmt::Debug>(result: Result<T, LayoutError>) -> String {
+    let error = result.expect_err("this must be refused");
+    let text = error.to_string();
+    assert!(!text.contains('\n') && !text.contains("hint"), "{text:?}");
+    error.hint().map_or(text.clone(), |hint| format!("{text}\nhint: {hint}"))
 }
 
 #[test]
@@ -174,10 +178,7 @@ fn a_group_has_one_name() {
         assert_eq!(error.text, text);
     }
     let error = "a\n1".parse::<Group>().expect_err("this is no group");
-    insta::assert_snapshot!(error, @r#"
-    "a\n1" is not a container group
-    hint: groups are named a1, a2 … a65535
-    "#);
+    insta::assert_snapshot!(error, @r#""a\n1" is not a container group (a1, a2 … a65535)"#);
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! An exit code says what kind of failure it was; they are part of the interface.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
+use wnm::{Error, Hint, Hinted, ManagerError, Task, chain};
 use wnm_core::cycle::CycleError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
 use wnm_core::schedule::ScheduleError;
-use wnm_core::settings::{NoHome, Problems};
+use wnm_core::settings::NoHome;
 use wnm_core::store::{Problem, StoreError};
-use wnm_pm::process_manager::ManagerError;
+
+use crate::hints::hints;
 
 /// How wnm ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum Exit {
     Locked = 5,
     /// Not initialised.
     NotInitialised = 6,
-    /// The record cannot be read or written.
-    Record = 7,
+    /// The database cannot be read or written.
+    Database = 7,
     /// The process manager cannot be used here.
     Manager = 8,
     /// Interrupted.
@@ -41,58 +41,100 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Settings(#[from] Problems),
-    #[error(transparent)]
-    Home(#[from] NoHome),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Cycle(#[from] CycleError),
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    Machine(#[from] Error),
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
-    #[error(transparent)]
-    Manager(#[from] ManagerError),
-    #[error("{} is not initialised: `wnm init` began and did not end\nhint: `wnm init` goes on", .0.display())]
-    NotInitialised(PathBuf),
     #[error("{0}")]
     NotConfirmed(String),
-    #[error("{0}")]
-    Usage(String),
+    #[error("{what}")]
+    Usage { what: String, hint: Option<Box<Hint>> },
     #[error("{0}")]
     Other(String),
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Machine(refusal.into())
+    }
+}
+
+impl From<ManagerError> for Failure {
+    fn from(error: ManagerError) -> Self {
+        Self::Machine(error.into())
+    }
+}
+
+impl From<NoHome> for Failure {
+    fn from(error: NoHome) -> Self {
+        Self::Machine(error.into())
+    }
+}
+
 impl Failure {
+    /// Something wrong with what was typed.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), hint: None }
+    }
+
+    /// The same, with what to do.
+    pub(crate) fn usage_hint(what: impl Into<String>, hint: Hint) -> Self {
+        Self::Usage { what: what.into(), hint: Some(Box::new(hint)) }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) | Self::Usage(_) => Exit::Usage,
-            Self::Home(_) | Self::Other(_) => Exit::Failed,
-            Self::Store(error) | Self::Cycle(CycleError::Store(error)) => record(error),
-            Self::Lock(LockError::Held { .. }) => Exit::Locked,
-            Self::Lock(_) => Exit::Record,
-            Self::NotInitialised(_) => Exit::NotInitialised,
-            Self::Refused(_) | Self::NotConfirmed(_) => Exit::Refused,
-            Self::Manager(_) => Exit::Manager,
+            Self::Usage { .. } => Exit::Usage,
+            Self::Other(_) => Exit::Failed,
+            Self::NotConfirmed(_) => Exit::Refused,
             Self::Schedule(ScheduleError::Taken { .. } | ScheduleError::Foreign { .. }) => Exit::Refused,
             Self::Schedule(_) => Exit::Failed,
-            Self::Cycle(error) => match error {
-                CycleError::Refused(_) | CycleError::Changed(_) | CycleError::Invalid(_) => Exit::Refused,
-                CycleError::Manager(_) | CycleError::Unavailable(_) => Exit::Manager,
-                _ => Exit::Failed,
-            },
+            Self::Machine(error) => of_machine(error),
+        }
+    }
+
+    /// What a person is told to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        hints(self)
+    }
+
+    /// The failure with its causes, without the hint.
+    pub(crate) fn text(&self) -> String {
+        chain(self)
+    }
+}
+
+impl Hinted for Failure {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Machine(error) => error.hints(),
+            Self::Schedule(error) => error.hints(),
+            Self::NotConfirmed(_) => vec![Hint::run(Task::ConfirmedTeardown)],
+            Self::Usage { hint, .. } => hint.iter().map(|hint| (**hint).clone()).collect(),
+            Self::Other(_) => vec![],
         }
     }
 }
 
-fn record(error: &StoreError) -> Exit {
+fn of_machine(error: &Error) -> Exit {
+    match error {
+        Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
+        Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
+        Error::Lock(LockError::Held { .. }) => Exit::Locked,
+        Error::Lock(_) => Exit::Database,
+        Error::NotInitialised(_) => Exit::NotInitialised,
+        Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
+        Error::Refused(_) | Error::Cycle(CycleError::Refused(_) | CycleError::Changed(_) | CycleError::Invalid(_)) => {
+            Exit::Refused
+        }
+        _ => Exit::Failed,
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
     match error.problem {
         Problem::Missing => Exit::NotInitialised,
         Problem::Exists => Exit::Refused,
-        _ => Exit::Record,
+        _ => Exit::Database,
     }
 }
 
@@ -106,11 +148,6 @@ pub(crate) struct FailureRow {
 
 impl From<&Failure> for FailureRow {
     fn from(failure: &Failure) -> Self {
-        let text = failure.to_string();
-        let (error, hint) = match text.rsplit_once("\nhint: ") {
-            Some((error, hint)) => (error.to_owned(), Some(hint.to_owned())),
-            None => (text, None),
-        };
-        Self { error, hint, exit_code: failure.exit() as u8 }
+        Self { error: failure.text(), hint: failure.hint(), exit_code: failure.exit() as u8 }
     }
 }

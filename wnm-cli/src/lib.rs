@@ -3,7 +3,7 @@
 mod arguments;
 mod commands;
 mod exit;
-mod managers;
+mod hints;
 mod output;
 mod progress;
 mod session;
@@ -65,7 +65,7 @@ async fn dispatch(
     let Arguments { common, command } = arguments;
     match command {
         Some(Command::Completions { shell }) => return output.raw(&completions(shell)).map(|()| Exit::Done),
-        Some(Command::Dockerfile) => return output.raw(&managers::dockerfile()?).map(|()| Exit::Done),
+        Some(Command::Dockerfile) => return output.raw(&wnm::dockerfile()?).map(|()| Exit::Done),
         _ => {}
     }
     let given = Given::gather(&common, flags, listener)?;
@@ -101,7 +101,7 @@ fn usage(error: &clap::Error, as_json: bool) -> Exit {
     if as_json && !wanted {
         let text = error.to_string();
         let text = text.trim().trim_start_matches("error: ");
-        Output::json().failure(&Failure::Usage(text.to_owned()));
+        Output::json().failure(&Failure::usage(text));
     } else {
         let _ = error.print();
     }
@@ -114,9 +114,12 @@ fn completions(shell: clap_complete::Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
+/// What is logged without being asked for: to pull an image takes minutes, and it says how far it is.
+const LONG_WORK: &str = "wnm_pm_s6overlay::container::images=info";
+
 fn log(verbose: u8) {
     let level = match verbose {
-        0 => &format!("warn,{}", managers::LONG_WORK),
+        0 => &format!("warn,{}", LONG_WORK),
         1 => "info",
         2 => "debug",
         _ => "trace",

@@ -67,7 +67,10 @@ impl Output {
             let row = FailureRow::from(failure);
             let _ = serde_json::to_string_pretty(&row).map(|text| print(&format!("{text}\n")));
         }
-        say(&format!("error: {failure}"));
+        say(&format!("error: {}", failure.text()));
+        if let Some(hint) = failure.hint() {
+            say(&format!("hint: {hint}"));
+        }
     }
 
     /// Asks a person yes or no; nobody there is a no.

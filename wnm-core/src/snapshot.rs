@@ -1,10 +1,13 @@
 //! A snapshot is everything that a decision may know: time, boot time, host load, what is recorded and what was just
 //! seen. The time and the dice are in it, so that a decision can be made again.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::node::{Flavour, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use wnm_pm::container_host::Group;
+use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
 
 /// What the machine measures. Rates are averages in bytes per second; percentages run from 0 to 100.
@@ -164,8 +167,33 @@ pub struct Snapshot {
 pub struct BlockedNumber {
     /// The number.
     pub number: NodeId,
-    /// What is in the way: `UDP port 55007 is in use`.
-    pub by: String,
+    /// What is in the way.
+    pub by: Blocker,
+}
+
+/// What keeps a number from being given to a new node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "blocker", rename_all = "snake_case")]
+pub enum Blocker {
+    /// One of its ports is in use on this machine.
+    PortInUse {
+        /// What the port is a port of.
+        protocol: Protocol,
+        /// The port.
+        port: u16,
+    },
+    /// One of its ports belongs to a node with another number.
+    PortOfNode {
+        /// The port.
+        port: u16,
+        /// The name of that node.
+        node: String,
+    },
+    /// A directory of its name exists already. What is in it may be a key.
+    Directory {
+        /// Where.
+        path: PathBuf,
+    },
 }
 
 impl NodeSnapshot {

@@ -7,9 +7,10 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
 use wnm_pm::node::NodeRef;

@@ -27,8 +27,6 @@ impl Systemd {
     /// A node that has a program keeps it: only an upgrade replaces it.
     pub(crate) async fn copy_missing_programs<'a, T: Clone>(&self, batch: Batch<'a, T>) -> Batch<'a, T> {
         let without = batch.part(|node, _| check_program(&node.spec.binary).is_err());
-        let staged = programs::stage(&self.systemctl, without, |node| node.spec.program.clone()).await;
-        let placed = programs::put_in_place(&self.systemctl, staged, programs::NEW).await;
-        batch.join_part(placed)
+        batch.join_part(programs::copy(&self.systemctl, without, |node| node.spec.program.clone()).await)
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use wnm_pm::batch::Batch;
 use wnm_pm::command::Command;
-use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::ManagerError;
 
@@ -17,51 +17,33 @@ use crate::step::is_gone;
 use crate::systemctl::Systemctl;
 
 /// The copy that is not in its place yet.
-pub(crate) const NEW: &str = "new";
+const NEW: &str = "new";
 
 /// The copy of the program that was replaced.
-pub(crate) const PREVIOUS: &str = "previous";
+const PREVIOUS: &str = "previous";
 
-/// Copies a program next to each node's directory; `from` says which. Where that fails, no part of the copy is left.
-pub(crate) async fn stage<'a, T>(
+/// Gives nodes that have none their own copy of a program; `from` says which.
+pub(crate) async fn copy<'a, T>(
     systemctl: &Systemctl,
     batch: Batch<'a, T>,
     from: impl Fn(&NodeRef) -> PathBuf,
 ) -> Batch<'a, T> {
-    let (batch, owner) = owner(systemctl, batch).await;
-    let install = |nodes: &[&NodeRef]| {
-        let command = [vec!["install".to_owned(), "--mode=0755".to_owned()], owner_words(owner)].concat();
-        for_pairs(systemctl, &command, nodes, |node| (from(node), beside(&node.spec, NEW))).timeout(DISK)
-    };
-    let staged = systemctl.step(batch, install).await;
-    discard(systemctl, &staged, &[NEW]).await;
-    staged
+    let staged = stage(systemctl, batch, from).await;
+    put_in_place(systemctl, staged, NEW, &[NEW]).await
 }
 
-/// Keeps a copy of each node's present program. Where that fails, no part of the copy is left.
-pub(crate) async fn keep<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
-    let copy = |nodes: &[&NodeRef]| {
-        let command = ["cp", "--no-dereference", "--preserve=mode,ownership", "--remove-destination", "--reflink=auto"];
-        let pair = |node: &NodeRef| (node.spec.binary.clone(), beside(&node.spec, PREVIOUS));
-        for_pairs(systemctl, &command.map(str::to_owned), nodes, pair).timeout(DISK)
-    };
-    let kept = systemctl.step(batch, copy).await;
-    discard(systemctl, &kept, &[NEW, PREVIOUS]).await;
-    kept
+/// Puts this program in the place of the nodes' own and keeps the one before it. The nodes may be running. Where that fails,
+/// the node's program stays as it was.
+pub(crate) async fn replace<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, to: &Path) -> Batch<'a, T> {
+    let staged = stage(systemctl, batch, |_| to.to_owned()).await;
+    let kept = keep(systemctl, staged).await;
+    // Where this fails, what was kept is a copy of the program that the node still has.
+    put_in_place(systemctl, kept, NEW, &[NEW, PREVIOUS]).await
 }
 
-/// Renames a copy (`NEW`, `PREVIOUS`) to the place of the node's program. The node may be running. Where that fails, the
-/// program stays as it was.
-pub(crate) async fn put_in_place<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, copy: &str) -> Batch<'a, T> {
-    sync(&batch, copy).await;
-    let rename = |nodes: &[&NodeRef]| {
-        let command = ["mv", "--force"].map(str::to_owned);
-        for_pairs(systemctl, &command, nodes, |node| (beside(&node.spec, copy), node.spec.binary.clone()))
-    };
-    let is_placed = |node: &NodeRef| is_gone(&beside(&node.spec, copy)) && check_program(&node.spec.binary).is_ok();
-    let placed = systemctl.step_once(batch, rename, is_placed).await;
-    discard(systemctl, &placed, &[NEW]).await;
-    placed
+/// Puts the previous programs back in their places. The nodes may be running.
+pub(crate) async fn restore<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
+    put_in_place(systemctl, batch, PREVIOUS, &[]).await
 }
 
 /// Deletes the copies of these nodes' programs.
@@ -70,16 +52,61 @@ pub(crate) async fn forget<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) ->
     systemctl.step(batch, remove).await
 }
 
-/// Deletes copies of the nodes that something went wrong with. One that cannot be deleted does no harm.
-pub(crate) async fn discard<T>(systemctl: &Systemctl, batch: &Batch<'_, T>, which: &[&str]) {
-    let copies = batch.bad().flat_map(|(node, _)| which.iter().map(|copy| beside(&node.spec, copy)));
+/// Copies a program next to each node's directory; `from` says which.
+async fn stage<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, from: impl Fn(&NodeRef) -> PathBuf) -> Batch<'a, T> {
+    let (batch, owner) = owner(systemctl, batch).await;
+    let install = |nodes: &[&NodeRef]| {
+        let command = [vec!["install".to_owned(), "--mode=0755".to_owned()], owner_words(owner)].concat();
+        for_pairs(systemctl, &command, nodes, |node| (from(node), beside(&node.spec, NEW))).timeout(DISK)
+    };
+    let tried = ids(&batch);
+    discard(systemctl, systemctl.step(batch, install).await, &tried, &[NEW]).await
+}
+
+/// Keeps a copy of each node's present program.
+async fn keep<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
+    let copy = |nodes: &[&NodeRef]| {
+        let command = ["cp", "--no-dereference", "--preserve=mode,ownership", "--remove-destination", "--reflink=auto"];
+        let pair = |node: &NodeRef| (node.spec.binary.clone(), beside(&node.spec, PREVIOUS));
+        for_pairs(systemctl, &command.map(str::to_owned), nodes, pair).timeout(DISK)
+    };
+    let tried = ids(&batch);
+    discard(systemctl, systemctl.step(batch, copy).await, &tried, &[NEW, PREVIOUS]).await
+}
+
+/// Renames a copy (`NEW`, `PREVIOUS`) to the place of the node's program; where that fails, these `leftovers` are deleted.
+async fn put_in_place<'a, T>(
+    systemctl: &Systemctl,
+    batch: Batch<'a, T>,
+    copy: &str,
+    leftovers: &[&str],
+) -> Batch<'a, T> {
+    sync(&batch, copy).await;
+    let rename = |nodes: &[&NodeRef]| {
+        let command = ["mv", "--force"].map(str::to_owned);
+        for_pairs(systemctl, &command, nodes, |node| (beside(&node.spec, copy), node.spec.binary.clone()))
+    };
+    let is_placed = |node: &NodeRef| is_gone(&beside(&node.spec, copy)) && check_program(&node.spec.binary).is_ok();
+    let tried = ids(&batch);
+    discard(systemctl, systemctl.step_once(batch, rename, is_placed).await, &tried, leftovers).await
+}
+
+/// Those that nothing went wrong with so far.
+fn ids<T>(batch: &Batch<'_, T>) -> Vec<NodeId> {
+    batch.good().map(|(node, _)| node.id()).collect()
+}
+
+/// Deletes copies of the nodes that a step was tried for and went wrong with. A copy that cannot be deleted does no harm.
+async fn discard<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, tried: &[NodeId], which: &[&str]) -> Batch<'a, T> {
+    let failed = batch.bad().filter(|(node, _)| tried.contains(&node.id()));
+    let copies = failed.flat_map(|(node, _)| which.iter().map(|copy| beside(&node.spec, copy)));
     let copies: Vec<PathBuf> = copies.filter(|path| !is_gone(path)).collect();
-    if copies.is_empty() {
-        return;
-    }
-    if let Err(error) = systemctl.succeed(remove_all(systemctl, copies)).await {
+    if !copies.is_empty()
+        && let Err(error) = systemctl.succeed(remove_all(systemctl, copies)).await
+    {
         tracing::warn!("cannot delete copies of the node program: {}", error.text());
     }
+    batch
 }
 
 /// Whether a node has this program already, and the one before it is kept: an earlier replacement was interrupted.

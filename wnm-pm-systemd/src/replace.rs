@@ -18,12 +18,7 @@ impl Systemd {
         });
         let known = self.known(batch).await;
         let fresh = known.part(|node, _| !programs::is_replaced(node, &to.path));
-        let staged = programs::stage(&self.systemctl, fresh, |_| to.path.clone()).await;
-        let kept = programs::keep(&self.systemctl, staged.part(|_, _| true)).await;
-        let placed = programs::put_in_place(&self.systemctl, kept.part(|_, _| true), programs::NEW).await;
-        // Where it failed, what was kept is a copy of the program that the node still has.
-        programs::discard(&self.systemctl, &placed, &[programs::PREVIOUS]).await;
-        let replaced = known.join_part(staged).join_part(kept).join_part(placed);
+        let replaced = known.join_part(programs::replace(&self.systemctl, fresh, &to.path).await);
         let ended = self.end(replaced.part(|_, _| true)).await;
         self.take_back(&ended).await;
         replaced.join_part(ended).then(|_, _| Ok(())).outcomes()
@@ -32,7 +27,7 @@ impl Systemd {
     /// A node that did not stop keeps running its old program, so that is put back in its place.
     async fn take_back(&self, ended: &Batch<'_, Unit>) {
         let running_on = ended.bad_nodes();
-        let back = programs::put_in_place(&self.systemctl, Batch::of(&running_on), programs::PREVIOUS).await;
+        let back = programs::restore(&self.systemctl, Batch::of(&running_on)).await;
         for (node, error) in back.bad() {
             tracing::warn!("cannot put the previous program of {} back: {}", node.spec.name, error.text());
         }
@@ -41,7 +36,7 @@ impl Systemd {
     pub(crate) async fn restore_all(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         let batch = self.begin(nodes).check(|node, ()| programs::check_previous(node));
         let known = self.known(batch).await;
-        let restored = programs::put_in_place(&self.systemctl, known, programs::PREVIOUS).await;
+        let restored = programs::restore(&self.systemctl, known).await;
         self.end(restored).await.then(|_, _| Ok(())).outcomes()
     }
 }

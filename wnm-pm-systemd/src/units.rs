@@ -23,26 +23,30 @@ impl Systemd {
         if batch.is_done() {
             return batch;
         }
-        let systemctl = &self.systemctl;
-        let (batch, version) = batch.all(systemctl.version().await);
+        let (batch, version) = batch.all(self.systemctl.version().await);
         let version = version.unwrap_or_default();
-        let rendered = batch.check(|node, _| refuse_link(systemctl, node)).then(|node, unit| {
+        let rendered = batch.check(|node, _| refuse_link(&self.systemctl, node)).then(|node, unit| {
             let text = render::unit(node, self.scope(), version)?;
             Ok((unit, text))
         });
-        let changed = rendered.part(|node, (_, text)| !is_written(systemctl, &unit_name(node), text));
-        let has_slice = is_written(systemctl, SLICE, &render::slice());
-        let is_stale = !changed.is_done() || rendered.good().any(|(_, (unit, _))| unit.is_outdated);
-        if rendered.is_done() || (has_slice && !is_stale) {
-            return rendered.then(|_, (unit, _)| Ok(unit));
-        }
-        let rendered = if has_slice { rendered } else { rendered.all(write_slice(systemctl).await).0 };
-        let rendered = rendered.join_part(write_units(systemctl, changed).await);
-        if rendered.is_done() {
-            return rendered.then(|_, (unit, _)| Ok(unit));
-        }
-        rendered.all(systemctl.reload().await).0.then(|_, (unit, _)| Ok(unit))
+        write_changed(&self.systemctl, rendered).await.then(|_, (unit, _)| Ok(unit))
     }
+}
+
+/// A node's unit as systemd knows it, and the text that its file should have.
+type Rendered<'a> = Batch<'a, (Unit, String)>;
+
+async fn write_changed<'a>(systemctl: &Systemctl, rendered: Rendered<'a>) -> Rendered<'a> {
+    let has_slice = is_written(systemctl, SLICE, &render::slice());
+    let is_ready = has_slice || rendered.is_done();
+    let rendered = if is_ready { rendered } else { rendered.all(write_slice(systemctl).await).0 };
+    let changed = rendered.part(|node, (_, text)| !is_written(systemctl, &unit_name(node), text));
+    let is_stale = !has_slice || !changed.is_done() || rendered.good().any(|(_, (unit, _))| unit.is_outdated);
+    if rendered.is_done() || !is_stale {
+        return rendered;
+    }
+    let written = rendered.join_part(write_units(systemctl, changed).await);
+    if written.is_done() { written } else { written.all(systemctl.reload().await).0 }
 }
 
 /// A unit that somebody masked, or linked elsewhere, is not wnm's to touch.
@@ -69,7 +73,10 @@ async fn write_slice(systemctl: &Systemctl) -> Result<(), ManagerError> {
 }
 
 /// Writes unit files, all in one step.
-async fn write_units<'a>(systemctl: &Systemctl, batch: Batch<'a, (Unit, String)>) -> Batch<'a, (Unit, String)> {
+async fn write_units<'a>(systemctl: &Systemctl, batch: Rendered<'a>) -> Rendered<'a> {
+    if batch.is_done() {
+        return batch;
+    }
     let files: Vec<(String, String)> = batch.good().map(|(node, (_, text))| (unit_name(node), text.clone())).collect();
     let (batch, staged) = batch.all(stage(systemctl, &files));
     let Some(staged) = staged else { return batch };

@@ -71,8 +71,10 @@ pub enum Task {
     ShowSettings,
     /// Find what is wrong with this machine.
     Doctor,
-    /// Remove all nodes.
+    /// Remove all nodes; a person is asked first.
     Teardown,
+    /// Remove all nodes without asking.
+    ConfirmedTeardown,
     /// Print the Dockerfile of the image that container groups are made of.
     Dockerfile,
     /// Build the image that container groups are made of, from the Dockerfile that wnm prints.

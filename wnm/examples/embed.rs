@@ -1,3 +1,5 @@
+//! A machine of its own in a temporary directory, three cycles, and why each did what it did.
+
 use wnm::{Machine, Options, Silent, Trigger};
 
 #[tokio::main(flavor = "current_thread")]

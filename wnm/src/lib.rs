@@ -14,6 +14,8 @@ mod options;
 
 pub use error::Error;
 pub use machine::Machine;
+#[cfg(feature = "s6overlay")]
+pub use managers::dockerfile;
 pub use options::Options;
 
 pub use wnm_core::cycle::{Observation, Report, Trigger, Untracked};

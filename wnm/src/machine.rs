@@ -11,6 +11,7 @@ use wnm_core::doctor;
 use wnm_core::event::Event;
 use wnm_core::firewall::firewall;
 use wnm_core::lock::Lock;
+use wnm_core::node::Node;
 use wnm_core::observe::{Observer, ThisMachine};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Ongoing, Progress, Work, during};
@@ -140,12 +141,12 @@ impl Machine {
         self.inner.store().path()
     }
 
-    /// How many nodes are in the database.
+    /// The nodes as they are in the database; [`Machine::observe`] looks at them.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn node_count(&self) -> Result<usize, Error> {
-        Ok(self.inner.store().load()?.nodes.len())
+    pub fn nodes(&self) -> Result<Vec<Node>, Error> {
+        Ok(self.inner.store().load()?.nodes)
     }
 
     /// Looks at the machine and all its nodes. Records nothing.

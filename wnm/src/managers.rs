@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use wnm_core::settings::Config;
 use wnm_pm::command::CommandRunner;
-use wnm_pm::hint::Hint;
 use wnm_pm::process_manager::{ManagerError, ProcessManager, Supervisor};
 
 /// The process manager that the settings name.
@@ -33,10 +32,20 @@ pub(crate) fn manager(
             feature = "s6overlay"
         )))]
         _ => {
-            let hint = Hint::text("build it with the feature of that name, or choose another process manager");
+            let hint =
+                wnm_pm::hint::Hint::text("build it with the feature of that name, or choose another process manager");
             return Err(ManagerError::unavailable(kind, "this program was built without it", hint));
         }
     })
+}
+
+/// The Dockerfile of the image that container groups are made of.
+///
+/// # Errors
+/// When it cannot be put together.
+#[cfg(feature = "s6overlay")]
+pub fn dockerfile() -> Result<String, ManagerError> {
+    wnm_pm_s6overlay::dockerfile::dockerfile(&wnm_pm_s6overlay::dockerfile::DockerfileOptions::default())
 }
 
 #[cfg(feature = "antctl")]

@@ -6,19 +6,19 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm_core::cycle::{Machine, Report, Trigger};
+use wnm::{Hint, Machine, Task};
+use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{counted, execution_text, plan_text};
-use wnm_pm::process_manager::Supervisor;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::session::{Access, Given, Session};
+use crate::session::{Access, Given};
 
 /// What was planned and what was done, as a program reads it.
 #[derive(Serialize)]
@@ -39,9 +39,9 @@ pub(crate) async fn act(output: Output, common: &Common, given: &Given, trigger:
         return plan(output, given, trigger, None).await;
     }
     let watch = given.watch();
-    let mut session = Session::open(given, Access::Change, &watch)?;
+    let mut machine = given.open(Access::Change, &watch)?;
     watch.finish_when_interrupted();
-    let report = session.machine.run(trigger, &watch).await?;
+    let report = machine.run(trigger, &watch).await?;
     drop(watch);
     answer(output, &report)
 }
@@ -54,10 +54,10 @@ pub(crate) async fn plan(
     out: Option<&Path>,
 ) -> Result<Exit, Failure> {
     let watch = given.watch();
-    let session = Session::open(given, Access::Read, &watch)?;
-    let observation = session.machine.observe(&watch).await?;
+    let machine = given.open(Access::Read, &watch)?;
+    let observation = machine.observe(&watch).await?;
     drop(watch);
-    let plan = session.machine.plan(&observation, trigger)?;
+    let plan = machine.plan(&observation, trigger)?;
     if let Some(path) = out {
         save(&plan, path)?;
         output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
@@ -74,10 +74,10 @@ pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: 
     let saved = load(file)?;
     if common.dry_run {
         let watch = given.watch();
-        let session = Session::open(given, Access::Read, &watch)?;
-        let observation = session.machine.observe(&watch).await?;
+        let machine = given.open(Access::Read, &watch)?;
+        let observation = machine.observe(&watch).await?;
         drop(watch);
-        session.machine.still_holds(&observation, &saved)?;
+        machine.still_holds(&observation, &saved)?;
         let nothing = Execution::default();
         output.answer(&row(true, &saved, None, &nothing, &observation.warnings), || {
             format!("{}The plan holds. Nothing was changed.\n", plan_text(&saved, output.detail()))
@@ -85,9 +85,9 @@ pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: 
         return Ok(Exit::Done);
     }
     let watch = given.watch();
-    let mut session = Session::open(given, Access::Change, &watch)?;
+    let mut machine = given.open(Access::Change, &watch)?;
     watch.finish_when_interrupted();
-    let report = session.machine.apply(saved, &watch).await?;
+    let report = machine.apply(saved, &watch).await?;
     drop(watch);
     answer(output, &report)
 }
@@ -97,27 +97,27 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
     let trigger = Trigger::Request(Request::Teardown);
     if !common.dry_run && !confirm {
         let watch = given.watch();
-        let session = Session::open(given, Access::Read, &watch)?;
-        let what = everything(&session.machine, &watch).await?;
-        drop((session, watch));
+        let machine = given.open(Access::Read, &watch)?;
+        let what = everything(&machine, &watch).await?;
+        drop((machine, watch));
         if !output.ask(&format!("Remove {what} with their files and keys?")) {
             return Err(Failure::NotConfirmed(format!(
-                "teardown removes {what} with their files and keys, and was not confirmed\nhint: `wnm teardown --confirm`"
+                "teardown removes {what} with their files and keys, and was not confirmed"
             )));
         }
     }
     act(output, common, given, &trigger).await
 }
 
-/// What a teardown takes: antctl's reset takes nodes that nobody recorded as well.
+/// What a teardown takes: some managers' takes untracked nodes as well.
 async fn everything(machine: &Machine, progress: &dyn Progress) -> Result<String, Failure> {
-    let recorded = format!("all {}", counted(machine.store.load()?.nodes.len(), "node"));
-    if machine.config.process_manager.supervisor != Supervisor::Antctl {
+    let recorded = format!("all {}", counted(machine.nodes()?.len(), "node"));
+    if !machine.capabilities().teardown_takes_untracked {
         return Ok(recorded);
     }
     let observation = machine.observe(progress).await?;
     let others = during(progress, Work::FindUntracked, machine.untracked(&observation)).await?.len();
-    Ok(if others == 0 { recorded } else { format!("{recorded} and {} of antctl's", counted(others, "untracked node")) })
+    Ok(if others == 0 { recorded } else { format!("{recorded} and {}", counted(others, "untracked node")) })
 }
 
 fn row<'a>(
@@ -160,13 +160,9 @@ fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
 fn load(path: &Path) -> Result<Plan, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("cannot read the plan {name}: {error}")))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
-        Failure::Usage(format!("{name} is not a plan: {error}\nhint: `wnm plan --out {name}` writes one"))
-    })?;
-    if plan.format != Plan::FORMAT {
-        let (found, known) = (plan.format, Plan::FORMAT);
-        return Err(Failure::Usage(format!("{name} has format {found}, and this wnm reads format {known}")));
-    }
-    Ok(plan)
+        .map_err(|error| Failure::usage(format!("cannot read the plan {name}: {error}")))?;
+    Plan::from_json(&text).map_err(|error| {
+        let hint = Hint::run(Task::Plan { out: Some(name.to_string()) }).to("write one");
+        Failure::usage_hint(format!("cannot read the plan {name}: {}", chain(&error)), hint)
+    })
 }

@@ -6,7 +6,7 @@ use wnm_pm::process_manager::{Finding, Severity};
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::session::{Access, Given, Session};
+use crate::session::{Access, Given};
 
 #[derive(Serialize)]
 struct Answer {
@@ -15,8 +15,8 @@ struct Answer {
 
 pub(crate) async fn doctor(output: Output, given: &Given) -> Result<Exit, Failure> {
     let watch = given.watch();
-    let findings = match Session::open(given, Access::Read, &watch) {
-        Ok(session) => during(&watch, Work::Examine, session.machine.examine()).await,
+    let findings = match given.open(Access::Read, &watch) {
+        Ok(machine) => during(&watch, Work::Examine, machine.examine()).await,
         Err(failure) => vec![unreadable(failure)?],
     };
     drop(watch);
@@ -25,22 +25,20 @@ pub(crate) async fn doctor(output: Output, given: &Given) -> Result<Exit, Failur
     Ok(if answer.findings.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// Without its record, and the settings in it, nothing else of a machine can be judged; without its process manager
+/// Without its database, and the settings in it, nothing else of a machine can be judged; without its process manager
 /// nothing can be done about it.
 fn unreadable(failure: Failure) -> Result<Finding, Failure> {
-    let (code, usual_mend) = match failure.exit() {
-        Exit::Record => ("record-unreadable", "restore it from a backup"),
-        Exit::Manager => ("manager-unavailable", "put right what it says, and run `wnm doctor` again"),
+    let (code, usual_fix) = match failure.exit() {
+        Exit::Database => ("database-unreadable", "restore it from a backup"),
+        Exit::Manager => ("manager-unavailable", "repair what it says, and run `wnm doctor` again"),
         _ => return Err(failure),
     };
-    let text = failure.to_string();
-    let (what, mend) = text.split_once("\nhint: ").unwrap_or((&text, usual_mend));
     Ok(Finding {
         code: code.to_owned(),
         severity: Severity::Error,
-        what: what.to_owned(),
+        what: failure.text(),
         consequence: "wnm can do nothing, and nothing else can be looked at".to_owned(),
-        fix: mend.to_owned(),
+        fix: failure.hint().unwrap_or_else(|| usual_fix.to_owned()),
     })
 }
 
@@ -61,21 +59,19 @@ fn text(findings: &[Finding]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wnm_pm::process_manager::ManagerError;
+    use wnm::{Hint, ManagerError};
 
     use super::*;
 
     #[test]
     fn a_manager_that_cannot_be_begun_is_a_finding() {
-        let failure = Failure::Manager(ManagerError::Unavailable {
-            manager: "antctl+sudo".to_owned(),
-            reason: "antctl manages the machine's nodes for root only".to_owned(),
-            hint: "run wnm as root".to_owned(),
-        });
+        let hint = Hint::text("run wnm as root");
+        let reason = "antctl manages the machine's nodes for root only";
+        let failure = Failure::from(wnm::Error::from(ManagerError::unavailable("antctl+sudo", reason, hint)));
         let finding = unreadable(failure).unwrap_or_else(|failure| panic!("{failure} is a finding"));
         assert_eq!(finding.code, "manager-unavailable");
         assert_eq!(finding.what, "antctl+sudo cannot be used here: antctl manages the machine's nodes for root only");
         assert_eq!(finding.fix, "run wnm as root");
-        assert!(unreadable(Failure::Usage("no such flag".to_owned())).is_err(), "that is no matter of the machine");
+        assert!(unreadable(Failure::usage("no such flag")).is_err(), "that is not about the machine");
     }
 }

@@ -5,11 +5,12 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use wnm_core::progress::{Work, during};
 use wnm_core::snapshot::Snapshot;
-use wnm_pm::container_host::{Group, GroupState, Range, Usage};
+use wnm_pm::container_host::{Group, GroupState, Ranges, Usage};
+use wnm_pm::port::PortKind;
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::session::{Access, Given, Session};
+use crate::session::{Access, Given};
 
 #[derive(Serialize)]
 struct Row {
@@ -17,8 +18,7 @@ struct Row {
     container: String,
     container_id: String,
     state: GroupState,
-    node_ports: Range,
-    metrics_ports: Range,
+    ports: Ranges,
     up: usize,
     down: usize,
     free: usize,
@@ -28,19 +28,23 @@ struct Row {
 
 pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failure> {
     let watch = given.watch();
-    let session = Session::open(given, Access::Read, &watch)?;
-    let observation = session.machine.observe(&watch).await?;
-    let (snapshot, size) = (&observation.snapshot, session.machine.config.max_node_per_container as usize);
-    let usages = match session.machine.manager.containers() {
-        Some(host) => during(&watch, Work::MeasureGroups(snapshot.groups.len()), host.usage(&snapshot.groups)).await,
-        None => Vec::new(),
-    };
+    let machine = given.open(Access::Read, &watch)?;
+    let observation = machine.observe(&watch).await?;
+    let (snapshot, size) = (&observation.snapshot, machine.config().max_node_per_container as usize);
+    let measuring = machine.usage(&snapshot.groups);
+    let mut usages = during(&watch, Work::MeasureGroups(snapshot.groups.len()), measuring).await;
     drop(watch);
     for warning in &observation.warnings {
         output.remark(&format!("warning: {warning}"));
     }
-    let rows: Vec<Row> =
-        snapshot.groups.iter().zip(usages).map(|(group, usage)| row(snapshot, size, group, usage.ok())).collect();
+    let usage = |group: &Group| usages.take(group.spec.group)?.ok();
+    let rows: Vec<Row> = snapshot
+        .groups
+        .iter()
+        .map(usage)
+        .zip(&snapshot.groups)
+        .map(|(usage, group)| row(snapshot, size, group, usage))
+        .collect();
     output.answer(&rows, || text(&rows))?;
     Ok(Exit::Done)
 }
@@ -54,13 +58,16 @@ fn row(snapshot: &Snapshot, size: usize, group: &Group, usage: Option<Usage>) ->
         container: group.container_name.clone(),
         container_id: group.container_id.clone(),
         state: group.state,
-        node_ports: group.spec.node_ports,
-        metrics_ports: group.spec.metrics_ports,
+        ports: group.spec.ports.clone(),
         up,
         down: all - up,
         free: size.saturating_sub(all),
         usage,
     }
+}
+
+fn range(row: &Row, kind: PortKind) -> String {
+    row.ports.get(&kind).map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
 fn text(rows: &[Row]) -> String {
@@ -86,9 +93,9 @@ fn text(rows: &[Row]) -> String {
         table.add_row([
             row.group.clone(),
             row.container.clone(),
-            format!("{:?}", row.state).to_lowercase(),
-            format!("{}-{}", row.node_ports.first, row.node_ports.last),
-            format!("{}-{}", row.metrics_ports.first, row.metrics_ports.last),
+            row.state.to_string(),
+            range(row, PortKind::Node),
+            range(row, PortKind::Metrics),
             row.up.to_string(),
             row.down.to_string(),
             row.free.to_string(),

@@ -1,31 +1,16 @@
-//! `wnm init` puts a machine under wnm's care: the settings are checked, and the record and the storage are made.
-
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
-use std::sync::Arc;
+//! `wnm init` initialises a machine: the settings are checked, and the database and the storage are made.
 
 use serde::Serialize;
-use wnm_core::clock::{Clock, SystemClock};
-use wnm_core::cycle::{CycleError, storage};
-use wnm_core::event::Event;
-use wnm_core::lock::Lock;
-use wnm_core::observe;
-use wnm_core::progress::{Progress, Work, during};
+use wnm::{Config, Machine};
 use wnm_core::report::counted;
-use wnm_core::settings::Config;
-use wnm_core::settings::{Occasion, overlay, to_record};
-use wnm_core::store::{Problem, Store, StoreError};
-use wnm_pm::command::{CommandRunner, SystemRunner};
+use wnm_core::store::{Problem, StoreError};
 use wnm_pm::container_host::ContainerNetwork;
-use wnm_pm::process_manager::{Mode, Supervisor};
 
 use super::survey::{Row, adopt_all, service_names, untracked_lines};
 use crate::arguments::{Common, Init};
 use crate::exit::{Exit, Failure};
-use crate::managers;
 use crate::output::Output;
-use crate::session::{Given, Session};
+use crate::session::Given;
 
 #[derive(Serialize)]
 struct Answer {
@@ -39,80 +24,52 @@ struct Answer {
 }
 
 pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &Init) -> Result<Exit, Failure> {
-    let watch = given.watch();
-    let (config, origins) = overlay(&given.facts, Occasion::Change, &given.layers)?;
-    // A manager that cannot be had here is told before anything is written.
-    managers::manager(&config, &(Arc::new(SystemRunner) as Arc<dyn CommandRunner>))?;
-    let database = given.new_database(config.process_manager.mode);
+    let (config, _) = given.options.new_config()?;
     let mut answer = Answer {
-        database: database.display().to_string(),
+        database: given.options.new_database_path(&config).display().to_string(),
         node_storage: config.node_storage.display().to_string(),
         process_manager: config.process_manager.to_string(),
         adopted: Vec::new(),
         left: Vec::new(),
         dry_run: common.dry_run,
     };
-    if common.dry_run && database.exists() && !has_begun(&database)? {
-        return Err(StoreError { path: database, problem: Problem::Exists }.into());
-    }
-    if !common.dry_run {
-        let (lock, store) = create(&config, &database, to_record(&config, &origins), &watch).await?;
+    if common.dry_run {
+        if Machine::is_initialised(&given.options)? {
+            let path = given.options.new_database_path(&config);
+            return Err(wnm::Error::from(StoreError { path, problem: Problem::Exists }).into());
+        }
+    } else {
+        let watch = given.watch();
+        let mut machine = Machine::init(&given.options, &watch).await?;
         if init.import {
-            let mut session = Session::with_store(given, Some(lock), store, &database)?;
-            (answer.adopted, answer.left) = adopt_all(&mut session, &watch).await?;
+            (answer.adopted, answer.left) = adopt_all(&mut machine, &watch).await?;
         }
     }
-    drop(watch);
-    let what = if common.dry_run { "Would initialise" } else { "Initialised" };
-    output.answer(&answer, || {
-        let names: Vec<&str> = answer.adopted.iter().map(String::as_str).collect();
-        let adopted = match names.len() {
-            0 => String::new(),
-            count => format!("Took over {}: {}.\n", counted(count, "node"), service_names(&names)),
-        };
-        format!(
-            "{what} {} with {}; nodes go to {}.\n{adopted}Next: `wnm plan` shows what a cycle would do, `wnm run` does it.\n",
-            answer.database, answer.process_manager, answer.node_storage
-        )
-    })?;
-    if config.process_manager.supervisor == Supervisor::S6overlay
-        && config.container_network == ContainerNetwork::Docker
-    {
-        output.remark(
-            "note: Docker publishes ports one by one: the first container of 200 nodes takes it about 10 s, each further one longer, and each restart as well; container_network = published takes one rule for each range",
-        );
-    }
+    output.answer(&answer, || text(&answer))?;
+    remind(output, &config);
     for line in untracked_lines(&answer.left, false, output.detail()) {
         output.remark(&format!("warning: {line}"));
     }
     Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
 }
 
-/// Whether an `init` made this record and was interrupted.
-fn has_begun(database: &Path) -> Result<bool, Failure> {
-    Ok(Store::open_read_only(database)?.load().is_ok_and(|record| !record.initialised))
+fn text(answer: &Answer) -> String {
+    let what = if answer.dry_run { "Would initialise" } else { "Initialised" };
+    let names: Vec<&str> = answer.adopted.iter().map(String::as_str).collect();
+    let adopted = match names.len() {
+        0 => String::new(),
+        count => format!("Took over {}: {}.\n", counted(count, "node"), service_names(&names)),
+    };
+    format!(
+        "{what} {} with {}; nodes go to {}.\n{adopted}Next: `wnm plan` shows what a cycle would do, `wnm run` does it.\n",
+        answer.database, answer.process_manager, answer.node_storage
+    )
 }
 
-/// Makes the storage, then the record. An `init` that was interrupted goes on; one that ended is not repeated.
-async fn create(
-    config: &Config,
-    database: &Path,
-    settings: Vec<(String, String)>,
-    progress: &dyn Progress,
-) -> Result<(Lock, Store), Failure> {
-    let directory = database.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.
-    let mode = if config.process_manager.mode == Mode::Sudo { 0o711 } else { 0o700 };
-    let made = DirBuilder::new().recursive(true).mode(mode).create(directory);
-    made.map_err(|error| Failure::Other(format!("cannot make {}: {error}", directory.display())))?;
-    let lock = Lock::acquire(database, "wnm init")?;
-    let begun = database.exists() && has_begun(database)?;
-    let mut store = if begun { Store::open(database)? } else { Store::create(database)? };
-    storage::prepare(&config.node_storage).map_err(CycleError::from)?;
-    let now = SystemClock.now();
-    let measuring = observe::host(None, &config.node_storage, now);
-    let counters = during(progress, Work::MeasureMachine, measuring).await.map_err(CycleError::from)?.counters;
-    let boot_time = counters.boot_time;
-    store.apply(now, &[Event::Initialised { settings, boot_time }, Event::Measured { counters }])?;
-    Ok((lock, store))
+fn remind(output: Output, config: &Config) {
+    if config.process_manager.uses_containers() && config.container_network == ContainerNetwork::Docker {
+        output.remark(
+            "note: Docker publishes ports one by one: the first container of 200 nodes takes it about 10 s, each further one longer, and each restart as well; container_network = published takes one rule for each range",
+        );
+    }
 }

@@ -4,16 +4,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use wnm::Machine;
 use wnm_core::progress::Silent;
 use wnm_core::schedule::timer::{Installed, Scope};
 use wnm_core::schedule::{Job, ScheduleError, cron, timer};
-use wnm_pm::command::{Command, CommandError, CommandRunner};
-use wnm_pm::process_manager::{Mode, Supervisor};
+use wnm_pm::command::{Command, CommandError, CommandRunner, SystemRunner};
+use wnm_pm::process_manager::Mode;
 
 use crate::arguments::{Common, ScheduleCommand};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::session::{Access, Given, Session};
+use crate::session::{Access, Given};
 
 /// What was done, or would be.
 #[derive(Default, Serialize)]
@@ -55,9 +56,9 @@ pub(crate) async fn schedule(
     given: &Given,
     command: &ScheduleCommand,
 ) -> Result<Exit, Failure> {
-    let session = Session::open(given, Access::Read, &Silent)?;
-    let place = Place::of(&session, given, common)?;
-    let runner = &*session.machine.runner;
+    let machine = given.open(Access::Read, &Silent)?;
+    let place = Place::of(&machine, given, common)?;
+    let runner = &SystemRunner;
     let mut answer = Answer { dry_run: common.dry_run, ..Answer::default() };
     let steps = match command {
         ScheduleCommand::Show => Vec::new(),
@@ -108,14 +109,14 @@ fn state_text(answer: &Answer) -> String {
 
 /// The variables that name the container engine, as far as they are set: without them the job would look for its containers
 /// in another engine than this shell does.
-fn engine(session: &Session) -> Result<Vec<(String, String)>, Failure> {
-    if session.machine.config.process_manager.supervisor != Supervisor::S6overlay {
+fn engine(machine: &Machine) -> Result<Vec<(String, String)>, Failure> {
+    if !machine.config().process_manager.uses_containers() {
         return Ok(Vec::new());
     }
     let set = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"].into_iter().filter_map(|name| {
         let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
         let text = value.into_string().map(|value| (name.to_owned(), value));
-        Some(text.map_err(|_| Failure::Usage(format!("{name} is no UTF-8 text, and no schedule can carry it"))))
+        Some(text.map_err(|_| Failure::usage(format!("{name} is not UTF-8 text, and no schedule can carry it"))))
     });
     set.collect()
 }
@@ -128,22 +129,23 @@ struct Place {
 }
 
 impl Place {
-    fn of(session: &Session, given: &Given, common: &Common) -> Result<Self, Failure> {
+    fn of(machine: &Machine, given: &Given, common: &Common) -> Result<Self, Failure> {
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|error| Failure::Other(format!("{}: {error}", path.display())))
         };
         let program = std::env::current_exe()
             .map_err(|error| Failure::Other(format!("cannot tell where this program lies: {error}")))?;
-        let database = absolute(session.machine.store.path())?;
+        let database = absolute(machine.database())?;
+        let facts = given.options.facts();
         let config = common.config.as_deref().map(absolute).transpose()?;
-        let environment = engine(session)?;
-        let scope = given.facts.systemd_runs.then(|| {
-            let for_the_machine = session.machine.config.process_manager.mode == Mode::Sudo || given.facts.euid == 0;
+        let environment = engine(machine)?;
+        let scope = facts.systemd_runs.then(|| {
+            let for_the_machine = machine.config().process_manager.mode == Mode::Sudo || facts.euid == 0;
             if for_the_machine {
-                let owner = std::fs::metadata(&database).map_or(given.facts.euid, |file| file.uid());
+                let owner = std::fs::metadata(&database).map_or(facts.euid, |file| file.uid());
                 Scope::Machine { owner }
             } else {
-                Scope::User { home: PathBuf::from(&given.facts.home), uid: given.facts.euid }
+                Scope::User { home: PathBuf::from(&facts.home), uid: facts.euid }
             }
         });
         Ok(Self { job: Job { program, database, config, environment }, scope })
@@ -210,9 +212,8 @@ impl Place {
         let Some(Scope::User { uid, .. }) = self.scope else { return };
         if !timer::lingers(uid) {
             let command = timer::linger(uid);
-            output.remark(&format!(
-                "warning: the timer ends when this user logs out\nhint: `{command}` keeps it running, also after a restart"
-            ));
+            let hint = format!("hint: `{command}` to keep it running, also after a restart");
+            output.remark(&format!("warning: the timer ends when this user logs out\n{hint}"));
         }
     }
 }

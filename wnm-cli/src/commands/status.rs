@@ -9,12 +9,12 @@ use wnm_core::report::{NodeRow, StatusReport, errors_text, status as report, tho
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::session::{Access, Given, Session};
+use crate::session::{Access, Given};
 
 pub(crate) async fn status(output: Output, common: &Common, given: &Given, names: &[String]) -> Result<Exit, Failure> {
     let watch = given.watch();
-    let session = Session::open(given, Access::Read, &watch)?;
-    let observation = session.machine.observe(&watch).await?;
+    let machine = given.open(Access::Read, &watch)?;
+    let observation = machine.observe(&watch).await?;
     drop(watch);
     let wanted = observation.snapshot.named(names).map_err(Refusal::UnknownNames)?;
     let mut report = report(&observation.snapshot);
@@ -61,8 +61,8 @@ fn table_text(report: &StatusReport) -> String {
             row.status.to_string(),
             duration(report.at - row.status_since),
             dash(row.version.as_ref()),
-            row.ports.node.to_string(),
-            row.ports.metrics.to_string(),
+            dash(row.ports.node()),
+            dash(row.ports.metrics()),
             dash(metrics.and_then(|metrics| metrics.connected_peers)),
             dash(metrics.and_then(|metrics| metrics.records)),
             dash(row.peer_id.as_ref()),
@@ -114,8 +114,8 @@ fn node_text(at: i64, row: &NodeRow) -> String {
         ("Peer id", dash(row.peer_id.as_ref())),
         ("Process", dash(row.pid)),
         ("Group", dash(row.group.map(|group| format!("a{group}")))),
-        ("Node port", row.ports.node.to_string()),
-        ("Metrics port", row.ports.metrics.to_string()),
+        ("Node port", dash(row.ports.node())),
+        ("Metrics port", dash(row.ports.metrics())),
         ("Rewards to", row.wallet.clone()),
         ("Directory", row.root_dir.display().to_string()),
         ("Logs", row.log_dir.display().to_string()),

@@ -1,6 +1,7 @@
 //! `wnm survey` looks at all nodes, records what they tell, and finds nodes that nobody recorded.
 
 use serde::Serialize;
+use wnm::Machine;
 use wnm_core::cycle::{Trigger, Untracked};
 use wnm_core::decide::Request;
 use wnm_core::node::NodeId;
@@ -10,7 +11,7 @@ use wnm_core::report::{self, Detail, Shared, StatusReport, by_reason, counted, e
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::session::{Access, Given, Session};
+use crate::session::{Access, Given};
 
 #[derive(Serialize)]
 struct Answer {
@@ -42,18 +43,18 @@ impl From<&Untracked> for Row {
 pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt: bool) -> Result<Exit, Failure> {
     let access = if common.dry_run { Access::Read } else { Access::Change };
     let watch = given.watch();
-    let mut session = Session::open(given, access, &watch)?;
+    let mut machine = given.open(access, &watch)?;
     if !common.dry_run {
         watch.finish_when_interrupted();
-        session.machine.run(&Trigger::Request(Request::Survey), &watch).await?;
+        machine.run(&Trigger::Request(Request::Survey), &watch).await?;
     }
-    let mut observation = session.machine.observe(&watch).await?;
-    let untracked = during(&watch, Work::FindUntracked, session.machine.untracked(&observation)).await?;
+    let mut observation = machine.observe(&watch).await?;
+    let untracked = during(&watch, Work::FindUntracked, machine.untracked(&observation)).await?;
     let mut adopted = Vec::new();
     if adopt && !common.dry_run {
-        session.machine.adopt(&observation, &untracked)?;
+        machine.adopt(&observation, &untracked)?;
         adopted = names(&untracked);
-        observation = session.machine.observe(&watch).await?;
+        observation = machine.observe(&watch).await?;
     }
     drop(watch);
     let answer = Answer {
@@ -68,12 +69,12 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
 
 /// Takes everything into the record that can be: the names that the nodes have from now on, and what could not be.
 pub(crate) async fn adopt_all(
-    session: &mut Session,
+    machine: &mut Machine,
     progress: &dyn Progress,
 ) -> Result<(Vec<String>, Vec<Row>), Failure> {
-    let observation = session.machine.observe(progress).await?;
-    let untracked = during(progress, Work::FindUntracked, session.machine.untracked(&observation)).await?;
-    session.machine.adopt(&observation, &untracked)?;
+    let observation = machine.observe(progress).await?;
+    let untracked = during(progress, Work::FindUntracked, machine.untracked(&observation)).await?;
+    machine.adopt(&observation, &untracked)?;
     let left = untracked.iter().filter(|each| each.row.is_err()).map(Row::from).collect();
     Ok((names(&untracked), left))
 }

@@ -42,11 +42,11 @@ fn a_node_program_that_is_missing_or_none() {
     let run = colony.wnm(&["add"]);
     assert_eq!(run.code, 4);
     assert_snapshot!(steady(&colony, &run.stderr), @"
-    error: there is no usable node program at [DIR]/antnode
+    error: no usable node program at [DIR]/antnode
     hint: install one there, or `wnm config set antnode_path PATH`
     ");
     let cycle = colony.done(&["run"]);
-    assert!(cycle.stdout.contains("no node is added: there is no usable node program"), "{cycle:?}");
+    assert!(cycle.stdout.contains("no node is added [antnode_path]"), "{cycle:?}");
 
     fs::write(colony.node_program(), "#!/bin/sh\necho hello\n").expect("it is written");
     let cycle = colony.done(&["run"]);
@@ -66,13 +66,13 @@ fn f34_a_node_program_that_ends_at_once() {
     let run = colony.wnm(&["add"]);
     assert_eq!(run.code, 3, "{run:?}");
     assert!(
-        run.stdout.contains("add antnode0001: FAILED: antnode0001 ended right after its start (exit code 7)"),
+        run.stdout.contains("failed to add antnode0001: antnode0001 ended right after its start (exit code 7)"),
         "{run:?}"
     );
     assert!(run.stdout.contains("hint: see its log in"), "{run:?}");
     assert_eq!(colony.statuses(), [(1, Stopped)]);
     let cycle = colony.done(&["run"]);
-    assert!(cycle.stdout.contains("could not be started lately and are tried again later"), "{cycle:?}");
+    assert!(cycle.stdout.contains("antnode0001: failed to start recently; will be retried [back_off]"), "{cycle:?}");
     colony.done(&["remove", "1"]);
     colony.install(&test_node("0.4.17"));
     colony.cycle_until_running(1);
@@ -85,7 +85,7 @@ fn f35_a_port_that_somebody_else_holds() {
     let ports = colony.ports();
     let udp = UdpSocket::bind(("0.0.0.0", ports.ports(1).node)).expect("the port is free");
     let cycle = colony.done(&["run"]);
-    let expected = format!("number 1 is passed over: UDP port {} is in use", ports.ports(1).node);
+    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.ports(1).node);
     assert!(cycle.stdout.contains(&expected), "{cycle:?}");
     colony.cycle_until_running(2);
     assert_eq!(colony.statuses(), [(2, Running), (3, Running)]);
@@ -117,7 +117,7 @@ fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
     let colony = running(2);
     fs::remove_dir_all(colony.node_dir(2)).expect("it is deleted by hand");
     let run = colony.done(&["run"]);
-    assert!(run.stdout.contains("remove antnode0002: done"), "{run:?}");
+    assert!(run.stdout.contains("removed antnode0002 and its files"), "{run:?}");
     assert_eq!(colony.statuses(), [(1, Running)]);
     assert_eq!(colony.processes().len(), 1, "and its process is gone, too");
     colony.cycle_until_running(2);
@@ -173,8 +173,8 @@ fn names_and_counts_that_make_no_sense() {
     for (words, code, told) in [
         (&["stop", "antnode0009", "7"][..], 4, "there is no node called antnode0009, 7"),
         (&["add", "--count", "0"], 2, "0 is not in 1.."),
-        (&["add", "--count", "100000"], 4, "100000 more nodes would make 100002, and node_cap is 2"),
-        (&["remove", "--count", "100000"], 4, "100000 to remove were asked for, and only 2 would do"),
+        (&["add", "--count", "100000"], 4, "adding 100,000 nodes would exceed node_cap (100,002 > 2)"),
+        (&["remove", "--count", "100000"], 4, "cannot remove 100,000 nodes: only 2 are running or stopped"),
         (&["stop", "--count", "-1"], 2, "-1"),
         (&["stop", "1", "--count", "1"], 2, "cannot be used with"),
         (&["stop", "antnode0001xyz"], 4, "there is no node called antnode0001xyz"),
@@ -278,7 +278,7 @@ fn a_full_disk_that_the_record_lies_on_is_relieved() {
     let filled = Command::new("sh").args(["-c", "cat /dev/zero >filler; :"]).current_dir(colony.path()).status();
     assert!(filled.expect("sh can be run").success());
     let run = colony.done(&["run"]);
-    assert!(run.stdout.contains("remove antnode0002: done"), "{run:?}");
+    assert!(run.stdout.contains("stopped 2 nodes, to be removed after delay_remove: antnode0001–0002"), "{run:?}");
     fs::remove_file(colony.path().join("filler")).expect("it is there");
     colony.done(&["run"]);
     colony.done(&["teardown", "--confirm"]);

@@ -15,7 +15,7 @@ fn finding(colony: &Colony, code: &str) -> Option<serde_json::Value> {
     let findings = answer["findings"].as_array().expect("an array");
     assert_eq!(run.code, i32::from(!findings.is_empty()), "{run:?}");
     for finding in findings {
-        for key in ["code", "severity", "what", "consequence", "mend"] {
+        for key in ["code", "severity", "what", "consequence", "fix"] {
             assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
         }
     }
@@ -48,7 +48,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     drop(held);
 
     let fix = |code: &str| {
-        let command = told(&colony, code, "mend");
+        let command = told(&colony, code, "fix");
         let status = std::process::Command::new("sh").args(["-c", &command]).status().expect("sh can be run");
         assert!(status.success(), "{command}");
     };
@@ -68,7 +68,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     }
 
     fs::remove_file(colony.path().join("nodes/.wnm-storage")).expect("the mark is there");
-    assert!(told(&colony, "storage-unmarked", "mend").contains("touch"));
+    assert!(told(&colony, "storage-unmarked", "fix").contains("touch"));
 }
 
 #[test]

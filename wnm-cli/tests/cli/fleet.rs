@@ -32,11 +32,12 @@ fn init_and_a_first_cycle() {
     ");
     let run = colony.done(&["run"]);
     assert_snapshot!(steady(&colony, &run.stdout), @"
-    add antnode0001: done
+    Actions:
+      added antnode0001 (0.4.17)
     Why:
-      add: add antnode0001: there is room, and 0 in all is below node_cap 2
-    What is not done, and why:
-      max_concurrent_starts: 1 more up to node_cap 2, in later cycles
+      the machine has room (0 of 2 nodes) [add]
+    Not done, because:
+      1 more node to add in later cycles (max_concurrent_starts = 1)
     ");
     colony.agrees();
 }
@@ -126,7 +127,7 @@ fn disabled_nodes_stay_as_they_are() {
     let refused = colony.wnm(&["start", "1"]);
     assert_eq!(refused.code, 4);
     assert_snapshot!(refused.stderr, @"
-    error: antnode0001 is DISABLED, so it cannot be told to start
+    error: cannot start antnode0001: it is DISABLED
     hint: `wnm enable` gives it back into wnm's hands first
     ");
     colony.done(&["enable", "1"]);
@@ -169,7 +170,10 @@ fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
     lose_record(&colony);
     colony.init(&[], &["--node_cap=2"]);
     let found = colony.done(&["survey"]);
-    assert!(found.stdout.contains("is not in the record; `wnm survey --adopt` takes it over"), "{found:?}");
+    assert!(
+        found.stdout.contains("2 nodes (antnode0001–0002) are untracked; `wnm survey --adopt` takes them over."),
+        "{found:?}"
+    );
     assert_eq!(colony.statuses(), []);
     let pids = colony.processes();
     colony.done(&["survey", "--adopt"]);
@@ -194,8 +198,8 @@ fn after_a_lost_record_no_key_is_touched_and_stopped_nodes_are_taken_over_too() 
     lose_record(&colony);
     colony.init(&[], &["--node_cap=4"]);
     let plan = colony.done(&["plan"]).stdout;
-    assert!(plan.contains("add antnode0003"), "{plan}");
-    assert!(plan.contains("number 2 is passed over"), "{plan}");
+    assert!(plan.contains("add 4 nodes (0.4.17): antnode0003–0006"), "{plan}");
+    assert!(plan.contains("antnode0001–0002: skipped, "), "{plan}");
 
     lose_record(&colony);
     colony.init(&[], &["--node_cap=2", "--import"]);
@@ -214,7 +218,7 @@ fn init_says_which_nodes_it_could_not_take_over() {
     }
     let run = colony.wnm(&["init", "--rewards_address=faucet", "--import"]);
     assert_eq!(run.code, 3, "{run:?}");
-    assert!(run.stderr.contains("antnode0001") && run.stderr.contains("and cannot be: "), "{run:?}");
+    assert!(run.stderr.contains("warning: cannot take over antnode0001 in "), "{run:?}");
     let again = colony.wnm(&["init", "--rewards_address=faucet", "--dry-run"]);
     assert_eq!(again.code, 4, "a dry run says what the run would say: {again:?}");
 }
@@ -222,14 +226,14 @@ fn init_says_which_nodes_it_could_not_take_over() {
 #[test]
 fn why_tells_the_reasons_of_cycles_and_of_nodes() {
     let colony = machine(&["--node_cap=1"]);
-    assert_eq!(colony.done(&["why"]).stdout, "Nothing is recorded yet.\n");
+    assert_eq!(colony.done(&["why"]).stdout, "Nothing has been recorded yet.\n");
     colony.cycle_until_running(1);
     colony.done(&["run"]);
     let cycles = colony.done(&["why", "--json"]).json();
     let rules = cycles["entries"][0]["decision"]["reasons"][0]["rule"].clone();
     assert_eq!(rules, "node_cap", "{cycles:#}");
     let node = colony.done(&["why", "antnode0001", "--last", "20"]).stdout;
-    assert!(node.contains("intended add [STOPPED]: add antnode0001: there is room"), "{node}");
+    assert!(node.contains("intended add [STOPPED]: the machine has room"), "{node}");
     assert!(node.contains("reconciled [RUNNING]: STARTING -> RUNNING"), "{node}");
 }
 

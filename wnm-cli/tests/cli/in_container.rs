@@ -149,8 +149,8 @@ fn a_firewall_that_may_not_be_told_loses_no_node() {
     machine.done("root", "ufw --force enable");
     machine.wnm("resident", INIT);
     let added = machine.wnm("resident", "add --count 2");
-    assert!(added.contains("add antnode0001: done\nadd antnode0002: done\n"), "{added}");
-    assert!(added.contains("UDP port 55001, 55002 not opened in ufw: ufw does not do as told: "), "{added}");
+    assert!(added.contains("added 2 nodes (0.4.17): antnode0001–0002\n"), "{added}");
+    assert!(added.contains("UDP ports 55001–55002 not opened in ufw: ufw does not do as told: "), "{added}");
     machine.wnm("resident", "config set firewall=null");
     let added = machine.wnm("resident", "add");
     assert!(!added.contains("ufw"), "{added}");

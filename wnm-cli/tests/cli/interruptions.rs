@@ -29,7 +29,7 @@ fn interrupted_by(signal: Signal) {
     assert_eq!(code, Some(130), "{answer}");
     let done = colony.statuses().len();
     assert!((1..4).contains(&done), "{answer}");
-    assert!(answer.contains(&format!("Interrupted before add antnode{:04}", done + 1)), "{answer}");
+    assert!(answer.contains(&format!("Interrupted, not begun:\n  add antnode{:04} (0.4.17)\n", done + 1)), "{answer}");
     assert_eq!(colony.processes().len(), done);
     colony.cycle_until_running(4);
     colony.agrees();

@@ -21,7 +21,7 @@ fn a_saved_plan_is_applied_as_long_as_the_machine_is_as_it_was() {
     assert_eq!(applied["results"].as_array().map(Vec::len), Some(2), "{applied:#}");
     let again = colony.wnm(&["apply", path]);
     assert_eq!(again.code, 4, "{again:?}");
-    assert!(again.stderr.contains("antnode0001 is new; antnode0002 is new"), "{again:?}");
+    assert!(again.stderr.contains("antnode0001–0002: new"), "{again:?}");
     assert_eq!(colony.processes().len(), 2);
     colony.agrees();
 }
@@ -38,8 +38,8 @@ fn an_edited_plan_is_refused() {
     fs::write(&file, elsewhere).expect("the plan is written");
     let run = colony.wnm(&["apply", path]);
     assert_eq!(run.code, 4, "{run:?}");
-    assert!(run.stderr.contains("is no directory of its own in node_storage"), "{run:?}");
-    for (content, word) in [("", "is not a plan"), ("{\"format\": 1}", "is not a plan"), ("[]", "is not a plan")] {
+    assert!(run.stderr.contains("is not a directory of its own in node_storage"), "{run:?}");
+    for (content, word) in [("", "not a plan"), ("{\"format\": 2}", "not a plan"), ("[]", "not a plan")] {
         fs::write(&file, content).expect("the plan is written");
         let run = colony.wnm(&["apply", path]);
         assert_eq!(run.code, 2, "{run:?}");

@@ -157,7 +157,7 @@ fn root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone() {
         );
         let record = "--database /var/antctl/second.db";
         let told = wnm(&format!("{init} --import {record}"));
-        assert!(told.contains("Took over 2 nodes: antnode0001, antnode0002."), "{told}");
+        assert!(told.contains("Took over 2 nodes: antnode0001–0002."), "{told}");
         cycle_in(record, &[running; 2]);
         wnm(&format!("teardown --confirm {record}"));
         assert_eq!(nodes_in(record), []);

@@ -9,9 +9,9 @@ use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
 use crate::observe::{HostError, Observer};
 use crate::plan::check::{Authority, check};
-use crate::plan::{Action, Basis, Plan};
+use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
-use crate::report::thousands;
+use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use crate::storage;
@@ -44,28 +44,18 @@ pub enum CycleError {
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     /// A saved plan no longer holds.
-    #[error("the plan was made for another state of the machine: {}", first_of(.0))]
-    Changed(Vec<String>),
+    #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
+    Changed(Vec<Change>),
     /// A plan does what no plan may do.
-    #[error("the plan may not be carried out: {}", first_of(.0))]
-    Invalid(Vec<String>),
-}
-
-/// The first of many sentences, and how many more there are.
-fn first_of(sentences: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = sentences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    match sentences.len().saturating_sub(SHOWN) {
-        0 => shown,
-        left => format!("{shown}; and {} more", thousands(left)),
-    }
+    #[error("the plan is not allowed: {}", violations_text(.0))]
+    Invalid(Vec<Violation>),
 }
 
 impl Hinted for CycleError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Store(error) => error.hints(),
-            Self::Refused(_) => vec![],
+            Self::Refused(error) => error.hints(),
             Self::Host(error) => error.hints(),
             Self::Manager(error) => error.hints(),
             Self::Storage(error) => error.hints(),
@@ -209,7 +199,8 @@ impl Machine {
         let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            changes.extend(lack_of_room(&self.parts.config, &observation.snapshot.host));
+            let load = &observation.snapshot.host;
+            changes.extend(lack_of_room(&self.parts.config, load).into_iter().map(Change::NoRoom));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }

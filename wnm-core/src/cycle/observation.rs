@@ -14,7 +14,7 @@ use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
-use crate::snapshot::{Answer, BlockedNumber, NodeSnapshot, Seen, Snapshot};
+use crate::snapshot::{Answer, BlockedNumber, Blocker, NodeSnapshot, Seen, Snapshot};
 use crate::store::StoredState;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerNetwork;
@@ -207,7 +207,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour
     let config = &machine.parts.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
-    let mut block = |number: NodeId, by: &dyn Fn() -> String| {
+    let mut block = |number: NodeId, by: &dyn Fn() -> Blocker| {
         if number.0 > 0 && !recorded.contains(&number) {
             blocked.entry(number).or_insert_with(by);
         }
@@ -218,7 +218,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour
     for node in nodes {
         for (_, port) in node.spec().ports.iter() {
             for number in starts.iter().filter_map(|(_, start)| of_port(*start, port)) {
-                block(number, &|| format!("port {port} belongs to {}", node.name()));
+                block(number, &|| Blocker::PortOfNode { port, node: node.spec().name.clone() });
             }
         }
     }
@@ -227,7 +227,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour
         for directory in machine.parts.observer.entries(&config.node_storage).into_iter().chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {
-                block(number, &|| format!("{} exists already", directory.display()));
+                block(number, &|| Blocker::Directory { path: directory.clone() });
             }
         }
     }
@@ -242,7 +242,7 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour
             .filter(|&port| !engine_holds(config, groups, protocol, port))
         {
             if let Some(number) = of_port(start, port) {
-                block(number, &|| format!("{} port {port} is in use", protocol.as_str()));
+                block(number, &|| Blocker::PortInUse { protocol, port });
             }
         }
     }

@@ -1,9 +1,10 @@
 //! What is due: removals whose delay has passed, interrupted disabling, and nodes that are dead.
 
-use super::{Draft, names};
+use super::{Draft, numbers};
 use crate::node::{Node, NodeId, Status, UnixSeconds, Verb};
-use crate::plan::Action;
+use crate::plan::{Action, Cause};
 use crate::settings::Config;
+use crate::snapshot::{DirectoryState, NodeSnapshot};
 
 /// Whether the delay of a STARTING, RESTARTING, UPGRADING or REMOVING node has passed. A beginning that lies ahead means that the
 /// clock was set back; waiting for it could take for ever, so it counts as passed.
@@ -25,14 +26,9 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     let nodes = || draft.snapshot.nodes.iter().map(|each| &each.node);
     let removed: Vec<NodeId> =
         nodes().filter(|node| node.status() == Status::Removing && is_due(config, now, node)).map(Node::id).collect();
-    let disabled: Vec<NodeId> =
-        nodes().filter(|node| node.life().pending() == Some(Verb::Disable)).map(Node::id).collect();
-    if !removed.is_empty() {
-        draft.did("delay_remove", format!("{}: the delay before removal has passed", names(&removed)), &removed);
-    }
-    if !disabled.is_empty() {
-        draft.did("disable", format!("{}: disabling was interrupted", names(&disabled)), &disabled);
-    }
+    let disabled: Vec<NodeId> = nodes().filter(|node| node.life().pending() == Some(Verb::Disable)).map(Node::id).collect();
+    draft.because_of(Cause::RemovalDue, &removed);
+    draft.because_of(Cause::DisableInterrupted, &disabled);
     let removals = removed.iter().map(|&number| Action::Remove { number, now: true });
     let disablings = disabled.iter().map(|&number| Action::Disable { number });
     removals.chain(disablings).collect()
@@ -40,16 +36,15 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
 
 /// Every DEAD node is removed at once, by number, whatever the limits.
 pub(super) fn dead(draft: &mut Draft<'_>) -> Vec<Action> {
-    let mut dead: Vec<NodeId> = draft
-        .snapshot
-        .nodes
-        .iter()
-        .filter(|each| each.node.status() == Status::Dead)
-        .map(|each| each.node.id())
-        .collect();
-    dead.sort_unstable();
-    if !dead.is_empty() {
-        draft.did("dead", format!("{}: nothing is left to run, so they are forgotten", names(&dead)), &dead);
-    }
-    dead.into_iter().map(|number| Action::Remove { number, now: true }).collect()
+    let mut dead: Vec<_> = draft.snapshot.nodes.iter().filter(|each| each.node.status() == Status::Dead).collect();
+    dead.sort_unstable_by_key(|each| each.node.id());
+    // Not every dead node lost its directory: one that could not be created, nor be removed then, may have it still.
+    let (incomplete, gone): (Vec<_>, Vec<_>) = dead.iter().partition(|each| has_directory(each));
+    draft.because_of(Cause::DirectoryGone, &numbers(&gone));
+    draft.because_of(Cause::NothingToRun, &numbers(&incomplete));
+    dead.iter().map(|each| Action::Remove { number: each.node.id(), now: true }).collect()
+}
+
+fn has_directory(each: &NodeSnapshot) -> bool {
+    each.seen.as_ref().is_some_and(|seen| seen.directory != DirectoryState::Missing)
 }

@@ -1,4 +1,4 @@
-//! Container groups are opened before the first node needs them, and mended when they do not stand as they should.
+//! Container groups are opened before the first node needs them, and repaired when they are not up.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,11 @@ use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
 use crate::node::{NodeSpec, PortKind, Status};
+use crate::plan::Cause;
 use crate::settings::Config;
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 
-/// Asks for every recorded group that has nodes to keep and does not stand as it should.
+/// Asks for every recorded group that has nodes to keep and is not up.
 pub(super) fn repair(draft: &mut Draft<'_>) {
     let keeping: BTreeSet<u32> = draft
         .snapshot
@@ -19,12 +20,11 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
         .filter_map(|each| each.node.spec().group)
         .collect();
     let kept = draft.snapshot.groups.iter().filter(|group| keeping.contains(&group.spec.group));
-    let (standing, broken): (Vec<&Group>, Vec<&Group>) = kept.partition(|group| group.state == GroupState::Running);
+    let (up, broken): (Vec<&Group>, Vec<&Group>) = kept.partition(|group| group.state == GroupState::Running);
     // Who asks for one node to be stopped does not ask for a running group to go down.
     let mut turn_is_over = draft.plan.by_request;
     for group in &broken {
-        let text = format!("container group {} is {} but has nodes: repairing it", group.spec.name, group.state);
-        draft.did("container_group", text, &[]);
+        draft.because(Cause::GroupNotUp { group: group.spec.group, state: group.state }, &[]);
         let down = group.state != GroupState::Damaged;
         if group.spec.image != draft.config.docker_image && (down || !turn_is_over) {
             turn_is_over |= !down;
@@ -33,8 +33,8 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
             draft.plan.groups.push(group.spec.clone());
         }
     }
-    // Another image can be one that is not to be had. It waits until nothing else is to be mended in the same call.
-    let outdated = standing.iter().find(|group| group.spec.image != draft.config.docker_image);
+    // Another image can be one that is not to be had. It waits until nothing else is to be repaired in the same call.
+    let outdated = up.iter().find(|group| group.spec.image != draft.config.docker_image);
     if let Some(group) = outdated.filter(|_| broken.is_empty() && !turn_is_over) {
         make_again(draft, &group.spec);
     }
@@ -44,35 +44,35 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
 /// that run only one is made again in a cycle.
 fn make_again(draft: &mut Draft<'_>, old: &GroupSpec) {
     let image = draft.config.docker_image.clone();
-    let GroupSpec { name, image: before, .. } = old;
-    let text = format!("container group {name} was made from {before}, and docker_image is {image}: it is made again");
-    draft.did("docker_image", text, &[]);
+    let cause = Cause::ImageChanged { group: old.group, from: old.image.clone(), to: image.clone() };
+    draft.because(cause, &[]);
     draft.plan.groups.push(GroupSpec { image, ..old.clone() });
 }
 
 /// Asks for the groups that new nodes live in, and for the least number of groups from the first growth on.
 pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
-    let mut wanted: BTreeSet<u32> = nodes.iter().filter_map(|node| node.group).collect();
-    if wanted.is_empty() {
+    let needed: BTreeSet<u32> = nodes.iter().filter_map(|node| node.group).collect();
+    if needed.is_empty() {
         return;
     }
-    wanted.extend(1..=draft.config.min_container_count);
-    let standing = draft.snapshot.groups.iter().filter(|group| group.state == GroupState::Running);
-    for group in standing.map(|group| group.spec.group) {
-        wanted.remove(&group);
+    let least = draft.config.min_container_count;
+    let mut closed: BTreeSet<u32> = needed.iter().copied().chain(1..=least).collect();
+    for group in draft.snapshot.groups.iter().filter(|group| group.state == GroupState::Running) {
+        closed.remove(&group.spec.group);
     }
     for planned in &draft.plan.groups {
-        wanted.remove(&planned.group);
+        closed.remove(&planned.group);
     }
-    for group in wanted {
-        if let Some(specification) = specification(draft.config, group) {
-            let ports: Vec<String> =
-                specification.ports.iter().map(|(kind, range)| format!("{kind} ports {range}")).collect();
-            let text = format!("container group {} is opened: {}", specification.name, ports.join(", "));
-            draft.did("container_group", text, &[]);
-            draft.plan.groups.push(specification);
-        }
+    let opened: Vec<GroupSpec> = closed.into_iter().filter_map(|group| specification(draft.config, group)).collect();
+    let (groups, first): (Vec<u32>, Vec<u32>) =
+        opened.iter().map(|spec| spec.group).partition(|group| needed.contains(group));
+    if !groups.is_empty() {
+        draft.because(Cause::GroupsNeeded { groups }, &[]);
     }
+    if !first.is_empty() {
+        draft.because(Cause::FirstGroups { groups: first, least }, &[]);
+    }
+    draft.plan.groups.extend(opened);
 }
 
 /// What a group is; none when its ports pass the end of the range.

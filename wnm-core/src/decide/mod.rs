@@ -2,7 +2,7 @@
 //! in the snapshot, nothing here reads a clock or touches a file, and it cannot fail.
 
 use crate::node::{LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
-use crate::plan::{Action, Basis, Effect, Plan, Reason};
+use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
@@ -27,7 +27,7 @@ pub use request::{Refusal, Request, Selection, decide_request};
 pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(config, snapshot);
     if snapshot.boot_time > snapshot.last_surveyed_boot {
-        draft.did("reboot", "the machine was restarted since the last cycle: all nodes are looked at first", &[]);
+        draft.because(Cause::Reboot, &[]);
         // Rules do not outlive a boot, and nodes that nobody can reach look dead to whoever looks at them.
         groups::repair(&mut draft);
         return draft.finish(vec![Action::Resurvey]);
@@ -46,14 +46,10 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     if !dead.is_empty() {
         return dead;
     }
-    if draft.free_slots() == 0 {
-        let (busy, limit) = (draft.in_flight(), draft.config.max_concurrent_operations);
-        draft.held(
-            "max_concurrent_operations",
-            format!("{busy} in flight (being started, upgraded or removed), and max_concurrent_operations is {limit}"),
-            Some((f64::from(busy), f64::from(limit))),
-            &[],
-        );
+    let operations = draft.operations();
+    if operations.free() == 0 {
+        let Limit { in_progress, most, .. } = operations;
+        draft.because(Cause::OperationsInProgress { in_progress, most }, &[]);
         return Vec::new();
     }
     if let Some(actions) = relief::actions(draft) {
@@ -65,10 +61,12 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     growth::actions(draft)
 }
 
-/// Why nothing may grow on a machine with this load, a sentence for each thing that is too high; empty when there is room.
+/// Why nothing may grow on a machine with this load, a reason for each thing that is too high; empty when there is room.
 #[must_use]
-pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<String> {
-    load::gauges(config, host).iter().filter(|gauge| !gauge.leaves_room()).map(load::Gauge::no_room).collect()
+pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<Reason> {
+    let readings = load::readings(config, host);
+    let full = readings.iter().filter(|reading| !reading.leaves_room());
+    full.map(|reading| Reason { nodes: Vec::new(), cause: reading.no_room() }).collect()
 }
 
 /// A plan in the making: what is known, and the reasons so far.
@@ -98,7 +96,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Nodes that are being started, upgraded or removed. A removal that is due now is carried out in this very cycle
-    /// and holds nobody's hands any more.
+    /// and counts no longer.
     fn in_flight(&self) -> u32 {
         let nodes = self.snapshot.nodes.iter();
         let busy = nodes.filter(|each| each.node.status().is_underway() || self.waits_for_removal(each));
@@ -124,9 +122,16 @@ impl<'a> Draft<'a> {
         failed.filter(|node| !due::is_due(self.config, self.snapshot.now, node)).map(Node::id).collect()
     }
 
-    /// How many more operations may begin.
-    fn free_slots(&self) -> u32 {
-        self.config.max_concurrent_operations.saturating_sub(self.in_flight())
+    /// The limit on operations of all kinds together.
+    fn operations(&self) -> Limit {
+        let (in_progress, most) = (self.in_flight(), self.config.max_concurrent_operations);
+        Limit { rule: Rule::MaxConcurrentOperations, in_progress, most }
+    }
+
+    /// Of a limit on one kind of operations and the one on all kinds together, the one that leaves less.
+    fn narrower(&self, rule: Rule, in_progress: u32, most: u32) -> Limit {
+        let (own, all) = (Limit { rule, in_progress, most }, self.operations());
+        if own.free() <= all.free() { own } else { all }
     }
 
     /// Whether a node's pause has passed. A pause too long to be one means that the clock was set back, and holds nobody.
@@ -150,32 +155,29 @@ impl<'a> Draft<'a> {
         nodes
     }
 
-    fn did(&mut self, rule: &str, text: impl Into<String>, nodes: &[NodeId]) {
-        self.reason(rule, Effect::Did, text.into(), None, nodes);
+    /// Leaves a reason; without nodes it is about the machine.
+    fn because(&mut self, cause: Cause, nodes: &[NodeId]) {
+        self.plan.reasons.push(Reason { nodes: nodes.to_vec(), cause });
     }
 
-    fn held(&mut self, rule: &str, text: impl Into<String>, figures: Option<(f64, f64)>, nodes: &[NodeId]) {
-        self.reason(rule, Effect::Held, text.into(), figures, nodes);
-    }
-
-    fn reason(&mut self, rule: &str, effect: Effect, text: String, figures: Option<(f64, f64)>, nodes: &[NodeId]) {
-        self.plan.reasons.push(Reason {
-            rule: rule.to_owned(),
-            effect,
-            text,
-            nodes: nodes.to_vec(),
-            figure: figures.map(|(figure, _)| figure),
-            threshold: figures.map(|(_, threshold)| threshold),
-        });
+    /// Leaves a reason about these nodes, if there are any.
+    fn because_of(&mut self, cause: Cause, nodes: &[NodeId]) {
+        if !nodes.is_empty() {
+            self.because(cause, nodes);
+        }
     }
 }
 
-/// "antnode0001, antnode0002 and 3 more".
-fn names(nodes: &[NodeId]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = nodes.iter().take(SHOWN).map(|id| id.name()).collect::<Vec<_>>().join(", ");
-    if nodes.len() > SHOWN {
-        text.push_str(&format!(" and {} more", nodes.len() - SHOWN));
-    }
-    text
+/// The numbers of these nodes, in their order.
+fn numbers(nodes: &[&NodeSnapshot]) -> Vec<NodeId> {
+    nodes.iter().map(|each| each.node.id()).collect()
+}
+
+/// The numbers of the nodes that these actions are about, in their order.
+fn touched(actions: &[Action]) -> Vec<NodeId> {
+    actions.iter().filter_map(Action::step).map(|(_, id)| id).collect()
+}
+
+fn count<T>(many: &[T]) -> u32 {
+    u32::try_from(many.len()).unwrap_or(u32::MAX)
 }

@@ -1,13 +1,15 @@
 //! Placement gives new nodes their numbers and everything that follows from a number.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::mem::discriminant;
 
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
 use super::Draft;
 use crate::node::{NodeId, NodeSpec, PortKind, Ports};
+use crate::plan::Cause;
 use crate::settings::Config;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blocker, Snapshot};
 use wnm_pm::process_manager::NumberingKind;
 
 /// The port layout that this configuration asks for.
@@ -28,24 +30,36 @@ pub(super) fn blocks(config: &Config) -> Option<Blocks> {
 /// passed over.
 pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<NodeSpec>, LayoutError> {
     let (config, snapshot) = (draft.config, draft.snapshot);
-    let blocked: BTreeSet<u32> = snapshot.blocked.iter().map(|blocked| blocked.number.0).collect();
+    let blocked: BTreeMap<u32, &Blocker> = snapshot.blocked.iter().map(|each| (each.number.0, &each.by)).collect();
     let used: Vec<u32> = snapshot.nodes.iter().map(|each| each.node.id().0).collect();
     let numbering = numbering(config, snapshot);
     let highest = layout(config).highest_number();
-    let numbers: Vec<u32> = Placer::new(&numbering, &used, snapshot.highest_number_used, highest)?
-        .filter(|number| !blocked.contains(number))
-        .take(count as usize)
-        .collect();
-    for blocked in snapshot.blocked.iter().filter(|blocked| passed_over(&numbers, blocked.number)) {
-        let text = format!("number {} is passed over: {}", blocked.number, blocked.by);
-        draft.held("number_taken", text, None, &[blocked.number]);
-    }
+    let mut skipped = Vec::new();
+    let is_free = |number: &u32| match blocked.get(number) {
+        Some(by) => {
+            skipped.push((NodeId(*number), *by));
+            false
+        }
+        None => true,
+    };
+    let placer = Placer::new(&numbering, &used, snapshot.highest_number_used, highest)?;
+    let numbers: Vec<u32> = placer.filter(is_free).take(count as usize).collect();
+    explain(draft, &skipped);
     numbers.into_iter().map(|number| specification(draft, number)).collect()
 }
 
-/// A blocked number matters only below the ones that were chosen.
-fn passed_over(chosen: &[u32], blocked: NodeId) -> bool {
-    chosen.iter().any(|&number| blocked.0 < number)
+/// Says which numbers were skipped, a reason for each kind of blocker.
+fn explain(draft: &mut Draft<'_>, skipped: &[(NodeId, &Blocker)]) {
+    let mut kinds: Vec<(&Blocker, Vec<NodeId>)> = Vec::new();
+    for (number, by) in skipped {
+        match kinds.iter_mut().find(|(first, _)| discriminant(*first) == discriminant(*by)) {
+            Some((_, numbers)) => numbers.push(*number),
+            None => kinds.push((by, vec![*number])),
+        }
+    }
+    for (by, numbers) in kinds {
+        draft.because(Cause::NumberTaken { by: by.clone() }, &numbers);
+    }
 }
 
 /// How this machine numbers its nodes, in the allocator's words.

@@ -1,17 +1,19 @@
 //! A request is what the owner asks for by hand; it becomes a plan like any other, or is refused with the figures.
 //!
-//! The owner's word stands above the limits on what may be in flight, and above CPU, memory and load. It does not stand
-//! above `node_cap`, nor above what is true: what does not exist cannot be stopped.
+//! A request overrides the limits on what may be in progress, and CPU, memory and load. It does not override `node_cap`,
+//! nor what is true: what does not exist cannot be stopped.
 
 use std::cmp::Ordering;
+use std::error::Error;
+use std::path::PathBuf;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use wnm_allocator::LayoutError;
 
-use super::{Draft, groups, growth, names, placement, upgrade};
-use crate::node::{Flavour, NodeId, Status, Verb};
-use crate::plan::{Action, Plan};
+use super::{Draft, groups, growth, placement, touched, upgrade};
+use crate::node::{Flavour, Status, Verb};
+use crate::plan::{Action, Cause, Plan};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
 use wnm_pm::process_manager::Binary;
@@ -53,27 +55,20 @@ pub enum Request {
 }
 
 /// Why a request is not turned into a plan. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// Names that no node has.
-    #[error("there is no node called {}\nhint: `wnm status` lists the nodes", .0.join(", "))]
     UnknownNames(Vec<String>),
     /// More nodes than the cap allows.
-    #[error(
-        "{asked} more nodes would make {would_be}, and node_cap is {cap}\nhint: `wnm config set node_cap {would_be}` allows them"
-    )]
     OverCap {
         /// How many were asked for.
         asked: u32,
         /// How many there would be.
-        would_be: u64,
+        would_be: usize,
         /// The cap.
         cap: u32,
     },
     /// More nodes than there are to do it to.
-    #[error(
-        "{asked} to {verb} were asked for, and only {there} would do\nhint: ask for {there} at most, or name the nodes"
-    )]
     NotSoMany {
         /// What was asked.
         verb: Verb,
@@ -83,7 +78,6 @@ pub enum Refusal {
         there: usize,
     },
     /// A node is in a state in which this makes no sense.
-    #[error("{name} is {status}, so it cannot be told to {verb}\nhint: {hint}")]
     WrongStatus {
         /// Which node.
         name: String,
@@ -91,49 +85,40 @@ pub enum Refusal {
         status: Status,
         /// What was asked.
         verb: Verb,
-        /// What to do instead.
-        hint: &'static str,
+    },
+    /// An upgrade would start a node that its owner stopped.
+    StoppedByOwner {
+        /// Which node.
+        name: String,
     },
     /// No node program to add or upgrade with.
-    #[error(
-        "there is no usable node program at {path}\nhint: install one there, or `wnm config set antnode_path PATH`"
-    )]
     NoProgram {
         /// Where it should be.
-        path: String,
+        path: PathBuf,
     },
     /// The node program is another program than the node.
-    #[error(
-        "{name} is a node of {own}, and the program at {path} is of {flavour}: it would not live on with it\nhint: set antnode_path to a program of {own}, or add nodes of {flavour} and remove this one"
-    )]
     OtherFlavour {
         /// Which node.
         name: String,
         /// Its flavour.
         own: Flavour,
         /// Where the program lies.
-        path: String,
+        path: PathBuf,
         /// The program's flavour.
         flavour: Flavour,
     },
     /// The node program is older than the node.
-    #[error(
-        "{name} runs {own}, and the program at {path} is the older {available}\nhint: put a newer program there, or `wnm config set antnode_path PATH`"
-    )]
     OlderProgram {
         /// Which node.
         name: String,
         /// Its version.
         own: Box<Version>,
         /// Where the program lies.
-        path: String,
+        path: PathBuf,
         /// The program's version.
         available: Box<Version>,
     },
     /// The numbers and ports do not fit.
-    #[error(
-        "{asked} more nodes were asked for, and the port layout has ports for {there}\nhint: another port_start, metrics_port_start or rpc_port_start makes room; they are fixed at init"
-    )]
     Ports {
         /// How many were asked for.
         asked: u32,
@@ -141,8 +126,15 @@ pub enum Refusal {
         there: usize,
     },
     /// The numbering cannot go on.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+}
+
+impl Error for Refusal {}
+
+impl From<LayoutError> for Refusal {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
 }
 
 /// Turns a request into a plan. The snapshot must have been reconciled.
@@ -171,9 +163,9 @@ pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -
 }
 
 fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
-    let would_be = u64::from(draft.snapshot.node_count()) + u64::from(count);
+    let would_be = draft.snapshot.nodes.len() + count as usize;
     let cap = draft.config.node_cap;
-    if would_be > u64::from(cap) {
+    if would_be > cap as usize {
         return Err(Refusal::OverCap { asked: count, would_be, cap });
     }
     program(draft)?;
@@ -182,14 +174,13 @@ fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
         return Err(Refusal::Ports { asked: count, there: nodes.len() });
     }
     groups::open_for(draft, &nodes);
-    let numbers: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
-    draft.did("request", format!("add {}: asked for", names(&numbers)), &numbers);
-    Ok(nodes.into_iter().map(|node| Action::Add { node: Box::new(node) }).collect())
+    let actions: Vec<Action> = nodes.into_iter().map(|node| Action::Add { node: Box::new(node) }).collect();
+    draft.because_of(Cause::Requested, &touched(&actions));
+    Ok(actions)
 }
 
 fn program<'a>(draft: &Draft<'a>) -> Result<&'a Binary, Refusal> {
-    let path = || draft.config.antnode_path.display().to_string();
-    draft.snapshot.available.as_ref().ok_or_else(|| Refusal::NoProgram { path: path() })
+    draft.snapshot.available.as_ref().ok_or_else(|| Refusal::NoProgram { path: draft.config.antnode_path.clone() })
 }
 
 fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Vec<Action>, Refusal> {
@@ -198,21 +189,16 @@ fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Ve
         Selection::Names(wanted) => draft.snapshot.named(wanted).map_err(Refusal::UnknownNames)?,
     };
     let mut actions = Vec::new();
-    let mut unneeded = Vec::new();
+    let mut nothing_to_do = Vec::new();
     for each in candidates {
         match action(draft, verb, each)? {
             Some(action) => actions.push(action),
-            None => unneeded.push(each.node.id()),
+            None => nothing_to_do.push(each.node.id()),
         }
     }
-    if !unneeded.is_empty() {
-        draft.held("request", format!("{}: nothing to {verb}", names(&unneeded)), None, &unneeded);
-    }
+    draft.because_of(Cause::NothingToDo { verb }, &nothing_to_do);
     groups::repair(draft);
-    let touched: Vec<NodeId> = actions.iter().filter_map(Action::step).map(|(_, id)| id).collect();
-    if !touched.is_empty() {
-        draft.did("request", format!("{verb} {}: asked for", names(&touched)), &touched);
-    }
+    draft.because_of(Cause::Requested, &touched(&actions));
     Ok(actions)
 }
 
@@ -251,41 +237,32 @@ fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a Nod
 /// What this request means for this node; none when it is so already.
 fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
     let (number, status) = (each.node.id(), each.node.status());
-    let wrong = |hint| Refusal::WrongStatus { name: each.node.spec().name.clone(), status, verb, hint };
-    let in_hand = !matches!(status, Status::Disabled | Status::Dead | Status::Migrating);
+    let wrong = || Refusal::WrongStatus { name: each.node.spec().name.clone(), status, verb };
     Ok(match verb {
         Verb::Remove => Some(Action::Remove { number, now: true }),
         Verb::Enable => (status == Status::Disabled).then_some(Action::Enable { number }),
         Verb::Disable => (status != Status::Disabled).then_some(Action::Disable { number }),
-        _ if status == Status::Disabled => return Err(wrong("`wnm enable` gives it back into wnm's hands first")),
-        _ if !in_hand => return Err(wrong("`wnm remove` forgets it")),
-        Verb::Stop if status == Status::Removing => return Err(wrong("it is stopped already and will be removed")),
+        _ if matches!(status, Status::Disabled | Status::Dead | Status::Migrating) => return Err(wrong()),
+        Verb::Stop | Verb::Upgrade if status == Status::Removing => return Err(wrong()),
         Verb::Stop => (status != Status::Stopped || !each.node.life().is_stopped_by_owner() || each.lives())
             .then_some(Action::Stop { number, by_owner: true }),
         Verb::Start => match status {
             Status::Stopped | Status::Removing => Some(growth::start(each)),
             _ => None,
         },
-        Verb::Upgrade if status == Status::Removing => {
-            return Err(wrong("it will be removed; `wnm start` keeps it"));
-        }
-        Verb::Upgrade => upgrade(draft, each, wrong)?,
+        Verb::Upgrade => upgrade(draft, each)?,
         Verb::Add | Verb::Restart => Some(Action::Restart { number }),
     })
 }
 
 /// What a node that is asked for by name is upgraded by; none when it has that version already.
-fn upgrade(
-    draft: &Draft<'_>,
-    each: &NodeSnapshot,
-    wrong: impl Fn(&'static str) -> Refusal,
-) -> Result<Option<Action>, Refusal> {
+fn upgrade(draft: &Draft<'_>, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
     let (to, node) = (program(draft)?, &each.node);
-    let (name, path, flavour) = (node.spec().name.clone(), to.path.display().to_string(), draft.snapshot.flavour);
+    let (name, path, flavour) = (node.spec().name.clone(), to.path.clone(), draft.snapshot.flavour);
     if node.spec().flavour != flavour {
         return Err(Refusal::OtherFlavour { name, own: node.spec().flavour, path, flavour });
     }
-    // A node that never told its version may well be older.
+    // A node that never reported its version may well be older.
     match node.version().map(|own| (own, own.cmp_precedence(&to.version))) {
         Some((own, Ordering::Greater)) => Err(Refusal::OlderProgram {
             name,
@@ -294,9 +271,7 @@ fn upgrade(
             available: Box::new(to.version.clone()),
         }),
         Some((_, Ordering::Equal)) => Ok(None),
-        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => {
-            Err(wrong("it was stopped by hand, and an upgrade starts it: `wnm start` it first"))
-        }
+        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => Err(Refusal::StoppedByOwner { name }),
         _ => Ok(Some(Action::Upgrade { number: node.id(), to: to.clone() })),
     }
 }

@@ -14,7 +14,7 @@ use crate::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
 use crate::progress::{Moment, Ongoing, Progress, Work};
-use crate::report::group_names;
+use crate::report::{group_names, reason_text};
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
@@ -69,9 +69,16 @@ struct Context {
     why: BTreeMap<NodeId, String>,
 }
 
+/// The first reason of each node: what made wnm act, rather than how it chose the node.
 fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
-    let causes = plan.reasons.iter().filter(|reason| reason.effect == Effect::Did);
-    causes.flat_map(|reason| reason.nodes.iter().map(|&id| (id, reason.text.clone()))).collect()
+    let mut whys = BTreeMap::new();
+    for reason in plan.reasons.iter().filter(|reason| reason.effect() == Effect::Did) {
+        let text = reason_text(reason);
+        for &id in reason.nodes() {
+            whys.entry(id).or_insert_with(|| text.clone());
+        }
+    }
+    whys
 }
 
 /// How many steps on single nodes an action stands for.

@@ -1,10 +1,10 @@
 //! What no plan may do, stated independently of how plans are made. Every test calls it, and so does everything that
 //! carries a plan out: a saved plan may have been edited.
 
-use crate::decide::ports_of;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Plan};
+use super::{Action, Plan, Rule, Violation};
+use crate::decide::ports_of;
 use crate::node::{NodeId, NodeSpec, Status, Verb};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
@@ -18,9 +18,9 @@ pub enum Authority {
     Owner,
 }
 
-/// All that is wrong with a plan, a sentence each; empty for a plan that may be carried out.
+/// All that is wrong with a plan; empty for a plan that may be carried out.
 #[must_use]
-pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Authority) -> Vec<String> {
+pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Authority) -> Vec<Violation> {
     let mut wrong = Vec::new();
     let recorded = snapshot.nodes.iter().map(|each| (each.node.id(), each)).collect();
     nodes_once(plan, &mut wrong);
@@ -34,11 +34,11 @@ pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Autho
     wrong
 }
 
-fn nodes_once(plan: &Plan, wrong: &mut Vec<String>) {
+fn nodes_once(plan: &Plan, wrong: &mut Vec<Violation>) {
     let mut seen = BTreeSet::new();
     for (verb, id) in plan.actions.iter().filter_map(Action::step) {
         if !seen.insert(id) {
-            wrong.push(format!("{verb} {}: the plan names it twice", id.name()));
+            wrong.push(Violation::NamedTwice { verb, node: id });
         }
     }
 }
@@ -46,16 +46,16 @@ fn nodes_once(plan: &Plan, wrong: &mut Vec<String>) {
 /// The recorded nodes by number.
 type Recorded<'a> = BTreeMap<NodeId, &'a NodeSnapshot>;
 
-fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<String>) {
+fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     for (verb, id) in plan.actions.iter().filter_map(Action::step) {
         match (verb, recorded.get(&id)) {
             (Verb::Add, None) => {}
-            (Verb::Add, Some(_)) => wrong.push(format!("add {}: there is such a node already", id.name())),
-            (_, None) => wrong.push(format!("{verb} {}: there is no such node", id.name())),
+            (Verb::Add, Some(_)) => wrong.push(Violation::AlreadyThere { node: id }),
+            (_, None) => wrong.push(Violation::NoSuchNode { verb, node: id }),
             (Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade, Some(each))
                 if matches!(each.node.status(), Status::Disabled | Status::Dead | Status::Migrating) =>
             {
-                wrong.push(format!("{verb} {}: it is {}", id.name(), each.node.status()));
+                wrong.push(Violation::WrongStatus { verb, node: id, status: each.node.status() });
             }
             _ => {}
         }
@@ -69,33 +69,31 @@ fn added(plan: &Plan) -> impl Iterator<Item = &NodeSpec> {
     })
 }
 
-fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<String>) {
+fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
     let recorded = snapshot.nodes.iter().map(|each| each.node.spec());
     let mut ports: BTreeSet<u16> = recorded.clone().flat_map(own_ports).collect();
     let mut directories: BTreeSet<_> = recorded.map(|spec| spec.root_dir.clone()).collect();
     for spec in added(plan) {
-        let name = spec.id.name();
-        if ports_of(config, snapshot.port_kinds.iter().copied(), spec.id).as_ref() != Ok(&spec.ports) {
-            let told: Vec<String> = spec.ports.iter().map(|(kind, port)| format!("{kind} {port}")).collect();
-            wrong.push(format!("add {name}: its ports ({}) do not follow from its number", told.join(", ")));
+        let node = spec.id;
+        if ports_of(config, snapshot.port_kinds.iter().copied(), node).as_ref() != Ok(&spec.ports) {
+            wrong.push(Violation::WrongPorts { node, ports: spec.ports.clone() });
         }
         for port in own_ports(spec) {
             if !ports.insert(port) {
-                wrong.push(format!("add {name}: port {port} belongs to another node"));
+                wrong.push(Violation::PortTaken { node, port });
             }
         }
         let inside = spec.root_dir.parent() == Some(&config.node_storage);
         if !inside || !directories.insert(spec.root_dir.clone()) {
-            wrong
-                .push(format!("add {name}: {} is not a directory of its own in node_storage", spec.root_dir.display()));
+            wrong.push(Violation::WrongDirectory { node, directory: spec.root_dir.clone() });
         }
         if !spec.binary.starts_with(&spec.root_dir) {
-            wrong.push(format!("add {name}: its program {} lies outside its directory", spec.binary.display()));
+            wrong.push(Violation::ProgramOutside { node, program: spec.binary.clone() });
         }
     }
-    let all = snapshot.nodes.len() + added(plan).count();
-    if added(plan).count() > 0 && all > config.node_cap as usize {
-        wrong.push(format!("there would be {all} nodes, and node_cap is {}", config.node_cap));
+    let total = snapshot.nodes.len() + added(plan).count();
+    if added(plan).count() > 0 && total > config.node_cap as usize {
+        wrong.push(Violation::OverCap { total, cap: config.node_cap });
     }
 }
 
@@ -103,33 +101,34 @@ fn own_ports(spec: &NodeSpec) -> impl Iterator<Item = u16> {
     spec.ports.iter().map(|(_, port)| port)
 }
 
-fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<String>) {
+fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
     let mut opened = BTreeSet::new();
     for group in &plan.groups {
-        if !opened.insert(group.group) {
-            wrong.push(format!("group {}: the plan opens it twice", group.name));
+        let (number, most) = (group.group, config.max_node_per_container);
+        if !opened.insert(number) {
+            wrong.push(Violation::GroupTwice { group: number });
         }
         for (kind, range) in &group.ports {
             let size = (u32::from(range.last) + 1).saturating_sub(u32::from(range.first));
-            if size != config.max_node_per_container {
-                wrong.push(format!("group {}: it has {size} {kind} ports", group.name));
+            if size != most {
+                wrong.push(Violation::GroupSize { group: number, kind: *kind, size, most });
             }
         }
     }
     for spec in added(plan) {
         let Some(group) = spec.group else { continue };
-        let stands = snapshot.groups.iter().any(|standing| standing.spec.group == group);
-        if !stands && !opened.contains(&group) {
-            wrong.push(format!("add {}: its group a{group} is not up", spec.id.name()));
+        let exists = snapshot.groups.iter().any(|other| other.spec.group == group);
+        if !exists && !opened.contains(&group) {
+            wrong.push(Violation::NoGroup { node: spec.id, group });
         }
         if spec.id.0.div_ceil(config.max_node_per_container.max(1)) != group {
-            wrong.push(format!("add {}: its number is not in the block of a{group}", spec.id.name()));
+            wrong.push(Violation::WrongBlock { node: spec.id, group });
         }
     }
 }
 
 /// Every limit on what may be in flight, counting what is in flight already. What is forgotten at once is no flight.
-fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<String>) {
+fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let count = |is: fn(&Action) -> bool| plan.actions.iter().filter(|action| is(action)).count();
     let starts = count(|action| matches!(action, Action::Add { .. } | Action::Start { .. } | Action::Restart { .. }));
     let upgrades = count(|action| matches!(action, Action::Upgrade { .. }));
@@ -145,32 +144,34 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
     let flown: BTreeSet<NodeId> = gone.filter_map(Action::step).map(|(_, id)| id).chain(failed).collect();
     let removing = snapshot.count(Status::Removing) as usize - flown.len();
-    let (starting, upgrading) = (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
-    let mut hold = |what: &str, begun: usize, already: usize, limit: u32| {
-        if begun > 0 && begun + already > limit as usize {
-            wrong.push(format!("{begun} {what} on top of {already}, and the limit is {limit}"));
+    let (starting, upgrading) =
+        (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
+    let mut hold = |rule, begun: usize, already: usize, most: u32| {
+        if begun > 0 && begun + already > most as usize {
+            wrong.push(Violation::OverLimit { rule, begun, already, most });
         }
     };
-    hold("starts", starts, starting, config.max_concurrent_starts);
-    hold("upgrades", upgrades, upgrading, config.max_concurrent_upgrades);
-    hold("stops and removals", removals, removing, config.max_concurrent_removals);
-    hold("operations", starts + upgrades + removals, starting + upgrading + removing, config.max_concurrent_operations);
+    hold(Rule::MaxConcurrentStarts, starts, starting, config.max_concurrent_starts);
+    hold(Rule::MaxConcurrentUpgrades, upgrades, upgrading, config.max_concurrent_upgrades);
+    hold(Rule::MaxConcurrentRemovals, removals, removing, config.max_concurrent_removals);
+    let (begun, already) = (starts + upgrades + removals, starting + upgrading + removing);
+    hold(Rule::MaxConcurrentOperations, begun, already, config.max_concurrent_operations);
 }
 
 /// A cycle removes nodes for two reasons only, a full disk and the cap, and never more than the cap asks for.
-fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<String>) {
+fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let begun = plan.actions.iter().filter(|action| matches!(action, Action::Remove { now: false, .. })).count();
     let staying = snapshot.nodes.len() - snapshot.count(Status::Removing) as usize;
     let excess = staying.saturating_sub(config.node_cap as usize);
     let disk_is_full = snapshot.host.used_hd_percent > config.hd_remove;
     if begun > excess && !disk_is_full {
-        wrong.push(format!("{begun} nodes are removed, {excess} are in excess of the cap, and the disk has room"));
+        wrong.push(Violation::TooManyRemovals { begun, excess });
     }
     for action in &plan.actions {
         let Action::Remove { number, now: true } = action else { continue };
         let status = recorded.get(number).map(|each| each.node.status());
         if !matches!(status, Some(Status::Dead | Status::Removing)) {
-            wrong.push(format!("remove {}: its files may not go at once", number.name()));
+            wrong.push(Violation::RemovedAtOnce { node: *number });
         }
     }
 }

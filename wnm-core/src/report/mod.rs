@@ -3,6 +3,7 @@
 //! A summary has a line for each *kind* of step, however many nodes it is about, so that what was done to 1,000 nodes
 //! can be read. What removes nodes always comes first and names every one of them.
 
+mod change;
 mod count;
 mod execution;
 mod failures;
@@ -10,17 +11,25 @@ mod history;
 mod kind;
 mod names;
 mod plan;
+mod reason;
 mod reasons;
+mod refusal;
+mod rules;
 mod status;
+mod violation;
 
+pub use change::changes_text;
 pub use count::{counted, thousands};
 pub use execution::execution_text;
 pub use failures::{Shared, by_reason};
 pub use history::history_text;
 pub use names::{all_names, group_names, names, port_ranges};
 pub use plan::plan_text;
+pub use reason::{ReasonRow, reason_text};
 pub use reasons::reasons_text;
+pub use rules::rules_page;
 pub use status::{HostRow, NodeRow, StatusReport, errors_text, status};
+pub use violation::violations_text;
 
 /// How much a person wants to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,4 +59,13 @@ fn shorten(mut lines: Vec<String>, most: usize, detail: Detail, rest: impl FnOnc
         lines.push(rest(&thousands(left)));
     }
     lines
+}
+
+/// The first of many sentences, and how many more there are.
+fn first_of(mut sentences: Vec<String>) -> String {
+    const SHOWN: usize = 5;
+    let left = sentences.len().saturating_sub(SHOWN);
+    sentences.truncate(SHOWN);
+    let shown = sentences.join("; ");
+    if left == 0 { shown } else { format!("{shown}; and {} more", thousands(left)) }
 }

@@ -95,5 +95,9 @@ fn layout(config: &Config, origins: &Origins) -> Option<Problem> {
     };
     let texts = config.texts();
     let text = texts.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str());
-    Some(Problem::new(name, text, origins.of(name), refusal.to_string()))
+    let problem = Problem::new(name, text, origins.of(name), refusal.to_string());
+    Some(match refusal.hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    })
 }

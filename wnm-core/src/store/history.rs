@@ -8,6 +8,7 @@ use super::error::Problem;
 use crate::event::Event;
 use crate::node::{NodeId, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
+use crate::report::ReasonRow;
 
 /// How many entries are kept. Counted rather than dated: a clock that jumps ahead must not empty the history.
 const ENTRIES_MAX: u32 = 100_000;
@@ -45,7 +46,7 @@ pub struct Decision {
     /// What was to be done, in words.
     pub actions: Vec<String>,
     /// Why, and why not.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ReasonRow>,
 }
 
 /// One thing that happened.

@@ -31,7 +31,7 @@ async fn a_plan_that_grows_holds_only_while_there_is_room() {
     let error = scene.machine.still_holds(&observation, &grows).expect_err("there is no room any more");
     assert!(matches!(error, CycleError::Changed(_)), "{error:?}");
     insta::assert_snapshot!(wnm_testing::told(&error), @"
-    the plan was made for another state of the machine: CPU use is 99.0 %, not below cpu_less_than 50 %
+    the machine has changed since the plan was made: CPU usage is 99.0 %, too high to add or start nodes (cpu_less_than = 50 %)
     hint: Run(Plan { out: None }) to make a new one
     ");
     scene.machine.still_holds(&observation, &asked_for).expect("the owner's word stands above the load");

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use wnm_core::event::Event;
 use wnm_core::node::{Node, NodeId, PortKind, Status};
-use wnm_core::snapshot::{Answer, DirectoryState, Seen};
+use wnm_core::snapshot::{Answer, Blocker, DirectoryState, Seen};
 use wnm_core::storage::STORAGE_MARKER;
 use wnm_core::store::HistoryFilter;
 use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::ProcessState;
 use wnm_testing::{Operation, alter, metrics_port, node_port, test_node};
 
@@ -21,8 +22,8 @@ fn seen(observation: &wnm_core::cycle::Observation, number: u32) -> &Seen {
     node.and_then(|each| each.seen.as_ref()).expect("it was looked at")
 }
 
-fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, &str)> {
-    observation.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.as_str())).collect()
+fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, Blocker)> {
+    observation.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.clone())).collect()
 }
 
 #[tokio::test]
@@ -108,14 +109,10 @@ async fn f35_numbers_whose_ports_others_hold_are_blocked() {
     let _unused = TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.rpc_port(8))).expect("it is free");
     let observation = scene.observe().await;
     let expected = [
-        (4, format!("UDP port {} is in use", scene.ports.node_port(4))),
-        (6, format!("TCP port {} is in use", scene.ports.metrics_port(6))),
+        (4, Blocker::PortInUse { protocol: Protocol::Udp, port: scene.ports.node_port(4) }),
+        (6, Blocker::PortInUse { protocol: Protocol::Tcp, port: scene.ports.metrics_port(6) }),
     ];
-    let found: Vec<(u32, String)> = blocked(&observation)
-        .into_iter()
-        .filter(|(number, _)| *number < 1_000)
-        .map(|(n, by)| (n, by.to_owned()))
-        .collect();
+    let found: Vec<_> = blocked(&observation).into_iter().filter(|(number, _)| *number < 1_000).collect();
     assert_eq!(found, expected);
 }
 
@@ -128,7 +125,7 @@ async fn a_port_that_a_node_was_recorded_with_blocks_the_number_it_belongs_to() 
     scene.recorded(1, Some(odd)).await;
     let observation = scene.observe().await;
     let found = blocked(&observation).into_iter().find(|(number, _)| *number == 5);
-    assert_eq!(found, Some((5, format!("port {port} belongs to antnode0001").as_str())));
+    assert_eq!(found, Some((5, Blocker::PortOfNode { port, node: "antnode0001".to_owned() })));
 }
 
 #[tokio::test]
@@ -139,12 +136,8 @@ async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() 
     std::os::unix::fs::symlink("/nowhere", scene.storage().join("antnode0003")).expect("it is ours");
     fs::create_dir(scene.storage().join("lost+found")).expect("it is ours");
     let observation = scene.observe().await;
-    let found: Vec<(u32, String)> = blocked(&observation)
-        .into_iter()
-        .filter(|(number, _)| *number < 1_000)
-        .map(|(number, by)| (number, by.replace(&scene.storage().display().to_string(), "/storage")))
-        .collect();
-    let there = |number: u32| (number, format!("/storage/antnode000{number} exists already"));
+    let found: Vec<_> = blocked(&observation).into_iter().filter(|(number, _)| *number < 1_000).collect();
+    let there = |number| (number, Blocker::Directory { path: scene.storage().join(NodeId(number).name()) });
     assert_eq!(found, [there(2), there(3)]);
 }
 

@@ -4,8 +4,8 @@ use crate::fleet::{NOW, alive, config, fleet, gone, node, seen};
 use semver::Version;
 use wnm_core::decide::{Reconciled, Refusal, Request, Selection, decide, decide_request, reconcile};
 use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
-use wnm_core::plan::Action;
 use wnm_core::plan::check::{Authority, check};
+use wnm_core::plan::{Action, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
@@ -16,7 +16,7 @@ use Status::{Disabled, Restarting, Running, Starting, Stopped};
 /// What a cycle does, as words; the plan is checked on the way.
 pub fn cycle(config: &Config, snapshot: &Snapshot) -> Vec<String> {
     let plan = decide(config, snapshot);
-    assert_eq!(check(config, snapshot, &plan, Authority::Cycle), Vec::<String>::new());
+    assert_eq!(check(config, snapshot, &plan, Authority::Cycle), []);
     plan.actions.iter().map(words).collect()
 }
 
@@ -147,7 +147,7 @@ fn f31_another_program_on_the_metrics_port_is_reported_and_the_node_left_alone()
     snapshot.now += 100_000;
     assert_eq!(cycle(&config, &snapshot), ["survey"], "a restart would not free the port");
     let plan = decide(&config, &snapshot);
-    assert!(plan.reasons.iter().any(|reason| reason.rule == "port_in_use"), "{:?}", plan.reasons);
+    assert!(plan.reasons.iter().any(|reason| reason.rule() == Rule::PortInUse), "{:?}", plan.reasons);
 }
 
 #[test]

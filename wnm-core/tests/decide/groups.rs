@@ -3,7 +3,7 @@
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::PortKind;
 use wnm_core::node::Status::{Removing, Running};
-use wnm_core::plan::Plan;
+use wnm_core::plan::{Plan, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, GroupState, Range};
@@ -19,7 +19,7 @@ fn small_groups() -> Config {
 }
 
 /// Group `number`, made from `image`.
-fn group(number: u16, image: &str, state: GroupState) -> Group {
+pub fn group(number: u16, image: &str, state: GroupState) -> Group {
     let port = |start: u16| Range { first: start + number, last: start + number };
     Group {
         spec: GroupSpec {
@@ -75,10 +75,9 @@ fn another_image_reaches_one_running_group_at_a_time() {
         assert_eq!(cycle(&config, &snapshot), ["survey"]);
         let plan = decide(&config, &snapshot);
         assert_eq!(opened(&plan), [(number, "nodes:2")]);
-        let reason = plan.reasons.iter().find(|reason| reason.rule == "docker_image").expect("it says why");
-        let expected =
-            format!("container group a{number} was made from nodes:1, and docker_image is nodes:2: it is made again");
-        assert_eq!(reason.text, expected);
+        let reason = plan.reasons.iter().find(|reason| reason.rule() == Rule::DockerImage).expect("it says why");
+        let expected = format!("container group a{number} uses nodes:1: recreating it (docker_image = nodes:2)");
+        assert_eq!(reason.to_string(), expected);
         let spec = plan.groups[0].clone();
         let place = spec.group as usize - 1;
         snapshot.groups[place].spec = spec;

@@ -5,11 +5,13 @@ use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
 use wnm_core::decide::{Request, Selection, decide, decide_request, reconcile};
-use wnm_core::node::{Desired, Intent, Node, NodeId, Status, StoredNode, Transition, UnixSeconds};
+use wnm_core::node::{Desired, Intent, Node, NodeId, PortKind, Status, StoredNode, Transition, UnixSeconds};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Action, Basis, Plan};
 use wnm_core::settings::Config;
-use wnm_core::snapshot::{Answer, BlockedNumber, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
+use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{NumberingKind, ProcessState};
 use wnm_testing::alter;
 
@@ -34,24 +36,27 @@ fn configs() -> impl Strategy<Value = Config> {
 
 fn hosts() -> impl Strategy<Value = HostLoad> {
     let percent = || prop_oneof![5 => Just(10.0), 1 => Just(70.0), 1 => 0.0..100.0];
-    (percent(), percent(), percent(), 0.0..3.0, 0_u64..4_000).prop_map(|(cpu, memory, disk, load, net)| HostLoad {
-        used_cpu_percent: cpu,
-        used_mem_percent: memory,
-        used_hd_percent: disk,
-        load_average_1: load,
-        netio_read_bytes: net,
-        ..HostLoad::default()
-    })
+    let load = prop_oneof![2 => Just(0.5), 1 => 0.0..3.0];
+    (percent(), percent(), percent(), load, prop_oneof![0_u64..1_000, 0_u64..4_000]).prop_map(
+        |(cpu, memory, disk, load, net)| HostLoad {
+            used_cpu_percent: cpu,
+            used_mem_percent: memory,
+            used_hd_percent: disk,
+            load_average_1: load,
+            netio_read_bytes: net,
+            ..HostLoad::default()
+        },
+    )
 }
 
 fn sights() -> impl Strategy<Value = Option<Seen>> {
     let process = prop_oneof![
-        Just(Ok(ProcessState::Running { process: None })),
-        Just(Ok(ProcessState::Stopped { reason: None })),
-        Just(Ok(ProcessState::Waiting { reason: "it is restarted".to_owned() })),
-        Just(Ok(ProcessState::Incomplete { missing: "its program".to_owned() })),
-        Just(Ok(ProcessState::Absent)),
-        Just(Err("nobody can tell".to_owned())),
+        5 => Just(Ok(ProcessState::Running { process: None })),
+        3 => Just(Ok(ProcessState::Stopped { reason: None })),
+        1 => Just(Ok(ProcessState::Waiting { reason: "it is restarted".to_owned() })),
+        1 => Just(Ok(ProcessState::Incomplete { missing: "its program".to_owned() })),
+        1 => Just(Ok(ProcessState::Absent)),
+        1 => Just(Err("nobody can tell".to_owned())),
     ];
     let answer = prop_oneof![
         3 => Just(alive(&fleet::node(1, Status::Running)).answer),
@@ -60,7 +65,7 @@ fn sights() -> impl Strategy<Value = Option<Seen>> {
         1 => Just(Answer::Foreign { said: "hello".to_owned() }),
     ];
     let directory = prop_oneof![
-        6 => Just(DirectoryState::Present),
+        60 => Just(DirectoryState::Present),
         1 => Just(DirectoryState::Missing),
         1 => Just(DirectoryState::NotADirectory),
         1 => Just(DirectoryState::Unknown),
@@ -88,7 +93,13 @@ fn with_status(status: Status, retry: Option<UnixSeconds>, failures: u32, by_own
 
 /// Nodes of all statuses, and nodes with any life behind them, steps that were interrupted included.
 fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
-    let statuses = proptest::sample::select(Status::ALL.to_vec());
+    let calm = vec![Status::Running, Status::Stopped];
+    let busy = vec![Status::Running, Status::Stopped, Status::Restarting, Status::Upgrading, Status::Removing];
+    proptest::sample::select(vec![calm, busy, Status::ALL.to_vec()]).prop_flat_map(nodes_of)
+}
+
+fn nodes_of(statuses: Vec<Status>) -> impl Strategy<Value = Vec<NodeSnapshot>> {
+    let statuses = proptest::sample::select(statuses);
     let retry = option::weighted(0.3, -1000_i64..5_000);
     let by_status = (statuses, retry, 0_u32..3, any::<bool>());
     let life = prop_oneof![3 => by_status.prop_map(Ok), 1 => lives::courses().prop_map(Err)];
@@ -121,15 +132,42 @@ fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
     })
 }
 
-fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
+/// The container group of this number, in this state and made from the image of the settings or another one.
+fn group(config: &Config, number: u32, (state, outdated): (GroupState, bool)) -> Group {
+    let size = config.max_node_per_container;
+    let port = |start: u32, number: u32| u16::try_from(start + number).expect("test groups have small numbers");
+    let range = |start| Range { first: port(start, (number - 1) * size + 1), last: port(start, number * size) };
+    Group {
+        spec: GroupSpec {
+            group: number,
+            name: format!("a{number}"),
+            image: if outdated { "wnm-node:old".to_owned() } else { config.docker_image.clone() },
+            ports: [(PortKind::Node, range(55_000)), (PortKind::Metrics, range(13_000))].into(),
+        },
+        container_id: String::new(),
+        container_name: format!("wnm-a{number}"),
+        address: None,
+        state,
+    }
+}
+
+fn group_states() -> impl Strategy<Value = Vec<(GroupState, bool)>> {
+    use GroupState::{Damaged, Gone, Paused, Restarting, Running, Stopped};
+    let state = prop_oneof![4 => Just(Running), 1 => proptest::sample::select(vec![Damaged, Gone, Paused, Restarting, Stopped])];
+    proptest::collection::vec((state, proptest::bool::weighted(0.2)), 0..6)
+}
+
+pub fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
     let numberings =
         proptest::sample::select(vec![NumberingKind::FillGaps, NumberingKind::NeverReuse, NumberingKind::Blocks]);
     let blocked = proptest::collection::vec(1_u32..80, 0..4);
-    (configs(), hosts(), nodes(), numberings, 0_u32..100, blocked).prop_map(
-        |(config, host, nodes, numbering, highest, blocked)| {
+    (configs(), hosts(), nodes(), numberings, 0_u32..100, blocked, group_states()).prop_map(
+        |(config, host, nodes, numbering, highest, blocked, states)| {
+            let groups = (1..).zip(states).map(|(number, state)| group(&config, number, state));
             let snapshot = Snapshot {
                 host,
                 numbering,
+                groups: if numbering == NumberingKind::Blocks { groups.collect() } else { Vec::new() },
                 highest_number_used: nodes.iter().map(|each| each.node.id().0).max().unwrap_or(0).max(highest),
                 nodes: nodes
                     .into_iter()
@@ -143,7 +181,10 @@ fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
                     .collect(),
                 blocked: blocked
                     .into_iter()
-                    .map(|number| BlockedNumber { number: NodeId(number), by: "somebody".to_owned() })
+                    .map(|number| BlockedNumber {
+                        number: NodeId(number),
+                        by: Blocker::PortInUse { protocol: Protocol::Udp, port: 55_000 },
+                    })
                     .collect(),
                 ..fleet::machine()
             };
@@ -152,7 +193,7 @@ fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
     )
 }
 
-fn requests() -> impl Strategy<Value = Request> {
+pub fn requests() -> impl Strategy<Value = Request> {
     let selection = prop_oneof![
         (1_u32..5).prop_map(Selection::Count),
         proptest::collection::vec(1_u32..60, 1..4)
@@ -258,7 +299,7 @@ proptest! {
         let text = serde_json::to_string(&plan).expect("a plan is JSON");
         let read: Plan = serde_json::from_str(&text).expect("and is read again");
         prop_assert_eq!(&read, &plan);
-        prop_assert!(read.basis.changes(&Basis::of(&config, &snapshot)).is_empty());
+        prop_assert_eq!(read.basis.changes(&Basis::of(&config, &snapshot)), []);
     }
 
     #[test]

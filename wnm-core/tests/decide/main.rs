@@ -7,8 +7,13 @@ mod groups;
 mod laws;
 #[path = "../support/lives.rs"]
 mod lives;
+mod reasons;
+mod reference;
 mod replaced;
+mod rules;
 mod saved;
 mod sentences;
 mod stuck;
+mod truths;
 mod upgrades;
+mod violations;

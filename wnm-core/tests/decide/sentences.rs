@@ -1,18 +1,26 @@
 //! Decisions as a person reads them.
 
+use std::path::PathBuf;
+
 use insta::assert_snapshot;
-use wnm_core::decide::{Request, Selection, decide, decide_request};
-use wnm_core::node::Status::{Running, Stopped};
+use semver::Version;
+use wnm_allocator::LayoutError;
+use wnm_core::decide::{Refusal, Request, Selection, decide, decide_request};
+use wnm_core::node::Status::{Dead, Disabled, Removing, Running, Stopped};
+use wnm_core::node::{Flavour, Status, Verb};
 use wnm_core::report::{Detail, plan_text};
 use wnm_core::settings::Config;
+use wnm_core::snapshot::Snapshot;
+use wnm_pm::hint::{Hinted, chain};
 use wnm_pm::process_manager::NumberingKind;
+use wnm_testing::told;
 
 use crate::fleet::{config, fleet, machine};
 
 #[test]
 fn a_first_cycle_in_containers() {
     let config = Config { max_concurrent_starts: 3, min_container_count: 2, ..config() };
-    let snapshot = wnm_core::snapshot::Snapshot { numbering: NumberingKind::Blocks, ..machine() };
+    let snapshot = Snapshot { numbering: NumberingKind::Blocks, ..machine() };
     assert_snapshot!(plan_text(&decide(&config, &snapshot), Detail::Summary), @"
     Would do:
       bring up 2 container groups: a1–a2
@@ -21,11 +29,10 @@ fn a_first_cycle_in_containers() {
         node ports 55001–55002, 55201, metrics ports 13001–13002, 13201
         rewards to 0x00455d78f850b0358E8cea5be24d415E01E107CF
     Why:
-      container group a1 is opened: node ports 55001-55200, metrics ports 13001-13200 [container_group]
-      container group a2 is opened: node ports 55201-55400, metrics ports 13201-13400 [container_group]
-      add antnode0001, antnode0201, antnode0002: there is room, and 0 in all is below node_cap 10 [add]
+      opening container groups a1–a2 for new nodes [container_group]
+      the machine has room (0 of 10 nodes) [add]
     Not done, because:
-      7 more up to node_cap 10, in later cycles [max_concurrent_starts]
+      7 more nodes to add in later cycles (max_concurrent_starts = 3) [max_concurrent_starts]
     ");
 }
 
@@ -40,10 +47,10 @@ fn pressure_on_everything() {
     Would do:
       stop 2 nodes: antnode0001–0002
     Why:
-      CPU use is 71.2 %, above cpu_remove 70 % [cpu_remove]
-      the load average of 5 minutes is 2.5, above max_load_average_allowed 2 [max_load_average_allowed]
-      disk reading is 4000.0 B/s, above hdio_read_remove 1000 B/s [hdio_read_remove]
-      stop antnode0002, antnode0001: youngest first [stop]
+      CPU usage is 71.2 %, above the limit (cpu_remove = 70 %) [cpu_remove]
+      load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2) [max_load_average_allowed]
+      disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s) [hdio_read_remove]
+      youngest nodes first [stop]
     ");
 }
 
@@ -58,9 +65,9 @@ fn no_room_for_growth() {
     Would do:
       check all nodes
     Not done, because:
-      memory use is 60.0 %, not below mem_less_than 60 % [mem_less_than]
-      the load average of 15 minutes is 1.2, not below desired_load_average 1.2 [desired_load_average]
-      2 running, and node_cap is 2 [node_cap]
+      memory usage is 60.0 %, too high to add or start nodes (mem_less_than = 60 %) [mem_less_than]
+      load average (15 min) is 1.2, too high to add or start nodes (desired_load_average = 1.2) [desired_load_average]
+      2 nodes running, the maximum (node_cap = 2) [node_cap]
     ");
 }
 
@@ -73,24 +80,100 @@ fn removal_for_a_full_disk() {
     Would do:
       stop antnode0002 and remove it after delay_remove
     Why:
-      disk use is 95.0 %, above hd_remove 90 % [hd_remove]
-      remove antnode0002: youngest first [remove]
+      disk usage is 95.0 %, above the limit (hd_remove = 90 %) [hd_remove]
+      stopped nodes first, then the youngest [remove]
     ");
 }
 
 #[test]
 fn refusals() {
-    let refusal = |request| decide_request(&config(), &fleet(&[Running]), &request).expect_err("refused").to_string();
+    let refusal = |request| told(&decide_request(&config(), &fleet(&[Running]), &request).expect_err("refused"));
     assert_snapshot!(refusal(Request::Add(100_000)), @"
-    100000 more nodes would make 100001, and node_cap is 10
-    hint: `wnm config set node_cap 100001` allows them
+    adding 100,000 nodes would exceed node_cap (100,001 > 10)
+    hint: set node_cap 100001 to allow them
     ");
     assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"
     there is no node called antnode0009
-    hint: `wnm status` lists the nodes
+    hint: Run(Status) to list the nodes
     ");
-    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"
-    5 to remove were asked for, and only 1 would do
+    assert_snapshot!(refusal(Request::Restart(Selection::Count(300))), @"
+    cannot restart 300 nodes: only 1 is running
     hint: ask for 1 at most, or name the nodes
     ");
+    assert_snapshot!(refusal(Request::Add(10)), @"
+    adding 10 nodes would exceed node_cap (11 > 10)
+    hint: set node_cap 11 to allow them
+    ");
+    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"
+    cannot remove 5 nodes: only 1 is running or stopped
+    hint: ask for 1 at most, or name the nodes
+    ");
+}
+
+/// Why a request about the first node of a fleet with this status is refused.
+fn refused(status: Status, verb: fn(Selection) -> Request) -> String {
+    let request = verb(Selection::Names(vec!["antnode0001".to_owned()]));
+    told(&decide_request(&config(), &fleet(&[status]), &request).expect_err("it is refused"))
+}
+
+#[test]
+fn refusals_for_what_a_node_is() {
+    assert_snapshot!(refused(Disabled, Request::Start), @"
+    cannot start antnode0001: it is DISABLED
+    hint: Run(Nodes { verb: \"enable\", names: [\"antnode0001\"] }) to manage it again
+    ");
+    assert_snapshot!(refused(Dead, Request::Restart), @"
+    cannot restart antnode0001: it is DEAD
+    hint: Run(Nodes { verb: \"remove\", names: [\"antnode0001\"] }) to remove it from the database
+    ");
+    assert_snapshot!(refused(Removing, Request::Stop), @"
+    cannot stop antnode0001: it is REMOVING
+    hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to keep it
+    ");
+    assert_snapshot!(refused(Removing, Request::Upgrade), @"
+    cannot upgrade antnode0001: it is REMOVING
+    hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to keep it
+    ");
+}
+
+#[test]
+fn refusals_for_what_the_machine_has() {
+    let refusal =
+        |config: Config, snapshot| told(&decide_request(&config, &snapshot, &Request::Add(3)).expect_err("refused"));
+    let no_program = Snapshot { available: None, ..machine() };
+    assert_snapshot!(refusal(config(), no_program), @"
+    no usable node program at /nonexistent/.local/bin/antnode
+    hint: install one there
+    hint: set antnode_path … to use another one
+    ");
+    let numbers_used_up = Snapshot { numbering: NumberingKind::NeverReuse, highest_number_used: 10_534, ..machine() };
+    assert_snapshot!(refusal(config(), numbers_used_up), @"
+    cannot add 3 nodes: the port layout has ports for 1
+    hint: choose another port_start, metrics_port_start or rpc_port_start; they are fixed once the machine is initialised
+    ");
+    let no_blocks = Config { max_node_per_container: 0, ..config() };
+    assert_snapshot!(refusal(no_blocks, Snapshot { numbering: NumberingKind::Blocks, ..machine() }), @"max_node_per_container 0 is not between 1 and 65535");
+}
+
+#[test]
+fn no_refusal_has_a_second_line_or_a_hint_in_its_text() {
+    let name = || "antnode0001".to_owned();
+    let (path, version) = (PathBuf::from("/usr/bin/antnode"), Box::new(Version::new(0, 4, 17)));
+    let refusals = [
+        Refusal::UnknownNames(vec![name()]),
+        Refusal::OverCap { asked: 1, would_be: 2, cap: 1 },
+        Refusal::NotSoMany { verb: Verb::Start, asked: 2, there: 1 },
+        Refusal::WrongStatus { name: name(), status: Disabled, verb: Verb::Start },
+        Refusal::StoppedByOwner { name: name() },
+        Refusal::NoProgram { path: path.clone() },
+        Refusal::OtherFlavour { name: name(), own: Flavour::V1, path: path.clone(), flavour: Flavour::V2 },
+        Refusal::OlderProgram { name: name(), own: version.clone(), path, available: version },
+        Refusal::Ports { asked: 2, there: 1 },
+        Refusal::Layout(LayoutError::NumbersUsedUp { wanted: 2, possible: 1, highest_number: 3 }),
+    ];
+    for refusal in refusals {
+        let text = chain(&refusal);
+        assert!(!text.contains('\n') && !text.contains("hint") && !text.contains('`'), "{text:?}");
+        assert!(!refusal.hints().is_empty(), "{text}");
+    }
 }

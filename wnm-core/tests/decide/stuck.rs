@@ -2,6 +2,7 @@
 
 use wnm_core::decide::decide;
 use wnm_core::node::{NodeId, Status};
+use wnm_core::plan::Rule;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
@@ -12,10 +13,10 @@ use Status::{Removing, Running, Stopped};
 use crate::failings::cycle;
 use crate::fleet::{NOW, config, fleet};
 
-fn reason(config: &Config, snapshot: &Snapshot, rule: &str) -> String {
+fn reason(config: &Config, snapshot: &Snapshot, rule: Rule) -> String {
     let plan = decide(config, snapshot);
-    let reason = plan.reasons.iter().find(|reason| reason.rule == rule);
-    reason.unwrap_or_else(|| panic!("no {rule} in {:?}", plan.reasons)).text.clone()
+    let reason = plan.reasons.iter().find(|reason| reason.rule() == rule);
+    reason.unwrap_or_else(|| panic!("no {rule} in {:?}", plan.reasons)).to_string()
 }
 
 /// A step on this node failed just now, and is tried again later.
@@ -56,8 +57,8 @@ fn a_full_disk_whose_files_cannot_be_deleted_does_not_cost_one_node_after_the_ot
     fail(&mut snapshot, 2);
     snapshot.host.used_hd_percent = 99.0;
     assert_eq!(cycle(&config, &snapshot), ["survey"]);
-    let text = reason(&config, &snapshot, "max_concurrent_removals");
-    assert_eq!(text, "antnode0002: could not be removed; nothing else is removed before they are tried again");
+    let text = reason(&config, &snapshot, Rule::BackOff);
+    assert_eq!(text, "antnode0002: could not be removed; will be retried before other nodes are removed");
 }
 
 #[test]
@@ -77,8 +78,8 @@ fn f23_a_node_that_cannot_be_stopped_keeps_no_other_from_being_stopped() {
     assert_eq!(cycle(&config, &snapshot), ["stop 2"]);
     fail(&mut snapshot, 2);
     assert_eq!(cycle(&config, &snapshot), ["stop 1"]);
-    let text = reason(&config, &snapshot, "back_off");
-    assert_eq!(text, "antnode0002: a deed on them failed lately; they are tried again later");
+    let text = reason(&config, &snapshot, Rule::BackOff);
+    assert_eq!(text, "antnode0002: last operation failed; will be retried");
     fail(&mut snapshot, 1);
     assert_eq!(cycle(&config, &snapshot), ["survey"]);
     snapshot.now += 3_600;

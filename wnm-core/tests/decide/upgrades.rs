@@ -3,9 +3,10 @@
 use semver::Version;
 use wnm_core::decide::{Refusal, Request, Selection, decide, decide_request};
 use wnm_core::node::{Desired, Flavour, Status};
+use wnm_core::plan::Rule;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
-use wnm_testing::alter;
+use wnm_testing::{alter, told};
 
 use Status::{Removing, Running, Stopped};
 
@@ -15,7 +16,7 @@ use crate::fleet::{config, fleet};
 /// What asking for the upgrade of node 1 comes to: its actions, or the refusal.
 fn asked(snapshot: &Snapshot) -> Result<usize, String> {
     let request = Request::Upgrade(Selection::Names(vec!["antnode0001".to_owned()]));
-    let plan = decide_request(&config(), snapshot, &request).map_err(|refusal| refusal.to_string())?;
+    let plan = decide_request(&config(), snapshot, &request).map_err(|refusal| told(&refusal))?;
     Ok(plan.actions.len())
 }
 
@@ -33,11 +34,12 @@ fn a_program_of_another_flavour_is_no_upgrade() {
     snapshot.flavour = Flavour::V2;
     assert_eq!(cycle(&config, &snapshot), ["survey"]);
     let reasons = decide(&config, &snapshot).reasons;
-    let reason = reasons.iter().find(|reason| reason.rule == "flavour").expect("it says why");
-    insta::assert_snapshot!(reason.text, @"antnode0001: not upgraded, since the program at /usr/bin/antnode is v2 and they are v1");
+    let reason = reasons.iter().find(|reason| reason.rule() == Rule::Flavour).expect("it says why");
+    insta::assert_snapshot!(reason, @"antnode0001: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node");
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
-    antnode0001 is a node of v1, and the program at /usr/bin/antnode is of v2: it would not live on with it
-    hint: set antnode_path to a program of v1, or add nodes of v2 and remove this one
+    cannot upgrade antnode0001: it is a v1 node, and /usr/bin/antnode is v2
+    hint: set antnode_path … to use a v1 program
+    hint: add v2 nodes and remove this one
     ");
     let count = Request::Upgrade(Selection::Count(1));
     let plan = decide_request(&config, &snapshot, &count).expect("there is nothing to do");
@@ -58,7 +60,7 @@ fn nodes_of_v2_that_upgrade_themselves_leave_no_reason() {
     let mut snapshot = outdated(Running);
     alter(&mut snapshot.nodes[0].node, |node| node.spec.flavour = Flavour::V2);
     let reasons = decide(&config, &snapshot).reasons;
-    assert!(reasons.iter().all(|reason| reason.rule != "flavour"), "{reasons:?}");
+    assert!(reasons.iter().all(|reason| reason.rule() != Rule::Flavour), "{reasons:?}");
 }
 
 #[test]
@@ -66,8 +68,9 @@ fn an_older_program_is_no_upgrade() {
     let mut snapshot = outdated(Running);
     alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 5, 0)));
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
-    antnode0001 runs 0.5.0, and the program at /usr/bin/antnode is the older 0.4.17
-    hint: put a newer program there, or `wnm config set antnode_path PATH`
+    cannot upgrade antnode0001: it runs 0.5.0, and /usr/bin/antnode is older (0.4.17)
+    hint: put a newer program there
+    hint: set antnode_path … to use another one
     ");
 }
 
@@ -95,8 +98,8 @@ fn what_its_owner_stopped_is_not_started_by_an_upgrade() {
     let mut snapshot = outdated(Stopped);
     alter(&mut snapshot.nodes[0].node, |node| node.desired = Desired::Stop);
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
-    antnode0001 is STOPPED, so it cannot be told to upgrade
-    hint: it was stopped by hand, and an upgrade starts it: `wnm start` it first
+    cannot upgrade antnode0001: it was stopped by hand, and an upgrade would start it
+    hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to start it first
     ");
 }
 
@@ -104,8 +107,8 @@ fn what_its_owner_stopped_is_not_started_by_an_upgrade() {
 fn a_node_that_is_being_removed_is_not_upgraded() {
     let refusal = asked(&outdated(Removing)).expect_err("it is refused");
     insta::assert_snapshot!(refusal, @"
-    antnode0001 is REMOVING, so it cannot be told to upgrade
-    hint: it will be removed; `wnm start` keeps it
+    cannot upgrade antnode0001: it is REMOVING
+    hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to keep it
     ");
 }
 

@@ -6,11 +6,12 @@ use insta::assert_snapshot;
 use wnm_core::decide::{Request, decide, decide_request};
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Status, Verb};
-use wnm_core::plan::{Action, Effect, Plan, Reason};
-use wnm_core::report::{Detail, errors_text, execution_text, history_text, plan_text, status};
+use wnm_core::plan::{Action, Effect, Plan};
+use wnm_core::report::{Detail, ReasonRow, errors_text, execution_text, history_text, plan_text, reasons_text, status};
 use wnm_core::settings::Config;
-use wnm_core::snapshot::Snapshot;
+use wnm_core::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_core::store::{Decision, EventKind, HistoryEntry};
+use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, NumberingKind};
 use wnm_testing::alter;
 
@@ -69,7 +70,7 @@ fn error(number: u32) -> Option<String> {
             said: String::new(),
         },
         100 | 300 => ManagerError::PortInUse {
-            protocol: wnm_pm::port::Protocol::Udp,
+            protocol: Protocol::Udp,
             port: 55_000 + u16::try_from(number).expect("it is small"),
             holder: "nginx (pid 81234)".to_owned(),
         },
@@ -87,7 +88,10 @@ fn decided(plan: &Plan) -> Decision {
         Some((verb, id)) => format!("{verb} {}", id.name()),
         None => action.verb().to_owned(),
     };
-    Decision { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
+    Decision {
+        actions: plan.actions.iter().map(words).collect(),
+        reasons: plan.reasons.iter().map(ReasonRow::from).collect(),
+    }
 }
 
 fn entry(cycle: i64, kind: EventKind, decision: Option<Decision>) -> HistoryEntry {
@@ -144,6 +148,17 @@ fn a_run_of_which_each_node_failed_in_its_own_way() {
 }
 
 #[test]
+fn a_run_whose_groups_could_not_be_opened() {
+    let plan = addition();
+    let short = |group: u32| format!("container group a{group} could not be opened");
+    let groups = (1..=5).map(|group| format!("{}: TCP port {} is in use", short(group), 13_000 + group * 200));
+    let closed = |id: NodeId| Some(short(id.0.div_ceil(200)));
+    let results = plan.actions.iter().filter_map(Action::step).map(|(verb, id)| result(verb, id.0, closed(id)));
+    let execution = Execution { group_errors: groups.collect(), results: results.collect(), ..Execution::default() };
+    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
+}
+
+#[test]
 fn an_interrupted_run() {
     let plan = addition();
     let steps: Vec<(Verb, NodeId)> = plan.actions.iter().filter_map(Action::step).collect();
@@ -172,9 +187,21 @@ fn a_teardown_that_leaves_nodes_does_not_say_that_groups_are_gone() {
 }
 
 #[test]
+fn numbers_that_are_skipped_are_one_reason() {
+    let by = |number: u32| Blocker::PortInUse {
+        protocol: Protocol::Udp,
+        port: 55_000 + u16::try_from(number).expect("it is small"),
+    };
+    let blocked = (1..=187).map(|number| BlockedNumber { number: NodeId(number), by: by(number) }).collect();
+    let plan = decide(&settings(), &Snapshot { blocked, ..in_containers(machine()) });
+    assert_snapshot!(readable(reasons_text(&plan, Detail::Each)));
+}
+
+#[test]
 fn why_of_the_last_cycles() {
     let at_rest = decide(&settings(), &fleet(&[Status::Running; NODES as usize]));
-    let taken = (1..=187).map(|number| Reason {
+    // Older versions recorded a reason for each number.
+    let taken = (1..=187).map(|number| ReasonRow {
         rule: "number_taken".to_owned(),
         effect: Effect::Held,
         text: format!("number {number} is passed over: UDP port {} is in use", 55_000 + number),
@@ -182,12 +209,12 @@ fn why_of_the_last_cycles() {
         figure: None,
         threshold: None,
     });
-    let mut added = addition();
+    let mut added = decided(&addition());
     added.reasons.extend(taken);
-    let plans = [&added, &at_rest, &teardown(), &at_rest, &at_rest];
-    let cycles = (1..).zip(plans);
+    let decisions = [added, decided(&at_rest), decided(&teardown()), decided(&at_rest), decided(&at_rest)];
+    let cycles = (1..).zip(decisions);
     let mut entries: Vec<HistoryEntry> =
-        cycles.map(|(cycle, plan)| entry(cycle, EventKind::Decided, Some(decided(plan)))).collect();
+        cycles.map(|(cycle, decision)| entry(cycle, EventKind::Decided, Some(decision))).collect();
     entries.reverse();
     assert_snapshot!(readable(history_text(&entries, Detail::Summary)));
     let each = history_text(&entries, Detail::Each);

@@ -171,7 +171,7 @@ fn lists_say_what_is_wrong_with_them() {
         ("environment", "A=1 'B", "never finished"),
         ("environment", "A", "not of the form NAME=value"),
         ("environment", "1A=1", "not the name of an environment variable"),
-        ("environment", "=1", "no name of an environment variable"),
+        ("environment", "=1", "not the name of an environment variable"),
         ("environment", "A=1 A=2", "A is set twice"),
     ] {
         assert!(bad(&flags(&[(name, text)])).contains(reason), "{name} = {text}");

@@ -1,13 +1,13 @@
 //! The real antnode 0.4.17 runs in the sandbox: offline, and as the first of its network.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm::upgrade::upgrade;
 use wnm_testing::Need::{SystemdImage, Tool};
-use wnm_testing::{ContractWorld, metrics_port, on_machine, only, tool};
+use wnm_testing::{ContractWorld, eventually, metrics_port, on_machine, only, tool};
 
 use crate::world::World;
 
@@ -58,11 +58,8 @@ async fn lives(mode: Mode) {
 }
 
 async fn answers(node: &NodeRef) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while tokio::net::TcpStream::connect(("127.0.0.1", metrics_port(&node.spec))).await.is_err() {
-        assert!(Instant::now() < deadline, "{} opens its metrics port", node.spec.name);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let address = ("127.0.0.1", metrics_port(&node.spec));
+    eventually("the node opens its metrics port", async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
 }
 
 fn the_real_antnode_runs_in_the_machines_sandbox() {

@@ -7,7 +7,7 @@ use wnm_pm::node::NodeRef;
 use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine, only};
+use wnm_testing::{ContractWorld, eventually, on_machine, only};
 
 use crate::world::World;
 
@@ -47,11 +47,8 @@ fn f42_without_a_systemd_of_the_users_own_nothing_is_left_behind() {
         let lingering = findings.iter().find(|finding| finding.code == "lingering-off").expect("it is off");
         assert_eq!(lingering.fix, "sudo loginctl enable-linger keeper");
         world.root("sudo", &["loginctl", "enable-linger", "keeper"].map(AsRef::as_ref));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        while !std::path::Path::new("/run/user/1001/systemd/private").exists() {
-            assert!(std::time::Instant::now() < deadline, "the advice is good");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        let systemd = std::path::Path::new("/run/user/1001/systemd/private");
+        eventually("the advice is good", async || systemd.exists()).await;
         let nodes = world.running(&world.manager(), &[1]).await;
         assert_eq!(world.manager().examine().await, []);
         only(world.manager().remove(&nodes).await).expect("it is removed");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use wnm_pm::command::{CommandRunner, SystemRunner};
@@ -128,15 +128,7 @@ impl World {
 
     /// Waits until a node is as it should be.
     pub async fn until(&self, manager: &Systemd, node: &NodeRef, wanted: impl Fn(&ProcessState) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let state = self.state(manager, node).await;
-            if wanted(&state) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{} is still {state:?}", node.spec.name);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        eventually("the node is as it should be", async || wanted(&self.state(manager, node).await)).await;
     }
 }
 

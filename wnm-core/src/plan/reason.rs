@@ -1,0 +1,381 @@
+//! A reason is why something is done, or is not: the cause with its figures. The sentences are in [`crate::report`].
+
+use std::path::PathBuf;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::{Gauge, Rule};
+use crate::node::{Flavour, NodeId, Verb};
+use crate::snapshot::Blocker;
+use wnm_allocator::LayoutError;
+use wnm_pm::container_host::GroupState;
+
+/// Why something is done, or is not.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Reason {
+    /// The nodes that it is about; empty when it is about the machine.
+    pub nodes: Vec<NodeId>,
+    /// What it is, with the figures.
+    pub cause: Cause,
+}
+
+/// What a rule did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It caused an action.
+    Did,
+    /// It held an action back.
+    Held,
+}
+
+impl Effect {
+    /// The word that plans and the history use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Did => "did",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// A limit on what may be in progress at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The setting.
+    pub rule: Rule,
+    /// What is in progress already, or is begun by this very plan.
+    pub in_progress: u32,
+    /// How much may be.
+    pub most: u32,
+}
+
+impl Limit {
+    /// How many more may begin.
+    #[must_use]
+    pub fn free(self) -> u32 {
+        self.most.saturating_sub(self.in_progress)
+    }
+
+    /// After this many more were begun.
+    #[must_use]
+    pub fn after(self, begun: usize) -> Self {
+        let begun = u32::try_from(begun).unwrap_or(u32::MAX);
+        Self { in_progress: self.in_progress.saturating_add(begun), ..self }
+    }
+}
+
+/// Everything that can be the reason for an action, or for holding one back. Which rule it belongs to follows from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// The machine was restarted since the last cycle.
+    Reboot,
+    /// The delay before the removal of these nodes has passed.
+    RemovalDue,
+    /// Disabling these nodes was begun and not finished.
+    DisableInterrupted,
+    /// The directories of these nodes are gone.
+    DirectoryGone,
+    /// These nodes are dead though something may be left of their directories: they were never completely created.
+    NothingToRun,
+    /// A container group has nodes and is not up.
+    GroupNotUp {
+        /// Which one: 1 is a1.
+        group: u32,
+        /// What it is.
+        state: GroupState,
+    },
+    /// Container groups are opened, since new nodes go into them.
+    GroupsNeeded {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+    },
+    /// Container groups are opened with the first nodes, though none goes into them yet.
+    FirstGroups {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+        /// How many groups there are at least.
+        least: u32,
+    },
+    /// A container group uses another image than the settings name.
+    ImageChanged {
+        /// Which one: 1 is a1.
+        group: u32,
+        /// The image that it uses.
+        from: String,
+        /// The image of the settings.
+        to: String,
+    },
+    /// As many operations as may be are in progress.
+    OperationsInProgress {
+        /// How many.
+        in_progress: u32,
+        /// How many may be.
+        most: u32,
+    },
+    /// The machine measures more than its owner allows. Without nodes, nothing could be done about it.
+    Pressure {
+        /// What is too high.
+        gauge: Gauge,
+        /// How high it is, in the unit of the gauge.
+        figure: f64,
+        /// How high it may be, in the same unit.
+        limit: f64,
+    },
+    /// There are more nodes than may be. Without nodes, nothing could be done about it.
+    OverCap {
+        /// How many there are, without those that are being removed.
+        total: u32,
+        /// How many may be.
+        cap: u32,
+    },
+    /// These nodes are stopped, since they are the youngest.
+    YoungestStopped,
+    /// These nodes are removed, since they were stopped already or are the youngest.
+    YoungestRemoved,
+    /// Nothing else is stopped or removed before the removals in progress end.
+    RemovalsInProgress {
+        /// How many.
+        removing: u32,
+        /// How many may be.
+        most: u32,
+    },
+    /// Removing these nodes failed, and no other is removed before it was tried again.
+    RemovalFailed,
+    /// The last operation on these running nodes failed; they are neither stopped nor upgraded before their pause ends.
+    OperationFailed,
+    /// No node is left that could be stopped or removed.
+    NothingLeft,
+    /// These nodes are upgraded, since they are older than the node program.
+    Outdated {
+        /// The version of the node program.
+        version: Version,
+    },
+    /// Outdated nodes that wait for a later cycle.
+    UpgradesLater {
+        /// How many.
+        waiting: u32,
+        /// The version of the node program.
+        version: Version,
+        /// What they wait for.
+        limit: Limit,
+    },
+    /// Nothing grows while running nodes are outdated.
+    UpgradesFirst {
+        /// The version of the node program.
+        version: Version,
+    },
+    /// The node program cannot upgrade these nodes, since it is another program.
+    OtherFlavour {
+        /// Where the node program is.
+        path: PathBuf,
+        /// What the node program is.
+        program: Flavour,
+        /// What the nodes are.
+        own: Flavour,
+    },
+    /// The machine measures too much for another node.
+    NoRoom {
+        /// What is too high.
+        gauge: Gauge,
+        /// How high it is, in the unit of the gauge.
+        figure: f64,
+        /// What it has to be below, in the same unit.
+        limit: f64,
+    },
+    /// Nodes are being taken over.
+    Migrating {
+        /// How many.
+        count: u32,
+    },
+    /// As many nodes run as may be there.
+    RunningAtCap {
+        /// How many run.
+        running: u32,
+        /// How many may be there.
+        cap: u32,
+    },
+    /// There are as many nodes as may be.
+    TotalAtCap {
+        /// How many there are, whatever their status.
+        total: u32,
+        /// How many may be there.
+        cap: u32,
+    },
+    /// The owner stopped these nodes by hand.
+    StoppedByOwner,
+    /// Starting these nodes failed, and their pause has not ended.
+    StartFailed,
+    /// These nodes do not answer, or their manager keeps restarting them: they are given time to recover.
+    Recovering {
+        /// How much, in seconds.
+        delay_seconds: u64,
+    },
+    /// These nodes live, and another program answers on their metrics ports.
+    MetricsPortInUse,
+    /// These stopped nodes are started, since there is room.
+    RoomToStart,
+    /// Stopped nodes that wait for a later cycle.
+    StartsLater {
+        /// How many.
+        waiting: u32,
+        /// What they wait for.
+        limit: Limit,
+    },
+    /// These nodes are added, since there is room.
+    RoomToAdd {
+        /// How many nodes there are without them.
+        total: u32,
+        /// How many may be.
+        cap: u32,
+    },
+    /// Nodes that a later cycle adds.
+    AddsLater {
+        /// How many.
+        waiting: u32,
+        /// What they wait for.
+        limit: Limit,
+    },
+    /// There is no node program that could be used.
+    NoProgram {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// No number with free ports is left for new nodes.
+    NoNumberLeft {
+        /// How many nodes it is missing for.
+        missing: u32,
+    },
+    /// The port layout does not work.
+    BadLayout {
+        /// Why.
+        error: LayoutError,
+    },
+    /// These numbers are skipped, all for the same kind of thing.
+    NumberTaken {
+        /// What is in the way of the first of them.
+        by: Blocker,
+    },
+    /// The owner asked for it.
+    Requested,
+    /// The owner asked for it, and these nodes are so already.
+    NothingToDo {
+        /// What was asked for.
+        verb: Verb,
+    },
+}
+
+impl Reason {
+    /// The rule that it belongs to.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        self.cause.rule()
+    }
+
+    /// Whether it caused something, or held it back.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        use Cause as C;
+        match &self.cause {
+            C::Pressure { .. } | C::OverCap { .. } if self.nodes.is_empty() => Effect::Held,
+            C::Reboot
+            | C::RemovalDue
+            | C::DisableInterrupted
+            | C::DirectoryGone
+            | C::NothingToRun
+            | C::GroupNotUp { .. }
+            | C::GroupsNeeded { .. }
+            | C::FirstGroups { .. }
+            | C::ImageChanged { .. }
+            | C::Pressure { .. }
+            | C::OverCap { .. }
+            | C::YoungestStopped
+            | C::YoungestRemoved
+            | C::Outdated { .. }
+            | C::RoomToStart
+            | C::RoomToAdd { .. }
+            | C::Requested => Effect::Did,
+            _ => Effect::Held,
+        }
+    }
+
+    /// The nodes that it is about; empty when it is about the machine.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    /// What was measured or counted, where it was held against something.
+    #[must_use]
+    pub fn figure(&self) -> Option<f64> {
+        self.cause.figures().map(|(figure, _)| figure)
+    }
+
+    /// What it was held against.
+    #[must_use]
+    pub fn threshold(&self) -> Option<f64> {
+        self.cause.figures().map(|(_, threshold)| threshold)
+    }
+}
+
+impl Cause {
+    /// The rule that it belongs to.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Reboot => Rule::Reboot,
+            Self::RemovalDue => Rule::DelayRemove,
+            Self::DisableInterrupted => Rule::Disable,
+            Self::DirectoryGone | Self::NothingToRun => Rule::Dead,
+            Self::GroupNotUp { .. } | Self::GroupsNeeded { .. } => Rule::ContainerGroup,
+            Self::FirstGroups { .. } => Rule::MinContainerCount,
+            Self::ImageChanged { .. } => Rule::DockerImage,
+            Self::OperationsInProgress { .. } => Rule::MaxConcurrentOperations,
+            Self::Pressure { gauge, .. } => gauge.remove_rule(),
+            Self::OverCap { .. } | Self::RunningAtCap { .. } | Self::TotalAtCap { .. } => Rule::NodeCap,
+            Self::YoungestStopped => Rule::Stop,
+            Self::YoungestRemoved => Rule::Remove,
+            Self::RemovalsInProgress { .. } => Rule::MaxConcurrentRemovals,
+            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed => Rule::BackOff,
+            Self::NothingLeft => Rule::Relief,
+            Self::Outdated { .. } => Rule::Upgrade,
+            Self::UpgradesLater { limit, .. } | Self::StartsLater { limit, .. } | Self::AddsLater { limit, .. } => {
+                limit.rule
+            }
+            Self::UpgradesFirst { .. } => Rule::UpgradesFirst,
+            Self::OtherFlavour { .. } => Rule::Flavour,
+            Self::NoRoom { gauge, .. } => gauge.less_than_rule(),
+            Self::Migrating { .. } => Rule::Migrating,
+            Self::StoppedByOwner => Rule::StoppedByOwner,
+            Self::Recovering { .. } => Rule::DelayRestart,
+            Self::MetricsPortInUse => Rule::PortInUse,
+            Self::RoomToStart => Rule::Start,
+            Self::RoomToAdd { .. } => Rule::Add,
+            Self::NoProgram { .. } => Rule::AntnodePath,
+            Self::NoNumberLeft { .. } | Self::BadLayout { .. } => Rule::Ports,
+            Self::NumberTaken { .. } => Rule::NumberTaken,
+            Self::Requested | Self::NothingToDo { .. } => Rule::Request,
+        }
+    }
+
+    /// The figure, and the threshold that it was held against.
+    fn figures(&self) -> Option<(f64, f64)> {
+        let counts = |figure: u32, threshold: u32| Some((f64::from(figure), f64::from(threshold)));
+        match *self {
+            Self::Pressure { figure, limit, .. } | Self::NoRoom { figure, limit, .. } => Some((figure, limit)),
+            Self::OverCap { total, cap } | Self::TotalAtCap { total, cap } | Self::RoomToAdd { total, cap } => {
+                counts(total, cap)
+            }
+            Self::RunningAtCap { running, cap } => counts(running, cap),
+            Self::OperationsInProgress { in_progress, most } => counts(in_progress, most),
+            Self::RemovalsInProgress { removing, most } => counts(removing, most),
+            Self::UpgradesLater { limit, .. } | Self::StartsLater { limit, .. } | Self::AddsLater { limit, .. } => {
+                counts(limit.in_progress, limit.most)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Reasons in words, and as programs read them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::count::{be, counted};
+use super::names::{group_names, names};
+use crate::node::{NodeId, Verb};
+use crate::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
+use crate::snapshot::Blocker;
+use wnm_pm::container_host::GroupState;
+
+/// A reason as programs read it, and as the history keeps it: rules of older versions are read, too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReasonRow {
+    /// The word of the rule, see [`Rule`].
+    pub rule: String,
+    /// Whether the rule caused something, or held it back.
+    pub effect: Effect,
+    /// The sentence.
+    pub text: String,
+    /// The nodes that it is about; empty when it is about the machine.
+    pub nodes: Vec<NodeId>,
+    /// What was measured or counted, where it was held against something.
+    pub figure: Option<f64>,
+    /// What it was held against.
+    pub threshold: Option<f64>,
+}
+
+impl From<&Reason> for ReasonRow {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            rule: reason.rule().as_str().to_owned(),
+            effect: reason.effect(),
+            text: reason_text(reason),
+            nodes: reason.nodes.clone(),
+            figure: reason.figure(),
+            threshold: reason.threshold(),
+        }
+    }
+}
+
+/// The row, and the cause from which the reason is read back.
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            row: ReasonRow,
+            cause: &'a Cause,
+        }
+        Whole { row: self.into(), cause: &self.cause }.serialize(serializer)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&reason_text(self))
+    }
+}
+
+/// The reason in one sentence, with the figures. It names nodes only where the actions of its plan do not.
+#[must_use]
+pub fn reason_text(reason: &Reason) -> String {
+    match sentence(&reason.cause, reason.nodes.len()) {
+        Sentence::Whole(text) => text,
+        Sentence::Of(text) => format!("{}: {text}", names(&reason.nodes)),
+    }
+}
+
+/// What a cause says.
+enum Sentence {
+    /// All there is to say.
+    Whole(String),
+    /// What holds for the nodes that go before it.
+    Of(String),
+}
+
+/// The table of sentences.
+fn sentence(cause: &Cause, number: usize) -> Sentence {
+    use Cause as C;
+    use Sentence::{Of, Whole};
+    let of = |text: &str| Of(text.to_owned());
+    let whole = |text: &str| Whole(text.to_owned());
+    match cause {
+        C::Reboot => whole("the machine was restarted; checking all nodes first"),
+        C::RemovalDue => of("the delay before removal has passed; deleting the files"),
+        C::DisableInterrupted => of("disabling was interrupted; finishing it"),
+        C::DirectoryGone => of("directory is gone; removed from the database"),
+        C::NothingToRun => of("nothing left to run; removing what remains"),
+        C::GroupNotUp { group, state } => Whole(format!("container group a{group} {}", repair(*state))),
+        C::GroupsNeeded { groups } => Whole(format!("opening {} for new nodes", container_groups(groups))),
+        C::FirstGroups { groups, least } => {
+            Whole(format!("opening {} from the start (min_container_count = {least})", container_groups(groups)))
+        }
+        C::ImageChanged { group, from, to } => {
+            Whole(format!("container group a{group} uses {from}: recreating it (docker_image = {to})"))
+        }
+        C::OperationsInProgress { in_progress, most } => {
+            let what = format!("{} in progress", counted(*in_progress as usize, "operation"));
+            Whole(at_most(&what, *in_progress, Rule::MaxConcurrentOperations, *most))
+        }
+        C::Pressure { gauge, figure, limit } => {
+            let (what, limit) = measured(*gauge, *figure, *limit);
+            Whole(format!("{what}, above the limit ({} = {limit})", gauge.remove_rule()))
+        }
+        C::OverCap { total, cap } => {
+            Whole(format!("{}, {} too many (node_cap = {cap})", nodes(*total), total.saturating_sub(*cap)))
+        }
+        C::YoungestStopped => whole("youngest nodes first"),
+        C::YoungestRemoved => whole("stopped nodes first, then the youngest"),
+        C::RemovalsInProgress { removing, .. } => {
+            Whole(format!("waiting for {} in progress", counted(*removing as usize, "removal")))
+        }
+        C::RemovalFailed => of("could not be removed; will be retried before other nodes are removed"),
+        C::OperationFailed => of("last operation failed; will be retried"),
+        C::NothingLeft => whole("no node left to stop or remove"),
+        C::Outdated { version } => Whole(format!("{version} is available; oldest nodes first")),
+        C::UpgradesLater { waiting, version, limit } => {
+            Whole(later(*waiting, &format!("upgrade to {version}"), *limit))
+        }
+        C::UpgradesFirst { version } => {
+            Whole(format!("no node is added or started until the running nodes are upgraded to {version}"))
+        }
+        C::OtherFlavour { path, program, own } => {
+            Of(format!("a {program} program ({}) cannot upgrade a {own} node", path.display()))
+        }
+        C::NoRoom { gauge, figure, limit } => {
+            let (what, limit) = measured(*gauge, *figure, *limit);
+            Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))
+        }
+        C::Migrating { count } => {
+            let are = be(*count as usize);
+            Whole(format!("{} {are} being taken over; no node is added or started", nodes(*count)))
+        }
+        C::RunningAtCap { running, cap } => Whole(at_cap(*running, "running", *cap)),
+        C::TotalAtCap { total, cap } => Whole(at_cap(*total, "in total", *cap)),
+        C::StoppedByOwner => of("stopped by the owner; not started automatically"),
+        C::StartFailed => of("failed to start recently; will be retried"),
+        C::Recovering { delay_seconds } => {
+            Of(format!("given time to recover before a restart (delay_restart = {delay_seconds} s)"))
+        }
+        C::MetricsPortInUse => of("running, but another program answers on the metrics port"),
+        C::RoomToStart => whole("the machine has room; oldest nodes first"),
+        C::StartsLater { waiting, limit } => Whole(later(*waiting, "start", *limit)),
+        C::RoomToAdd { total, cap } => Whole(format!("the machine has room ({total} of {})", nodes(*cap))),
+        C::AddsLater { waiting, limit } => Whole(later(*waiting, "add", *limit)),
+        C::NoProgram { path } => Whole(format!("no usable node program at {}; no node is added", path.display())),
+        C::NoNumberLeft { missing } => Whole(format!("no number with free ports left for {}", more(*missing))),
+        C::BadLayout { error } => Whole(error.to_string()),
+        C::NumberTaken { by } => Of(taken(by, number)),
+        C::Requested => whole("requested by the owner"),
+        C::NothingToDo { verb } => of(nothing_to_do(*verb)),
+    }
+}
+
+/// "container group a1", "container groups a1–a5".
+fn container_groups(groups: &[u32]) -> String {
+    let plural = if groups.len() == 1 { "" } else { "s" };
+    format!("container group{plural} {}", group_names(groups))
+}
+
+fn repair(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Running => "is up",
+        GroupState::Damaged => "is damaged: repairing it",
+        GroupState::Stopped => "is stopped but has nodes: restarting it",
+        GroupState::Paused => "is paused but has nodes: resuming it",
+        GroupState::Restarting => "is not up yet but has nodes: restarting it",
+        GroupState::Gone => "is gone but has nodes: creating it again",
+    }
+}
+
+/// "2 nodes, the maximum (node_cap = 2)"; beyond it, "3 nodes, above the maximum (node_cap = 2)".
+fn at_most(what: &str, figure: u32, rule: Rule, most: u32) -> String {
+    let above = if figure > most { "above " } else { "" };
+    format!("{what}, {above}the maximum ({rule} = {most})")
+}
+
+fn nodes(number: u32) -> String {
+    counted(number as usize, "node")
+}
+
+fn at_cap(figure: u32, what: &str, cap: u32) -> String {
+    at_most(&format!("{} {what}", nodes(figure)), figure, Rule::NodeCap, cap)
+}
+
+/// "2 more nodes to add in later cycles (max_concurrent_starts = 1)".
+fn later(waiting: u32, verb: &str, limit: Limit) -> String {
+    format!("{} to {verb} in later cycles ({} = {})", more(waiting), limit.rule, limit.most)
+}
+
+fn more(nodes: u32) -> String {
+    counted(nodes as usize, "more node")
+}
+
+/// What is measured, and what it is held against. Rounded as far as the two still differ.
+fn measured(gauge: Gauge, figure: f64, limit: f64) -> (String, String) {
+    let (what, unit) = match gauge {
+        Gauge::Cpu => ("CPU usage", " %"),
+        Gauge::Memory => ("memory usage", " %"),
+        Gauge::Disk => ("disk usage", " %"),
+        Gauge::Load1 => ("load average (1 min)", ""),
+        Gauge::Load5 => ("load average (5 min)", ""),
+        Gauge::Load15 => ("load average (15 min)", ""),
+        Gauge::DiskReads => ("disk read rate", " B/s"),
+        Gauge::DiskWrites => ("disk write rate", " B/s"),
+        Gauge::NetworkIn => ("network receive rate", " B/s"),
+        Gauge::NetworkOut => ("network send rate", " B/s"),
+    };
+    let decimals = if gauge.is_rate() { 0 } else { 1 };
+    let rounded = (decimals..6).map(|decimals| format!("{figure:.decimals$}"));
+    let is_clear = |text: &String| figure == limit || text.parse() != Ok(limit);
+    let figure = rounded.into_iter().find(is_clear).unwrap_or_else(|| figure.to_string());
+    (format!("{what} is {figure}{unit}"), format!("{limit}{unit}"))
+}
+
+fn taken(by: &Blocker, numbers: usize) -> String {
+    match (by, numbers) {
+        (Blocker::PortInUse { protocol, port }, 1) => format!("skipped, {} port {port} is in use", protocol.as_str()),
+        (Blocker::PortInUse { protocol, port }, _) => {
+            format!("skipped, their ports are in use (the first: {} {port})", protocol.as_str())
+        }
+        (Blocker::PortOfNode { port, node }, 1) => format!("skipped, port {port} belongs to {node}"),
+        (Blocker::PortOfNode { port, node }, _) => {
+            format!("skipped, their ports belong to other nodes (the first: {port}, of {node})")
+        }
+        (Blocker::Directory { path }, 1) => format!("skipped, {} already exists", path.display()),
+        (Blocker::Directory { path }, _) => {
+            format!("skipped, their directories already exist (the first: {})", path.display())
+        }
+    }
+}
+
+fn nothing_to_do(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Start => "already started",
+        Verb::Stop => "already stopped",
+        Verb::Upgrade => "already up to date",
+        Verb::Disable => "already disabled",
+        Verb::Enable => "not disabled",
+        Verb::Add | Verb::Restart | Verb::Remove => "nothing to do",
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a request is refused, in words, and what can be done about it.
+
+use std::fmt;
+
+use super::count::{be, counted, thousands};
+use crate::decide::Refusal;
+use crate::node::{Status, Verb};
+use wnm_pm::hint::{Hint, Hinted, Task};
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownNames(names) => write!(formatter, "there is no node called {}", names.join(", ")),
+            Self::OverCap { asked, would_be, cap } => {
+                let (nodes, total) = (counted(*asked as usize, "node"), thousands(*would_be));
+                write!(formatter, "adding {nodes} would exceed node_cap ({total} > {cap})")
+            }
+            Self::NotSoMany { verb, asked, there } => {
+                let are = be(*there);
+                write!(
+                    formatter,
+                    "cannot {verb} {}: only {there} {are} {}",
+                    counted(*asked as usize, "node"),
+                    candidates(*verb)
+                )
+            }
+            Self::WrongStatus { name, status, verb } => write!(formatter, "cannot {verb} {name}: it is {status}"),
+            Self::StoppedByOwner { name } => {
+                write!(formatter, "cannot upgrade {name}: it was stopped by hand, and an upgrade would start it")
+            }
+            Self::NoProgram { path } => write!(formatter, "no usable node program at {}", path.display()),
+            Self::OtherFlavour { name, own, path, flavour } => {
+                write!(formatter, "cannot upgrade {name}: it is a {own} node, and {} is {flavour}", path.display())
+            }
+            Self::OlderProgram { name, own, path, available } => {
+                write!(formatter, "cannot upgrade {name}: it runs {own}, and {} is older ({available})", path.display())
+            }
+            Self::Ports { asked, there } => {
+                write!(
+                    formatter,
+                    "cannot add {}: the port layout has ports for {there}",
+                    counted(*asked as usize, "node")
+                )
+            }
+            Self::Layout(error) => error.fmt(formatter),
+        }
+    }
+}
+
+/// What nodes have to be for this to be done to them.
+fn candidates(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Start => "stopped",
+        Verb::Upgrade => "running and outdated",
+        Verb::Remove | Verb::Disable => "running or stopped",
+        Verb::Enable => "disabled",
+        Verb::Add | Verb::Stop | Verb::Restart => "running",
+    }
+}
+
+impl Hinted for Refusal {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::UnknownNames(_) => vec![Hint::run(Task::Status).to("list the nodes")],
+            Self::OverCap { would_be, .. } => vec![Hint::set("node_cap", would_be).to("allow them")],
+            Self::NotSoMany { there, .. } => vec![Hint::text(format!("ask for {there} at most, or name the nodes"))],
+            Self::WrongStatus { name, status, .. } => vec![way_out(name, *status)],
+            Self::StoppedByOwner { name } => vec![Hint::node("start", name).to("start it first")],
+            Self::NoProgram { .. } => vec![Hint::text("install one there"), elsewhere()],
+            Self::OtherFlavour { own, flavour, .. } => {
+                let other = Hint::text(format!("add {flavour} nodes and remove this one"));
+                vec![Hint::change("antnode_path").to(format!("use a {own} program")), other]
+            }
+            Self::OlderProgram { .. } => vec![Hint::text("put a newer program there"), elsewhere()],
+            Self::Ports { .. } => vec![Hint::text(
+                "choose another port_start, metrics_port_start or rpc_port_start; they are fixed once the machine is initialised",
+            )],
+            Self::Layout(error) => error.hint().map(Hint::text).into_iter().collect(),
+        }
+    }
+}
+
+fn elsewhere() -> Hint {
+    Hint::change("antnode_path").to("use another one")
+}
+
+/// How a node with this status comes back to where something can be done to it, or goes.
+fn way_out(name: &str, status: Status) -> Hint {
+    match status {
+        Status::Disabled => Hint::node("enable", name).to("manage it again"),
+        Status::Removing => Hint::node("start", name).to("keep it"),
+        _ => Hint::node("remove", name).to("remove it from the database"),
+    }
+}
