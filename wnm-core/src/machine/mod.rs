@@ -25,10 +25,10 @@ mod observation;
 
 pub use adopt::Untracked;
 
-/// Why a cycle came to nothing. What was recorded before stays; nothing is half done.
+/// Why a cycle came to nothing. What was stored before stays; nothing is half done.
 #[derive(Debug, thiserror::Error)]
 pub enum CycleError {
-    /// The record could not be read or written.
+    /// The database could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The machine could not be measured.
@@ -54,7 +54,7 @@ pub enum CycleError {
 impl Hinted for CycleError {
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Store(_) => vec![],
+            Self::Store(error) => error.hints(),
             Self::Refused(error) => error.hints(),
             Self::Host(error) => error.hints(),
             Self::Manager(error) => error.hints(),
@@ -64,7 +64,7 @@ impl Hinted for CycleError {
     }
 }
 
-/// One machine: its settings, its record and the doors to it.
+/// One machine: its settings, its database and the doors to it.
 pub struct Machine {
     pub(crate) parts: Parts,
 }

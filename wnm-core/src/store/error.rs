@@ -8,6 +8,8 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 
 use crate::node::NodeId;
+use wnm_pm::hint::{Hint, Hinted, Task};
+use wnm_pm::shell::word;
 
 /// The database could not be used; it is as it was before.
 #[derive(Debug)]
@@ -20,18 +22,42 @@ pub struct StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        write!(formatter, "cannot use the database {path}: {}", self.problem)?;
-        match self.problem.hint(&self.path) {
-            Some(hint) => write!(formatter, "\nhint: {hint}"),
-            None => Ok(()),
-        }
+        write!(formatter, "cannot use the database {}", self.path.display())
     }
 }
 
 impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.problem)
+        Some(&self.problem)
+    }
+}
+
+impl Hinted for StoreError {
+    fn hints(&self) -> Vec<Hint> {
+        let path = self.path.display();
+        match &self.problem {
+            Problem::Missing => vec![Hint::run(Task::Init).to("initialise wnm on this machine")],
+            Problem::Exists => vec![
+                Hint::run(Task::Status).to("see the machine that it is for"),
+                Hint::text(format!("move {path} away to begin anew")),
+            ],
+            Problem::Empty | Problem::NotADatabase | Problem::Corrupt(_) | Problem::BadValue { .. } => vec![
+                Hint::text(format!("restore a backup of {path}; nodes keep running meanwhile")),
+                Hint::text(format!("move {path} away and initialise wnm anew; nodes keep running meanwhile")),
+            ],
+            Problem::PythonWnm { .. } => vec![Hint::text("move it away, or use another database file")],
+            Problem::Foreign { .. } => vec![Hint::text("use another database file")],
+            Problem::Newer { .. } => vec![Hint::text("use the newer wnm; nothing was changed")],
+            Problem::Older { .. } => vec![Hint::run(Task::Cycle).to("upgrade it")],
+            Problem::Busy => {
+                vec![Hint::shell(format!("fuser {}", word(&self.path))).to("find the process, and wait for it to end")]
+            }
+            Problem::NoRights(_) => {
+                vec![Hint::text("run wnm as the user who initialised it, and make sure that the storage is writable")]
+            }
+            Problem::Full => vec![Hint::text("free some space; nothing was changed")],
+            _ => vec![],
+        }
     }
 }
 
@@ -83,24 +109,24 @@ pub enum Problem {
         known: u32,
     },
     /// It could not be migrated; it has the schema version that it had.
-    #[error("it could not be migrated to schema version {to}: {source}")]
+    #[error("it could not be migrated to schema version {to}: {}", one_line(.error))]
     Migration {
         /// The schema version that it should have got.
         to: u32,
         /// Why not.
-        source: rusqlite::Error,
+        error: rusqlite::Error,
     },
     /// Another process holds it for longer than one waits.
     #[error("another process has it locked")]
-    Busy(#[source] rusqlite::Error),
+    Busy,
     /// This user may not read or write it.
-    #[error("this user may not read and write it, or its storage is read-only: {0}")]
+    #[error("this user may not read and write it, or its storage is read-only")]
     NoRights(#[source] io::Error),
     /// The disk is full.
     #[error("no space is left on its disk")]
-    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Full,
     /// The file cannot be reached, or the disk does not do as it is told.
-    #[error("reading or writing it failed: {0}")]
+    #[error("reading or writing it failed")]
     Disk(#[source] io::Error),
     /// A new node was given a number that is taken.
     #[error("number {number} is taken by {name}")]
@@ -136,40 +162,20 @@ pub enum Problem {
         reason: String,
     },
     /// Anything else that SQLite says.
-    #[error("{0}")]
-    Other(#[source] rusqlite::Error),
+    #[error("{}", one_line(.0))]
+    Other(rusqlite::Error),
 }
 
 impl Problem {
-    /// What an operator can do about it.
-    fn hint(&self, path: &Path) -> Option<String> {
-        let hint = match self {
-            Self::Missing => "`wnm init` initialises wnm on this machine".to_owned(),
-            Self::Exists => {
-                format!("`wnm status` shows the machine that it is for; to begin anew, move {} away", path.display())
-            }
-            Self::Empty | Self::NotADatabase | Self::Corrupt(_) | Self::BadValue { .. } => format!(
-                "nodes go on running; put a backup of {} in its place, or move it away and let `wnm init` begin anew",
-                path.display()
-            ),
-            Self::PythonWnm { .. } => "it is left as it is; move it away, or give this wnm another path".to_owned(),
-            Self::Foreign { .. } => "give wnm another path".to_owned(),
-            Self::Newer { .. } => "use the newer wnm; nothing was changed".to_owned(),
-            Self::Older { .. } => "run `wnm run` once to upgrade it".to_owned(),
-            Self::Busy(_) => "wait for that process to end, or see `fuser` for who it is".to_owned(),
-            Self::NoRights(_) => {
-                "run wnm as the user who initialised it, and see that the storage is writable".to_owned()
-            }
-            Self::Full(_) => "free some space; nothing was changed".to_owned(),
-            _ => return None,
-        };
-        Some(hint)
-    }
-
     /// This problem with that database.
     pub(super) fn at(self, path: &Path) -> StoreError {
         StoreError { path: path.to_owned(), problem: self }
     }
+}
+
+/// What SQLite says, in one line: it quotes SQL as it is written.
+fn one_line(error: &rusqlite::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl From<io::Error> for Problem {
@@ -178,7 +184,7 @@ impl From<io::Error> for Problem {
             io::ErrorKind::NotFound => Self::Missing,
             io::ErrorKind::AlreadyExists => Self::Exists,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NoRights(error),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(error.into()),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Disk(error),
         }
     }
@@ -200,11 +206,11 @@ impl From<rusqlite::Error> for Problem {
         match failure.code {
             ErrorCode::NotADatabase => Self::NotADatabase,
             ErrorCode::DatabaseCorrupt => Self::Corrupt(said),
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy(error),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
                 Self::NoRights(io::Error::other(error))
             }
-            ErrorCode::DiskFull => Self::Full(error.into()),
+            ErrorCode::DiskFull => Self::Full,
             ErrorCode::SystemIoFailure => Self::Disk(io::Error::other(error)),
             ErrorCode::ConstraintViolation
                 if [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&failure.extended_code) =>

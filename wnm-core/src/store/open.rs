@@ -155,7 +155,7 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Probl
         let Some(sql) = migrations.get(found as usize) else { break };
         let to = found + 1;
         transaction.execute_batch(sql).map_err(|error| match Problem::from(error) {
-            Problem::Other(source) => Problem::Migration { to, source },
+            Problem::Other(error) => Problem::Migration { to, error },
             known => known,
         })?;
         transaction.pragma_update(None, "user_version", to)?;

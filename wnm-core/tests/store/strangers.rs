@@ -6,6 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use wnm_core::store::{Problem, Store};
+use wnm_testing::told;
 
 use crate::rows::{NOW, added, node};
 use crate::scratch;
@@ -46,7 +47,7 @@ fn tampered(sql: &str) -> Vec<u8> {
 
 fn message(path: &Path) -> String {
     let directory = path.parent().expect("it lies in a directory").display().to_string();
-    Store::open(path).expect_err("it is refused").to_string().replace(&directory, "/base")
+    told(&Store::open(path).expect_err("it is refused")).replace(&directory, "/base")
 }
 
 #[test]
