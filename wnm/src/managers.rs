@@ -32,7 +32,8 @@ pub(crate) fn manager(
             feature = "s6overlay"
         )))]
         _ => {
-            let hint = wnm_pm::hint::Hint::text("build it with the feature of that name, or choose another process manager");
+            let hint =
+                wnm_pm::hint::Hint::text("build it with the feature of that name, or choose another process manager");
             return Err(ManagerError::unavailable(kind, "this program was built without it", hint));
         }
     })

@@ -163,6 +163,6 @@ fn load(path: &Path) -> Result<Plan, Failure> {
         .map_err(|error| Failure::usage(format!("cannot read the plan {name}: {error}")))?;
     Plan::from_json(&text).map_err(|error| {
         let hint = Hint::run(Task::Plan { out: Some(name.to_string()) }).to("write one");
-        Failure::usage_hint(format!("cannot read the plan {name}: {error}"), hint)
+        Failure::usage_hint(format!("cannot read the plan {name}: {}", chain(&error)), hint)
     })
 }

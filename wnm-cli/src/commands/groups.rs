@@ -38,7 +38,13 @@ pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failur
         output.remark(&format!("warning: {warning}"));
     }
     let usage = |group: &Group| usages.take(group.spec.group)?.ok();
-    let rows: Vec<Row> = snapshot.groups.iter().map(usage).zip(&snapshot.groups).map(|(usage, group)| row(snapshot, size, group, usage)).collect();
+    let rows: Vec<Row> = snapshot
+        .groups
+        .iter()
+        .map(usage)
+        .zip(&snapshot.groups)
+        .map(|(usage, group)| row(snapshot, size, group, usage))
+        .collect();
     output.answer(&rows, || text(&rows))?;
     Ok(Exit::Done)
 }

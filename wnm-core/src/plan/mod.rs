@@ -18,6 +18,7 @@ pub use violation::Violation;
 
 use crate::node::{NodeId, NodeSpec, UnixSeconds, Verb};
 use wnm_pm::container_host::GroupSpec;
+use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::Binary;
 
 /// One thing to do. Nothing in it is left to be chosen.
@@ -168,9 +169,15 @@ impl Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadablePlan {
     /// It is something else.
-    #[error("not a plan: {0}")]
+    #[error("it is not a plan")]
     NotAPlan(#[from] serde_json::Error),
     /// Another version of wnm wrote it.
-    #[error("plan format {0} is not supported; this wnm reads format {format}", format = Plan::FORMAT)]
+    #[error("its format {0} is not supported, only format {format}", format = Plan::FORMAT)]
     Format(u32),
+}
+
+impl Hinted for UnreadablePlan {
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::run(Task::Plan { out: None }).to("make a new one")]
+    }
 }

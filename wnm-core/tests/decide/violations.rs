@@ -10,6 +10,7 @@ use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
 use wnm_pm::container_host::Range;
 use wnm_pm::process_manager::NumberingKind;
+use wnm_testing::told;
 
 use Status::{Disabled, Removing, Restarting, Running, Stopped};
 
@@ -107,7 +108,16 @@ fn a_plan_of_another_version_is_refused_by_its_format() {
         r#"{"format": 1, "made_at": 0, "reasons": [{"rule": "add", "effect": "did", "text": "", "nodes": []}]}"#;
     let error = Plan::from_json(first).expect_err("it is another format");
     assert!(matches!(error, UnreadablePlan::Format(1)), "{error:?}");
-    assert_snapshot!(error, @"plan format 1 is not supported; this wnm reads format 2");
-    assert_snapshot!(Plan::from_json("{}").expect_err("it has no format"), @"not a plan: missing field `format` at line 1 column 2");
-    assert_snapshot!(Plan::from_json("").expect_err("it is nothing"), @"not a plan: EOF while parsing a value at line 1 column 0");
+    assert_snapshot!(told(&error), @"
+    its format 1 is not supported, only format 2
+    hint: Run(Plan { out: None }) to make a new one
+    ");
+    assert_snapshot!(told(&Plan::from_json("{}").expect_err("it has no format")), @"
+    it is not a plan: missing field `format` at line 1 column 2
+    hint: Run(Plan { out: None }) to make a new one
+    ");
+    assert_snapshot!(told(&Plan::from_json("").expect_err("it is nothing")), @"
+    it is not a plan: EOF while parsing a value at line 1 column 0
+    hint: Run(Plan { out: None }) to make a new one
+    ");
 }

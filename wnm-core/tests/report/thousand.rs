@@ -148,6 +148,17 @@ fn a_run_of_which_each_node_failed_in_its_own_way() {
 }
 
 #[test]
+fn a_run_whose_groups_could_not_be_opened() {
+    let plan = addition();
+    let short = |group: u32| format!("container group a{group} could not be opened");
+    let groups = (1..=5).map(|group| format!("{}: TCP port {} is in use", short(group), 13_000 + group * 200));
+    let closed = |id: NodeId| Some(short(id.0.div_ceil(200)));
+    let results = plan.actions.iter().filter_map(Action::step).map(|(verb, id)| result(verb, id.0, closed(id)));
+    let execution = Execution { group_errors: groups.collect(), results: results.collect(), ..Execution::default() };
+    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
+}
+
+#[test]
 fn an_interrupted_run() {
     let plan = addition();
     let steps: Vec<(Verb, NodeId)> = plan.actions.iter().filter_map(Action::step).collect();

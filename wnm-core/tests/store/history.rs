@@ -2,7 +2,7 @@
 
 use wnm_core::event::Event;
 use wnm_core::node::{NodeId, Status, StoredNode, Verb};
-use wnm_core::plan::{Cause, Reason};
+use wnm_core::plan::{Cause, Effect, Reason};
 use wnm_core::report::ReasonRow;
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
 
@@ -85,6 +85,29 @@ fn a_decision_is_kept_whole() {
     let entries = history(&scratch, &HistoryFilter::default());
     let actions = vec!["survey".to_owned(), "start antnode0001".to_owned()];
     assert_eq!(entries[0].decision, Some(Decision { actions, reasons: vec![ReasonRow::from(&reason())] }));
+}
+
+/// Reasons were texts once, and their rules had other words.
+#[test]
+fn a_decision_of_an_older_version_is_still_told() {
+    let scratch = scratch();
+    let detail = r#"{"actions": ["start antnode0001"], "reasons": [
+        {"rule": "held", "effect": "held", "text": "antnode0002: stopped by hand", "nodes": [2], "figure": null, "threshold": null},
+        {"rule": "node_cap", "effect": "did", "text": "3 nodes are 1 more than node_cap 2", "nodes": [3], "figure": 3.0, "threshold": 2.0}
+    ]}"#;
+    let connection = rusqlite::Connection::open(&scratch.path).expect("it is opened");
+    connection
+        .execute("INSERT INTO history (at, cycle, kind, text, detail) VALUES (?, 1, 'decided', '', ?)", (NOW, detail))
+        .expect("it is SQL");
+    let entries = history(&scratch, &HistoryFilter::default());
+    let reasons = &entries[0].decision.as_ref().expect("it is a decision").reasons;
+    let (held, cap) = (&reasons[0], &reasons[1]);
+    assert_eq!((held.rule.as_str(), held.effect, held.nodes.as_slice()), ("held", Effect::Held, &[NodeId(2)][..]));
+    assert_eq!(held.text, "antnode0002: stopped by hand");
+    assert_eq!(
+        (cap.rule.as_str(), cap.effect, cap.figure, cap.threshold),
+        ("node_cap", Effect::Did, Some(3.0), Some(2.0))
+    );
 }
 
 #[test]
