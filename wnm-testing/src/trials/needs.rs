@@ -98,8 +98,9 @@ fn image(name: &str) -> Option<String> {
 
 /// Whether a container gets an answer from the mirror that its own package manager would ask.
 fn mirror_answers() -> bool {
-    let ask =
-        "curl --silent --fail --head --max-time 5 \"$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)\"/dists/";
+    // Not the directory above: not every mirror lists its directories.
+    let file = r#"$(awk '/^deb/ { print $2 "/dists/" $3 "/InRelease"; exit }' /etc/apt/sources.list)"#;
+    let ask = &format!(r#"curl --silent --fail --head --max-time 5 "{file}""#);
     run("docker", &["run", "--rm", "--label", machine::LABEL, "--entrypoint", "sh", S6_BASE, "-c", ask]).is_ok()
 }
 
