@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm::{Hint, Machine, Task};
-use wnm_core::cycle::{Report, Trigger};
+use wnm::{Hint, Machine, Task, chain};
+use wnm_core::machine::{Report, Trigger};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::node::{NodeId, Verb};

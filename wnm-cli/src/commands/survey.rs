@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use wnm::Machine;
-use wnm_core::cycle::{Trigger, Untracked};
+use wnm_core::machine::{Trigger, Untracked};
 use wnm_core::decide::Request;
 use wnm_core::node::NodeId;
 use wnm_core::progress::{Progress, Work, during};

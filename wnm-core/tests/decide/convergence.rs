@@ -2,7 +2,7 @@
 //! then nothing more is planned.
 
 use proptest::prelude::*;
-use wnm_core::cycle::Trigger;
+use wnm_core::machine::Trigger;
 use wnm_core::decide::Request;
 use wnm_core::event::Event;
 use wnm_core::execute::Execution;

@@ -29,7 +29,7 @@ use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind};
 use wnm_pm::process_manager::{ManagerError, Outcome, ProcessManager};
 use wnm_pm_s6overlay::{ContainerNetwork, MachineId, RulesBy, S6Overlay, S6Settings};
 pub use wnm_testing::s6_image as image;
-use wnm_testing::{Need, PortBlock, test_node};
+use wnm_testing::{Need, NotedMachine, PortBlock, test_node};
 
 /// Nodes per group in tests.
 pub const GROUP_SIZE: u16 = 30;
@@ -42,6 +42,7 @@ pub struct Machine {
     pub settings: S6Settings,
     pub docker: Docker,
     pub ports: PortBlock,
+    _noted: NotedMachine,
     _dir: TempDir,
 }
 
@@ -67,7 +68,8 @@ impl Machine {
             engine_address: None,
             rules_by: RulesBy::WhoeverCan,
         };
-        Self { settings, docker, ports, _dir: dir }
+        let noted = NotedMachine::new(settings.machine().as_str());
+        Self { settings, docker, ports, _noted: noted, _dir: dir }
     }
 
     pub fn id(&self) -> MachineId {
