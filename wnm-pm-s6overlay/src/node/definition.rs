@@ -209,6 +209,7 @@ mod tests {
     }
 
     /// What a rendered script's program prints, when `sh` runs it here.
+    #[expect(clippy::disallowed_methods, reason = "the script is run as a container runs it")]
     fn run_here(directory: &Path, arguments: &[String], environment: &[(String, String)]) -> String {
         let script = directory.join("run");
         let (program, arguments) = arguments.split_first().unwrap();
