@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm::{Hint, Machine, Task};
+use wnm::{Hint, Machine, Task, chain};
 use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
