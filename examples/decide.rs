@@ -12,11 +12,11 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wnm_core::decide::decide;
-use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, Ports, Status, UnixSeconds};
+use wnm_core::node::{Desired, Flavour, Node, NodeId, NodeSpec, PortKind, Ports, Status, StoredNode, UnixSeconds};
 use wnm_core::plan::Action;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
-use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
+use wnm_pm::container_host::{Group, GroupSpec, GroupState};
 use wnm_pm::process_manager::{Binary, NumberingKind};
 
 #[derive(Deserialize)]
@@ -114,6 +114,8 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
     };
     let boot_time = integer(&case.host, "boot_time")?.unwrap_or(0);
     let available = case.available_version.map(|version| Binary { path: config.antnode_path.clone(), version });
+    let nodes = case.nodes.into_iter().map(|case| Ok(NodeSnapshot { node: node(case, &config)?, seen: None }));
+    let nodes: Vec<NodeSnapshot> = nodes.collect::<Result<_, String>>()?;
     let snapshot = Snapshot {
         now: case.now,
         boot_time,
@@ -123,9 +125,10 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         available,
         flavour: Flavour::V1,
         numbering,
+        port_kinds: vec![PortKind::Node, PortKind::Metrics],
         highest_number_used: case.highest_number_used,
         groups: (1..=active_groups).map(group).collect(),
-        nodes: case.nodes.into_iter().map(|case| NodeSnapshot { node: node(case, &config), seen: None }).collect(),
+        nodes,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))
@@ -157,7 +160,7 @@ fn merged<T: serde::Serialize + serde::de::DeserializeOwned>(
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-fn node(case: NodeCase, config: &Config) -> Node {
+fn node(case: NodeCase, config: &Config) -> Result<Node, String> {
     let id = NodeId(case.number);
     let root_dir = config.node_storage.join(id.name());
     let spec = NodeSpec {
@@ -178,13 +181,24 @@ fn node(case: NodeCase, config: &Config) -> Node {
         start_args: Vec::new(),
         group: None,
     };
-    Node { status: case.status, since: case.since, born: case.born, ..Node::new(spec, case.since) }
+    let stored = StoredNode {
+        status: case.status,
+        status_since: case.since,
+        desired: if case.status == Status::Disabled { Desired::Unmanaged } else { Desired::Run },
+        has_run: case.status != Status::Starting,
+        ..StoredNode::new(spec, case.born)
+    };
+    Node::restore(stored).map_err(|contradiction| contradiction.to_string())
 }
 
 fn group(number: u32) -> Group {
-    let none = Range { first: 0, last: 0 };
     Group {
-        spec: GroupSpec { group: number, name: format!("a{number}"), image: String::new(), ports: Ranges::default() },
+        spec: GroupSpec {
+            group: number,
+            name: format!("a{number}"),
+            image: String::new(),
+            ports: std::collections::BTreeMap::new(),
+        },
         container_id: String::new(),
         container_name: String::new(),
         address: None,

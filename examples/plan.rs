@@ -12,10 +12,10 @@ use clap::Parser;
 use serde::Serialize;
 use wnm_allocator::{Blocks, Group, Layout};
 use wnm_core::decide::{Request, decide, decide_request};
-use wnm_core::node::{Flavour, Node, Status, UnixSeconds};
+use wnm_core::node::{Flavour, Node, PortKind, Status, StoredNode, UnixSeconds};
 use wnm_core::observe;
 use wnm_core::plan::{Action, Plan};
-use wnm_core::report::plan_text;
+use wnm_core::report::{Detail, plan_text};
 use wnm_core::settings::Config;
 use wnm_core::settings::{Facts, Layers, Occasion, overlay};
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
@@ -125,6 +125,7 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         available: Some(Binary { path: config.antnode_path.clone(), version: semver::Version::new(0, 4, 17) }),
         flavour: Flavour::V1,
         numbering: NumberingKind::Blocks,
+        port_kinds: vec![PortKind::Node, PortKind::Metrics],
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
@@ -134,7 +135,8 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
     let placed = decide_request(&roomy, &snapshot, &Request::Add(nodes))?;
     for action in placed.actions {
         let Action::Add { node } = action else { continue };
-        let node = Node { status: Status::Running, ..Node::new(*node, now) };
+        let node = StoredNode { status: Status::Running, has_run: true, ..StoredNode::new(*node, now) };
+        let node = Node::restore(node)?;
         snapshot.highest_number_used = snapshot.highest_number_used.max(node.id().0);
         snapshot.nodes.push(NodeSnapshot { node, seen: None });
     }
@@ -168,7 +170,7 @@ fn words(answer: &Answer, nodes: u32) -> String {
         host.used_mem_percent,
         host.used_hd_percent,
         host.load_average_1,
-        plan_text(&answer.plan)
+        plan_text(&answer.plan, Detail::Summary)
     ));
     text
 }

@@ -79,12 +79,12 @@ impl Tour<'_> {
     }
 
     fn running(&self, version: &str) -> Result<usize, Box<dyn Error>> {
-        let record = Store::open_read_only(&self.place.join("colony.db"))?.load()?;
+        let stored = Store::open_read_only(&self.place.join("colony.db"))?.load()?;
         let runs = |node: &&wnm_core::node::Node| {
-            node.status == wnm_core::node::Status::Running
-                && node.version.as_ref().is_some_and(|known| known.to_string() == version)
+            node.status() == wnm_core::node::Status::Running
+                && node.version().is_some_and(|known| known.to_string() == version)
         };
-        Ok(record.nodes.iter().filter(runs).count())
+        Ok(stored.nodes.iter().filter(runs).count())
     }
 
     /// Runs a command line of wnm in this place.

@@ -1,4 +1,4 @@
-//! wnm is killed at every step of every deed, and by the clock; the next runs find out the truth and go on: nothing is
+//! wnm is killed at every step, and by the clock; the next runs find out the truth and go on: nothing is
 //! lost, nothing is done twice.
 
 use std::path::{Path, PathBuf};
@@ -65,9 +65,9 @@ fn stop_is_killed_at_every_step() {
     let colony = three_nodes();
     for moment in ["stop:before:1", "stop:intended:1", "stop:done:1", "stop:recorded:1"] {
         killed(&colony, moment, &["stop", "1", "2"]);
-        let held = colony.record().nodes.iter().filter(|node| node.held).count();
+        let stopped_by_owner = colony.stored().nodes.iter().filter(|node| node.life().is_stopped_by_owner()).count();
         let done = matches!(moment, "stop:done:1" | "stop:recorded:1");
-        assert_eq!(held, if done { 2 } else { 0 }, "{moment}");
+        assert_eq!(stopped_by_owner, if done { 2 } else { 0 }, "{moment}");
         colony.done(&["never:before:1", "start", "1", "2"]);
         at_rest(&colony, moment);
     }
@@ -94,7 +94,7 @@ fn upgrade_is_killed_at_every_step() {
         colony.install(&test_node(&format!("0.4.{patch}")));
         killed(&colony, &format!("upgrade:{step}:1"), &["upgrade", "--count", "3"]);
         at_rest(&colony, step);
-        let versions: Vec<_> = colony.record().nodes.into_iter().filter_map(|node| node.version).collect();
+        let versions: Vec<_> = colony.stored().nodes.into_iter().filter_map(|node| node.version().cloned()).collect();
         assert!(versions.iter().all(|version| u32::try_from(version.patch) == Ok(patch)), "{step}: {versions:?}");
         assert_eq!(running(&colony), [1, 2, 3], "{step}");
         assert_eq!(keys(&colony), before, "{step}: the nodes are who they were");

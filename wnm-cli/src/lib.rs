@@ -13,8 +13,8 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use wnm_core::cycle::Trigger;
 use wnm_core::decide::Request;
+use wnm_core::machine::Trigger;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags};

@@ -8,8 +8,7 @@ use std::path::Path;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use semver::Version;
 use wnm_core::decide::{Request, decide, decide_request};
-use wnm_core::node::PortKind;
-use wnm_core::node::{Flavour, Node, Status};
+use wnm_core::node::{Flavour, Node, PortKind, Status, StoredNode};
 use wnm_core::plan::Action;
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::settings::Config;
@@ -58,7 +57,9 @@ fn outdated(count: u32) -> Snapshot {
     let plan = decide_request(&config(), &snapshot, &Request::Add(count)).expect("they fit");
     for action in plan.actions {
         let Action::Add { node } = action else { continue };
-        let node = Node { status: Status::Running, version: Some(Version::new(0, 4, 16)), ..Node::new(*node, 1) };
+        let version = Some(Version::new(0, 4, 16));
+        let stored = StoredNode { status: Status::Running, has_run: true, version, ..StoredNode::new(*node, 1) };
+        let node = Node::restore(stored).expect("there are such nodes");
         snapshot.nodes.push(NodeSnapshot { node, seen: None });
     }
     snapshot

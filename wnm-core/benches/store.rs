@@ -1,9 +1,10 @@
-//! What the record costs: reading all of it, opening it, and taking in what every node told, with 200 and 5,000 nodes.
+//! What the database costs: reading all of it, opening it, and taking in what every node told, with 200 and 5,000 nodes.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use wnm_core::event::{Event, NodeReading};
+use wnm_core::event::{Event, NodeReport};
+use wnm_core::node::Status;
 use wnm_core::store::Store;
 
 #[path = "../tests/store/rows.rs"]
@@ -21,11 +22,18 @@ fn record(criterion: &mut Criterion) {
         let mut store = Store::create(&path).expect("a new record");
         let nodes: Vec<Event> = (1..=count).map(|number| rows::added(rows::node(number))).collect();
         store.apply(rows::NOW, &nodes).expect("it is recorded");
-        let told = |number| {
-            let node = rows::node(number);
-            NodeReading { id: node.id(), peer_id: node.peer_id, version: node.version, reading: rows::reading(number) }
+        let report = |number| {
+            let stored = rows::stored(number);
+            let (peer_id, version, metrics) = (stored.peer_id, stored.version, rows::metrics(number));
+            NodeReport { id: stored.spec.id, peer_id, version, metrics }
         };
-        let surveyed = Event::Surveyed { readings: (1..=count).map(told).collect() };
+        let surveyed = Event::Surveyed { reports: (1..=count).map(report).collect() };
+        // What a cycle writes that finds every node changed.
+        let changed = |number| {
+            let (from, why) = (Status::Stopped, "it runs and answers".to_owned());
+            Event::Reconciled { from, node: Box::new(rows::node(number)), why }
+        };
+        let reconciled: Vec<Event> = (1..=count).map(changed).collect();
 
         group.throughput(Throughput::Elements(u64::from(count)));
         group.bench_function(BenchmarkId::new("open", count), |bencher| {
@@ -36,6 +44,9 @@ fn record(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("surveyed", count), |bencher| {
             bencher.iter(|| store.apply(rows::NOW, std::slice::from_ref(&surveyed)).expect("it is recorded"));
+        });
+        group.bench_function(BenchmarkId::new("reconciled", count), |bencher| {
+            bencher.iter(|| store.apply(rows::NOW, &reconciled).expect("it is recorded"));
         });
     }
     group.finish();

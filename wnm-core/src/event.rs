@@ -1,43 +1,17 @@
-//! An event is one thing that happened; it is the only thing that the store is told, one transaction each.
+//! An event is one thing that happened; it is the only thing that the store is given, one transaction each.
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, NodeId, Reading, Status, UnixSeconds, Verb};
+use crate::node::{Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
+use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
-
-/// Counters of the machine since boot; two of them at different times make rates.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Counters {
-    /// When they were read.
-    pub at: UnixSeconds,
-    /// The boot that they count from.
-    pub boot_time: UnixSeconds,
-    /// The kernel's own name for that boot, where it gives one: it stays when the clock is set.
-    #[serde(default)]
-    pub boot_id: Option<String>,
-    /// Milliseconds since that boot when they were read: unlike `at`, it goes on evenly when the clock is set.
-    #[serde(default)]
-    pub uptime_milliseconds: u64,
-    /// Processor time in use, in the kernel's ticks, all processors together.
-    pub cpu_busy: u64,
-    /// Processor time in all, in the same unit.
-    pub cpu_total: u64,
-    /// Bytes read from disks.
-    pub disk_read: u64,
-    /// Bytes written to disks.
-    pub disk_written: u64,
-    /// Bytes received.
-    pub net_received: u64,
-    /// Bytes sent.
-    pub net_sent: u64,
-}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The machine was put under wnm's care with these settings (`name`, `value`), as text.
+    /// The machine was initialised with these settings (`name`, `value`), as text.
     Initialised {
         /// The settings that were given; the others have their defaults.
         settings: Vec<(String, String)>,
@@ -49,7 +23,7 @@ pub enum Event {
         /// Name and value.
         changes: Vec<(String, Option<String>)>,
     },
-    /// A deed is about to be done. `node` is the row as it stands until the outcome is known, with `intention` set.
+    /// A step is about to be carried out. `node` is the row as it is until the outcome is known, with the step pending.
     Intended {
         /// What.
         verb: Verb,
@@ -58,14 +32,14 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A deed is done; `node` is the row as it is now.
+    /// A step was carried out; `node` is the row as it is now.
     Completed {
         /// What.
         verb: Verb,
         /// The whole row.
         node: Box<Node>,
     },
-    /// A deed failed; `node` is the row as it is now.
+    /// A step failed; `node` is the row as it is now.
     Failed {
         /// What.
         verb: Verb,
@@ -81,8 +55,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A node's row was put right by what was seen.
-    Settled {
+    /// A node's row was brought in line with what was observed.
+    Reconciled {
         /// The status it had.
         from: Status,
         /// The whole row.
@@ -90,10 +64,10 @@ pub enum Event {
         /// What was seen.
         why: String,
     },
-    /// Nodes were asked how they are.
+    /// Nodes were asked for their metrics.
     Surveyed {
-        /// What each told, with the version and the peer id it gave.
-        readings: Vec<NodeReading>,
+        /// What each reported.
+        reports: Vec<NodeReport>,
     },
     /// The machine's counters were read.
     Measured {
@@ -102,7 +76,7 @@ pub enum Event {
     },
     /// The versions of programs were looked up.
     VersionCached {
-        /// What is remembered about them, in the form of whoever looked.
+        /// What is remembered about them, in a format of its owner.
         json: String,
     },
     /// The machine was restarted since the last cycle.
@@ -117,7 +91,7 @@ pub enum Event {
         /// Why, and why not.
         reasons: Vec<Reason>,
     },
-    /// A container group stands, or was found in another state.
+    /// A container group is up, or was found in another state.
     GroupSeen {
         /// The whole row.
         group: Box<Group>,
@@ -127,7 +101,7 @@ pub enum Event {
         /// Which one.
         group: u32,
     },
-    /// A node was found on the machine and taken into the record.
+    /// A node was found on the machine and taken into the database.
     Adopted {
         /// The whole row.
         node: Box<Node>,
@@ -143,15 +117,15 @@ pub enum Event {
     },
 }
 
-/// What one node told about itself.
+/// What one node reported about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeReading {
+pub struct NodeReport {
     /// Its number.
     pub id: NodeId,
     /// Its name in the network.
     pub peer_id: Option<String>,
     /// Its version.
     pub version: Option<semver::Version>,
-    /// What it told.
-    pub reading: Reading,
+    /// Its metrics.
+    pub metrics: NodeMetrics,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Flavour, Node, NodeId, PortKind, Reading, Status, UnixSeconds};
+use crate::node::{Flavour, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
@@ -39,6 +39,33 @@ pub struct HostLoad {
     pub netio_write_bytes: u64,
 }
 
+/// Counters of the machine since boot; two of them at different times make rates.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// When they were read.
+    pub at: UnixSeconds,
+    /// The boot that they count from.
+    pub boot_time: UnixSeconds,
+    /// The kernel's own name for that boot, where it gives one: it stays when the clock is set.
+    #[serde(default)]
+    pub boot_id: Option<String>,
+    /// Milliseconds since that boot when they were read: unlike `at`, it goes on evenly when the clock is set.
+    #[serde(default)]
+    pub uptime_milliseconds: u64,
+    /// Processor time in use, in the kernel's ticks, all processors together.
+    pub cpu_busy: u64,
+    /// Processor time in all, in the same unit.
+    pub cpu_total: u64,
+    /// Bytes read from disks.
+    pub disk_read: u64,
+    /// Bytes written to disks.
+    pub disk_written: u64,
+    /// Bytes received.
+    pub net_received: u64,
+    /// Bytes sent.
+    pub net_sent: u64,
+}
+
 /// What answers on a node's metrics port.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -51,8 +78,8 @@ pub enum Answer {
         peer_id: Option<String>,
         /// Its version, where it told one that can be read.
         version: Option<semver::Version>,
-        /// What it told about itself.
-        reading: Box<Reading>,
+        /// What it reported about itself.
+        metrics: Box<NodeMetrics>,
     },
     /// Something answered that is no node.
     Foreign {
@@ -198,7 +225,17 @@ impl Snapshot {
     /// How many nodes have this status.
     #[must_use]
     pub fn count(&self, status: Status) -> u32 {
-        let count = self.nodes.iter().filter(|each| each.node.status == status).count();
+        self.count_where(|each| each == status)
+    }
+
+    /// How many nodes were told to start and have not been seen up since.
+    #[must_use]
+    pub fn starting(&self) -> u32 {
+        self.count_where(Status::is_starting)
+    }
+
+    fn count_where(&self, counts: impl Fn(Status) -> bool) -> u32 {
+        let count = self.nodes.iter().filter(|each| counts(each.node.status())).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 

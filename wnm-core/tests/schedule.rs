@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use wnm_core::schedule::timer::Scope;
-use wnm_core::schedule::{Job, cron, timer};
+use wnm_core::host::schedule::timer::Scope;
+use wnm_core::host::schedule::{Job, cron, timer};
 use wnm_pm::command::{Command, SystemRunner};
 use wnm_pm::privilege::Privilege;
 use wnm_testing::{RecordedRunner, told};

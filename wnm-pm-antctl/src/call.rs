@@ -2,14 +2,16 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::future::ready;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::FdFlags;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
 use wnm_pm::hint::Hint;
+use wnm_pm::patience::poll;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::parse::{self, Registry};
@@ -40,23 +42,23 @@ impl Caller {
         let failed = |source| ManagerError::io("lock", &path, source);
         DirBuilder::new().recursive(true).mode(0o755).create(&self.places.base).map_err(failed)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => {
-                    // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
-                    rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
-                    return Ok(file);
-                }
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                    let minutes = PATIENCE.as_secs() / 60;
-                    let holder = "another wnm, or an antctl that a killed one left,";
-                    let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
-                    let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
-                    return Err(ManagerError::advised(what, hint));
-                }
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
+        let attempt = || match file.try_lock() {
+            Err(TryLockError::WouldBlock) => ready(None),
+            locked => ready(Some(locked)),
+        };
+        match poll(PATIENCE, Duration::from_millis(50), attempt).await {
+            Some(Ok(())) => {
+                // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
+                rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
+                Ok(file)
+            }
+            Some(Err(error)) => Err(failed(error.into())),
+            None => {
+                let minutes = PATIENCE.as_secs() / 60;
+                let holder = "another wnm, or an antctl that a killed one left,";
+                let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
+                let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
+                Err(ManagerError::advised(what, hint))
             }
         }
     }
@@ -155,7 +157,7 @@ mod tests {
 
     const HOLDER: &str = "WNM_TEST_LOCK_HOLDER";
 
-    /// Runs a stand-in for antctl that tells that it began, and lives until it is told to end.
+    /// Runs a stand-in for antctl that reports that it began, and lives until it is told to end.
     fn caller(world: &Path) -> Caller {
         let base = world.to_owned();
         let places = Places { system: false, nodes: base.clone(), units: base.clone(), base, runtime_dir: None };
@@ -163,14 +165,12 @@ mod tests {
     }
 
     async fn wait(until: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !until() {
-            assert!(Instant::now() < deadline, "it happens within 30 s");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let happened = poll(Duration::from_secs(30), Duration::from_millis(10), || ready(until().then_some(())));
+        happened.await.expect("it happens within 30 s");
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a program that is killed in the middle is not run to its end")]
     async fn the_lock_of_a_killed_wnm_is_held_while_its_antctl_lives() {
         if let Some(world) = std::env::var_os(HOLDER) {
             let caller = caller(world.as_ref());

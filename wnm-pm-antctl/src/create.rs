@@ -2,17 +2,17 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::Output;
 use wnm_pm::hint::Hint;
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{Created, ManagerError, Mode, Outcome};
 
-use crate::observation::{Observation, exists};
+use crate::observation::Observation;
 use crate::parse::{Entry, Registry};
 use crate::{Antctl, check, parse, render};
 
@@ -50,7 +50,7 @@ impl Antctl {
         Ok(Some(created(entry)))
     }
 
-    /// antctl's entry for what is specified: the ports tell, since antctl gives no port to two nodes.
+    /// antctl's entry for what is specified: the ports identify it, since antctl gives no port to two nodes.
     pub(crate) fn entry_of<'a>(&self, registry: &'a Registry, spec: &NodeSpec) -> Option<&'a Entry> {
         let storage = self.node_parent(spec);
         registry.present().find(|entry| {
@@ -146,8 +146,13 @@ impl Antctl {
         match directories.iter().find(|path| exists(path)) {
             None => Ok(directories),
             Some(path) => {
-                let reason = "antctl would make its next node in it, with the key of another node; move it away";
-                Err(ManagerError::NotOurs { path: path.clone(), reason: reason.to_owned() })
+                let (path, registry) = (path.display(), self.places().registry());
+                let what = format!(
+                    "{path} is left alone: antctl would make its next node in it, with the key of another node"
+                );
+                let registry = registry.display();
+                let hint = format!("move {path} away; or, if antctl lost that node, restore {registry} from a backup");
+                Err(ManagerError::advised(what, Hint::text(hint)))
             }
         }
     }
@@ -157,10 +162,9 @@ impl Antctl {
         for directory in directories {
             if !registry.nodes.iter().any(|entry| entry.data_dir_path == *directory)
                 && self.deletable(directory).is_ok()
-                && let Err(error) = fs::remove_dir_all(directory)
-                && error.kind() != ErrorKind::NotFound
+                && let Err(error) = delete(directory)
             {
-                tracing::warn!(directory = %directory.display(), %error, "what a failed add left cannot be deleted");
+                tracing::warn!(error = error.text(), "what a failed add left stays");
             }
         }
     }

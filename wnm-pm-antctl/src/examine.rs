@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use wnm_pm::hint::chain;
-use wnm_pm::process_manager::{Finding, Mode, Severity};
+use wnm_pm::last_words::last_failure;
+use wnm_pm::process_manager::{Finding, Mode};
 use wnm_pm::user::User;
 
-use crate::observation::last_failure;
-use crate::parse::Registry;
+use crate::parse::{Entry, Registry, complaint};
 use crate::start::found_no_router;
 use crate::{Antctl, access};
 
@@ -21,22 +21,20 @@ impl Antctl {
         findings.extend(self.find_antctl().await);
         findings.extend(self.find_systemd());
         if let Some(closed) = self.closed() {
-            findings.push(finding(
+            findings.push(Finding::error(
                 "node-storage-closed",
-                Severity::Error,
                 access::refusal(&closed),
                 "no node can reach its files, so none starts",
-                &format!(
+                format!(
                     "`{}`, or initialise another database with node_storage and log_dir elsewhere",
                     access::opening(&closed)
                 ),
             ));
         }
         if self.settings.antctl_version.is_some() && self.settings.mode != Mode::Zen {
-            findings.push(finding(
+            findings.push(Finding::warning(
                 "antctl-version-unused",
-                Severity::Warning,
-                "antctl_version is set, and nodes are made from antnode_path".to_owned(),
+                "antctl_version is set, and nodes are made from antnode_path",
                 "antctl_version has no effect",
                 "unset antctl_version: only antctl+zen has antctl bring the program",
             ));
@@ -51,48 +49,37 @@ impl Antctl {
         };
         match registry {
             Ok(registry) => findings.extend(self.find_in(&registry)),
-            Err(error) => findings.push(finding(
+            Err(error) => findings.push(Finding::error(
                 "antctl-registry",
-                Severity::Error,
                 error.text(),
                 "wnm sees no node and touches none",
-                &self.caller.restore_registry(),
+                self.caller.restore_registry(),
             )),
         }
         findings
     }
 
     async fn find_antctl(&self) -> Option<Finding> {
-        match self.caller.run(vec!["--version".into()], 30).await {
-            Ok(output) if output.success() => {
-                let version = output
-                    .stdout
-                    .lines()
-                    .next()
-                    .and_then(|line| line.rsplit_once(" v"))
-                    .map(|(_, version)| version.trim());
-                let known = version.is_some_and(|version| version.starts_with("0.14."));
-                (!known).then(|| {
-                    finding(
-                        "antctl-unknown-version",
-                        Severity::Warning,
-                        format!("antctl says it is {}", version.unwrap_or("no version that wnm can read")),
-                        "wnm was tried with antctl 0.14.2; another version may answer differently",
-                        "install antctl 0.14.2",
-                    )
-                })
-            }
+        let said = match self.caller.run(vec!["--version".into()], 30).await {
+            Ok(output) if output.success() => output.stdout,
             other => {
-                let reason = other.map_or_else(|error| chain(&error), |output| crate::parse::complaint(&output));
-                Some(finding(
+                let reason = other.map_or_else(|error| chain(&error), |output| complaint(&output));
+                return Some(Finding::error(
                     "antctl-missing",
-                    Severity::Error,
                     format!("{} cannot be run: {reason}", self.caller.antctl.display()),
                     "no node can be added, started, stopped or removed",
                     "install antctl, or set antctl_path",
-                ))
+                ));
             }
-        }
+        };
+        let version = said.lines().next().and_then(|line| line.rsplit_once(" v")).map(|(_, version)| version.trim());
+        let what = match version {
+            Some(version) if version.starts_with("0.14.") => return None,
+            Some(version) => format!("antctl is version {version}"),
+            None => "antctl reports no version that wnm can read".to_owned(),
+        };
+        let consequence = "wnm was tested with antctl 0.14.2; another version may answer differently";
+        Some(Finding::warning("antctl-unknown-version", what, consequence, "install antctl 0.14.2"))
     }
 
     fn find_systemd(&self) -> Option<Finding> {
@@ -100,10 +87,9 @@ impl Antctl {
             return None;
         }
         if !self.systemd.booted {
-            return Some(finding(
+            return Some(Finding::error(
                 "no-systemd",
-                Severity::Error,
-                "this machine was not booted with systemd".to_owned(),
+                "this machine was not booted with systemd",
                 "antctl adds and removes nodes, and none of them starts",
                 "boot with systemd, or initialise another database with process_manager setsid+user",
             ));
@@ -112,19 +98,17 @@ impl Antctl {
             return None;
         }
         if std::env::var_os("XDG_RUNTIME_DIR").is_none() && self.places().runtime_dir.is_none() {
-            return Some(finding(
+            return Some(Finding::error(
                 "no-user-session",
-                Severity::Error,
-                "this user has no systemd of its own (no XDG_RUNTIME_DIR)".to_owned(),
+                "this user has no systemd of its own (no XDG_RUNTIME_DIR)",
                 "antctl cannot start nodes (`Failed to connect to bus`)",
                 LINGER,
             ));
         }
         (!Path::new("/var/lib/systemd/linger").join(User::own_name()).exists()).then(|| {
-            finding(
+            Finding::warning(
                 "lingering-off",
-                Severity::Warning,
-                "lingering is off for this user".to_owned(),
+                "lingering is off for this user",
                 "its nodes end when it logs out",
                 LINGER,
             )
@@ -132,59 +116,55 @@ impl Antctl {
     }
 
     fn find_in(&self, registry: &Registry) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for entry in registry.present() {
-            let name = &entry.service_name;
-            if let Some(missing) = self.missing(entry) {
-                findings.push(finding(
-                    "node-incomplete",
-                    Severity::Error,
-                    format!("{missing} of {name} is missing"),
-                    "antctl can neither start nor remove it, and its reset fails",
-                    "start the node: that restores it",
-                ));
-            }
-            let failed = last_failure(&entry.log_dir_path);
-            if let Some(said) = failed.filter(|said| found_no_router(said, entry)) {
-                findings.push(finding(
-                    "upnp-without-gateway",
-                    Severity::Error,
-                    format!("{name} asks the router for its port and ended: {said}"),
-                    "a node with UPnP ends within seconds where no router answers",
-                    &self.without_router(entry),
-                ));
-            }
-        }
+        let mut findings: Vec<Finding> = registry.present().flat_map(|entry| self.find_of(entry)).collect();
         let forgotten = self.forgotten(registry);
         if !forgotten.is_empty() {
             let names: Vec<_> = forgotten.iter().map(|left| left.service.as_str()).collect();
-            findings.push(finding(
+            let path = self.places().registry();
+            findings.push(Finding::warning(
                 "forgotten-nodes",
-                Severity::Warning,
                 format!("antctl does not know nodes that have unit files ({}): {}", names.len(), names.join(", ")),
                 "they run, or take directories, and antctl gives their names to other nodes",
-                &format!(
+                format!(
                     "restore {} from a backup that holds them; let nothing but wnm run antctl on this machine",
-                    self.places().registry().display()
+                    path.display()
                 ),
             ));
         }
         let removed = registry.nodes.len() - registry.present().count();
         if removed >= MANY_REMOVED {
-            findings.push(finding(
+            findings.push(Finding::warning(
                 "many-removed-nodes",
-                Severity::Warning,
                 format!("antctl keeps {removed} removed nodes in its registry"),
                 "each makes every call slower and blocks its ports",
-                "leave them until you tear everything down: only that clears them, and it deletes all nodes with their keys",
+                "leave them until you tear everything down: only that clears them, and it deletes all nodes and keys",
             ));
         }
         findings
     }
+
+    /// What is wrong with one node.
+    fn find_of(&self, entry: &Entry) -> Vec<Finding> {
+        let name = &entry.service_name;
+        let incomplete = self.missing(entry).map(|missing| {
+            Finding::error(
+                "node-incomplete",
+                format!("{missing} of {name} is missing"),
+                "antctl can neither start nor remove it, and its reset fails",
+                "start the node: that restores it",
+            )
+        });
+        let failed = last_failure(&entry.log_dir_path).filter(|said| found_no_router(said, entry));
+        let without_router = failed.map(|said| {
+            Finding::error(
+                "upnp-without-gateway",
+                format!("{name} asks the router for its port and ended: {said}"),
+                "a node with UPnP ends within seconds where no router answers",
+                self.without_router(entry),
+            )
+        });
+        incomplete.into_iter().chain(without_router).collect()
+    }
 }
 
 const LINGER: &str = "sudo loginctl enable-linger \"$USER\"";
-
-fn finding(code: &str, severity: Severity, what: String, consequence: &str, fix: &str) -> Finding {
-    Finding { code: code.to_owned(), severity, what, consequence: consequence.to_owned(), fix: fix.to_owned() }
-}

@@ -1,16 +1,15 @@
 //! Leftovers are what antctl forgot: units and directories of nodes that its registry does not, or no longer, hold.
 
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use wnm_pm::flavour::CommandLine;
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::{own_path, resolve};
 use wnm_pm::process_manager::{ManagerError, Mode, Outcome};
 use wnm_pm::unit_file;
 
 use crate::Antctl;
-use crate::observation::exists;
 use crate::parse::Registry;
 
 /// A node that antctl forgot.
@@ -57,17 +56,18 @@ impl Antctl {
         if is_its {
             self.systemd.attempt(&["stop"], service).await;
             self.systemd.attempt(&["disable"], service).await;
-            delete(&unit, |path| fs::remove_file(path))?;
+            delete(&unit)?;
         }
-        delete(&left.root_dir, |path| fs::remove_dir_all(path))?;
-        delete(&left.log_dir, |path| fs::remove_dir_all(path))?;
+        delete(&left.root_dir)?;
+        delete(&left.log_dir)?;
         self.systemd.reload(service).await;
         Ok(())
     }
 
     /// Whether the unit file of this service runs the node in this directory.
     pub(crate) fn unit_runs(&self, service: &str, root_dir: &Path) -> bool {
-        fs::read_to_string(self.places().unit(service)).is_ok_and(|text| runs(&text, root_dir))
+        let line = fs::read_to_string(self.places().unit(service)).ok().and_then(|text| command_line(&text));
+        line.and_then(|line| line.path("--root-dir")).as_deref() == Some(root_dir)
     }
 
     /// All nodes that have a unit file and no entry, and lie where nodes are kept.
@@ -95,11 +95,6 @@ fn command_line(unit: &str) -> Option<CommandLine> {
     Some(CommandLine::new(unit_file::split(line)))
 }
 
-/// Whether a unit file runs the node in this directory.
-pub(crate) fn runs(unit: &str, root_dir: &Path) -> bool {
-    command_line(unit).is_some_and(|line| line.path("--root-dir").as_deref() == Some(root_dir))
-}
-
 /// The node that a unit file of antctl's runs; none for a unit file of another program: only antctl's nodes have an RPC
 /// port.
 fn of_antctl(service: String, unit: &str) -> Option<Leftover> {
@@ -119,13 +114,6 @@ pub(crate) fn refuse_link(directory: &Path) -> Outcome<()> {
 
 fn not_ours(path: &Path, reason: &str) -> ManagerError {
     ManagerError::NotOurs { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-pub(crate) fn delete(path: &Path, how: impl Fn(&Path) -> io::Result<()>) -> Outcome<()> {
-    match how(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(ManagerError::io("delete", path, source)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -175,8 +163,5 @@ mod tests {
         assert_eq!(left.root_dir, Path::new("/var/antctl/services/antnode1"));
         assert_eq!(left.log_dir, Path::new("/var/log/antnode/antnode1"));
         assert_eq!(of_antctl("antnode1".to_owned(), "[Service]\nExecStart=/bin/true\n"), None);
-        assert!(runs(unit, &left.root_dir) && !runs(unit, Path::new("/var/antctl/services/antnode11")));
-        let edited = unit.replace("/var/antctl/services/antnode1 ", "\"/var/antctl/services/antnode1\" ");
-        assert!(runs(&edited, &left.root_dir), "an owner may quote");
     }
 }

@@ -43,7 +43,7 @@ use observation::Observation;
 use places::Places;
 use systemd::Systemd;
 
-/// What the owner settled about antctl.
+/// What the owner has set for antctl.
 #[derive(Debug, Clone)]
 pub struct AntctlSettings {
     /// `Sudo` needs root. `Zen` leaves all paths to antctl.
@@ -135,6 +135,8 @@ impl ProcessManager for Antctl {
             extra_ports: &[PortKind::Rpc],
             places_nodes_itself: true,
             teardown_takes_untracked: true,
+            // Root's antctl has a user for nodes.
+            runs_nodes_as_caller: !self.places().system,
             ..Capabilities::plain(NumberingKind::NeverReuse)
         }
     }

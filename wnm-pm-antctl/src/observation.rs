@@ -1,10 +1,10 @@
 //! An observation of the nodes: what antctl's registry, systemd and the kernel say about them at one moment, taken together.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
-use std::path::Path;
 
+use wnm_pm::last_words::last_failure;
 use wnm_pm::node::NodeRef;
+use wnm_pm::node_files::exists;
 use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, ProcessState, Started};
 
@@ -108,18 +108,4 @@ impl Antctl {
         let reason = last_failure(&entry.log_dir_path).or_else(|| unit.and_then(Unit::end));
         ProcessState::Stopped { reason }
     }
-}
-
-/// Whether there is something of this name, be it a link that leads nowhere.
-pub(crate) fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
-}
-
-/// Why a node ended by itself, as it wrote it down; it takes the note away at its next start.
-pub(crate) fn last_failure(log_dir: &Path) -> Option<String> {
-    let text = fs::read_to_string(log_dir.join("critical_failure.log")).ok()?;
-    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    // [2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!
-    let said = line.split_once("] ").map_or(line, |(_, said)| said);
-    Some(said.trim().to_owned())
 }

@@ -136,7 +136,7 @@ pub(crate) fn reasons(stdout: &str) -> Vec<(String, String)> {
     reasons
 }
 
-/// Why antctl failed, in a sentence: each node's reason, else the head of its error report.
+/// Why antctl failed, in one line: each node's reason, else the head of its error report.
 pub(crate) fn complaint(output: &Output) -> String {
     let reasons = reasons(&output.stdout);
     if !reasons.is_empty() {
@@ -150,12 +150,12 @@ pub(crate) fn complaint(output: &Output) -> String {
         number.parse::<u8>().is_ok().then(|| message.to_owned())
     });
     let messages: Vec<_> = numbered.collect();
-    if messages.is_empty() {
-        let first = plain.split("\n\n").next().unwrap_or_default();
-        first.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
-    } else {
-        messages.join("; ")
+    if !messages.is_empty() {
+        return messages.join("; ");
     }
+    let first = plain.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<_> = first.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("; ") }
 }
 
 /// The port in antctl's refusal `Port 55001 is being used by another service`.

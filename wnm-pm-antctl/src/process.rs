@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use wnm_pm::last_words::tail;
 use wnm_pm::node::ProcessId;
 use wnm_pm::process::identity;
 
@@ -10,7 +11,7 @@ use crate::parse::Entry;
 
 /// The process that the node wrote down itself, as long as it lives and runs the node's own program.
 pub(crate) fn of_node(entry: &Entry) -> Option<ProcessId> {
-    let note = fs::read_to_string(entry.data_dir_path.join("antnode.pid")).ok()?;
+    let note = tail(&entry.data_dir_path.join("antnode.pid"), 0);
     let pid = note.trim().parse().ok()?;
     let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     runs(&program, &entry.antnode_path).then(|| identity(pid)).flatten()

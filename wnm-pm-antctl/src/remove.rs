@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::hint::chain;
 use wnm_pm::node::NodeRef;
+use wnm_pm::node_files::exists;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use crate::call::named;
 use crate::leftovers::{Leftover, refuse_link};
-use crate::observation::{Observation, exists};
+use crate::observation::Observation;
 use crate::{Antctl, parse};
 
 impl Antctl {

@@ -6,17 +6,16 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use wnm_pm::batch::Batch;
-use wnm_pm::command::Output;
 use wnm_pm::hint::chain;
 use wnm_pm::node::NodeRef;
+use wnm_pm::node_files::exists;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 use wnm_pm::program::{Staged, stage, write_whole};
 
 use crate::call::named;
-use crate::observation::exists;
 use crate::parse::{self, Entry};
-use crate::{Antctl, leftovers, render};
+use crate::{Antctl, render};
 
 /// A node whose program antctl is about to overwrite.
 #[derive(Debug, Clone)]
@@ -37,10 +36,10 @@ impl Antctl {
         program.or_else(unit).map(|path| path.display().to_string())
     }
 
-    /// The text of a node's unit file, unless it is missing or does not run this node.
+    /// The text of a node's unit file, unless it is missing or a stand-in for it.
     fn own_unit(&self, entry: &Entry) -> Option<String> {
         let text = fs::read_to_string(self.places().unit(&entry.service_name)).ok()?;
-        leftovers::runs(&text, &entry.data_dir_path).then_some(text)
+        (text != stand_in(&entry.service_name)).then_some(text)
     }
 
     /// Puts back what a stopped node lacks: directories, its program, its unit file.
@@ -100,7 +99,7 @@ impl Antctl {
         arguments.push(program.into());
         arguments.extend(named(&[], services));
         match self.caller.quiet(arguments, 60 + 10 * services.len() as u64).await {
-            Ok(output) => complaint_or_silence(&output),
+            Ok(output) => parse::complaint(&output),
             Err(error) => chain(&error),
         }
     }
@@ -116,15 +115,14 @@ impl Antctl {
         write_unit(&unit, &render::with_environment(&text, &node.spec.environment))
     }
 
-    /// antctl neither rewrites nor removes a node whose unit file is missing; any unit file of that name will do. Answers
-    /// whether one was written.
+    /// antctl neither rewrites nor removes a node whose unit file is missing; a stand-in will do. Answers whether one was
+    /// written.
     pub(crate) fn put_unit_back(&self, entry: &Entry) -> Outcome<bool> {
         let unit = self.places().unit(&entry.service_name);
         if !self.systemd.booted || unit.is_file() {
             return Ok(false);
         }
-        let text = format!("[Unit]\nDescription={}\n[Service]\nExecStart=/bin/false\n", entry.service_name);
-        write_unit(&unit, &text).map(|()| true)
+        write_unit(&unit, &stand_in(&entry.service_name)).map(|()| true)
     }
 }
 
@@ -163,9 +161,9 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-fn complaint_or_silence(output: &Output) -> String {
-    let complaint = parse::complaint(output);
-    if complaint.is_empty() { "it said nothing".to_owned() } else { complaint }
+/// A unit file that is there until antctl writes the node's own.
+fn stand_in(service: &str) -> String {
+    format!("[Unit]\nDescription={service}\n[Service]\nExecStart=/bin/false\n")
 }
 
 /// Writes a unit file; whoever reads it reads all of it.
@@ -214,19 +212,19 @@ mod tests {
     fn what_antctl_left_unfinished_is_replaced_by_what_is_kept() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let [new, place, kept] = ["new", "antnode", "kept"].map(|name| directory.path().join(name));
-        for (path, text) in [(&new, "new program"), (&place, "new pro"), (&kept, "old program")] {
+        for (path, text) in [(&new, "#!new program"), (&place, "#!new pro"), (&kept, "#!old program")] {
             fs::write(path, text).expect("it is written");
             fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
         }
         let error = finish(&new, &place, &kept, "the disk is full").expect_err("it is half of the program").to_string();
         assert!(error.ends_with(": the disk is full"), "{error}");
-        assert_eq!(fs::read(&place).expect("it is there"), b"old program");
+        assert_eq!(fs::read(&place).expect("it is there"), b"#!old program");
         assert!(!kept.exists(), "there is nothing to go back to");
         fs::rename(&place, &kept).expect("it is there");
-        fs::write(&place, "old pro").expect("it is written");
+        fs::write(&place, "#!old pro").expect("it is written");
         finish(&kept, &place, &kept, "the disk is full").expect("what is kept is what was to be there");
-        assert_eq!(fs::read(&place).expect("it is there"), b"old program");
+        assert_eq!(fs::read(&place).expect("it is there"), b"#!old program");
         assert!(finish(&new, &place, &kept, "").is_err(), "nothing is kept");
-        assert_eq!(fs::read(&place).expect("it is there"), b"old program");
+        assert_eq!(fs::read(&place).expect("it is there"), b"#!old program");
     }
 }

@@ -49,7 +49,9 @@ impl Antctl {
         let check = move |node: NodeRef, prepared: Prepared| {
             let kept = places.kept_program(&node);
             if !kept.is_file() {
-                return Err(ManagerError::Failed(format!("no previous program of {} is kept", node.spec.name)));
+                let name = &node.spec.name;
+                let what = format!("{name} cannot be given its previous program back: none is kept");
+                return Err(ManagerError::Failed(what));
             }
             fits(&kept, &prepared.entry.antnode_path).map(|()| prepared)
         };

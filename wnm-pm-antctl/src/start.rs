@@ -1,18 +1,18 @@
 //! Starting: antctl's `start --interval`, which takes three seconds a node, one after another.
 
-use std::fs;
 use std::path::Path;
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::hint::{Hint, chain};
-use wnm_pm::last_words::last_words;
+use wnm_pm::last_words::{last_failure, last_words, tail};
 use wnm_pm::node::NodeRef;
+use wnm_pm::node_files::exists;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::port_use;
 use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
 use crate::call::named;
-use crate::observation::{Observation, exists, last_failure};
+use crate::observation::Observation;
 use crate::parse::Entry;
 use crate::systemd::Unit;
 use crate::{Antctl, parse};
@@ -51,7 +51,8 @@ impl Antctl {
             return Ok(Some(started));
         }
         if !exists(&entry.data_dir_path) {
-            let what = format!("its directory {} is gone", entry.data_dir_path.display());
+            let (name, directory) = (&node.spec.name, entry.data_dir_path.display());
+            let what = format!("{name} cannot be started: its directory {directory} is gone");
             return Err(ManagerError::advised(what, clear(node)));
         }
         if let Some(missing) = self.missing(entry) {
@@ -130,7 +131,7 @@ impl Antctl {
         if let Some(said) = self.systemd.last_words(&entry.service_name).await {
             return said;
         }
-        fs::read_to_string(entry.log_dir_path.join("antnode.log")).map(|log| last_words(&log)).unwrap_or_default()
+        last_words(&tail(&entry.log_dir_path.join("antnode.log"), 0))
     }
 
     /// What to do about a node that ends because no router opens its port: antctl cannot change what it wrote.

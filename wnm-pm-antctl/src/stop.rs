@@ -28,14 +28,13 @@ impl Antctl {
         let touched = [up, lost.clone()].concat();
         let (batch, after) = Batch::of(nodes).all(self.observe_after(observation, nodes, &touched).await);
         let stopped = batch.check(|node, ()| {
-            let runs = after.as_ref().is_some_and(|after| match after.entry(node) {
-                Some(entry) => after.running(entry).is_some(),
-                None => lost.contains(&node.service) && after.is_up(&node.service),
-            });
-            match runs {
-                false => Ok(()),
-                true => Err(ManagerError::Failed(format!("{} still runs: {complaint}", node.service))),
-            }
+            let (service, Some(after)) = (&node.service, &after) else { return Ok(()) };
+            let failed = match after.entry(node) {
+                Some(entry) if after.running(entry).is_some() => format!("antctl did not stop {service}: {complaint}"),
+                None if lost.contains(service) && after.is_up(service) => format!("systemd did not stop {service}"),
+                _ => return Ok(()),
+            };
+            Err(ManagerError::Failed(failed))
         });
         stopped.outcomes()
     }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use wnm_pm::hint::{Hint, chain};
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::process_manager::{ManagerError, Outcome, Teardown};
 
-use crate::leftovers::{Leftover, delete, refuse_link};
-use crate::observation::exists;
+use crate::leftovers::{Leftover, refuse_link};
 use crate::parse::Registry;
 use crate::{Antctl, parse};
 
@@ -17,7 +17,6 @@ const ATTEMPTS: usize = 3;
 impl Antctl {
     pub(crate) async fn take_down(&self) -> Outcome<Teardown> {
         let mut notes = Vec::new();
-        let mut complaint = String::new();
         for attempt in 0..ATTEMPTS {
             let registry = self.readable_registry(&mut notes).await?;
             // antctl looks at nothing before it deletes.
@@ -30,7 +29,7 @@ impl Antctl {
                 break;
             }
             let seconds = 200 + 10 * registry.nodes.len() as u64;
-            complaint = match self.caller.quiet(vec!["reset".into(), "--force".into()], seconds).await {
+            let complaint = match self.caller.quiet(vec!["reset".into(), "--force".into()], seconds).await {
                 Ok(output) if output.success() => {
                     self.finish_reset(&registry, &mut notes).await?;
                     return Ok(Teardown::AllAtOnce { notes });
@@ -40,7 +39,7 @@ impl Antctl {
             };
             notes.push(format!("antctl's reset failed: {complaint}"));
         }
-        let what = format!("antctl's reset failed: {complaint} (tried: {})", notes.join("; "));
+        let what = format!("antctl cannot be reset: {}", notes.join("; "));
         Err(ManagerError::advised(what, Hint::shell("antctl status --json").to("see what is left")))
     }
 
@@ -99,7 +98,7 @@ impl Antctl {
             notes.push(format!("deleted {}, which antctl left", root_dir.display()));
             self.clear(&Leftover { service: entry.service_name.clone(), root_dir, log_dir }).await?;
         }
-        delete(&self.places().kept_programs(), |path| fs::remove_dir_all(path))?;
+        delete(&self.places().kept_programs())?;
         let services: Vec<String> = registry.present().map(|entry| entry.service_name.clone()).collect();
         self.systemd.reload(&services).await;
         Ok(())

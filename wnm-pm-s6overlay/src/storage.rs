@@ -1,5 +1,6 @@
 //! The storage is the volume that containers share with the machine: `node_storage`, and beside it the logs and the
-//! peers that nodes know. Its id tells containers that see it from those that see what is beneath an unmounted disk.
+//! peers that nodes know. Its id distinguishes containers that see it from those that see what is beneath an unmounted
+//! disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -37,7 +37,7 @@ async fn a_changed_launch_is_written_down_by_a_start_and_run_by_the_next() {
     all_good(manager.start(&nodes).await);
     assert_eq!(seen(&nodes[0])["environment"]["RUST_LOG"], "debug");
     let arguments = &seen(&nodes[0])["arguments"];
-    assert_eq!((&arguments[0], &arguments[1]), (&"--peer".into(), &"/ip4/10.0.0.1/udp/1".into()), "{arguments}");
+    assert_eq!((&arguments[1], &arguments[2]), (&"--peer".into(), &"/ip4/10.0.0.1/udp/1".into()), "{arguments}");
     all_good(manager.remove(&nodes).await);
 }
 

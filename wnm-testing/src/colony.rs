@@ -1,4 +1,4 @@
-//! A colony is a whole machine under wnm's care in a temporary directory: real programs, real processes, a real record.
+//! A colony is a whole machine with wnm in a temporary directory: real programs, real processes, a real database.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{PortBlock, test_node};
 use wnm_core::node::{Node, Status};
-use wnm_core::store::{Record, Store};
+use wnm_core::store::{Store, StoredState};
 
 /// What a run of wnm came to.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ impl Colony {
         self.path().join("antnode")
     }
 
-    /// The record's file.
+    /// The database's file.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.path().join("colony.db")
@@ -192,20 +192,20 @@ impl Colony {
         run
     }
 
-    /// What is recorded.
+    /// What is stored.
     ///
     /// # Panics
-    /// When the record cannot be read.
+    /// When the database cannot be read.
     #[must_use]
-    pub fn record(&self) -> Record {
-        let store = Store::open_read_only(&self.database()).expect("the record is opened");
-        store.load().expect("the record is read")
+    pub fn stored(&self) -> StoredState {
+        let store = Store::open_read_only(&self.database()).expect("the database is opened");
+        store.load().expect("the database is read")
     }
 
-    /// Number and status of each recorded node.
+    /// Number and status of each stored node.
     #[must_use]
     pub fn statuses(&self) -> Vec<(u32, Status)> {
-        self.record().nodes.iter().map(|node| (node.id().0, node.status)).collect()
+        self.stored().nodes.iter().map(|node| (node.id().0, node.status())).collect()
     }
 
     /// Cycles until so many nodes run.
@@ -265,32 +265,32 @@ impl Colony {
         }
     }
 
-    /// The record and the machine say the same: every process and every directory has its row, every row that says
+    /// The database and the machine say the same: every process and every directory has its row, every row that says
     /// RUNNING has its process, nothing is half done, no number, port or directory is there twice.
     ///
     /// # Panics
     /// When they do not.
     pub fn agrees(&self) {
-        let nodes = self.record().nodes;
-        let rows: Vec<&Path> = nodes.iter().map(|node| node.spec.root_dir.as_path()).collect();
+        let nodes = self.stored().nodes;
+        let rows: Vec<&Path> = nodes.iter().map(|node| node.spec().root_dir.as_path()).collect();
         let living: Vec<PathBuf> = self.processes().into_iter().map(|(_, directory)| directory).collect();
         for directory in &living {
             assert!(rows.contains(&directory.as_path()), "{} lives and has no row: {nodes:#?}", directory.display());
             assert_eq!(living.iter().filter(|other| *other == directory).count(), 1, "{living:?}");
         }
-        let runs = |node: &&Node| node.status == Status::Running;
+        let runs = |node: &&Node| node.status() == Status::Running;
         for node in nodes.iter().filter(runs) {
-            assert!(living.contains(&node.spec.root_dir), "{} does not live: {node:#?}", node.spec.name);
+            assert!(living.contains(&node.spec().root_dir), "{} does not live: {node:#?}", node.name());
         }
         for entry in fs::read_dir(self.path().join("nodes")).expect("the storage is read").flatten() {
             let is_node = entry.file_name().to_string_lossy().starts_with("antnode");
             assert!(!is_node || rows.contains(&entry.path().as_path()), "{} has no row", entry.path().display());
         }
         for node in &nodes {
-            assert_eq!(node.intention, None, "{node:#?}");
-            assert!(node.spec.root_dir.is_dir(), "{} has no directory", node.spec.name);
+            assert_eq!(node.life().pending(), None, "{node:#?}");
+            assert!(node.spec().root_dir.is_dir(), "{} has no directory", node.name());
         }
-        let mut ports: Vec<u16> = nodes.iter().map(|node| crate::node_port(&node.spec)).collect();
+        let mut ports: Vec<u16> = nodes.iter().map(|node| crate::node_port(node.spec())).collect();
         ports.dedup();
         assert_eq!(ports.len(), nodes.len());
     }

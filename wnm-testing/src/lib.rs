@@ -9,6 +9,8 @@ mod contract;
 mod machine;
 mod memory;
 mod nobody;
+#[cfg(feature = "machines")]
+mod node;
 mod ports;
 mod program;
 mod runner;
@@ -25,6 +27,8 @@ pub use contract::{ContractWorld, HostWorld, contract, eventually, metrics_port,
 pub use machine::{on_machine, on_machine_that_restarts, program_on_machine, tool};
 pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
 pub use nobody::as_nobody;
+#[cfg(feature = "machines")]
+pub use node::alter;
 pub use ports::PortBlock;
 pub use program::{test_node, test_node_that};
 pub use runner::RecordedRunner;

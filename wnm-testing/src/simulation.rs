@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use semver::Version;
 use tempfile::TempDir;
 use wnm_core::clock::{Clock, Dice, UnixSeconds};
-use wnm_core::cycle::{Machine, Parts};
-use wnm_core::event::{Counters, Event};
-use wnm_core::firewall::Null;
-use wnm_core::node::{Flavour, NodeId, Reading};
+use wnm_core::event::Event;
+use wnm_core::host::firewall::Null;
+use wnm_core::machine::{Machine, Parts};
+use wnm_core::node::{Flavour, NodeId, NodeMetrics};
 use wnm_core::observe::{HostError, Limits, Observed, Observer, Program, VersionCache, VersionError};
 use wnm_core::settings::Config;
-use wnm_core::snapshot::{Answer, DirectoryState, HostLoad};
+use wnm_core::snapshot::{Answer, Counters, DirectoryState, HostLoad};
 use wnm_core::store::Store;
 use wnm_pm::port::Protocol;
 use wnm_pm::process_manager::{ManagerKind, NumberingKind};
@@ -132,7 +132,7 @@ impl Observer for WorldObserver {
         let answer = |id: NodeId| match living.get(&id) {
             Some(version) => {
                 let (peer_id, version) = (Some(format!("peer-{id}")), version.clone());
-                Answer::Node { peer_id, version, reading: Box::new(Reading::default()) }
+                Answer::Node { peer_id, version, metrics: Box::new(NodeMetrics::default()) }
             }
             None => Answer::Refused,
         };

@@ -50,7 +50,7 @@ pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failur
 }
 
 fn row(snapshot: &Snapshot, size: usize, group: &Group, usage: Option<Usage>) -> Row {
-    let nodes = || snapshot.nodes.iter().filter(|each| each.node.spec.group == Some(group.spec.group));
+    let nodes = || snapshot.nodes.iter().filter(|each| each.node.spec().group == Some(group.spec.group));
     let up = nodes().filter(|each| each.lives()).count();
     let all = nodes().count();
     Row {

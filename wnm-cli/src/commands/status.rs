@@ -3,6 +3,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use wnm_core::decide::Refusal;
+use wnm_core::node::Desired;
 use wnm_core::report::{NodeRow, StatusReport, errors_text, status as report, thousands};
 
 use crate::arguments::Common;
@@ -54,16 +55,16 @@ fn table_text(report: &StatusReport) -> String {
     table.load_style(NOTHING);
     table.set_header(["NODE", "STATUS", "FOR", "VERSION", "PORT", "METRICS", "PEERS", "RECORDS", "PEER ID"]);
     for row in &report.nodes {
-        let reading = row.reading.as_ref();
+        let metrics = row.metrics.as_ref();
         table.add_row([
             row.name.clone(),
             row.status.to_string(),
-            duration(report.at - row.since),
+            duration(report.at - row.status_since),
             dash(row.version.as_ref()),
             dash(row.ports.node()),
             dash(row.ports.metrics()),
-            dash(reading.and_then(|reading| reading.connected_peers)),
-            dash(reading.and_then(|reading| reading.records)),
+            dash(metrics.and_then(|metrics| metrics.connected_peers)),
+            dash(metrics.and_then(|metrics| metrics.records)),
             dash(row.peer_id.as_ref()),
         ]);
     }
@@ -99,36 +100,38 @@ fn details_text(report: &StatusReport) -> String {
 }
 
 fn node_text(at: i64, row: &NodeRow) -> String {
-    let reading = row.reading.clone().unwrap_or_default();
-    let held = if row.held { " (stopped by hand)" } else { "" };
+    let metrics = row.metrics.clone().unwrap_or_default();
+    let by_owner = if row.desired == Desired::Stop { " (stopped by its owner)" } else { "" };
     let lines = [
         ("Node", row.name.clone()),
         ("Service", row.service.clone()),
-        ("Status", format!("{}{held} for {}", row.status, duration(at - row.since))),
-        ("Trouble", dash(row.trouble.as_ref())),
-        ("Age", duration(at - row.born)),
+        ("Status", format!("{}{by_owner} for {}", row.status, duration(at - row.status_since))),
+        ("Desired", row.desired.to_string()),
+        ("Pending", dash(row.pending)),
+        ("Last error", dash(row.last_error.as_ref())),
+        ("Age", duration(at - row.created_at)),
         ("Version", dash(row.version.as_ref())),
         ("Peer id", dash(row.peer_id.as_ref())),
         ("Process", dash(row.pid)),
         ("Group", dash(row.group.map(|group| format!("a{group}")))),
         ("Node port", dash(row.ports.node())),
         ("Metrics port", dash(row.ports.metrics())),
-        ("Earns for", row.wallet.clone()),
+        ("Rewards to", row.wallet.clone()),
         ("Directory", row.root_dir.display().to_string()),
         ("Logs", row.log_dir.display().to_string()),
         ("Program", row.binary.display().to_string()),
         (
             "Up",
-            reading.uptime_seconds.map_or_else(|| "-".to_owned(), |up| duration(i64::try_from(up).unwrap_or(i64::MAX))),
+            metrics.uptime_seconds.map_or_else(|| "-".to_owned(), |up| duration(i64::try_from(up).unwrap_or(i64::MAX))),
         ),
-        ("Records", dash(reading.records)),
-        ("Puts", dash(reading.puts)),
-        ("Connected peers", dash(reading.connected_peers)),
-        ("Network size", dash(reading.network_size)),
-        ("Shunned", dash(reading.shunned)),
-        ("Rewards", dash(reading.rewards)),
-        ("Memory", reading.memory_megabytes.map_or_else(|| "-".to_owned(), |memory| format!("{memory:.1} MB"))),
-        ("CPU", reading.cpu_percent.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1} %"))),
+        ("Records", dash(metrics.records)),
+        ("Puts", dash(metrics.puts)),
+        ("Connected peers", dash(metrics.connected_peers)),
+        ("Network size", dash(metrics.network_size)),
+        ("Shunned", dash(metrics.shunned)),
+        ("Rewards", dash(metrics.rewards)),
+        ("Memory", metrics.memory_megabytes.map_or_else(|| "-".to_owned(), |memory| format!("{memory:.1} MB"))),
+        ("CPU", metrics.cpu_percent.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1} %"))),
     ];
     lines.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect()
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use wnm::Machine;
-use wnm_core::cycle::{Trigger, Untracked};
 use wnm_core::decide::Request;
+use wnm_core::machine::{Trigger, Untracked};
 use wnm_core::node::NodeId;
 use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{self, Detail, Shared, StatusReport, by_reason, counted, errors_text, status, thousands};
@@ -80,7 +80,7 @@ pub(crate) async fn adopt_all(
 }
 
 fn names(untracked: &[Untracked]) -> Vec<String> {
-    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.spec.name.clone()).collect()
+    untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.name().to_owned()).collect()
 }
 
 fn text(answer: &Answer, detail: Detail) -> String {

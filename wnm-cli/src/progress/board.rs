@@ -44,6 +44,7 @@ struct Batch {
     verb: Verb,
     nodes: Vec<NodeId>,
     moment: Moment,
+    since: Instant,
 }
 
 impl Board {
@@ -67,8 +68,8 @@ impl Board {
         self.steps = (steps > 0).then_some(Steps { of: steps, begun_at: now, done: 0, failed: 0 });
     }
 
-    pub(super) fn at(&mut self, verb: Verb, nodes: &[NodeId], moment: Moment) {
-        self.in_hand = Some(Batch { verb, nodes: nodes.to_vec(), moment });
+    pub(super) fn at(&mut self, verb: Verb, nodes: &[NodeId], moment: Moment, now: Instant) {
+        self.in_hand = Some(Batch { verb, nodes: nodes.to_vec(), moment, since: now });
     }
 
     pub(super) fn ended(&mut self, results: &[StepResult]) {
@@ -82,7 +83,7 @@ impl Board {
     /// What to show now.
     pub(super) fn line(&self, now: Instant, interrupted: bool) -> Line {
         let works = self.works.iter().filter_map(|(work, finished)| work_words(*work, *finished));
-        let batch = self.in_hand.as_ref().map(Batch::words);
+        let batch = self.in_hand.as_ref().map(|batch| batch.words(now));
         let words: Vec<String> = batch.into_iter().chain(works).collect();
         let words = if interrupted {
             format!("stopping after this (Ctrl-C again: at once): {}", words.join(", "))
@@ -114,7 +115,10 @@ impl Steps {
 }
 
 impl Batch {
-    fn words(&self) -> String {
+    /// What is done to which nodes, and how long it has taken once that is worth saying: a container group takes all its
+    /// nodes in one call.
+    fn words(&self, now: Instant) -> String {
+        const WORTH_SAYING: u64 = 2;
         let doing = match (self.moment, self.verb) {
             (Moment::Done | Moment::Recorded, _) => "recording",
             (Moment::Created, _) | (_, Verb::Start) => "starting",
@@ -126,9 +130,13 @@ impl Batch {
             (_, Verb::Disable) => "disabling",
             (_, Verb::Enable) => "enabling",
         };
+        let time = match now.saturating_duration_since(self.since).as_secs() {
+            0..WORTH_SAYING => String::new(),
+            seconds => format!(" ({seconds} s)"),
+        };
         match self.nodes.as_slice() {
-            [only] => format!("{doing} {}", only.name()),
-            nodes => format!("{doing} {}: {}", counted(nodes.len(), "node"), names(nodes)),
+            [only] => format!("{doing} {}{time}", only.name()),
+            nodes => format!("{doing} {}{time}: {}", counted(nodes.len(), "node"), names(nodes)),
         }
     }
 }
@@ -218,15 +226,16 @@ mod tests {
         };
         assert_eq!(line(&board, 1), (0, 64, "0/64".to_owned(), String::new()));
         let first = ids(1..=32);
-        board.at(Verb::Add, &first, Moment::Intended);
+        board.at(Verb::Add, &first, Moment::Intended, begin);
         assert_eq!(line(&board, 1).3, "creating 32 nodes: antnode0001–0032");
-        board.at(Verb::Add, &first, Moment::Created);
+        board.at(Verb::Add, &first, Moment::Created, begin);
         assert_eq!(line(&board, 1).3, "starting 32 nodes: antnode0001–0032");
-        board.at(Verb::Add, &first, Moment::Done);
+        assert_eq!(line(&board, 12).3, "starting 32 nodes (12 s): antnode0001–0032");
+        board.at(Verb::Add, &first, Moment::Done, begin);
         assert_eq!(line(&board, 1).2, "0/64", "what is not recorded yet does not count");
         board.ended(&results(&first, &[3, 4]));
         assert_eq!(line(&board, 2), (32, 64, "32/64, 16/s, 2 failed".to_owned(), String::new()));
-        board.at(Verb::Remove, &ids([7]), Moment::Intended);
+        board.at(Verb::Remove, &ids([7]), Moment::Intended, begin + Duration::from_secs(64));
         assert_eq!(line(&board, 64).2, "32/64, 0.5/s, 2 failed");
         assert_eq!(line(&board, 64).3, "removing antnode0007");
     }
@@ -243,7 +252,7 @@ mod tests {
     fn an_interruption_is_answered_at_once() {
         let mut board = Board::default();
         board.planned(4, Instant::now());
-        board.at(Verb::Add, &ids([2]), Moment::Intended);
+        board.at(Verb::Add, &ids([2]), Moment::Intended, Instant::now());
         let Line::Steps { words, .. } = board.line(Instant::now(), true) else { panic!("steps are counted") };
         assert_eq!(words, "stopping after this (Ctrl-C again: at once): creating antnode0002");
     }

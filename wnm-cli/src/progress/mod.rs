@@ -86,7 +86,7 @@ impl Progress for Watch {
     fn at(&self, verb: Verb, nodes: &[NodeId], moment: Moment) {
         self.listener.at(verb, nodes, moment);
         tracing::debug!(%verb, nodes = %wnm_core::report::names(nodes), ?moment, "carrying out");
-        self.board().at(verb, nodes, moment);
+        self.board().at(verb, nodes, moment, Instant::now());
     }
 
     fn begins(&self, work: Work) {

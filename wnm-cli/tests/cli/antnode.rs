@@ -29,10 +29,10 @@ fn a_real_node_lives_under_wnm() {
     for row in status["nodes"].as_array().expect("there are rows") {
         assert_eq!(row["version"], "0.4.17", "{row:#}");
         assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row:#}");
-        assert!(row["reading"]["memory_megabytes"].is_number(), "{row:#}");
+        assert!(row["metrics"]["memory_megabytes"].is_number(), "{row:#}");
     }
     let peers = |colony: &wnm_testing::Colony| -> Vec<Option<String>> {
-        colony.record().nodes.into_iter().map(|node| node.peer_id).collect()
+        colony.stored().nodes.into_iter().map(|node| node.peer_id().map(str::to_owned)).collect()
     };
     let before = peers(&colony);
     colony.done(&["restart", "1"]);

@@ -83,19 +83,19 @@ fn f34_a_node_program_that_ends_at_once() {
 fn f35_a_port_that_somebody_else_holds() {
     let colony = machine(&["--node_cap=2"]);
     let ports = colony.ports();
-    let udp = UdpSocket::bind(("0.0.0.0", ports.ports(1).node)).expect("the port is free");
+    let udp = UdpSocket::bind(("0.0.0.0", ports.node_port(1))).expect("the port is free");
     let cycle = colony.done(&["run"]);
-    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.ports(1).node);
+    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.node_port(1));
     assert!(cycle.stdout.contains(&expected), "{cycle:?}");
     colony.cycle_until_running(2);
     assert_eq!(colony.statuses(), [(2, Running), (3, Running)]);
     drop(udp);
 
     colony.done(&["stop", "2"]);
-    let tcp = TcpListener::bind(("127.0.0.1", ports.ports(2).metrics)).expect("the port is free");
+    let tcp = TcpListener::bind(("127.0.0.1", ports.metrics_port(2))).expect("the port is free");
     let run = colony.wnm(&["start", "2"]);
     assert_eq!(run.code, 3, "{run:?}");
-    let expected = format!("TCP port {} is in use by", ports.ports(2).metrics);
+    let expected = format!("TCP port {} is in use by", ports.metrics_port(2));
     assert!(run.stdout.contains(&expected) && run.stdout.contains(&std::process::id().to_string()), "{run:?}");
     drop(tcp);
     colony.done(&["start", "2"]);
@@ -127,12 +127,12 @@ fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
 #[test]
 fn a_node_whose_program_was_deleted_gets_it_back() {
     let colony = running(1);
-    let peer = colony.record().nodes[0].peer_id.clone();
+    let peer = colony.stored().nodes[0].peer_id().map(str::to_owned);
     fs::remove_file(colony.node_dir(1).join("antnode")).expect("it is deleted by hand");
     colony.kill(colony.pid(1));
     colony.done(&["run"]);
     colony.cycle_until_running(1);
-    assert_eq!(colony.record().nodes[0].peer_id, peer);
+    assert_eq!(colony.stored().nodes[0].peer_id(), peer.as_deref());
 }
 
 #[test]

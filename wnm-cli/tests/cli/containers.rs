@@ -81,7 +81,7 @@ fn groups_come_up_balanced_grow_heal_and_go() {
     colony.cycle_until_running(7);
     assert_eq!(up(), [3, 3, 1]);
     let peers = |colony: &Colony| -> Vec<Option<String>> {
-        colony.record().nodes.into_iter().map(|node| node.peer_id).collect()
+        colony.stored().nodes.into_iter().map(|node| node.peer_id().map(str::to_owned)).collect()
     };
     let before = peers(colony);
 
@@ -122,8 +122,8 @@ fn nodes_in_containers_are_taken_over_after_a_lost_record() {
     let colony = &groups.0;
     colony.cycle_until_running(4);
     let nodes = |colony: &Colony| -> Vec<_> {
-        let nodes = colony.record().nodes.into_iter();
-        nodes.map(|node| (node.id().0, node.spec.group, node.peer_id)).collect()
+        let nodes = colony.stored().nodes.into_iter();
+        nodes.map(|node| (node.id().0, node.spec().group, node.peer_id().map(str::to_owned))).collect()
     };
     let before = nodes(colony);
     lose_record(colony);

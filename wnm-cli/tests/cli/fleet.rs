@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use wnm_core::node::Node;
 use wnm_core::node::Status::{self, Disabled, Restarting, Running, Stopped};
 use wnm_testing::{Colony, test_node};
 
@@ -60,9 +61,9 @@ fn f69_status_shows_what_is_now() {
     let row = &before["nodes"][0];
     assert_eq!(row["name"], "antnode0001");
     assert_eq!(row["pid"], colony.pid(1));
-    assert_eq!(row["ports"]["node"], colony.ports().ports(1).node);
+    assert_eq!(row["ports"]["node"], colony.ports().node_port(1));
     assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row}");
-    assert!(row["reading"]["uptime_seconds"].is_u64(), "{row}");
+    assert!(row["metrics"]["uptime_seconds"].is_u64(), "{row}");
     colony.kill(colony.pid(2));
     assert_eq!(statuses(&colony.done(&["status", "--json"]).json()), ["RUNNING", "STOPPED"]);
     assert_eq!(colony.statuses()[1].1, Running, "looking records nothing");
@@ -113,7 +114,7 @@ fn f03_f04_upgrades_bring_running_and_stopped_nodes_to_the_new_program() {
 }
 
 fn versions(colony: &Colony) -> Vec<String> {
-    colony.record().nodes.iter().filter_map(|node| node.version.as_ref()).map(ToString::to_string).collect()
+    colony.stored().nodes.iter().filter_map(Node::version).map(ToString::to_string).collect()
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn remove_takes_files_and_teardown_takes_all() {
     assert_eq!(colony.processes().len(), 2);
     colony.done(&["teardown", "--confirm"]);
     assert_eq!((colony.statuses(), colony.processes()), (vec![], vec![]));
-    assert_eq!(colony.record().highest_number_used, 0, "numbering starts again");
+    assert_eq!(colony.stored().highest_number_used, 0, "numbering starts again");
 }
 
 #[test]
@@ -233,7 +234,7 @@ fn why_tells_the_reasons_of_cycles_and_of_nodes() {
     assert_eq!(rules, "node_cap", "{cycles:#}");
     let node = colony.done(&["why", "antnode0001", "--last", "20"]).stdout;
     assert!(node.contains("intended add [STOPPED]: the machine has room"), "{node}");
-    assert!(node.contains("settled [RUNNING]: RESTARTING -> RUNNING"), "{node}");
+    assert!(node.contains("reconciled [RUNNING]: STARTING -> RUNNING"), "{node}");
 }
 
 #[test]

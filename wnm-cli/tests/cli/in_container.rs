@@ -237,7 +237,7 @@ fn a_timer_of_systemd_runs_wnm_and_its_nodes_outlive_the_cycle() {
         machine.wnm(user, "run");
         let status = machine.wnm(user, "status");
         assert!(
-            status.contains("1 RESTARTING") || status.contains("1 RUNNING") || status.contains("2 RUNNING"),
+            status.contains("1 STARTING") || status.contains("1 RUNNING") || status.contains("2 RUNNING"),
             "{status}"
         );
         let findings = machine.run(user, "/opt/wnm/wnm doctor").1;

@@ -54,7 +54,7 @@ fn an_edited_plan_is_refused() {
 fn a_dry_run_of_anything_changes_nothing() {
     let colony = running(2);
     colony.done(&["config", "set", "node_cap=4"]);
-    let (record, processes) = (colony.record(), colony.processes());
+    let (record, processes) = (colony.stored(), colony.processes());
     let commands: &[&[&str]] = &[
         &["--dry-run"],
         &["--dry_run"],
@@ -78,7 +78,7 @@ fn a_dry_run_of_anything_changes_nothing() {
     ];
     for words in commands {
         colony.done(words);
-        assert_eq!((colony.record(), colony.processes()), (record.clone(), processes.clone()), "{words:?}");
+        assert_eq!((colony.stored(), colony.processes()), (record.clone(), processes.clone()), "{words:?}");
     }
     let teardown = colony.done(&["teardown", "--dry-run", "--json"]).json();
     assert_eq!(teardown["plan"]["actions"], json!([{"verb": "teardown", "numbers": [1, 2], "groups": []}]));

@@ -31,21 +31,21 @@ fn f44_a_flag_counts_in_this_run_and_only_in_this_run() {
     let colony = machine(&["--node_cap=1"]);
     let address = "0x52908400098527886E0F7030069857D2E4169EE7";
     colony.done(&["add", "--rewards_address", address]);
-    assert_eq!(colony.record().nodes[0].spec.wallet, address);
-    assert_eq!(colony.record().settings["rewards_address"], "faucet");
+    assert_eq!(colony.stored().nodes[0].spec().wallet, address);
+    assert_eq!(colony.stored().settings["rewards_address"], "faucet");
 }
 
 #[test]
 fn f45_reports_change_no_setting_and_wait_for_nobody() {
     let colony = machine(&[]);
     let _lock = wnm_core::lock::Lock::acquire(&colony.database(), "somebody else").expect("the lock is free");
-    let before = colony.record();
+    let before = colony.stored();
     for words in
         [["status", "--node_cap=77"], ["plan", "--node_cap=77"], ["why", "--node_cap=77"], ["config", "--node_cap=77"]]
     {
         colony.done(&words);
     }
-    assert_eq!(colony.record(), before);
+    assert_eq!(colony.stored(), before);
 }
 
 #[test]

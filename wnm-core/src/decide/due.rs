@@ -6,17 +6,18 @@ use crate::plan::{Action, Cause};
 use crate::settings::Config;
 use crate::snapshot::{DirectoryState, NodeSnapshot};
 
-/// Whether the delay of a RESTARTING, UPGRADING or REMOVING node has passed. A beginning that lies ahead means that the
+/// Whether the delay of a STARTING, RESTARTING, UPGRADING or REMOVING node has passed. A beginning that lies ahead means that the
 /// clock was set back; waiting for it could take for ever, so it counts as passed.
 pub(super) fn is_due(config: &Config, now: UnixSeconds, node: &Node) -> bool {
-    let delay = match node.status {
+    let delay = match node.status() {
         Status::Upgrading => config.delay_upgrade,
         Status::Removing => config.delay_remove,
         _ => config.delay_start,
     };
     let delay = UnixSeconds::try_from(delay).unwrap_or(UnixSeconds::MAX);
-    let due = node.retry_at.unwrap_or_else(|| node.since.saturating_add(delay));
-    due <= now || node.since > now
+    let since = node.life().status_since();
+    let due = node.life().retry_at().unwrap_or_else(|| since.saturating_add(delay));
+    due <= now || since > now
 }
 
 /// Removals whose delay has passed, and disabling that was interrupted.
@@ -24,8 +25,9 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     let (config, now) = (draft.config, draft.snapshot.now);
     let nodes = || draft.snapshot.nodes.iter().map(|each| &each.node);
     let removed: Vec<NodeId> =
-        nodes().filter(|node| node.status == Status::Removing && is_due(config, now, node)).map(Node::id).collect();
-    let disabled: Vec<NodeId> = nodes().filter(|node| node.intention == Some(Verb::Disable)).map(Node::id).collect();
+        nodes().filter(|node| node.status() == Status::Removing && is_due(config, now, node)).map(Node::id).collect();
+    let disabled: Vec<NodeId> =
+        nodes().filter(|node| node.life().pending() == Some(Verb::Disable)).map(Node::id).collect();
     draft.because_of(Cause::RemovalDue, &removed);
     draft.because_of(Cause::DisableInterrupted, &disabled);
     let removals = removed.iter().map(|&number| Action::Remove { number, now: true });
@@ -35,7 +37,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
 
 /// Every DEAD node is removed at once, by number, whatever the limits.
 pub(super) fn dead(draft: &mut Draft<'_>) -> Vec<Action> {
-    let mut dead: Vec<_> = draft.snapshot.nodes.iter().filter(|each| each.node.status == Status::Dead).collect();
+    let mut dead: Vec<_> = draft.snapshot.nodes.iter().filter(|each| each.node.status() == Status::Dead).collect();
     dead.sort_unstable_by_key(|each| each.node.id());
     // Not every dead node lost its directory: one that could not be created, nor be removed then, may have it still.
     let (incomplete, gone): (Vec<_>, Vec<_>) = dead.iter().partition(|each| has_directory(each));

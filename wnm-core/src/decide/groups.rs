@@ -16,8 +16,8 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
         .snapshot
         .nodes
         .iter()
-        .filter(|each| !matches!(each.node.status, Status::Removing | Status::Dead))
-        .filter_map(|each| each.node.spec.group)
+        .filter(|each| !matches!(each.node.status(), Status::Removing | Status::Dead))
+        .filter_map(|each| each.node.spec().group)
         .collect();
     let kept = draft.snapshot.groups.iter().filter(|group| keeping.contains(&group.spec.group));
     let (up, broken): (Vec<&Group>, Vec<&Group>) = kept.partition(|group| group.state == GroupState::Running);

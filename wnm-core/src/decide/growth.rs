@@ -10,7 +10,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     if !has_room(draft) {
         return Vec::new();
     }
-    let starting = draft.snapshot.count(Status::Restarting);
+    let starting = draft.snapshot.starting();
     let limit = draft.narrower(Rule::MaxConcurrentStarts, starting, draft.config.max_concurrent_starts);
     let mut actions = starts(draft, limit);
     actions.extend(adds(draft, limit.after(actions.len())));
@@ -62,11 +62,11 @@ fn starts(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
 
 /// What keeps a stopped node from being started; none when nothing does.
 fn obstacle(draft: &Draft<'_>, each: &NodeSnapshot) -> Option<Cause> {
-    if each.node.held {
+    if each.node.life().is_stopped_by_owner() {
         Some(Cause::StoppedByOwner)
     } else if !draft.may_retry(&each.node) {
         let delay_seconds = draft.config.delay_restart;
-        Some(if each.node.failures > 0 { Cause::StartFailed } else { Cause::Recovering { delay_seconds } })
+        Some(if each.node.life().failures() > 0 { Cause::StartFailed } else { Cause::Recovering { delay_seconds } })
     } else if lives_behind_another(each) {
         Some(Cause::MetricsPortInUse)
     } else {

@@ -1,7 +1,7 @@
 //! A decision turns a snapshot into a plan. It is a function of configuration and snapshot: the time and the dice are
 //! in the snapshot, nothing here reads a clock or touches a file, and it cannot fail.
 
-use crate::node::{Node, NodeId, Status, UnixSeconds};
+use crate::node::{LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
@@ -11,16 +11,16 @@ mod groups;
 mod growth;
 mod load;
 mod placement;
+mod reconcile;
 mod relief;
 mod request;
-mod settle;
 mod upgrade;
 
 pub(crate) use placement::{group_of, port_start, ports_of};
+pub use reconcile::{Reconciled, reconcile};
 pub use request::{Refusal, Request, Selection, decide_request};
-pub use settle::{Settled, back_off, settle};
 
-/// Decides what a cycle does. The snapshot must have been settled ([`settle`]).
+/// Decides what a cycle does. The snapshot must have been reconciled ([`reconcile`]).
 ///
 /// The ladder: what is due, then the first rung that yields actions; where none does, the nodes are looked at.
 #[must_use]
@@ -99,7 +99,7 @@ impl<'a> Draft<'a> {
     /// and counts no longer.
     fn in_flight(&self) -> u32 {
         let nodes = self.snapshot.nodes.iter();
-        let busy = nodes.filter(|each| each.node.status.is_underway() || self.waits_for_removal(each));
+        let busy = nodes.filter(|each| each.node.status().is_underway() || self.waits_for_removal(each));
         u32::try_from(busy.count()).unwrap_or(u32::MAX)
     }
 
@@ -110,15 +110,15 @@ impl<'a> Draft<'a> {
 
     /// One whose removal failed waits for nobody but itself: it must not keep the whole fleet waiting with it.
     fn waits_for_removal(&self, each: &NodeSnapshot) -> bool {
-        each.node.status == Status::Removing
-            && !each.node.removal_failed()
+        each.node.status() == Status::Removing
+            && !each.node.life().removal_failed()
             && !due::is_due(self.config, self.snapshot.now, &each.node)
     }
 
     /// Nodes whose removal failed and is not tried again yet.
     fn failed_removals(&self) -> Vec<NodeId> {
         let nodes = self.snapshot.nodes.iter().map(|each| &each.node);
-        let failed = nodes.filter(|node| node.removal_failed());
+        let failed = nodes.filter(|node| node.life().removal_failed());
         failed.filter(|node| !due::is_due(self.config, self.snapshot.now, node)).map(Node::id).collect()
     }
 
@@ -138,14 +138,14 @@ impl<'a> Draft<'a> {
     fn may_retry(&self, node: &Node) -> bool {
         let now = self.snapshot.now;
         let delay = UnixSeconds::try_from(self.config.delay_restart).unwrap_or(UnixSeconds::MAX);
-        let longest = now.saturating_add(delay.max(settle::LONGEST_BACK_OFF_SECONDS));
-        node.retry_at.is_none_or(|at| at <= now || at > longest)
+        let longest = now.saturating_add(delay.max(LONGEST_BACK_OFF_SECONDS));
+        node.life().retry_at().is_none_or(|at| at <= now || at > longest)
     }
 
     /// The nodes with this status, oldest first; equally old ones by number.
     fn oldest_first(&self, status: Status) -> Vec<&'a NodeSnapshot> {
-        let mut nodes: Vec<_> = self.snapshot.nodes.iter().filter(|each| each.node.status == status).collect();
-        nodes.sort_by_key(|each| (each.node.born, each.node.id()));
+        let mut nodes: Vec<_> = self.snapshot.nodes.iter().filter(|each| each.node.status() == status).collect();
+        nodes.sort_by_key(|each| (each.node.created_at(), each.node.id()));
         nodes
     }
 

@@ -59,12 +59,12 @@ fn removals(draft: &Draft<'_>, most: u32) -> Vec<Action> {
 fn stops(draft: &mut Draft<'_>, most: u32) -> Vec<Action> {
     let mut alive = draft.youngest_first(Status::Running);
     alive.extend(draft.youngest_first(Status::Stopped).into_iter().filter(|each| each.lives()));
-    alive.sort_by_key(|each| Reverse((each.node.born, each.node.id())));
+    alive.sort_by_key(|each| Reverse((each.node.created_at(), each.node.id())));
     // One that hangs has a time set as well, at which it would be started: only what failed is passed over.
     let (resting, alive): (Vec<_>, Vec<_>) =
-        alive.into_iter().partition(|each| each.node.failures > 0 && !draft.may_retry(&each.node));
+        alive.into_iter().partition(|each| each.node.life().failures() > 0 && !draft.may_retry(&each.node));
     draft.because_of(Cause::OperationFailed, &numbers(&resting));
-    alive.into_iter().take(most as usize).map(|each| Action::Stop { number: each.node.id(), hold: false }).collect()
+    alive.into_iter().take(most as usize).map(|each| Action::Stop { number: each.node.id(), by_owner: false }).collect()
 }
 
 /// Why nothing is done about it: removals are under way, failed ones have to be tried again first, or no node is left.

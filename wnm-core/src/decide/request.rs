@@ -138,7 +138,7 @@ impl From<LayoutError> for Refusal {
     }
 }
 
-/// Turns a request into a plan. The snapshot must have been settled.
+/// Turns a request into a plan. The snapshot must have been reconciled.
 ///
 /// # Errors
 /// When the request cannot be carried out wholly: then nothing of it is planned.
@@ -237,16 +237,16 @@ fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a Nod
 
 /// What this request means for this node; none when it is so already.
 fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
-    let (number, status) = (each.node.id(), each.node.status);
-    let wrong = || Refusal::WrongStatus { name: each.node.spec.name.clone(), status, verb };
+    let (number, status) = (each.node.id(), each.node.status());
+    let wrong = || Refusal::WrongStatus { name: each.node.spec().name.clone(), status, verb };
     Ok(match verb {
         Verb::Remove => Some(Action::Remove { number, now: true }),
         Verb::Enable => (status == Status::Disabled).then_some(Action::Enable { number }),
         Verb::Disable => (status != Status::Disabled).then_some(Action::Disable { number }),
         _ if matches!(status, Status::Disabled | Status::Dead | Status::Migrating) => return Err(wrong()),
         Verb::Stop | Verb::Upgrade if status == Status::Removing => return Err(wrong()),
-        Verb::Stop => (status != Status::Stopped || !each.node.held || each.lives())
-            .then_some(Action::Stop { number, hold: true }),
+        Verb::Stop => (status != Status::Stopped || !each.node.life().is_stopped_by_owner() || each.lives())
+            .then_some(Action::Stop { number, by_owner: true }),
         Verb::Start => match status {
             Status::Stopped | Status::Removing => Some(growth::start(each)),
             _ => None,
@@ -259,12 +259,12 @@ fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<A
 /// What a node that is asked for by name is upgraded by; none when it has that version already.
 fn upgrade(draft: &Draft<'_>, each: &NodeSnapshot) -> Result<Option<Action>, Refusal> {
     let (to, node) = (program(draft)?, &each.node);
-    let (name, path, flavour) = (node.spec.name.clone(), to.path.clone(), draft.snapshot.flavour);
-    if node.spec.flavour != flavour {
-        return Err(Refusal::OtherFlavour { name, own: node.spec.flavour, path, flavour });
+    let (name, path, flavour) = (node.spec().name.clone(), to.path.clone(), draft.snapshot.flavour);
+    if node.spec().flavour != flavour {
+        return Err(Refusal::OtherFlavour { name, own: node.spec().flavour, path, flavour });
     }
     // A node that never reported its version may well be older.
-    match node.version.as_ref().map(|own| (own, own.cmp_precedence(&to.version))) {
+    match node.version().map(|own| (own, own.cmp_precedence(&to.version))) {
         Some((own, Ordering::Greater)) => Err(Refusal::OlderProgram {
             name,
             own: Box::new(own.clone()),
@@ -272,7 +272,9 @@ fn upgrade(draft: &Draft<'_>, each: &NodeSnapshot) -> Result<Option<Action>, Ref
             available: Box::new(to.version.clone()),
         }),
         Some((_, Ordering::Equal)) => Ok(None),
-        _ if node.held && node.status == Status::Stopped => Err(Refusal::StoppedByOwner { name }),
+        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => {
+            Err(Refusal::StoppedByOwner { name })
+        }
         _ => Ok(Some(Action::Upgrade { number: node.id(), to: to.clone() })),
     }
 }

@@ -9,9 +9,9 @@ use wnm_pm::process_manager::Binary;
 /// Whether a node runs an older version than this program's. Nodes of v2 upgrade themselves, and the versions of another
 /// flavour say nothing about a node's own.
 pub(super) fn is_outdated(each: &NodeSnapshot, available: &Binary, flavour: Flavour) -> bool {
-    each.node.spec.flavour == flavour
+    each.node.spec().flavour == flavour
         && !flavour.upgrades_itself()
-        && each.node.version.as_ref().is_some_and(|version| version.cmp_precedence(&available.version).is_lt())
+        && each.node.version().is_some_and(|version| version.cmp_precedence(&available.version).is_lt())
 }
 
 /// None when no running node is outdated; the actions, possibly none, when one is: nothing grows meanwhile.
@@ -42,8 +42,8 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
 /// Says which nodes the program on this machine cannot upgrade, since it is another program.
 fn other_flavour(draft: &mut Draft<'_>, running: &[&NodeSnapshot], available: &Binary) {
     let program = draft.snapshot.flavour;
-    let upgradable = running.iter().map(|each| &each.node).filter(|node| !node.spec.flavour.upgrades_itself());
-    let others: Vec<NodeId> = upgradable.filter(|node| node.spec.flavour != program).map(Node::id).collect();
+    let upgradable = running.iter().map(|each| &each.node).filter(|node| !node.spec().flavour.upgrades_itself());
+    let others: Vec<NodeId> = upgradable.filter(|node| node.spec().flavour != program).map(Node::id).collect();
     let cause = Cause::OtherFlavour { path: available.path.clone(), program, own: Flavour::V1 };
     draft.because_of(cause, &others);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Executor;
 use crate::event::Event;
-use crate::firewall::{Change, OpenPort, PortOutcomes};
+use crate::host::firewall::{Change, OpenPort, PortOutcomes};
 use crate::node::Node;
 use crate::report::port_ranges;
 use wnm_pm::hint::chain;
@@ -39,7 +39,7 @@ impl Executor<'_> {
 }
 
 fn ports(rows: &[Node]) -> Vec<OpenPort> {
-    rows.iter().flat_map(|row| OpenPort::of(&row.spec)).collect()
+    rows.iter().flat_map(|row| OpenPort::of(row.spec())).collect()
 }
 
 fn tell(outcomes: PortOutcomes, done: &str) -> PortNotes {

@@ -1,48 +1,21 @@
-//! A deed is one verb carried out on a batch of nodes: the intention is recorded, the manager acts, the outcome is
-//! recorded.
+//! A step is one verb carried out on a batch of nodes: the intention is recorded, the manager acts, the outcome is
+//! recorded. What happens to a node is a transition of its life; nothing else here changes one.
 
 use std::collections::BTreeMap;
 
 use super::ports::PortNotes;
 use super::{Context, Execution, Executor, StepResult};
-use crate::decide::back_off;
 use crate::event::Event;
-use crate::node::{Node, NodeId, NodeRef, Status, UnixSeconds, Verb};
+use crate::node::{Impossible, Intent, Node, NodeId, NodeRef, Transition, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::progress::Moment;
 use crate::storage;
 use crate::store::StoreError;
 use wnm_pm::batch::Outcomes;
-use wnm_pm::process_manager::{Binary, Created, ManagerError, Outcome, Started};
+use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
 use wnm_pm::upgrade::upgrade;
 
-impl Node {
-    /// Now has this status, with nothing left to do and nothing wrong.
-    fn becomes(&mut self, status: Status, now: UnixSeconds) {
-        self.status = status;
-        self.since = now;
-        self.intention = None;
-        self.retry_at = None;
-        self.trouble = None;
-    }
-
-    /// A deed on it failed; it keeps its status.
-    fn fails(&mut self, error: &str, now: UnixSeconds) {
-        self.intention = None;
-        self.trouble = Some(error.to_owned());
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(back_off(now, self.failures));
-    }
-
-    fn created(&mut self, created: Created) {
-        self.service = created.service;
-        self.spec.root_dir = created.root_dir;
-        self.spec.binary = created.binary;
-        self.spec.log_dir = created.log_dir;
-    }
-}
-
-/// A batch in the making: rows as they are now, and what became of the deed on each.
+/// A batch in the making: rows as they are now, and what became of the step on each.
 struct Batch {
     verb: Verb,
     rows: Vec<Node>,
@@ -57,18 +30,21 @@ impl Batch {
         Self { verb, rows: Vec::new(), events: Vec::new(), results: Vec::new(), notes: Vec::new() }
     }
 
-    fn completed(&mut self, node: Node) {
-        self.tell(&node, None);
-        self.events.push(Event::Completed { verb: self.verb, node: Box::new(node) });
-    }
-
-    fn failed(&mut self, node: Node, error: String) {
-        self.tell(&node, Some(error.clone()));
-        self.events.push(Event::Failed { verb: self.verb, node: Box::new(node), error });
+    /// The step on this node ended so. Answers its row as it is now.
+    fn ended(&mut self, mut row: Node, transition: Transition, now: UnixSeconds) -> Node {
+        let error = transition.error().map(str::to_owned);
+        let error = row.apply(transition, now).map_or_else(|impossible| Some(impossible.to_string()), |()| error);
+        self.report(&row, error.clone());
+        let (verb, node) = (self.verb, Box::new(row.clone()));
+        self.events.push(match error {
+            Some(error) => Event::Failed { verb, node, error },
+            None => Event::Completed { verb, node },
+        });
+        row
     }
 
     fn gone(&mut self, node: &Node, why: &str) {
-        self.tell(node, None);
+        self.report(node, None);
         self.events.push(Event::Forgotten { id: node.id(), why: why.to_owned() });
     }
 
@@ -77,8 +53,8 @@ impl Batch {
         self.notes.extend(ports.notes);
     }
 
-    fn tell(&mut self, node: &Node, error: Option<String>) {
-        let (number, name) = (node.id(), node.spec.name.clone());
+    fn report(&mut self, node: &Node, error: Option<String>) {
+        let (number, name) = (node.id(), node.name().to_owned());
         self.results.push(StepResult { verb: self.verb, number, name, error });
     }
 }
@@ -90,7 +66,7 @@ fn references(rows: &[Node]) -> Vec<NodeRef> {
 /// Each row with what became of it. What nobody answered for is found out by the next observation.
 fn with_outcomes<T>(rows: Vec<Node>, mut outcomes: Outcomes<T>) -> impl Iterator<Item = (Node, Outcome<T>)> {
     rows.into_iter().map(move |row| {
-        let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(&row.spec.name)));
+        let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
         (row, outcome)
     })
 }
@@ -109,15 +85,19 @@ impl Executor<'_> {
         let mut batch = Batch::new(verb);
         for action in actions {
             let row = match action {
-                Action::Add { node } => Node::new((**node).clone(), now),
+                Action::Add { node } => Node::planned((**node).clone(), now),
                 other => match other.step().and_then(|(_, id)| nodes.get(&id)) {
                     Some(node) => node.clone(),
                     None => continue,
                 },
             };
-            match row.spec.group.and_then(|group| context.closed.get(&group)) {
-                Some(why) => batch.tell(&row, Some(why.clone())),
-                None => batch.rows.push(intend(row, action, now, self.config.delay_remove)),
+            if let Some(why) = row.spec().group.and_then(|group| context.closed.get(&group)) {
+                batch.report(&row, Some(why.clone()));
+                continue;
+            }
+            match intend(row.clone(), action, now, self.config.delay_remove) {
+                Ok(row) => batch.rows.push(row),
+                Err(impossible) => batch.report(&row, Some(impossible.to_string())),
             }
         }
         if !batch.rows.is_empty() {
@@ -149,10 +129,10 @@ impl Executor<'_> {
     async fn act(&mut self, batch: &mut Batch, actions: &[Action]) -> Result<(), StoreError> {
         match &actions[0] {
             Action::Add { .. } => self.add(batch).await?,
-            Action::Start { .. } => self.start(batch, Status::Restarting).await,
+            Action::Start { .. } => self.start(batch).await,
             Action::Restart { .. } => self.restart(batch).await,
-            Action::Stop { .. } => drop(self.stop(batch, batch.rows.clone(), Status::Stopped).await),
-            Action::Disable { .. } => self.retire(batch, batch.rows.clone(), Status::Disabled).await,
+            Action::Stop { .. } => drop(self.stop(batch, batch.rows.clone()).await),
+            Action::Disable { .. } => self.retire(batch, batch.rows.clone()).await,
             Action::Upgrade { to, .. } => self.upgrade(batch, to).await,
             Action::Enable { .. } => self.enable(batch),
             Action::Remove { .. } => self.remove(batch, actions).await,
@@ -161,7 +141,7 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Creates nodes, writes down what the manager settled, and starts them.
+    /// Creates nodes, records what the manager settled, and starts them.
     async fn add(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
         if !self.storage_is_marked {
             self.refuse_additions(batch);
@@ -169,15 +149,15 @@ impl Executor<'_> {
         }
         let outcomes = self.manager.create(&references(&batch.rows)).await;
         self.at(Verb::Add, &batch.rows, Moment::Created);
+        let now = self.clock.now();
         let (mut created, mut refused) = (Vec::new(), Vec::new());
         for (mut row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
-            match outcome {
-                Ok(settled) => {
-                    row.created(settled);
-                    row.intention = Some(Verb::Start);
-                    created.push(row);
-                }
-                Err(error) => refused.push((row, error.text())),
+            let applied = outcome.map_err(|error| error.text()).and_then(|settled| {
+                row.apply(Transition::Created(settled), now).map_err(|impossible| impossible.to_string())
+            });
+            match applied {
+                Ok(()) => created.push(row),
+                Err(error) => refused.push((row, error)),
             }
         }
         let intended = created.iter().map(|node| Event::Intended {
@@ -188,7 +168,7 @@ impl Executor<'_> {
         self.record(&intended.collect::<Vec<_>>())?;
         self.forget_half_made(batch, refused).await;
         batch.rows = created;
-        self.start(batch, Status::Restarting).await;
+        self.start(batch).await;
         Ok(())
     }
 
@@ -200,7 +180,7 @@ impl Executor<'_> {
         );
         for row in std::mem::take(&mut batch.rows) {
             let id = row.id();
-            batch.failed(row, error.clone());
+            batch.ended(row, Transition::StepFailed { error: error.clone() }, self.clock.now());
             batch.events.push(Event::Forgotten { id, why: error.clone() });
         }
     }
@@ -209,48 +189,32 @@ impl Executor<'_> {
     async fn forget_half_made(&mut self, batch: &mut Batch, refused: Vec<(Node, String)>) {
         let rows: Vec<Node> = refused.iter().map(|(row, _)| row.clone()).collect();
         let outcomes = self.manager.remove(&references(&rows)).await;
-        for (mut row, error) in refused {
-            let id = row.id();
-            let removed = outcomes.get(id).is_some_and(Result::is_ok);
-            if !removed {
-                row.becomes(Status::Dead, self.clock.now());
-                row.trouble = Some(error.clone());
-            }
-            batch.failed(row, error.clone());
-            if removed {
+        for (row, error) in refused {
+            let (id, now) = (row.id(), self.clock.now());
+            if outcomes.get(id).is_some_and(Result::is_ok) {
+                batch.ended(row, Transition::StepFailed { error: error.clone() }, now);
                 batch.events.push(Event::Forgotten { id, why: error });
+            } else {
+                batch.ended(row, Transition::CreationFailed { error }, now);
             }
         }
     }
 
-    async fn start(&mut self, batch: &mut Batch, status: Status) {
+    async fn start(&mut self, batch: &mut Batch) {
         let ports = self.open_ports(&batch.rows).await;
         batch.take(ports);
         let outcomes = self.manager.start(&references(&batch.rows)).await;
-        self.started(batch, status, outcomes);
+        self.each_ended(batch, outcomes, |outcome| match outcome {
+            Ok(Started { process }) => Transition::Started { process },
+            Err(error) => Transition::StartFailed { error: error.text() },
+        });
     }
 
-    /// A node that was told to start runs only once it was seen to.
-    fn started(&self, batch: &mut Batch, status: Status, outcomes: Outcomes<Started>) {
+    /// The step on each row of the batch ended in its outcome.
+    fn each_ended<T>(&self, batch: &mut Batch, outcomes: Outcomes<T>, end: impl Fn(Outcome<T>) -> Transition) {
         let now = self.clock.now();
-        for (mut row, outcome) in with_outcomes(batch.rows.clone(), outcomes) {
-            match outcome {
-                Ok(started) => {
-                    row.becomes(status, now);
-                    row.process = started.process;
-                    row.held = false;
-                    batch.completed(row);
-                }
-                Err(error) => {
-                    // After a failed upgrade the manager has put the previous program back.
-                    if batch.verb != Verb::Upgrade {
-                        row.status = Status::Stopped;
-                        row.since = now;
-                    }
-                    row.fails(&error.text(), now);
-                    batch.failed(row, error.text());
-                }
-            }
+        for (row, outcome) in with_outcomes(batch.rows.clone(), outcomes) {
+            batch.ended(row, end(outcome), now);
         }
     }
 
@@ -260,67 +224,50 @@ impl Executor<'_> {
         for (row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
             match outcome {
                 Ok(()) => stopped.push(row),
-                Err(error) => self.not_done(batch, row, &error),
+                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, self.clock.now())),
             }
         }
         batch.rows = stopped;
-        self.start(batch, Status::Restarting).await;
-    }
-
-    fn not_done(&self, batch: &mut Batch, mut row: Node, error: &ManagerError) {
-        let keeps_trying = row.intention.filter(|verb| *verb == Verb::Disable);
-        row.fails(&error.text(), self.clock.now());
-        row.intention = keeps_trying;
-        batch.failed(row, error.text());
+        self.start(batch).await;
     }
 
     /// Answers with the nodes that are stopped now.
-    async fn stop(&mut self, batch: &mut Batch, rows: Vec<Node>, status: Status) -> Vec<Node> {
+    async fn stop(&mut self, batch: &mut Batch, rows: Vec<Node>) -> Vec<Node> {
         let outcomes = self.manager.stop(&references(&rows)).await;
         let mut stopped = Vec::new();
-        for (mut row, outcome) in with_outcomes(rows, outcomes) {
+        for (row, outcome) in with_outcomes(rows, outcomes) {
+            let now = self.clock.now();
             match outcome {
-                Ok(()) => {
-                    row.becomes(status, self.clock.now());
-                    row.process = None;
-                    stopped.push(row.clone());
-                    batch.completed(row);
-                }
-                Err(error) => self.not_done(batch, row, &error),
+                Ok(()) => stopped.push(batch.ended(row, Transition::Stopped, now)),
+                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, now)),
             }
         }
         stopped
     }
 
-    /// Stops nodes for good, or until somebody wants them back: a start opens their ports again.
-    async fn retire(&mut self, batch: &mut Batch, rows: Vec<Node>, status: Status) {
-        let stopped = self.stop(batch, rows, status).await;
+    /// Stops nodes for good, or until their owner enables them: a start opens their ports again.
+    async fn retire(&mut self, batch: &mut Batch, rows: Vec<Node>) {
+        let stopped = self.stop(batch, rows).await;
         let ports = self.close_ports(&stopped).await;
         batch.take(ports);
     }
 
     async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
         let outcomes = upgrade(self.manager, &references(&batch.rows), to).await;
-        self.started(batch, Status::Upgrading, outcomes);
-        for event in &mut batch.events {
-            if let Event::Completed { node, .. } = event {
-                node.version = Some(to.version.clone());
-                node.spec.version = Some(to.version.clone());
-            }
-        }
+        self.each_ended(batch, outcomes, |outcome| match outcome {
+            Ok(Started { process }) => Transition::Upgraded { process, version: to.version.clone() },
+            // The manager has restored the previous program.
+            Err(error) => Transition::StepFailed { error: error.text() },
+        });
     }
 
     fn enable(&mut self, batch: &mut Batch) {
-        let now = self.clock.now();
-        for mut row in batch.rows.clone() {
-            row.becomes(Status::Stopped, now);
-            row.held = false;
-            row.failures = 0;
-            batch.completed(row);
+        for row in batch.rows.clone() {
+            batch.ended(row, Transition::Enabled, self.clock.now());
         }
     }
 
-    /// Files go at once, or the node is only stopped and its files go once `delay_remove` has passed.
+    /// Files are deleted at once, or the node is only stopped and its files are deleted once `delay_remove` has passed.
     async fn remove(&mut self, batch: &mut Batch, actions: &[Action]) {
         let at_once = |row: &Node| {
             let number = row.id();
@@ -332,38 +279,34 @@ impl Executor<'_> {
         for (row, outcome) in with_outcomes(gone, removed) {
             match outcome {
                 Ok(()) => {
-                    batch.gone(&row, row.trouble.as_deref().unwrap_or("removed"));
+                    batch.gone(&row, row.life().last_error().unwrap_or("removed"));
                     closing.push(row);
                 }
-                Err(error) => self.not_done(batch, row, &error),
+                Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, self.clock.now())),
             }
         }
         let ports = self.close_ports(&closing).await;
         batch.take(ports);
-        self.retire(batch, going, Status::Removing).await;
+        self.retire(batch, going).await;
     }
 }
 
-/// The row as it stands until the outcome is known.
-fn intend(mut row: Node, action: &Action, now: UnixSeconds, delay_remove: u64) -> Node {
-    let Some((verb, _)) = action.step() else { return row };
-    row.intention = Some(verb);
-    match action {
-        Action::Stop { hold, .. } => row.held = row.held || *hold,
-        Action::Disable { .. } => row.status = Status::Disabled,
+/// The row as it is until the outcome is known. A new node's step is pending from its beginning.
+fn intend(mut row: Node, action: &Action, now: UnixSeconds, delay_remove: u64) -> Result<Node, Impossible> {
+    let intent = match action {
+        Action::Start { .. } => Intent::Start,
+        Action::Stop { by_owner, .. } => Intent::Stop { by_owner: *by_owner },
+        Action::Restart { .. } => Intent::Restart,
+        Action::Upgrade { .. } => Intent::Upgrade,
         Action::Remove { now: at_once, .. } => {
-            let delay = if *at_once { 0 } else { UnixSeconds::try_from(delay_remove).unwrap_or(UnixSeconds::MAX) };
-            if row.status != Status::Removing {
-                // What failed before has nothing to do with how often its removal is tried.
-                row.failures = 0;
-            }
-            row.status = Status::Removing;
-            row.since = now;
-            row.retry_at = Some(now.saturating_add(delay));
+            Intent::Remove { delay_seconds: if *at_once { 0 } else { delay_remove } }
         }
-        _ => {}
-    }
-    row
+        Action::Disable { .. } => Intent::Disable,
+        Action::Enable { .. } => Intent::Enable,
+        Action::Add { .. } | Action::Survey | Action::Resurvey | Action::Teardown { .. } => return Ok(row),
+    };
+    row.apply(Transition::Intended(intent), now)?;
+    Ok(row)
 }
 
 /// Later batches of the same plan see what earlier ones did.

@@ -13,8 +13,8 @@ use rustix::time::{ClockId, clock_gettime};
 use sysinfo::{MemoryRefreshKind, System};
 
 use super::rates::{self, HostRates, SHARED_WINDOW, SHORTEST_WINDOW};
-use crate::event::Counters;
 use crate::node::UnixSeconds;
+use crate::snapshot::Counters;
 use crate::snapshot::HostLoad;
 use wnm_pm::hint::{Hint, Hinted};
 

@@ -7,8 +7,8 @@ use procfs_core::net::InterfaceDeviceStatus;
 use procfs_core::{DiskStat, ExplicitSystemInfo, FromBufRead, FromBufReadSI, KernelStats, ProcError};
 
 use super::HostError;
-use crate::event::Counters;
 use crate::node::UnixSeconds;
+use crate::snapshot::Counters;
 
 /// `/proc/diskstats` counts in sectors of this size, whatever the disk's own are.
 const SECTOR_BYTES: u64 = 512;

@@ -115,7 +115,7 @@ async fn one(address: SocketAddr, limits: &Limits) -> Answer {
     Answer::Node {
         peer_id: metadata.peer_id,
         version: metadata.version,
-        reading: Box::new(openmetrics::reading(&metrics)),
+        metrics: Box::new(openmetrics::metrics(&metrics)),
     }
 }
 

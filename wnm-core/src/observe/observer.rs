@@ -12,8 +12,8 @@ use wnm_pm::port_use;
 
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
 use super::{ask_counted, host, program_version};
-use crate::event::Counters;
 use crate::node::{NodeId, UnixSeconds};
+use crate::snapshot::Counters;
 use crate::snapshot::{Answer, DirectoryState};
 use crate::storage;
 

@@ -3,7 +3,7 @@
 
 use semver::Version;
 
-use crate::node::Reading;
+use crate::node::NodeMetrics;
 
 /// What `/metadata` tells about a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -137,35 +137,35 @@ fn is_peer_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Reads `/metrics`. What is not told stays none.
+/// Reads `/metrics`. What is not reported stays none.
 #[must_use]
-pub fn reading(text: &str) -> Reading {
-    let mut reading = Reading::default();
+pub fn metrics(text: &str) -> NodeMetrics {
+    let mut metrics = NodeMetrics::default();
     for sample in samples(text) {
         let (count, number) = (|| sample.count(), || sample.number());
         match sample.name {
-            "ant_node_uptime" => reading.uptime_seconds = count(),
-            "ant_networking_records_stored" => reading.records = count(),
-            "ant_networking_relevant_records" => reading.relevant_records = count(),
-            "ant_networking_max_records" => reading.max_records = count(),
+            "ant_node_uptime" => metrics.uptime_seconds = count(),
+            "ant_networking_records_stored" => metrics.records = count(),
+            "ant_networking_relevant_records" => metrics.relevant_records = count(),
+            "ant_networking_max_records" => metrics.max_records = count(),
             // One series for each kind of record.
-            "ant_node_put_record_ok_total" => reading.puts = sum(reading.puts, count()),
-            "libp2p_kad_query_result_get_record_ok_total" => reading.gets = sum(reading.gets, count()),
-            "ant_networking_connected_peers" => reading.connected_peers = count(),
-            "ant_networking_open_connections" => reading.open_connections = count(),
-            "ant_networking_peers_in_routing_table" => reading.peers_in_routing_table = count(),
-            "ant_networking_bad_peers_count_total" => reading.bad_peers = count(),
-            "ant_networking_shunned_count_total" => reading.shunned = count(),
-            "ant_networking_estimated_network_size" => reading.network_size = count(),
-            "ant_networking_received_payment_count" => reading.payments = count(),
-            "ant_networking_live_time" => reading.live_time = count(),
-            "ant_node_current_reward_wallet_balance" => reading.rewards = sample.amount(),
-            "ant_networking_process_memory_used_mb" => reading.memory_megabytes = number(),
-            "ant_networking_process_cpu_usage_percentage" => reading.cpu_percent = number(),
+            "ant_node_put_record_ok_total" => metrics.puts = sum(metrics.puts, count()),
+            "libp2p_kad_query_result_get_record_ok_total" => metrics.gets = sum(metrics.gets, count()),
+            "ant_networking_connected_peers" => metrics.connected_peers = count(),
+            "ant_networking_open_connections" => metrics.open_connections = count(),
+            "ant_networking_peers_in_routing_table" => metrics.peers_in_routing_table = count(),
+            "ant_networking_bad_peers_count_total" => metrics.bad_peers = count(),
+            "ant_networking_shunned_count_total" => metrics.shunned = count(),
+            "ant_networking_estimated_network_size" => metrics.network_size = count(),
+            "ant_networking_received_payment_count" => metrics.payments = count(),
+            "ant_networking_live_time" => metrics.live_time = count(),
+            "ant_node_current_reward_wallet_balance" => metrics.rewards = sample.amount(),
+            "ant_networking_process_memory_used_mb" => metrics.memory_megabytes = number(),
+            "ant_networking_process_cpu_usage_percentage" => metrics.cpu_percent = number(),
             _ => {}
         }
     }
-    reading
+    metrics
 }
 
 fn sum(before: Option<u64>, more: Option<u64>) -> Option<u64> {

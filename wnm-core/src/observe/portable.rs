@@ -6,8 +6,8 @@ use std::time::Duration;
 use sysinfo::{DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, Networks, System};
 
 use super::HostError;
-use crate::event::Counters;
 use crate::node::UnixSeconds;
+use crate::snapshot::Counters;
 
 /// The processor is watched this long: there are no counters of its use.
 const CPU_SAMPLE: Duration = Duration::from_millis(250);

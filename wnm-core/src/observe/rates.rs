@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::Counters;
+use crate::snapshot::Counters;
 
 /// Counters further apart than this say little about now: a fresh sample is taken instead.
 pub const LONGEST_WINDOW: Duration = Duration::from_secs(600);

@@ -6,7 +6,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
-use crate::node::{Node, NodeId, Status, UnixSeconds, Verb};
+use crate::node::{Desired, Node, NodeId, Status, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use wnm_pm::container_host::GroupState;
@@ -114,18 +114,16 @@ pub struct NodeBasis {
     pub status: Status,
     /// Its version.
     pub version: Option<Version>,
-    /// Whether its owner stopped it by hand.
-    #[serde(default)]
-    pub held: bool,
-    /// What was begun with it and not finished.
-    #[serde(default)]
-    pub intention: Option<Verb>,
+    /// What its owner wants of it.
+    pub desired: Desired,
+    /// What was begun on it and has no recorded outcome.
+    pub pending: Option<Verb>,
 }
 
 impl NodeBasis {
-    /// Times are left out on purpose: what has not been recorded yet is settled anew at each look, as of that look.
+    /// Times are left out on purpose: what is not stored yet is reconciled anew at each observation, as of that moment.
     fn of(node: &Node) -> Self {
-        let Node { status, version, held, intention, .. } = node;
-        Self { id: node.id(), status: *status, version: version.clone(), held: *held, intention: *intention }
+        let (life, version) = (node.life(), node.version().cloned());
+        Self { id: node.id(), status: life.status(), version, desired: life.desired(), pending: life.pending() }
     }
 }

@@ -53,9 +53,9 @@ fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>)
             (Verb::Add, Some(_)) => wrong.push(Violation::AlreadyThere { node: id }),
             (_, None) => wrong.push(Violation::NoSuchNode { verb, node: id }),
             (Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade, Some(each))
-                if matches!(each.node.status, Status::Disabled | Status::Dead | Status::Migrating) =>
+                if matches!(each.node.status(), Status::Disabled | Status::Dead | Status::Migrating) =>
             {
-                wrong.push(Violation::WrongStatus { verb, node: id, status: each.node.status });
+                wrong.push(Violation::WrongStatus { verb, node: id, status: each.node.status() });
             }
             _ => {}
         }
@@ -70,7 +70,7 @@ fn added(plan: &Plan) -> impl Iterator<Item = &NodeSpec> {
 }
 
 fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
-    let recorded = snapshot.nodes.iter().map(|each| &each.node.spec);
+    let recorded = snapshot.nodes.iter().map(|each| each.node.spec());
     let mut ports: BTreeSet<u16> = recorded.clone().flat_map(own_ports).collect();
     let mut directories: BTreeSet<_> = recorded.map(|spec| spec.root_dir.clone()).collect();
     for spec in added(plan) {
@@ -135,17 +135,16 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     let removals = count(|action| matches!(action, Action::Remove { now: false, .. } | Action::Stop { .. }));
     let gone = plan.actions.iter().filter(|action| match action {
         Action::Remove { number, now: true } => {
-            recorded.get(number).is_some_and(|each| each.node.status == Status::Removing)
+            recorded.get(number).is_some_and(|each| each.node.status() == Status::Removing)
         }
         _ => false,
     });
     // What failed is in nobody's hands until it is tried again.
-    let failed = |each: &&NodeSnapshot| each.node.removal_failed();
+    let failed = |each: &&NodeSnapshot| each.node.life().removal_failed();
     let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
     let flown: BTreeSet<NodeId> = gone.filter_map(Action::step).map(|(_, id)| id).chain(failed).collect();
     let removing = snapshot.count(Status::Removing) as usize - flown.len();
-    let (starting, upgrading) =
-        (snapshot.count(Status::Restarting) as usize, snapshot.count(Status::Upgrading) as usize);
+    let (starting, upgrading) = (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
     let mut hold = |rule, begun: usize, already: usize, most: u32| {
         if begun > 0 && begun + already > most as usize {
             wrong.push(Violation::OverLimit { rule, begun, already, most });
@@ -169,7 +168,7 @@ fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan:
     }
     for action in &plan.actions {
         let Action::Remove { number, now: true } = action else { continue };
-        let status = recorded.get(number).map(|each| each.node.status);
+        let status = recorded.get(number).map(|each| each.node.status());
         if !matches!(status, Some(Status::Dead | Status::Removing)) {
             wrong.push(Violation::RemovedAtOnce { node: *number });
         }

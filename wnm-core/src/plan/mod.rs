@@ -44,7 +44,7 @@ pub enum Action {
         /// Its number.
         number: NodeId,
         /// Whether its owner stops it, so that only its owner starts it again.
-        hold: bool,
+        by_owner: bool,
     },
     /// Stop and start a node.
     Restart {

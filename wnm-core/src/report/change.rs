@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{first_of, names};
-use crate::node::NodeId;
+use crate::node::{Desired, NodeId};
 use crate::plan::{Change, NodeBasis};
 
 /// What has changed: a sentence for nodes that share a change, the first few of them.
@@ -42,13 +42,13 @@ fn sentence(nodes: &[NodeId], rest: &str) -> String {
 /// "STOPPED (0.4.17, stopped by its owner)".
 impl fmt::Display for NodeBasis {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id: _, status, version, held, intention } = self;
+        let Self { id: _, status, version, desired, pending } = self;
         let version = version.as_ref().map_or_else(|| "no version".to_owned(), ToString::to_string);
         write!(formatter, "{status} ({version}")?;
-        if *held {
+        if *desired == Desired::Stop {
             formatter.write_str(", stopped by its owner")?;
         }
-        if let Some(verb) = intention {
+        if let Some(verb) = pending {
             write!(formatter, ", {verb} not finished")?;
         }
         formatter.write_str(")")

@@ -19,12 +19,12 @@ const NOTES_MAX: usize = 5;
 pub fn execution_text(plan: &Plan, execution: &Execution, detail: Detail) -> String {
     let mut lines = done(plan, execution, detail);
     lines.extend(shorten(execution.notes.clone(), NOTES_MAX, detail, |left| format!("… and {left} more notes")));
+    let groups = group_failures(execution, detail);
+    lines.extend(shorten(groups, FAILURES_MAX, detail, |left| format!("… and {left} more like these")));
     let failed = shorten(failures(execution, detail), FAILURES_MAX, detail, |left| {
         format!("… and nodes failed for {left} more reasons")
     });
     lines.extend(failed);
-    let groups = execution.group_errors.clone();
-    lines.extend(shorten(groups, FAILURES_MAX, detail, |left| format!("… and {left} more container groups failed")));
     let left = step_lines(plan, execution.left.iter().copied(), Tense::ToDo, detail);
     let left = section("Interrupted, not begun:", &left);
     let actions = match lines.as_slice() {
@@ -98,6 +98,19 @@ fn failures(execution: &Execution, detail: Detail) -> Vec<String> {
         })
     });
     lines.collect()
+}
+
+/// What became of container groups, by reason.
+fn group_failures(execution: &Execution, detail: Detail) -> Vec<String> {
+    if detail == Detail::Each {
+        return execution.group_errors.clone();
+    }
+    let shared = by_reason(execution.group_errors.iter().map(|error| ((), error.as_str())));
+    let line = |Shared { nodes, text }| match nodes.len() {
+        1 => text,
+        count => format!("{}: {text}", counted(count, "container group")),
+    };
+    shared.into_iter().map(line).collect()
 }
 
 fn failure(verb: Verb, name: &str, error: &str) -> String {

@@ -66,8 +66,8 @@ fn alike(one: &[Piece<'_>], other: &[Piece<'_>]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one == other || !(words(one) || words(other)))
 }
 
-/// Cuts an error at the numbers that are a node's own: what follows `antnode`, and all of four digits or more, which
-/// ports and most process ids are. Shorter ones, such as exit codes, are part of the reason.
+/// Cuts an error at the numbers that are a node's or a group's own: what follows its name, and all of four digits or
+/// more, which ports and most process ids are. Shorter ones, such as exit codes, are part of the reason.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     const SHORTEST_OWN: usize = 4;
     let mut pieces = Vec::new();
@@ -76,7 +76,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         let first = place + offset;
         let digits = text[first..].find(|character: char| !character.is_ascii_digit());
         let end = digits.map_or(text.len(), |length| first + length);
-        if end - first >= SHORTEST_OWN || text[..first].ends_with("antnode") {
+        let is_named = ["antnode", "container group a"].iter().any(|name| text[..first].ends_with(name));
+        if end - first >= SHORTEST_OWN || is_named {
             pieces.extend([Piece::Words(&text[begin..first]), Piece::Own(&text[first..end])]);
             begin = end;
         }
@@ -117,6 +118,14 @@ mod tests {
                 (vec![5], ended("antnode0005", 9)),
             ]
         );
+    }
+
+    #[test]
+    fn groups_share_reasons_too() {
+        let closed = |group: u32, port: u32| format!("container group a{group} could not be opened: {port} is in use");
+        let [one, other] = [closed(1, 13_007), closed(12, 15_000)];
+        let text = "container group a… could not be opened: … is in use".to_owned();
+        assert_eq!(shared(&[(1, &one), (12, &other)]), [(vec![1, 12], text)]);
     }
 
     #[test]

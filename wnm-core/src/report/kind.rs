@@ -42,7 +42,7 @@ impl<'a> Kind<'a> {
             Action::Remove { now: false, .. } => Self::RemoveLater,
             Action::Add { node } => Self::Add(node.version.as_ref()),
             Action::Upgrade { to, .. } => Self::Upgrade(&to.version),
-            Action::Stop { hold: true, .. } => Self::StopByOwner,
+            Action::Stop { by_owner: true, .. } => Self::StopByOwner,
             _ => Self::Plain(verb),
         };
         Some((kind, id))

@@ -1,18 +1,19 @@
 //! The status of a machine: its load, and a row for each of its nodes as it was just seen.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
-use crate::node::{Node, NodeId, Ports, Reading, Status, UnixSeconds};
+use crate::node::{Desired, Node, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
 use crate::snapshot::{HostLoad, Snapshot};
 
 /// A machine and its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StatusReport {
-    /// When they were looked at, in seconds since the epoch.
+    /// When they were observed, in seconds since the epoch.
     pub at: UnixSeconds,
     /// The machine.
     pub host: HostRow,
@@ -29,7 +30,7 @@ pub struct HostRow {
     /// The version of the node program on it.
     pub available_version: Option<String>,
     /// How many nodes have which status; statuses that no node has are left out.
-    pub counts: Vec<(Status, u32)>,
+    pub counts: BTreeMap<Status, u32>,
 }
 
 /// One node's part of a status.
@@ -44,9 +45,19 @@ pub struct NodeRow {
     /// What it is.
     pub status: Status,
     /// Since when, in seconds since the epoch.
-    pub since: UnixSeconds,
-    /// When it was created.
-    pub born: UnixSeconds,
+    pub status_since: UnixSeconds,
+    /// What its owner wants of it.
+    pub desired: Desired,
+    /// What was begun on it and has no recorded outcome.
+    pub pending: Option<Verb>,
+    /// What is wrong with it, or why the last step on it failed.
+    pub last_error: Option<String>,
+    /// How often in a row a step on it failed.
+    pub failures: u32,
+    /// When it is tried again, in seconds since the epoch.
+    pub retry_at: Option<UnixSeconds>,
+    /// When it was created, in seconds since the epoch.
+    pub created_at: UnixSeconds,
     /// Its version.
     pub version: Option<String>,
     /// Its name in the network.
@@ -57,7 +68,7 @@ pub struct NodeRow {
     pub ports: Ports,
     /// The container group it lives in, 1 is a1.
     pub group: Option<u32>,
-    /// The address it earns for.
+    /// The address that its rewards go to.
     pub wallet: String,
     /// Its directory.
     pub root_dir: PathBuf,
@@ -65,35 +76,35 @@ pub struct NodeRow {
     pub log_dir: PathBuf,
     /// Its copy of the program.
     pub binary: PathBuf,
-    /// Whether only its owner starts it again.
-    pub held: bool,
-    /// What is wrong with it.
-    pub trouble: Option<String>,
-    /// What it last told about itself.
-    pub reading: Option<Reading>,
+    /// What it last reported about itself.
+    pub metrics: Option<NodeMetrics>,
 }
 
 impl From<&Node> for NodeRow {
     fn from(node: &Node) -> Self {
+        let (spec, life) = (node.spec(), node.life());
         Self {
-            number: node.id(),
-            name: node.spec.name.clone(),
-            service: node.service.clone(),
-            status: node.status,
-            since: node.since,
-            born: node.born,
-            version: node.version.as_ref().map(ToString::to_string),
-            peer_id: node.peer_id.clone(),
-            pid: node.process.map(|process| process.pid),
-            ports: node.spec.ports.clone(),
-            group: node.spec.group,
-            wallet: node.spec.wallet.clone(),
-            root_dir: node.spec.root_dir.clone(),
-            log_dir: node.spec.log_dir.clone(),
-            binary: node.spec.binary.clone(),
-            held: node.held,
-            trouble: node.trouble.clone(),
-            reading: node.reading.clone(),
+            number: spec.id,
+            name: spec.name.clone(),
+            service: node.service().to_owned(),
+            status: life.status(),
+            status_since: life.status_since(),
+            desired: life.desired(),
+            pending: life.pending(),
+            last_error: life.last_error().map(str::to_owned),
+            failures: life.failures(),
+            retry_at: life.retry_at(),
+            created_at: node.created_at(),
+            version: node.version().map(ToString::to_string),
+            peer_id: node.peer_id().map(str::to_owned),
+            pid: node.process().map(|process| process.pid),
+            ports: spec.ports.clone(),
+            group: spec.group,
+            wallet: spec.wallet.clone(),
+            root_dir: spec.root_dir.clone(),
+            log_dir: spec.log_dir.clone(),
+            binary: spec.binary.clone(),
+            metrics: node.metrics().cloned(),
         }
     }
 }
@@ -101,7 +112,7 @@ impl From<&Node> for NodeRow {
 /// What is wrong with nodes, a line for each reason with the nodes that share it; empty when nothing is.
 #[must_use]
 pub fn errors_text(report: &StatusReport) -> String {
-    let errors = report.nodes.iter().filter_map(|row| Some((row.number, row.trouble.as_deref()?)));
+    let errors = report.nodes.iter().filter_map(|row| Some((row.number, row.last_error.as_deref()?)));
     let line = |Shared { nodes, text }: Shared| {
         let text = text.replace('\n', "\n  ");
         match nodes.as_slice() {

@@ -1,13 +1,13 @@
-//! What each event changes in the record.
+//! What each event changes in the database.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Problem;
-use super::rows::{find_group, write_counters, write_group, write_node, write_reading};
-use crate::event::{Event, NodeReading};
+use super::tables::{counters, group, metrics, node};
+use crate::event::{Event, NodeReport};
 use crate::node::{Node, NodeId, UnixSeconds, Verb};
 
-/// Applies one event; answers whether the history should tell of it. What comes each minute and only repeats should not.
+/// Applies one event; answers whether it belongs in the history. What comes each minute and only repeats does not.
 pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> Result<bool, Problem> {
     match event {
         Event::Initialised { settings, boot_time } => initialise(connection, at, settings, *boot_time)?,
@@ -22,24 +22,24 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         }
         Event::Adopted { node } => {
             // The same node may be found twice; another one must not take its number.
-            require_free(connection, node, |root_dir| node.spec.root_dir.to_str() == Some(root_dir))?;
+            require_free(connection, node, |root_dir| node.spec().root_dir.to_str() == Some(root_dir))?;
             record_node(connection, node)?;
         }
         Event::Intended { node, .. }
         | Event::Completed { node, .. }
         | Event::Failed { node, .. }
-        | Event::Settled { node, .. } => record_node(connection, node)?,
+        | Event::Reconciled { node, .. } => record_node(connection, node)?,
         Event::Forgotten { id, .. } => {
             connection.prepare_cached("DELETE FROM node WHERE number = ?1")?.execute([id.0])?;
         }
-        Event::Surveyed { readings } => {
-            for reading in readings {
-                record_reading(connection, reading)?;
+        Event::Surveyed { reports } => {
+            for report in reports {
+                record_report(connection, report)?;
             }
             return Ok(false);
         }
         Event::Measured { counters } => {
-            write_counters(connection, counters)?;
+            counters::write(connection, counters)?;
             return Ok(false);
         }
         Event::VersionCached { json } => {
@@ -47,13 +47,13 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
             return Ok(false);
         }
         Event::Rebooted { boot_time } => {
-            connection.execute("UPDATE machine SET last_stopped_at = ?1", [boot_time])?;
+            connection.execute("UPDATE machine SET last_surveyed_boot = ?1", [boot_time])?;
         }
         Event::GroupSeen { group } => {
-            if find_group(connection, group.spec.group)?.as_ref() == Some(group) {
+            if group::find(connection, group.spec.group)?.as_ref() == Some(group) {
                 return Ok(false);
             }
-            write_group(connection, group)?;
+            group::write(connection, group)?;
         }
         Event::GroupClosed { group } => {
             connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
@@ -72,7 +72,7 @@ fn initialise(
     settings: &[(String, String)],
     boot_time: UnixSeconds,
 ) -> Result<(), Problem> {
-    let sql = "UPDATE machine SET initialised_at = ?1, last_stopped_at = ?2 WHERE initialised_at IS NULL";
+    let sql = "UPDATE machine SET initialised_at = ?1, last_surveyed_boot = ?2 WHERE initialised_at IS NULL";
     if connection.execute(sql, [at, boot_time])? == 0 {
         return Err(Problem::AlreadyInitialised);
     }
@@ -105,24 +105,24 @@ fn require_free(connection: &Connection, node: &Node, same: impl Fn(&str) -> boo
 fn record_node(connection: &Connection, node: &Node) -> Result<(), Problem> {
     if node.id() == NodeId(0) {
         return Err(Problem::Unstorable {
-            what: format!("node {}", node.spec.name),
+            what: format!("node {}", node.spec().name),
             reason: "numbers begin at 1".to_owned(),
         });
     }
-    write_node(connection, node)?;
+    node::write(connection, node)?;
     let sql = "UPDATE machine SET highest_number_used = ?1 WHERE highest_number_used < ?1";
     connection.prepare_cached(sql)?.execute([node.id().0])?;
     Ok(())
 }
 
-/// Takes over what a node told about itself, and never its status: what that becomes is decided. A node that was
-/// forgotten in the meantime is passed over.
-fn record_reading(connection: &Connection, told: &NodeReading) -> Result<(), Problem> {
+/// Takes in what a node reported about itself, and never its status: that is reconciled. A node that was removed from
+/// the database in the meantime is passed over.
+fn record_report(connection: &Connection, report: &NodeReport) -> Result<(), Problem> {
     let sql = "UPDATE node SET peer_id = coalesce(?2, peer_id), version = coalesce(?3, version) WHERE number = ?1";
-    let version = told.version.as_ref().map(ToString::to_string);
-    let found = connection.prepare_cached(sql)?.execute((told.id.0, &told.peer_id, version))?;
+    let version = report.version.as_ref().map(ToString::to_string);
+    let found = connection.prepare_cached(sql)?.execute((report.id.0, &report.peer_id, version))?;
     if found > 0 {
-        write_reading(connection, told.id, &told.reading)?;
+        metrics::write(connection, report.id, &report.metrics)?;
     }
     Ok(())
 }

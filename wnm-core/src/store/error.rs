@@ -1,4 +1,4 @@
-//! What can be wrong with a record. Each thing that an operator would mend in another way is a problem of its own.
+//! What can be wrong with a database. Each thing that an operator would fix in another way is a problem of its own.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 
 use crate::node::NodeId;
 
-/// The record could not be used; it is as it was before.
+/// The database could not be used; it is as it was before.
 #[derive(Debug)]
 pub struct StoreError {
     /// The database.
@@ -35,7 +35,7 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// What is wrong with the record, or with what it was told.
+/// What is wrong with the database, or with what was to be written to it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -55,9 +55,9 @@ pub enum Problem {
     #[error("it is damaged: {0}")]
     Corrupt(String),
     /// It is the database of the Python wnm.
-    #[error("it belongs to the Python wnm ({nodes} nodes), which keeps its record in another form")]
+    #[error("it belongs to the Python wnm ({nodes} nodes), whose database has another layout")]
     PythonWnm {
-        /// How many nodes are recorded in it.
+        /// How many nodes are in it.
         nodes: u64,
     },
     /// It is a SQLite database of some other program.
@@ -67,25 +67,25 @@ pub enum Problem {
         application_id: u32,
     },
     /// A later wnm wrote it.
-    #[error("a newer wnm wrote it: its form is {found}, and this wnm knows forms up to {known}")]
+    #[error("schema version {found} is newer than {known}, the newest that this wnm knows")]
     Newer {
-        /// Its form.
+        /// Its schema version.
         found: u32,
-        /// The newest form known here.
+        /// The newest schema version known here.
         known: u32,
     },
     /// An earlier wnm wrote it, and it was opened for reading only.
-    #[error("an older wnm wrote it: its form is {found}, and reports read form {known}")]
+    #[error("schema version {found} is older than {known}")]
     Older {
-        /// Its form.
+        /// Its schema version.
         found: u32,
-        /// The form that is read.
+        /// The schema version that is read.
         known: u32,
     },
-    /// It could not be brought to a newer form; it has the form that it had.
-    #[error("it could not be brought to form {to}: {source}")]
+    /// It could not be migrated; it has the schema version that it had.
+    #[error("it could not be migrated to schema version {to}: {source}")]
     Migration {
-        /// The form that was to be made.
+        /// The schema version that it should have got.
         to: u32,
         /// Why not.
         source: rusqlite::Error,
@@ -113,22 +113,22 @@ pub enum Problem {
     /// Two nodes or groups would have the same name, port or directory.
     #[error("two rows would have the same {what}")]
     Twice {
-        /// The column, `node.metrics_port`.
+        /// The column, `node.name`, or the port, `node port 55007`.
         what: String,
     },
-    /// The machine is under wnm's care already.
+    /// The machine is initialised already.
     #[error("this machine is initialised already")]
     AlreadyInitialised,
-    /// A recorded value is none that wnm writes.
-    #[error("the value of {column} cannot be read: {reason}")]
+    /// A stored value, or its mix with another, is not one that wnm writes.
+    #[error("the value of {column} is not valid: {reason}")]
     BadValue {
         /// The column.
         column: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// A value cannot be recorded.
-    #[error("{what} cannot be recorded: {reason}")]
+    /// A value cannot be stored.
+    #[error("{what} cannot be stored: {reason}")]
     Unstorable {
         /// Which value.
         what: String,
@@ -144,9 +144,9 @@ impl Problem {
     /// What an operator can do about it.
     fn hint(&self, path: &Path) -> Option<String> {
         let hint = match self {
-            Self::Missing => "`wnm init` puts this machine under wnm's care".to_owned(),
+            Self::Missing => "`wnm init` initialises wnm on this machine".to_owned(),
             Self::Exists => {
-                format!("`wnm status` shows the machine recorded there; to begin anew, move {} away", path.display())
+                format!("`wnm status` shows the machine that it is for; to begin anew, move {} away", path.display())
             }
             Self::Empty | Self::NotADatabase | Self::Corrupt(_) | Self::BadValue { .. } => format!(
                 "nodes go on running; put a backup of {} in its place, or move it away and let `wnm init` begin anew",
@@ -155,7 +155,7 @@ impl Problem {
             Self::PythonWnm { .. } => "it is left as it is; move it away, or give this wnm another path".to_owned(),
             Self::Foreign { .. } => "give wnm another path".to_owned(),
             Self::Newer { .. } => "use the newer wnm; nothing was changed".to_owned(),
-            Self::Older { .. } => "run one cycle of this wnm first, which brings it up to date".to_owned(),
+            Self::Older { .. } => "run `wnm run` once to upgrade it".to_owned(),
             Self::Busy(_) => "wait for that process to end, or see `fuser` for who it is".to_owned(),
             Self::NoRights(_) => {
                 "run wnm as the user who initialised it, and see that the storage is writable".to_owned()

@@ -1,10 +1,10 @@
-//! The history tells what happened and why, for as long as it fits its bounds.
+//! The history holds what happened and why, as far back as its bounds allow.
 
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use serde::{Deserialize, Serialize};
 
+use super::cell::{Cell, all, json, word};
 use super::error::Problem;
-use super::rows::{Cell, all, json, word};
 use crate::event::Event;
 use crate::node::{NodeId, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
@@ -27,7 +27,7 @@ pub enum EventKind {
     Completed,
     Failed,
     Forgotten,
-    Settled,
+    Reconciled,
     Surveyed,
     Measured,
     VersionCached,
@@ -62,7 +62,7 @@ pub struct HistoryEntry {
     pub kind: EventKind,
     /// The node that it is about.
     pub node: Option<NodeId>,
-    /// The deed that it is about.
+    /// The step that it is about.
     pub verb: Option<Verb>,
     /// The status that the node had afterwards.
     pub status: Option<Status>,
@@ -85,8 +85,8 @@ pub struct HistoryFilter {
     pub limit: Option<u32>,
 }
 
-/// The columns of an entry that its event tells.
-struct Told<'a> {
+/// The columns of an entry that follow from its event.
+struct Columns<'a> {
     kind: EventKind,
     node: Option<NodeId>,
     verb: Option<Verb>,
@@ -95,7 +95,7 @@ struct Told<'a> {
     decision: Option<(&'a [String], &'a [Reason])>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Columns<'a> {
     fn new(event: &'a Event) -> Self {
         let plain = |kind, text: &str| Self {
             kind,
@@ -108,7 +108,7 @@ impl<'a> Told<'a> {
         let about = |kind, node: &crate::node::Node, verb, text: &str| Self {
             node: Some(node.id()),
             verb,
-            status: Some(node.status),
+            status: Some(node.status()),
             ..plain(kind, text)
         };
         match event {
@@ -123,10 +123,10 @@ impl<'a> Told<'a> {
             Event::Intended { verb, node, why } => about(EventKind::Intended, node, Some(*verb), why),
             Event::Completed { verb, node } => about(EventKind::Completed, node, Some(*verb), ""),
             Event::Failed { verb, node, error } => about(EventKind::Failed, node, Some(*verb), error),
-            Event::Settled { from, node, why } => {
-                about(EventKind::Settled, node, None, &format!("{from} -> {}: {why}", node.status))
+            Event::Reconciled { from, node, why } => {
+                about(EventKind::Reconciled, node, None, &format!("{from} -> {}: {why}", node.status()))
             }
-            Event::Adopted { node } => about(EventKind::Adopted, node, None, &node.service),
+            Event::Adopted { node } => about(EventKind::Adopted, node, None, node.service()),
             Event::Forgotten { id, why } => Self { node: Some(*id), ..plain(EventKind::Forgotten, why) },
             Event::Noted { id, what } => Self { node: *id, ..plain(EventKind::Noted, what) },
             Event::Surveyed { .. } => plain(EventKind::Surveyed, ""),
@@ -163,8 +163,8 @@ pub(super) fn write(connection: &Connection, at: UnixSeconds, cycle: i64, event:
         actions: &'a [String],
         reasons: &'a [Reason],
     }
-    let told = Told::new(event);
-    let detail = match told.decision {
+    let columns = Columns::new(event);
+    let detail = match columns.decision {
         Some((actions, reasons)) => Some(json("decision", &Detail { actions, reasons })?),
         None => None,
     };
@@ -175,11 +175,11 @@ pub(super) fn write(connection: &Connection, at: UnixSeconds, cycle: i64, event:
         .execute((
             at,
             cycle,
-            word(&told.kind),
-            told.node.map(|id| id.0),
-            told.verb.map(Verb::as_str),
-            told.status.map(Status::as_str),
-            told.text,
+            word(&columns.kind),
+            columns.node.map(|id| id.0),
+            columns.verb.map(Verb::as_str),
+            columns.status.map(Status::as_str),
+            columns.text,
             detail,
         ))?;
     Ok(())

@@ -1,33 +1,35 @@
-//! The store keeps the record of one machine: what is settled about its nodes, and what happened to them. It is told
-//! events, each slice of them one transaction, and is the only place with SQL.
+//! The store is the database of one machine: what is settled about its nodes, and what happened to them. It takes events,
+//! each slice of them in one transaction, and is the only place with SQL.
 
 mod apply;
+mod cell;
 mod error;
 mod history;
 mod open;
 mod reserve;
-mod rows;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::event::{Counters, Event};
+use crate::event::Event;
 use crate::node::{Node, UnixSeconds};
+use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
 
 pub use error::{Problem, StoreError};
 pub use history::{Decision, EventKind, HistoryEntry, HistoryFilter};
 
-/// All that is recorded about a machine.
+/// All that is stored about a machine, but its history.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Record {
-    /// Whether the machine is under wnm's care.
+pub struct StoredState {
+    /// Whether the machine is initialised.
     pub initialised: bool,
     /// The settings that were given, as text.
     pub settings: BTreeMap<String, String>,
-    /// The boot after which all nodes were last looked at; 0 before the machine is initialised.
+    /// The boot after which all nodes were last observed; 0 before the machine is initialised.
     pub last_surveyed_boot: UnixSeconds,
     /// The highest number that any node had since the last teardown.
     pub highest_number_used: u32,
@@ -37,11 +39,11 @@ pub struct Record {
     pub nodes: Vec<Node>,
     /// The container groups, by number.
     pub groups: Vec<Group>,
-    /// What is remembered about versions of programs, in its owner's own form.
+    /// What is remembered about versions of programs, in a format of its owner.
     pub version_cache: Option<String>,
 }
 
-/// The record of one machine, in a SQLite database.
+/// The database of one machine, in SQLite.
 ///
 /// Only the holder of the database's [`crate::lock::Lock`] may create or change it; reading needs no lock.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes an empty record, and its directory where it is missing, for this user only.
+    /// Creates an empty database, and its directory where it is missing, for this user only.
     ///
     /// # Errors
     /// [`Problem::Exists`] where anything is at `path`; whatever keeps a file from being written there.
@@ -61,8 +63,8 @@ impl Store {
         Self::open(path)
     }
 
-    /// Opens a record, and brings it to the form of this wnm. A megabyte is kept beside it while there is room, and given
-    /// up when there is none, so that it can be written on a full disk.
+    /// Opens a database, and migrates it to the schema version of this wnm. A megabyte is reserved beside it while there is
+    /// room, and given up when there is none, so that it can be written on a full disk.
     ///
     /// # Errors
     /// A file that is missing, damaged, another program's, newer, locked or out of reach: each its own [`Problem`].
@@ -73,10 +75,10 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a record for reading only: while another wnm writes it, and on read-only storage.
+    /// Opens a database for reading only: while another wnm writes it, and on read-only storage.
     ///
     /// # Errors
-    /// As [`Self::open`]; also [`Problem::Older`], since reading does not bring a record to a newer form.
+    /// As [`Self::open`]; also [`Problem::Older`], since reading does not migrate.
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         Self::with(path, open::open_read_only(path))
     }
@@ -92,14 +94,14 @@ impl Store {
         &self.path
     }
 
-    /// The whole record, as it was at one moment.
+    /// Everything that is stored, as it was at one moment.
     ///
     /// # Errors
-    /// [`Problem::BadValue`] for a value that wnm does not write; damage found while reading.
-    pub fn load(&self) -> Result<Record, StoreError> {
+    /// [`Problem::BadValue`] for a value, or a mix of values, that wnm does not write; damage found while reading.
+    pub fn load(&self) -> Result<StoredState, StoreError> {
         let load = || {
             let moment = self.connection.unchecked_transaction()?;
-            rows::load(&moment)
+            tables::load(&moment)
         };
         load().map_err(|problem| problem.at(&self.path))
     }
@@ -107,7 +109,7 @@ impl Store {
     /// Records what happened at `at`: all of it or, where any of it cannot be, nothing.
     ///
     /// # Errors
-    /// [`Problem::NumberTaken`] and [`Problem::Twice`] for nodes that contradict the record; whatever keeps the
+    /// [`Problem::NumberTaken`] and [`Problem::Twice`] for nodes that contradict what is stored; whatever keeps the
     /// database from being written.
     pub fn apply(&mut self, at: UnixSeconds, events: &[Event]) -> Result<(), StoreError> {
         self.apply_all(at, events).map_err(|problem| problem.at(&self.path))

@@ -1,4 +1,4 @@
-//! How a database file is made, told from other programs' files, and brought to the form that this wnm knows.
+//! How a database file is created, told from other programs' files, and migrated to the schema version of this wnm.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
@@ -15,12 +15,14 @@ use super::error::Problem;
 /// Says in the file's header whose it is: "wnm1".
 const APPLICATION_ID: u32 = u32::from_be_bytes(*b"wnm1");
 
-/// The forms of the record, in order; `user_version` tells how many of them a file has been through. What is published
-/// is never changed, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_first.sql")];
+/// What leads from each schema version to the next; `user_version` says how many of them a file has been through. What is
+/// published is never changed, only added to.
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_first.sql"), include_str!("migrations/002_life_and_ports.sql")];
 
 /// The tables that decisions rest on: checked whole at each opening, since they are small.
-const RECORD_TABLES: [&str; 6] = ["machine", "setting", "counters", "container_group", "node", "reading"];
+const STATE_TABLES: [&str; 8] =
+    ["machine", "setting", "counters", "container_group", "group_ports", "node", "port", "metrics"];
 
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +57,7 @@ pub(super) fn create(path: &Path) -> Result<(), Problem> {
 pub(super) fn open(path: &Path) -> Result<Connection, Problem> {
     require_content(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    identify(&connection)?;
+    identify(&connection, schema_version(MIGRATIONS))?;
     // SQLite falls back to reading where it may not write.
     if connection.is_readonly(MAIN_DB)? {
         return Err(Problem::NoRights(io::ErrorKind::PermissionDenied.into()));
@@ -63,7 +65,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Problem> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     migrate(&mut connection, MIGRATIONS)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    check(&connection, &RECORD_TABLES)?;
+    check(&connection, &STATE_TABLES)?;
     Ok(connection)
 }
 
@@ -71,7 +73,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Problem> {
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, Problem> {
     require_content(path)?;
     match open_as_reader(path, false) {
-        // Where no side files can be made, the file can still be read by itself, if all of the record is in it.
+        // Where no side files can be made, the file can still be read by itself, if everything is in it.
         Err(Problem::NoRights(_)) if !has_write_ahead_log(path) => open_as_reader(path, true),
         result => result,
     }
@@ -84,12 +86,12 @@ fn open_as_reader(path: &Path, immutable: bool) -> Result<Connection, Problem> {
     } else {
         connect(path, read_only)?
     };
-    let found = identify(&connection)?;
-    let known = form_count(MIGRATIONS);
+    let known = schema_version(MIGRATIONS);
+    let found = identify(&connection, known)?;
     if found < known {
         return Err(Problem::Older { found, known });
     }
-    check(&connection, &RECORD_TABLES)?;
+    check(&connection, &STATE_TABLES)?;
     Ok(connection)
 }
 
@@ -114,8 +116,8 @@ fn require_content(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Tells whose database it is, and answers its form. Changes nothing.
-fn identify(connection: &Connection) -> Result<u32, Problem> {
+/// Makes sure that it is wnm's database, and of a schema version up to `known`; answers that version. Changes nothing.
+fn identify(connection: &Connection, known: u32) -> Result<u32, Problem> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application_id = number("application_id")?.cast_unsigned();
     if application_id != APPLICATION_ID {
@@ -125,14 +127,13 @@ fn identify(connection: &Connection) -> Result<u32, Problem> {
         });
     }
     let found = number("user_version")?.cast_unsigned();
-    let known = form_count(MIGRATIONS);
     if found > known {
         return Err(Problem::Newer { found, known });
     }
     Ok(found)
 }
 
-/// How many nodes the Python wnm recorded here; fails where these are not its tables.
+/// How many nodes the Python wnm has here; fails where these are not its tables.
 fn python_node_count(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT node_storage, rewards_address FROM machine LIMIT 1", [], |_| Ok(())).or_else(
         |error| match error {
@@ -143,14 +144,14 @@ fn python_node_count(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(node_name) FROM node", [], |row| row.get::<_, u32>(0)).map(u64::from)
 }
 
-/// Brings a database to the newest of `migrations`, one transaction each.
+/// Migrates a database through the rest of `migrations`, one transaction each.
 fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Problem> {
-    let form =
+    let version =
         |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
-    while form(connection)? < form_count(migrations) {
+    while version(connection)? < schema_version(migrations) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Asked again, since another process may have done it in the meantime.
-        let found = form(&transaction)?;
+        let found = version(&transaction)?;
         let Some(sql) = migrations.get(found as usize) else { break };
         let to = found + 1;
         transaction.execute_batch(sql).map_err(|error| match Problem::from(error) {
@@ -164,7 +165,8 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Probl
     Ok(())
 }
 
-fn form_count(migrations: &[&str]) -> u32 {
+/// The schema version that these lead to.
+fn schema_version(migrations: &[&str]) -> u32 {
     u32::try_from(migrations.len()).expect("there are a handful of migrations")
 }
 
@@ -208,31 +210,31 @@ mod tests {
 
     const SECOND: &str = "ALTER TABLE node ADD COLUMN colour TEXT; UPDATE machine SET highest_number_used = 5";
 
-    fn form_one() -> Connection {
+    fn version_one() -> Connection {
         let mut connection = Connection::open_in_memory().expect("a database in memory");
-        migrate(&mut connection, &MIGRATIONS[..1]).expect("the first form is made");
+        migrate(&mut connection, &MIGRATIONS[..1]).expect("the first schema is created");
         connection
     }
 
     fn state(connection: &Connection) -> (u32, u32) {
-        let form = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("it is read");
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("it is read");
         let highest = connection.query_row("SELECT highest_number_used FROM machine", [], |row| row.get(0));
-        (form, highest.expect("it is read"))
+        (version, highest.expect("it is read"))
     }
 
     #[test]
-    fn an_older_record_is_brought_to_the_newest_form_step_by_step() {
-        let mut connection = form_one();
+    fn an_older_database_is_migrated_step_by_step() {
+        let mut connection = version_one();
         let third = "UPDATE machine SET highest_number_used = highest_number_used * 2";
-        migrate(&mut connection, &[MIGRATIONS[0], SECOND, third]).expect("it is brought there");
+        migrate(&mut connection, &[MIGRATIONS[0], SECOND, third]).expect("it is migrated");
         assert_eq!(state(&connection), (3, 10));
         migrate(&mut connection, &[MIGRATIONS[0], SECOND, third]).expect("nothing is left to do");
         assert_eq!(state(&connection), (3, 10));
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_form_before_it() {
-        let mut connection = form_one();
+    fn a_migration_that_fails_leaves_the_version_before_it() {
+        let mut connection = version_one();
         let broken = format!("{SECOND}; INSERT INTO nowhere VALUES (1)");
         let problem = migrate(&mut connection, &[MIGRATIONS[0], &broken]).expect_err("it fails");
         assert!(matches!(problem, Problem::Migration { to: 2, .. }), "{problem:?}");
@@ -240,10 +242,20 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_leaves_an_older_record_as_it_is() {
+    fn a_wnm_that_knows_an_older_schema_leaves_a_newer_database_alone() {
+        let mut connection = Connection::open_in_memory().expect("a database in memory");
+        migrate(&mut connection, MIGRATIONS).expect("the newest schema is created");
+        let newest = schema_version(MIGRATIONS);
+        let problem = identify(&connection, newest - 1).expect_err("it is refused");
+        assert!(matches!(problem, Problem::Newer { found, known } if (found, known) == (newest, newest - 1)));
+        assert_eq!(identify(&connection, newest).expect("it is known"), newest);
+    }
+
+    #[test]
+    fn a_reader_leaves_an_older_database_as_it_is() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("colony.db");
-        create(&path).expect("a new record");
+        create(&path).expect("a new database");
         let connection = Connection::open(&path).expect("it is opened");
         connection.pragma_update(None, "user_version", 0).expect("it is made older");
         drop(connection);

@@ -1,5 +1,5 @@
-//! A reserve is room that lies beside the record. On a full disk it is given up, so that what relieves the disk can be
-//! written down before it is done.
+//! A reserve is space that is kept beside the database. On a full disk it is given up, so that what relieves the disk can
+//! be written down before it is done.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -14,7 +14,7 @@ pub(super) fn abandon(database: &Path) {
     let reserve = path(database);
     let is_ours = fs::symlink_metadata(&reserve).is_ok_and(|file| file.is_file() && file.len() == BYTES);
     if is_ours && free_bytes(database).is_ok_and(|free| free < BYTES) && fs::remove_file(&reserve).is_ok() {
-        tracing::warn!("the disk is full: {} is given up, so that the record can be written", reserve.display());
+        tracing::warn!("the disk is full: {} is given up, so that the database can be written", reserve.display());
     }
 }
 
@@ -25,7 +25,7 @@ pub(super) fn keep(database: &Path) {
         && free_bytes(database).is_ok_and(|free| free > 4 * BYTES)
         && let Err(error) = make(&reserve)
     {
-        tracing::debug!("no reserve is kept beside the record: {error}");
+        tracing::debug!("no reserve is kept beside the database: {error}");
     }
 }
 

@@ -36,8 +36,8 @@ async fn an_unrecorded_node_is_found_and_taken_over() {
     scene.machine.adopt(&observation, &untracked).expect("it is recorded");
 
     let node = scene.machine.store().load().expect("it is read").nodes.remove(1);
-    assert_eq!((node.id(), node.spec.name.as_str(), node.service.as_str()), (NodeId(3), "antnode0003", "their-name"));
-    assert_eq!((node.spec.root_dir, node.spec.ports, node.status), (root_dir, spec.ports, Status::Stopped));
+    assert_eq!((node.id(), node.name(), node.service()), (NodeId(3), "antnode0003", "their-name"));
+    assert_eq!((&node.spec().root_dir, &node.spec().ports, node.status()), (&root_dir, &spec.ports, Status::Stopped));
     let again = scene.machine.untracked(&scene.observe().await).await.expect("the manager tells");
     assert_eq!(again, [], "it is recorded now");
 }
@@ -188,7 +188,7 @@ async fn a_node_in_containers_belongs_to_the_group_of_its_number() {
     }
     let observation = scene.observe().await;
     let untracked = scene.machine.untracked(&observation).await.expect("the manager tells");
-    let groups: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.spec.group)).collect();
+    let groups: Vec<_> = untracked.into_iter().map(|each| each.row.map(|node| node.spec().group)).collect();
     let elsewhere = "it lives in group a1, and number 6 belongs to a2: has max_node_per_container changed?";
     assert_eq!(groups, [Ok(Some(2)), Err(elsewhere.to_owned())]);
 }

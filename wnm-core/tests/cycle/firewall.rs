@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::{Request, Selection};
-use wnm_core::firewall::Ufw;
+use wnm_core::host::firewall::Ufw;
+use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::Status;
 use wnm_core::progress::Silent;
 use wnm_core::store::HistoryFilter;
@@ -82,7 +82,7 @@ async fn a_port_is_closed_with_its_node_and_opened_when_the_node_comes_back() {
         let report = scene.machine.run(&trigger, &Silent).await.expect("it is done");
         assert_eq!(ufw.lines(), expected, "{:?}", report.plan.actions);
     }
-    assert_eq!(scene.machine.store().load().expect("it is read").nodes[0].status, Status::Removing);
+    assert_eq!(scene.machine.store().load().expect("it is read").nodes[0].status(), Status::Removing);
 }
 
 #[tokio::test]

@@ -13,16 +13,16 @@ use wnm_core::store::HistoryFilter;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::ProcessState;
-use wnm_testing::{Operation, metrics_port, node_port, test_node};
+use wnm_testing::{Operation, alter, metrics_port, node_port, test_node};
 
 use crate::Scene;
 
-fn seen(observation: &wnm_core::cycle::Observation, number: u32) -> &Seen {
+fn seen(observation: &wnm_core::machine::Observation, number: u32) -> &Seen {
     let node = observation.snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
     node.and_then(|each| each.seen.as_ref()).expect("it was looked at")
 }
 
-fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, Blocker)> {
+fn blocked(observation: &wnm_core::machine::Observation) -> Vec<(u32, Blocker)> {
     observation.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.clone())).collect()
 }
 
@@ -77,12 +77,12 @@ async fn directories_are_seen_as_they_are() {
     let observation = scene.observe().await;
     let states = [1, 2, 3].map(|number| seen(&observation, number).directory);
     assert_eq!(states, [DirectoryState::Present, DirectoryState::Missing, DirectoryState::NotADirectory]);
-    assert_eq!(observation.snapshot.nodes[1].node.status, Status::Dead);
+    assert_eq!(observation.snapshot.nodes[1].node.status(), Status::Dead);
 
     fs::remove_file(storage.join(STORAGE_MARKER)).expect("it is ours");
     let observation = scene.observe().await;
     assert_eq!(seen(&observation, 2).directory, DirectoryState::Unknown);
-    assert_eq!(observation.snapshot.nodes[1].node.status, Status::Stopped, "nothing is known of it");
+    assert_eq!(observation.snapshot.nodes[1].node.status(), Status::Stopped, "nothing is known of it");
 }
 
 #[tokio::test]
@@ -150,8 +150,9 @@ async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers()
         (udp, TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.metrics_port(number))).expect("it is free"))
     };
     let _held = [held(2), held(3), held(4)];
-    let numbers = blocked(&scene.observe().await).into_iter().map(|(number, _)| number);
-    // Whatever else runs on this machine may hold ports of higher numbers.
+    let observation = scene.observe().await;
+    let numbers = blocked(&observation).into_iter().map(|(number, _)| number);
+    // Other programs of this machine hold ports, too.
     let numbers: Vec<u32> = numbers.filter(|number| *number < 1_000).collect();
     assert_eq!(numbers, [4], "4 is not of this group");
 }
@@ -163,16 +164,16 @@ impl Answering {
     fn start(node: &Node) -> Self {
         let child = Command::new(test_node("0.4.18"))
             .arg("--root-dir")
-            .arg(&node.spec.root_dir)
-            .args(["--port", &node_port(&node.spec).to_string()])
-            .args(["--metrics-server-port", &metrics_port(&node.spec).to_string()])
-            .args(["--rewards-address", &node.spec.wallet])
+            .arg(&node.spec().root_dir)
+            .args(["--port", &node_port(node.spec()).to_string()])
+            .args(["--metrics-server-port", &metrics_port(node.spec()).to_string()])
+            .args(["--rewards-address", &node.spec().wallet])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, metrics_port(&node.spec))).is_err() {
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, metrics_port(node.spec()))).is_err() {
             assert!(Instant::now() < deadline, "it does not listen after a minute");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -198,11 +199,11 @@ async fn what_a_node_tells_is_taken_over() {
     assert!(matches!(seen(&observation, 1).answer, Answer::Node { .. }));
     assert_eq!(seen(&observation, 2).answer, Answer::Refused);
     let told = &observation.snapshot.nodes[0].node;
-    assert_eq!(told.status, Status::Running, "it lives and answers");
-    assert_eq!(told.version.as_ref().map(ToString::to_string).as_deref(), Some("0.4.18"));
-    assert!(told.peer_id.is_some() && told.reading.is_some());
+    assert_eq!(told.status(), Status::Running, "it lives and answers");
+    assert_eq!(told.version().map(ToString::to_string).as_deref(), Some("0.4.18"));
+    assert!(told.peer_id().is_some() && told.metrics().is_some());
     let surveyed = observation.events.iter().find_map(|event| match event {
-        Event::Surveyed { readings } => Some(readings.iter().map(|told| told.id.0).collect::<Vec<_>>()),
+        Event::Surveyed { reports } => Some(reports.iter().map(|report| report.id.0).collect::<Vec<_>>()),
         _ => None,
     });
     assert_eq!(surveyed, Some(vec![1]));
@@ -215,8 +216,8 @@ async fn what_a_node_tells_is_taken_over() {
 async fn f31_an_answer_for_another_peer_changes_nothing() {
     let mut scene = Scene::new();
     let mut node = scene.recorded(1, None).await;
-    node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned());
-    let row = Event::Settled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
+    alter(&mut node, |node| node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned()));
+    let row = Event::Reconciled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
     scene.machine.parts_mut().store.apply(crate::NOW, &[row]).expect("it is recorded");
     let _answering = Answering::start(&node);
     let observation = scene.observe().await;

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use wnm_core::clock::{Clock, RandomDice};
-use wnm_core::cycle::{Machine, Observation, Parts};
 use wnm_core::event::Event;
-use wnm_core::firewall::Null;
+use wnm_core::host::firewall::Null;
+use wnm_core::machine::{Machine, Observation, Parts};
 use wnm_core::node::{Flavour, Node, NodeId, NodeRef, NodeSpec, Ports, UnixSeconds, Verb};
 use wnm_core::observe::ThisMachine;
 use wnm_core::progress::Silent;
@@ -164,8 +164,10 @@ impl Scene {
         let root_dir = self.storage().join(NodeId(number).name());
         self.node_directory(&root_dir);
         let spec = self.spec(number, &root_dir);
-        let node = Node::new(NodeSpec { ports: ports.unwrap_or(spec.ports), ..spec }, NOW);
-        self.live(&node.spec).await;
+        let spec = NodeSpec { ports: ports.unwrap_or(spec.ports), ..spec };
+        let service = spec.name.clone();
+        let node = Node::adopted(spec, service, NOW);
+        self.live(node.spec()).await;
         self.record(node.clone());
         node
     }

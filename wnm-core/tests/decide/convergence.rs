@@ -2,10 +2,10 @@
 //! then nothing more is planned.
 
 use proptest::prelude::*;
-use wnm_core::cycle::Trigger;
 use wnm_core::decide::Request;
 use wnm_core::event::Event;
 use wnm_core::execute::Execution;
+use wnm_core::machine::Trigger;
 use wnm_core::node::{Node, NodeId, Status};
 use wnm_core::plan::{Action, Plan};
 use wnm_core::progress::Silent;
@@ -28,7 +28,7 @@ impl Fleet {
     /// One cycle: the plan, and how many rows had to be reconciled before it.
     async fn cycle(&mut self) -> (Plan, usize) {
         let observation = self.0.machine.observe(&Silent).await.expect("the machine is observed");
-        let is_reconciled = |event: &&Event| matches!(event, Event::Settled { .. });
+        let is_reconciled = |event: &&Event| matches!(event, Event::Reconciled { .. });
         let reconciled = observation.events.iter().filter(is_reconciled).count();
         let report = self.0.machine.run(&Trigger::Cycle, &Silent).await.expect("everything is recorded");
         self.agrees();
@@ -51,11 +51,11 @@ impl Fleet {
         for existing in self.0.world.existing() {
             assert!(recorded.contains(&existing), "{existing} exists and is not in the database");
         }
-        assert!(record.nodes.iter().all(|node| node.intention.is_none()), "nothing is left half done");
+        assert!(record.nodes.iter().all(|node| node.life().pending().is_none()), "nothing is left half done");
     }
 
     fn statuses(&self) -> Vec<Status> {
-        self.0.machine.store().load().expect("the database is read").nodes.iter().map(|node| node.status).collect()
+        self.0.machine.store().load().expect("the database is read").nodes.iter().map(Node::status).collect()
     }
 
     /// Cycles a minute apart until nothing is planned and nothing had to be reconciled.

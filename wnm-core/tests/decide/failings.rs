@@ -2,15 +2,16 @@
 
 use crate::fleet::{NOW, alive, config, fleet, gone, node, seen};
 use semver::Version;
-use wnm_core::decide::{Refusal, Request, Selection, Settled, decide, decide_request, settle};
-use wnm_core::node::{Flavour, NodeId, Status, Verb};
+use wnm_core::decide::{Reconciled, Refusal, Request, Selection, decide, decide_request, reconcile};
+use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Action, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
+use wnm_testing::alter;
 
-use Status::{Disabled, Restarting, Running, Stopped};
+use Status::{Disabled, Restarting, Running, Starting, Stopped};
 
 /// What a cycle does, as words; the plan is checked on the way.
 pub fn cycle(config: &Config, snapshot: &Snapshot) -> Vec<String> {
@@ -26,13 +27,13 @@ fn words(action: &Action) -> String {
     }
 }
 
-fn settled(config: &Config, snapshot: &Snapshot) -> Snapshot {
-    settle(config, snapshot.clone()).snapshot
+fn reconciled(config: &Config, snapshot: &Snapshot) -> Snapshot {
+    reconcile(config, snapshot.clone()).snapshot
 }
 
 fn status(snapshot: &Snapshot, number: u32) -> Status {
     let each = snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
-    each.expect("the node is there").node.status
+    each.expect("the node is there").node.status()
 }
 
 #[test]
@@ -40,8 +41,10 @@ fn f06_lowering_the_cap_by_one_removes_one_node() {
     let config = Config { node_cap: 2, max_concurrent_removals: 2, ..config() };
     let mut snapshot = fleet(&[Running, Running, Running]);
     assert_eq!(cycle(&config, &snapshot), ["remove 3"]);
-    snapshot.nodes[2].node.status = Status::Removing;
-    snapshot.nodes[2].node.since = NOW;
+    alter(&mut snapshot.nodes[2].node, |node| {
+        node.status = Status::Removing;
+        node.status_since = NOW;
+    });
     assert_eq!(cycle(&config, &snapshot), ["survey"], "while it is being removed no other is");
     snapshot.nodes.pop();
     assert_eq!(cycle(&config, &snapshot), ["survey"], "and afterwards neither");
@@ -59,7 +62,7 @@ fn f07_one_io_limit_leaves_the_others_off() {
 #[test]
 fn f08_pressure_while_an_upgrade_is_due_stops_and_never_removes() {
     let mut snapshot = fleet(&[Running, Running]);
-    snapshot.nodes[0].node.version = Some(Version::new(0, 4, 16));
+    alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 4, 16)));
     snapshot.host.used_cpu_percent = 99.0;
     let config = Config { max_concurrent_removals: 1, ..config() };
     assert_eq!(cycle(&config, &snapshot), ["stop 2"]);
@@ -72,15 +75,17 @@ fn f09_a_crashed_node_is_started_again_at_the_cap() {
     for each in &mut snapshot.nodes {
         each.seen = Some(gone());
     }
-    assert_eq!(cycle(&config, &settled(&config, &snapshot)), ["start 1", "start 2"]);
+    assert_eq!(cycle(&config, &reconciled(&config, &snapshot)), ["start 1", "start 2"]);
 }
 
 #[test]
 fn f22_f23_a_node_that_cannot_be_started_keeps_nobody_else_from_starting() {
     let config = Config { max_concurrent_starts: 3, ..config() };
     let mut snapshot = fleet(&[Stopped, Stopped, Stopped]);
-    snapshot.nodes[0].node.failures = 1;
-    snapshot.nodes[0].node.retry_at = Some(NOW + 60);
+    alter(&mut snapshot.nodes[0].node, |node| {
+        node.failures = 1;
+        node.retry_at = Some(NOW + 60);
+    });
     assert_eq!(cycle(&config, &snapshot), ["start 2", "start 3", "add 4"]);
 }
 
@@ -97,7 +102,7 @@ fn f24_old_nodes_that_do_not_run_hold_nothing_up() {
     let config = Config { node_cap: 3, ..config() };
     let mut snapshot = fleet(&[Disabled, Stopped]);
     for each in &mut snapshot.nodes {
-        each.node.version = Some(Version::new(0, 4, 1));
+        alter(&mut each.node, |node| node.version = Some(Version::new(0, 4, 1)));
     }
     assert_eq!(cycle(&config, &snapshot), ["start 2", "add 3"]);
 }
@@ -106,10 +111,10 @@ fn f24_old_nodes_that_do_not_run_hold_nothing_up() {
 fn f26_looking_at_a_node_does_not_cut_its_delay_short() {
     let config = Config { delay_start: 300, ..config() };
     let mut snapshot = fleet(&[Restarting]);
-    snapshot.nodes[0].node.since = NOW - 299;
-    assert_eq!(status(&settled(&config, &snapshot), 1), Restarting);
-    snapshot.nodes[0].node.since = NOW - 300;
-    assert_eq!(status(&settled(&config, &snapshot), 1), Running);
+    alter(&mut snapshot.nodes[0].node, |node| node.status_since = NOW - 299);
+    assert_eq!(status(&reconciled(&config, &snapshot), 1), Restarting);
+    alter(&mut snapshot.nodes[0].node, |node| node.status_since = NOW - 300);
+    assert_eq!(status(&reconciled(&config, &snapshot), 1), Running);
 }
 
 #[test]
@@ -124,11 +129,11 @@ fn f29_a_node_that_hangs_is_restarted_after_a_while() {
     let config = Config { delay_restart: 600, node_cap: 1, ..config() };
     let mut snapshot = fleet(&[Running]);
     snapshot.nodes[0].seen = Some(Seen { answer: Answer::TimedOut, ..alive(&snapshot.nodes[0].node) });
-    let mut snapshot = settled(&config, &snapshot);
+    let mut snapshot = reconciled(&config, &snapshot);
     assert_eq!(status(&snapshot, 1), Stopped);
     assert_eq!(cycle(&config, &snapshot), ["survey"], "it may come back by itself");
     snapshot.now += 600;
-    assert_eq!(cycle(&config, &settled(&config, &snapshot)), ["restart 1"]);
+    assert_eq!(cycle(&config, &reconciled(&config, &snapshot)), ["restart 1"]);
 }
 
 #[test]
@@ -137,7 +142,7 @@ fn f31_another_program_on_the_metrics_port_is_reported_and_the_node_left_alone()
     let mut snapshot = fleet(&[Running]);
     let foreign = Answer::Foreign { said: "404 Not Found".to_owned() };
     snapshot.nodes[0].seen = Some(Seen { answer: foreign, ..alive(&snapshot.nodes[0].node) });
-    let mut snapshot = settled(&config, &snapshot);
+    let mut snapshot = reconciled(&config, &snapshot);
     assert_eq!(status(&snapshot, 1), Stopped);
     snapshot.now += 100_000;
     assert_eq!(cycle(&config, &snapshot), ["survey"], "a restart would not free the port");
@@ -151,7 +156,7 @@ fn f37_a_node_without_its_directory_is_dead_and_is_forgotten() {
     let mut snapshot = fleet(&[Running]);
     let missing = Seen { process: Ok(ProcessState::Absent), directory: DirectoryState::Missing, ..gone() };
     snapshot.nodes[0].seen = Some(missing);
-    let snapshot = settled(&config, &snapshot);
+    let snapshot = reconciled(&config, &snapshot);
     assert_eq!(status(&snapshot, 1), Status::Dead);
     assert_eq!(cycle(&config, &snapshot), ["remove 1"]);
 }
@@ -162,7 +167,7 @@ fn nodes_whose_storage_is_not_there_are_not_dead() {
     for each in &mut snapshot.nodes {
         each.seen = Some(Seen { process: Ok(ProcessState::Absent), directory: DirectoryState::Unknown, ..gone() });
     }
-    let Settled { events, .. } = settle(&config(), snapshot);
+    let Reconciled { events, .. } = reconcile(&config(), snapshot);
     assert_eq!(events, []);
 }
 
@@ -178,9 +183,9 @@ fn f39_what_the_owner_stopped_stays_stopped() {
     let config = Config { node_cap: 2, ..config() };
     let request = Request::Stop(Selection::Names(vec!["1".to_owned()]));
     let plan = decide_request(&config, &fleet(&[Running, Running]), &request).expect("it can be stopped");
-    assert_eq!(plan.actions, [Action::Stop { number: NodeId(1), hold: true }]);
+    assert_eq!(plan.actions, [Action::Stop { number: NodeId(1), by_owner: true }]);
     let mut snapshot = fleet(&[Stopped, Running]);
-    snapshot.nodes[0].node.held = true;
+    alter(&mut snapshot.nodes[0].node, |node| node.desired = Desired::Stop);
     assert_eq!(cycle(&config, &snapshot), ["survey"]);
     let plan = decide_request(&config, &snapshot, &Request::Start(Selection::Count(1))).expect("it can be started");
     assert_eq!(plan.actions, [Action::Start { number: NodeId(1) }]);
@@ -195,17 +200,19 @@ fn f40_after_a_restart_of_the_machine_every_cycle_starts_a_node() {
         each.seen = Some(gone());
     }
     snapshot.boot_time = NOW - 10;
-    let mut snapshot = settled(&config, &snapshot);
+    let mut snapshot = reconciled(&config, &snapshot);
     assert_eq!(cycle(&config, &snapshot), ["resurvey"]);
     snapshot.last_surveyed_boot = snapshot.boot_time;
     for number in 1..=4 {
         assert_eq!(cycle(&config, &snapshot), [format!("start {number}")]);
         let each = &mut snapshot.nodes[number - 1];
-        each.node.status = Restarting;
-        each.node.since = snapshot.now;
+        alter(&mut each.node, |node| {
+            node.status = Restarting;
+            node.status_since = snapshot.now;
+        });
         *each = seen(each.node.clone());
         snapshot.now += 60;
-        snapshot = settled(&config, &snapshot);
+        snapshot = reconciled(&config, &snapshot);
     }
     assert_eq!(cycle(&config, &snapshot), ["survey"]);
 }
@@ -215,7 +222,7 @@ fn f41_of_nodes_of_one_second_the_highest_number_is_the_youngest() {
     let config = Config { node_cap: 2, ..config() };
     let mut snapshot = fleet(&[Running, Running, Running]);
     for each in &mut snapshot.nodes {
-        each.node.born = NOW - 5;
+        alter(&mut each.node, |node| node.created_at = NOW - 5);
     }
     assert_eq!(cycle(&config, &snapshot), ["remove 3"]);
 }
@@ -223,7 +230,7 @@ fn f41_of_nodes_of_one_second_the_highest_number_is_the_youngest() {
 #[test]
 fn f50_a_pre_release_is_older_than_its_release() {
     let mut snapshot = fleet(&[Running]);
-    snapshot.nodes[0].node.version = Version::parse("0.4.17-rc.1").ok();
+    alter(&mut snapshot.nodes[0].node, |node| node.version = Version::parse("0.4.17-rc.1").ok());
     assert_eq!(cycle(&config(), &snapshot), ["upgrade 1"]);
 }
 
@@ -231,8 +238,8 @@ fn f50_a_pre_release_is_older_than_its_release() {
 fn f51_a_node_newer_than_the_program_is_not_outdated() {
     let config = Config { node_cap: 2, ..config() };
     let mut snapshot = fleet(&[Running, Running]);
-    snapshot.nodes[0].node.version = Some(Version::new(0, 5, 0));
-    snapshot.nodes[1].node.version = Some(Version::new(0, 4, 16));
+    alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 5, 0)));
+    alter(&mut snapshot.nodes[1].node, |node| node.version = Some(Version::new(0, 4, 16)));
     assert_eq!(cycle(&config, &snapshot), ["upgrade 2"]);
 }
 
@@ -240,8 +247,8 @@ fn f51_a_node_newer_than_the_program_is_not_outdated() {
 fn f48_a_node_without_a_version_is_not_outdated() {
     let config = Config { node_cap: 2, ..config() };
     let mut snapshot = fleet(&[Running, Running]);
-    snapshot.nodes[0].node.version = None;
-    snapshot.nodes[1].node.version = Some(Version::new(0, 4, 16));
+    alter(&mut snapshot.nodes[0].node, |node| node.version = None);
+    alter(&mut snapshot.nodes[1].node, |node| node.version = Some(Version::new(0, 4, 16)));
     assert_eq!(cycle(&config, &snapshot), ["upgrade 2"]);
 }
 
@@ -279,38 +286,38 @@ fn a_clock_that_was_set_back_holds_no_node_for_ever() {
     let config = Config { node_cap: 3, ..config() };
     let mut snapshot = fleet(&[Restarting, Stopped, Status::Removing]);
     for each in &mut snapshot.nodes {
-        each.node.since = NOW + 86_400;
+        alter(&mut each.node, |node| node.status_since = NOW + 86_400);
     }
-    snapshot.nodes[1].node.retry_at = Some(NOW + 86_400);
-    let snapshot = settled(&config, &snapshot);
+    alter(&mut snapshot.nodes[1].node, |node| node.retry_at = Some(NOW + 86_400));
+    let snapshot = reconciled(&config, &snapshot);
     assert_eq!(status(&snapshot, 1), Running);
     assert_eq!(cycle(&config, &snapshot), ["remove 3", "start 2"]);
 }
 
 #[test]
 fn a_living_node_whose_turn_to_be_asked_did_not_come_stays_what_it_is() {
-    for status in [Running, Restarting, Status::Upgrading, Stopped] {
+    for status in [Running, Starting, Restarting, Status::Upgrading, Stopped] {
         let mut snapshot = fleet(&[status]);
         let node = snapshot.nodes[0].node.clone();
         let due = NOW - 86_400;
-        snapshot.nodes[0].node.since = due;
+        alter(&mut snapshot.nodes[0].node, |node| node.status_since = due);
         snapshot.nodes[0].seen = Some(Seen { answer: Answer::NotAsked, ..alive(&node) });
-        let Settled { snapshot, events } = settle(&config(), snapshot);
-        assert_eq!((snapshot.nodes[0].node.status, events), (status, vec![]), "{status:?}");
+        let Reconciled { snapshot, events } = reconcile(&config(), snapshot);
+        assert_eq!((snapshot.nodes[0].node.status(), events), (status, vec![]), "{status:?}");
         // One without a metrics server is never asked: its process is all there is.
         let mut snapshot = fleet(&[status]);
-        snapshot.nodes[0].node.since = due;
-        snapshot.nodes[0].node.spec.flavour = Flavour::V2;
+        alter(&mut snapshot.nodes[0].node, |node| node.status_since = due);
+        alter(&mut snapshot.nodes[0].node, |node| node.spec.flavour = Flavour::V2);
         snapshot.nodes[0].seen = Some(Seen { answer: Answer::NotAsked, ..alive(&node) });
-        assert_eq!(settle(&config(), snapshot).snapshot.nodes[0].node.status, Running);
+        assert_eq!(reconcile(&config(), snapshot).snapshot.nodes[0].node.status(), Running);
     }
 }
 
 #[test]
-fn an_interrupted_deed_ends_in_what_is_true() {
+fn an_interrupted_step_ends_in_what_is_true() {
     let dead = Seen { process: Ok(ProcessState::Absent), directory: DirectoryState::Missing, ..gone() };
     let cases = [
-        (Verb::Add, Stopped, alive(&node(1, Running)), Restarting),
+        (Verb::Add, Stopped, alive(&node(1, Running)), Starting),
         (Verb::Add, Stopped, gone(), Stopped),
         (Verb::Add, Stopped, dead.clone(), Status::Dead),
         (Verb::Start, Stopped, alive(&node(1, Running)), Restarting),
@@ -325,19 +332,26 @@ fn an_interrupted_deed_ends_in_what_is_true() {
     ];
     for (verb, recorded, observation, expected) in cases {
         let mut snapshot = fleet(&[recorded]);
-        snapshot.nodes[0].node.intention = Some(verb);
+        alter(&mut snapshot.nodes[0].node, |node| {
+            node.pending = Some(verb);
+            node.has_run = verb != Verb::Add;
+        });
         snapshot.nodes[0].seen = Some(observation.clone());
-        let Settled { snapshot, events } = settle(&config(), snapshot);
+        let Reconciled { snapshot, events } = reconcile(&config(), snapshot);
         let node = &snapshot.nodes[0].node;
-        assert_eq!((node.status, node.intention, events.len()), (expected, None, 1), "{verb} with {observation:?}");
+        assert_eq!(
+            (node.status(), node.life().pending(), events.len()),
+            (expected, None, 1),
+            "{verb} with {observation:?}"
+        );
     }
 }
 
 #[test]
 fn interrupted_disabling_of_a_living_node_is_carried_out_again() {
     let mut snapshot = fleet(&[Disabled]);
-    snapshot.nodes[0].node.intention = Some(Verb::Disable);
+    alter(&mut snapshot.nodes[0].node, |node| node.pending = Some(Verb::Disable));
     snapshot.nodes[0].seen = Some(alive(&snapshot.nodes[0].node));
     let config = Config { node_cap: 1, ..config() };
-    assert_eq!(cycle(&config, &settled(&config, &snapshot)), ["disable 1"]);
+    assert_eq!(cycle(&config, &reconciled(&config, &snapshot)), ["disable 1"]);
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use semver::Version;
-use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, PortKind, Ports, Reading, Status, UnixSeconds};
+use wnm_core::node::{
+    Desired, Flavour, Node, NodeId, NodeMetrics, NodeSpec, PortKind, Ports, Status, StoredNode, UnixSeconds,
+};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
@@ -64,13 +66,16 @@ pub fn node(number: u32, status: Status) -> Node {
         start_args: Vec::new(),
         group: None,
     };
-    Node {
+    let stored = StoredNode {
         status,
-        since: NOW - 86_400,
-        born: NOW - 90_000 + UnixSeconds::from(number),
+        status_since: NOW - 86_400,
+        desired: if status == Status::Disabled { Desired::Unmanaged } else { Desired::Run },
+        has_run: status != Status::Starting,
+        created_at: NOW - 90_000 + UnixSeconds::from(number),
         peer_id: Some(format!("peer-{number}")),
-        ..Node::new(spec, NOW)
-    }
+        ..StoredNode::new(spec, NOW)
+    };
+    Node::restore(stored).expect("its columns agree")
 }
 
 /// A machine at ease with nodes 1, 2, 3 … of these statuses; each was seen to be what it is.
@@ -83,9 +88,9 @@ pub fn fleet(statuses: &[Status]) -> Snapshot {
     snapshot
 }
 
-/// A node that was seen to be what its record says.
+/// A node that was seen to be what the database says.
 pub fn seen(node: Node) -> NodeSnapshot {
-    let lives = matches!(node.status, Status::Running | Status::Restarting | Status::Upgrading);
+    let lives = node.status() == Status::Running || node.status().is_underway();
     let seen = if lives { alive(&node) } else { gone() };
     NodeSnapshot { node, seen: Some(seen) }
 }
@@ -95,9 +100,9 @@ pub fn alive(node: &Node) -> Seen {
     Seen {
         process: Ok(ProcessState::Running { process: None }),
         answer: Answer::Node {
-            peer_id: node.peer_id.clone(),
-            version: node.version.clone(),
-            reading: Box::new(Reading::default()),
+            peer_id: node.peer_id().map(str::to_owned),
+            version: node.version().cloned(),
+            metrics: Box::new(NodeMetrics::default()),
         },
         directory: DirectoryState::Present,
     }

@@ -8,7 +8,7 @@ use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, GroupState, Range};
 use wnm_pm::process_manager::{ManagerKind, NumberingKind, ProcessManager};
-use wnm_testing::{MemoryManager, MemoryWorld};
+use wnm_testing::{MemoryManager, MemoryWorld, alter};
 
 use crate::failings::cycle;
 use crate::fleet::{NOW, config, fleet};
@@ -39,7 +39,7 @@ pub fn group(number: u16, image: &str, state: GroupState) -> Group {
 fn in_groups(groups: Vec<Group>) -> Snapshot {
     let mut snapshot = fleet(&[Running, Running, Running]);
     for each in &mut snapshot.nodes {
-        each.node.spec.group = Some(each.node.id().0);
+        alter(&mut each.node, |node| node.spec.group = Some(node.spec.id.0));
     }
     Snapshot { numbering: NumberingKind::Blocks, groups, ..snapshot }
 }
@@ -117,8 +117,10 @@ fn a_group_without_nodes_to_keep_is_left_as_it_is() {
     let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
     let mut snapshot = in_groups(standing("nodes:1", STATES));
     for each in &mut snapshot.nodes {
-        each.node.status = Removing;
-        each.node.since = NOW;
+        alter(&mut each.node, |node| {
+            node.status = Removing;
+            node.status_since = NOW;
+        });
     }
     assert_eq!(opened(&decide(&config, &snapshot)), []);
 }

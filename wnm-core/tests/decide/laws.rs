@@ -4,17 +4,19 @@ use proptest::collection::btree_map;
 use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
-use wnm_core::decide::{Request, Selection, decide, decide_request, settle};
-use wnm_core::node::{NodeId, PortKind, Status, UnixSeconds};
+use wnm_core::decide::{Request, Selection, decide, decide_request, reconcile};
+use wnm_core::node::{Desired, Intent, Node, NodeId, PortKind, Status, StoredNode, Transition, UnixSeconds};
 use wnm_core::plan::check::{Authority, check};
-use wnm_core::plan::{Basis, Plan};
+use wnm_core::plan::{Action, Basis, Plan};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{NumberingKind, ProcessState};
+use wnm_testing::alter;
 
 use crate::fleet::{self, NOW, alive};
+use crate::lives;
 
 fn configs() -> impl Strategy<Value = Config> {
     let limits = [1_u32..6, 1_u32..4, 1_u32..4, 1_u32..4];
@@ -74,7 +76,22 @@ fn sights() -> impl Strategy<Value = Option<Seen>> {
     )
 }
 
-/// Fleets of all kinds: with nodes in any state, or in those only that keep no other node waiting.
+/// A node of this status that a step failed on or not, as far as the status allows either.
+fn with_status(status: Status, retry: Option<UnixSeconds>, failures: u32, by_owner: bool) -> impl Fn(&mut StoredNode) {
+    move |node| {
+        let waits = !matches!(status, Status::Disabled | Status::Dead | Status::Migrating);
+        node.retry_at = retry.filter(|_| waits).map(|after| NOW + after);
+        let failed = node.retry_at.is_some();
+        let clean = status == Status::Running && !failed;
+        node.failures = if clean { 0 } else { failures.max(u32::from(failed)) };
+        node.last_error = failed.then(|| "it was in a bad mood".to_owned());
+        if by_owner && status == Status::Stopped {
+            node.desired = Desired::Stop;
+        }
+    }
+}
+
+/// Nodes of all statuses, and nodes with any life behind them, steps that were interrupted included.
 fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
     let calm = vec![Status::Running, Status::Stopped];
     let busy = vec![Status::Running, Status::Stopped, Status::Restarting, Status::Upgrading, Status::Removing];
@@ -84,18 +101,31 @@ fn nodes() -> impl Strategy<Value = Vec<NodeSnapshot>> {
 fn nodes_of(statuses: Vec<Status>) -> impl Strategy<Value = Vec<NodeSnapshot>> {
     let statuses = proptest::sample::select(statuses);
     let retry = option::weighted(0.3, -1000_i64..5_000);
-    let one = (statuses, 0_i64..1_000, option::of(15_u64..19), sights(), (retry, 0_u32..3), any::<bool>());
+    let by_status = (statuses, retry, 0_u32..3, any::<bool>());
+    let life = prop_oneof![3 => by_status.prop_map(Ok), 1 => lives::courses().prop_map(Err)];
+    let one = (life, 0_i64..1_000, option::of(15_u64..19), sights());
     btree_map(1_u32..60, one, 0..25).prop_map(|nodes| {
         let mut snapshots = Vec::new();
-        for (number, (status, age, patch, seen, (retry, failures), held)) in nodes {
-            let mut node = fleet::node(number, status);
-            node.since = NOW - age;
-            node.born = NOW - 10 * age;
-            node.version = patch.map(|patch| Version::new(0, 4, patch));
-            node.retry_at = retry.map(|after: UnixSeconds| NOW + after);
-            node.failures = failures;
-            node.held = held && status == Status::Stopped;
-            node.peer_id = None;
+        for (number, (life, age, patch, seen)) in nodes {
+            let mut node = match life {
+                Ok((status, retry, failures, by_owner)) => {
+                    let mut node = fleet::node(number, status);
+                    alter(&mut node, with_status(status, retry, failures, by_owner));
+                    alter(&mut node, |node| node.status_since = NOW - age);
+                    node
+                }
+                Err(course) => {
+                    let spec = fleet::node(number, Status::Stopped).spec().clone();
+                    let mut node = lives::after(Node::planned(spec.clone(), NOW - 100_000), course);
+                    alter(&mut node, |node| node.spec = spec);
+                    node
+                }
+            };
+            alter(&mut node, |node| {
+                node.created_at = NOW - 10 * age;
+                node.version = patch.map(|patch| Version::new(0, 4, patch));
+                node.peer_id = None;
+            });
             snapshots.push(NodeSnapshot { node, seen });
         }
         snapshots
@@ -144,7 +174,8 @@ pub fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
                     .map(|mut each| {
                         let number = each.node.id().0;
                         let blocks = numbering == NumberingKind::Blocks;
-                        each.node.spec.group = blocks.then(|| number.div_ceil(config.max_node_per_container));
+                        let group = blocks.then(|| number.div_ceil(config.max_node_per_container));
+                        alter(&mut each.node, |node| node.spec.group = group);
                         each
                     })
                     .collect(),
@@ -181,31 +212,57 @@ pub fn requests() -> impl Strategy<Value = Request> {
     })
 }
 
+/// What is told to a node that there is already.
+fn intent(action: &Action) -> Option<(NodeId, Intent)> {
+    let intent = match action {
+        Action::Start { .. } => Intent::Start,
+        Action::Stop { by_owner, .. } => Intent::Stop { by_owner: *by_owner },
+        Action::Restart { .. } => Intent::Restart,
+        Action::Upgrade { .. } => Intent::Upgrade,
+        Action::Remove { .. } => Intent::Remove { delay_seconds: 0 },
+        Action::Disable { .. } => Intent::Disable,
+        Action::Enable { .. } => Intent::Enable,
+        Action::Add { .. } | Action::Survey | Action::Resurvey | Action::Teardown { .. } => return None,
+    };
+    action.step().map(|(_, id)| (id, intent))
+}
+
+/// Nothing that a plan tells a node is impossible for it.
+fn nothing_impossible(snapshot: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
+    for (id, intent) in plan.actions.iter().filter_map(intent) {
+        let each = snapshot.nodes.iter().find(|each| each.node.id() == id).expect("plans name nodes that there are");
+        prop_assert_eq!(each.node.clone().apply(Transition::Intended(intent), NOW), Ok(()));
+    }
+    Ok(())
+}
+
 fn nothing_wrong(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Authority) -> Result<(), TestCaseError> {
     let wrong = check(config, snapshot, plan, authority);
     prop_assert!(wrong.is_empty(), "{wrong:?}\n{:#?}", plan.actions);
-    Ok(())
+    nothing_impossible(snapshot, plan)
 }
 
 proptest! {
     #[test]
     fn every_plan_of_a_cycle_passes_the_checker((config, snapshot) in machines()) {
-        let snapshot = settle(&config, snapshot).snapshot;
+        let snapshot = reconcile(&config, snapshot).snapshot;
         nothing_wrong(&config, &snapshot, &decide(&config, &snapshot), Authority::Cycle)?;
     }
 
     #[test]
     fn every_plan_for_a_request_passes_the_checker((config, snapshot) in machines(), request in requests()) {
-        let snapshot = settle(&config, snapshot).snapshot;
+        let snapshot = reconcile(&config, snapshot).snapshot;
         if let Ok(plan) = decide_request(&config, &snapshot, &request) {
             nothing_wrong(&config, &snapshot, &plan, Authority::Owner)?;
         }
     }
 
     #[test]
-    fn what_is_settled_stays_settled((config, snapshot) in machines()) {
-        let once = settle(&config, snapshot).snapshot;
-        let twice = settle(&config, once.clone());
+    fn what_is_reconciled_stays_reconciled((config, mut snapshot) in machines()) {
+        // Of an interrupted step it is first found out how it ended, and in the next cycle what else is to be seen.
+        snapshot.nodes.retain(|each| each.node.life().pending().is_none());
+        let once = reconcile(&config, snapshot).snapshot;
+        let twice = reconcile(&config, once.clone());
         prop_assert_eq!(&twice.snapshot, &once);
         prop_assert!(twice.events.is_empty());
     }
@@ -215,7 +272,7 @@ proptest! {
         let blocked: Vec<NodeId> = snapshot.blocked.iter().map(|blocked| blocked.number).collect();
         let plan = decide(&config, &snapshot);
         for action in &plan.actions {
-            if let wnm_core::plan::Action::Add { node } = action {
+            if let Action::Add { node } = action {
                 prop_assert!(!blocked.contains(&node.id));
             }
         }
@@ -224,7 +281,9 @@ proptest! {
     #[test]
     fn disabled_nodes_are_never_touched_by_a_cycle((config, snapshot) in machines()) {
         let plan = decide(&config, &snapshot);
-        for each in snapshot.nodes.iter().filter(|each| each.node.status == Status::Disabled) {
+        // Disabling one that was interrupted goes on.
+        let is_disabled = |node: &Node| node.status() == Status::Disabled && node.life().pending().is_none();
+        for each in snapshot.nodes.iter().filter(|each| is_disabled(&each.node)) {
             prop_assert!(plan.actions.iter().all(|action| action.step().map(|(_, id)| id) != Some(each.node.id())));
         }
     }

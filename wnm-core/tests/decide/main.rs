@@ -5,6 +5,8 @@ mod failings;
 mod fleet;
 mod groups;
 mod laws;
+#[path = "../support/lives.rs"]
+mod lives;
 mod reasons;
 mod reference;
 mod replaced;

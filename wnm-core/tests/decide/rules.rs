@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use semver::Version;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
-use wnm_core::node::{Flavour, NodeId, Status, Verb};
+use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
 use wnm_core::plan::{Gauge, Plan, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, HostLoad, Snapshot};
@@ -12,6 +12,8 @@ use wnm_pm::container_host::GroupState;
 use wnm_pm::process_manager::NumberingKind;
 
 use Status::{Dead, Disabled, Migrating, Removing, Restarting, Running, Stopped, Upgrading};
+
+use wnm_testing::alter;
 
 use crate::fleet::{NOW, alive, config, fleet};
 use crate::groups::group;
@@ -70,7 +72,7 @@ fn measured(gauge: Gauge, figure: u32) -> Plan {
 fn outdated(statuses: &[Status], change: impl FnOnce(&mut Config, &mut Snapshot)) -> Plan {
     cycle(statuses, |config, snapshot| {
         for each in &mut snapshot.nodes {
-            each.node.version = Some(Version::new(0, 4, 16));
+            alter(&mut each.node, |node| node.version = Some(Version::new(0, 4, 16)));
         }
         change(config, snapshot);
     })
@@ -82,7 +84,7 @@ fn in_group(state: GroupState, image: &str) -> Plan {
         *config =
             Config { node_cap: 1, docker_image: "nodes:2".to_owned(), max_node_per_container: 1, ..config.clone() };
         snapshot.numbering = NumberingKind::Blocks;
-        snapshot.nodes[0].node.spec.group = Some(1);
+        alter(&mut snapshot.nodes[0].node, |node| node.spec.group = Some(1));
         snapshot.groups = vec![group(1, image, state)];
     })
 }
@@ -90,8 +92,11 @@ fn in_group(state: GroupState, image: &str) -> Plan {
 /// A stopped node that failed so often, and is tried again so many seconds from now.
 fn resting(failures: u32, seconds: i64) -> Plan {
     cycle(&[Stopped], |_, snapshot| {
-        snapshot.nodes[0].node.failures = failures;
-        snapshot.nodes[0].node.retry_at = Some(NOW + seconds);
+        alter(&mut snapshot.nodes[0].node, |node| {
+            node.failures = failures;
+            node.retry_at = Some(NOW + seconds);
+            node.last_error = Some("it exited".to_owned());
+        });
     })
 }
 
@@ -132,11 +137,17 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             (rebooted(1), rebooted(0))
         }
         Rule::DelayRemove => {
-            let removed = |ago| cycle(&[Removing], move |_, snapshot| snapshot.nodes[0].node.since = NOW - ago);
+            let removed = |ago| {
+                cycle(&[Removing], move |_, snapshot| {
+                    alter(&mut snapshot.nodes[0].node, |node| node.status_since = NOW - ago)
+                })
+            };
             (removed(300), removed(299))
         }
         Rule::Disable => {
-            let begun = |verb| cycle(&[Disabled], move |_, snapshot| snapshot.nodes[0].node.intention = verb);
+            let begun = |verb| {
+                cycle(&[Disabled], move |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.pending = verb))
+            };
             (begun(Some(Verb::Disable)), begun(None))
         }
         Rule::Dead => (cycle(&[Dead], unchanged), cycle(&[Stopped], unchanged)),
@@ -161,7 +172,7 @@ fn plans(rule: Rule) -> (Plan, Plan) {
         Rule::MaxConcurrentRemovals => {
             let pressed = |since| {
                 cycle(&[Running, Removing], move |_, snapshot| {
-                    snapshot.nodes[1].node.since = since;
+                    alter(&mut snapshot.nodes[1].node, |node| node.status_since = since);
                     snapshot.host.used_cpu_percent = 99.0;
                 })
             };
@@ -197,7 +208,13 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             (most(1), most(2))
         }
         Rule::StoppedByOwner => {
-            let stopped = |by_owner| cycle(&[Stopped], move |_, snapshot| snapshot.nodes[0].node.held = by_owner);
+            let stopped = |by_owner| {
+                cycle(&[Stopped], move |_, snapshot| {
+                    alter(&mut snapshot.nodes[0].node, |node| {
+                        node.desired = if by_owner { Desired::Stop } else { Desired::Run }
+                    })
+                })
+            };
             (stopped(true), stopped(false))
         }
         Rule::BackOff => (resting(1, 1), resting(1, 0)),

@@ -1,28 +1,28 @@
 //! A saved plan holds as long as what it rests on does, however often the machine is looked at in between.
 
-use wnm_core::decide::settle;
-use wnm_core::node::Status;
-use wnm_core::node::Verb;
+use wnm_core::decide::reconcile;
+use wnm_core::node::{Desired, Status, Verb};
 use wnm_core::plan::Basis;
 use wnm_core::report::changes_text;
 use wnm_core::snapshot::Snapshot;
 use wnm_pm::container_host::GroupState;
+use wnm_testing::alter;
 
 use Status::{Restarting, Running, Stopped};
 
 use crate::fleet::{config, fleet, gone};
 
-/// What a plan rests on that is made from this, settled and not recorded.
+/// What a plan rests on that is made from this, reconciled and not recorded.
 fn basis(snapshot: &Snapshot) -> Basis {
-    Basis::of(&config(), &settle(&config(), snapshot.clone()).snapshot)
+    Basis::of(&config(), &reconcile(&config(), snapshot.clone()).snapshot)
 }
 
 #[test]
-fn what_looking_settles_anew_each_time_is_no_change() {
+fn what_each_observation_reconciles_anew_is_not_a_change() {
     let mut snapshot = fleet(&[Running, Restarting, Running]);
     snapshot.nodes[0].seen = Some(gone());
     snapshot.nodes[1].seen = Some(gone());
-    snapshot.nodes[2].node.intention = Some(Verb::Stop);
+    alter(&mut snapshot.nodes[2].node, |node| node.pending = Some(Verb::Stop));
     let before = basis(&snapshot);
     snapshot.now += 60;
     assert_eq!(before.changes(&basis(&snapshot)), []);
@@ -56,16 +56,16 @@ fn what_became_of_a_node_is_a_change() {
         change(&mut after);
         changes_text(&before.changes(&Basis::of(&config(), &after)))
     };
-    let held = changes(|after| after.nodes[0].node.held = true);
-    insta::assert_snapshot!(held, @"antnode0001: STOPPED (0.4.17, stopped by its owner) instead of STOPPED (0.4.17)");
-    let begun = changes(|after| after.nodes[1].node.intention = Some(Verb::Disable));
-    insta::assert_snapshot!(begun, @"antnode0002: RUNNING (0.4.17, disable not finished) instead of RUNNING (0.4.17)");
-    let stopped = changes(|after| after.nodes[1].node.status = Stopped);
-    insta::assert_snapshot!(stopped, @"antnode0002: STOPPED (0.4.17) instead of RUNNING (0.4.17)");
+    let stopped_by_owner = changes(|after| alter(&mut after.nodes[0].node, |node| node.desired = Desired::Stop));
+    insta::assert_snapshot!(stopped_by_owner, @"antnode0001 was STOPPED (0.4.17) and is STOPPED (0.4.17, stopped by its owner)");
+    let begun = changes(|after| alter(&mut after.nodes[1].node, |node| node.pending = Some(Verb::Restart)));
+    insta::assert_snapshot!(begun, @"antnode0002 was RUNNING (0.4.17) and is RUNNING (0.4.17, restart was begun)");
+    let stopped = changes(|after| alter(&mut after.nodes[1].node, |node| node.status = Stopped));
+    insta::assert_snapshot!(stopped, @"antnode0002 was RUNNING (0.4.17) and is STOPPED (0.4.17)");
     let new = changes(|after| after.nodes.extend(fleet(&[Stopped; 5]).nodes.drain(2..)));
     insta::assert_snapshot!(new, @"antnode0003–0005: new");
     let gone = changes(|after| after.nodes.clear());
     insta::assert_snapshot!(gone, @"antnode0001–0002: gone");
-    let unknown = changes(|after| after.nodes[1].node.version = None);
-    insta::assert_snapshot!(unknown, @"antnode0002: RUNNING (no version) instead of RUNNING (0.4.17)");
+    let unknown = changes(|after| alter(&mut after.nodes[1].node, |node| node.version = None));
+    insta::assert_snapshot!(unknown, @"antnode0002 was RUNNING (0.4.17) and is RUNNING (no version)");
 }

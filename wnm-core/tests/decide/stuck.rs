@@ -6,6 +6,7 @@ use wnm_core::plan::Rule;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
+use wnm_testing::alter;
 
 use Status::{Removing, Running, Stopped};
 
@@ -18,19 +19,21 @@ fn reason(config: &Config, snapshot: &Snapshot, rule: Rule) -> String {
     reason.unwrap_or_else(|| panic!("no {rule} in {:?}", plan.reasons)).to_string()
 }
 
-/// A deed on this node failed just now, and is tried again later.
+/// A step on this node failed just now, and is tried again later.
 fn fail(snapshot: &mut Snapshot, number: u32) {
     let node = &mut snapshot.nodes.iter_mut().find(|each| each.node.id() == NodeId(number)).expect("it is there").node;
-    node.failures = 7;
-    node.retry_at = Some(NOW + 3_600);
-    node.trouble = Some("it is in a bad mood".to_owned());
+    alter(node, |node| {
+        node.failures = 7;
+        node.retry_at = Some(NOW + 3_600);
+        node.last_error = Some("it is in a bad mood".to_owned());
+    });
 }
 
 #[test]
 fn a_removal_that_fails_keeps_nobody_else_waiting() {
     let config = Config { node_cap: 1, max_concurrent_operations: 1, max_concurrent_removals: 1, ..config() };
     let mut snapshot = fleet(&[Stopped, Removing]);
-    snapshot.nodes[1].node.since = NOW;
+    alter(&mut snapshot.nodes[1].node, |node| node.status_since = NOW);
     assert_eq!(cycle(&config, &snapshot), ["survey"], "its delay is awaited");
     fail(&mut snapshot, 2);
     assert_eq!(cycle(&config, &snapshot), ["start 1"]);
@@ -62,8 +65,8 @@ fn a_full_disk_whose_files_cannot_be_deleted_does_not_cost_one_node_after_the_ot
 fn a_node_that_could_not_be_started_before_is_removed_like_any_other() {
     let config = Config { max_concurrent_operations: 1, ..config() };
     let mut snapshot = fleet(&[Stopped, Removing]);
-    snapshot.nodes[1].node.since = NOW;
-    snapshot.nodes[1].node.failures = 3;
+    alter(&mut snapshot.nodes[1].node, |node| node.status_since = NOW);
+    alter(&mut snapshot.nodes[1].node, |node| node.failures = 3);
     assert_eq!(cycle(&config, &snapshot), ["survey"], "its delay is awaited");
 }
 
@@ -92,7 +95,7 @@ fn a_node_that_hangs_is_stopped_under_pressure_although_it_rests() {
         answer: Answer::TimedOut,
         directory: DirectoryState::Present,
     });
-    snapshot.nodes[1].node.retry_at = Some(NOW + 300);
+    alter(&mut snapshot.nodes[1].node, |node| node.retry_at = Some(NOW + 300));
     snapshot.host.used_cpu_percent = 99.0;
     assert_eq!(cycle(&config, &snapshot), ["stop 2"]);
 }

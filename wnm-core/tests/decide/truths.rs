@@ -1,7 +1,7 @@
 //! Every reason is true: what it says is stated here once more, without a look at how decisions come to it.
 
 use proptest::prelude::*;
-use wnm_core::decide::{decide, decide_request, settle};
+use wnm_core::decide::{decide, decide_request, reconcile};
 use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
 use wnm_core::plan::{Action, Cause, Effect, Gauge, Limit, Plan, Reason, Rule};
 use wnm_core::settings::Config;
@@ -60,28 +60,30 @@ impl Case<'_> {
     /// Whether the time has come, or lies so far ahead that the clock must have been set back.
     fn rests(&self, node: &Node) -> bool {
         let longest = 3_600.max(i64::try_from(self.config.delay_restart).expect("it is short"));
-        node.retry_at.is_some_and(|at| at > self.snapshot.now && at - self.snapshot.now <= longest)
+        node.life().retry_at().is_some_and(|at| at > self.snapshot.now && at - self.snapshot.now <= longest)
     }
 
     fn removal_is_due(&self, node: &Node) -> bool {
         let (now, delay) = (self.snapshot.now, i64::try_from(self.config.delay_remove).expect("it is short"));
-        node.status == Status::Removing && (node.since > now || node.retry_at.unwrap_or(node.since + delay) <= now)
+        node.status() == Status::Removing
+            && (node.life().status_since() > now
+                || node.life().retry_at().unwrap_or(node.life().status_since() + delay) <= now)
     }
 
     fn removing(&self) -> usize {
         self.count(|each| {
-            let failed = each.node.failures > 0 && each.node.retry_at.is_some();
-            each.node.status == Status::Removing && !failed && !self.removal_is_due(&each.node)
+            let failed = each.node.life().failures() > 0 && each.node.life().retry_at().is_some();
+            each.node.status() == Status::Removing && !failed && !self.removal_is_due(&each.node)
         })
     }
 
     fn in_progress(&self) -> usize {
-        self.count(|each| matches!(each.node.status, Status::Restarting | Status::Upgrading)) + self.removing()
+        self.count(|each| matches!(each.node.status(), Status::Restarting | Status::Upgrading)) + self.removing()
     }
 
     fn is_outdated(&self, node: &Node) -> bool {
-        let (own, available) = (node.version.as_ref(), self.snapshot.available.as_ref());
-        let both_v1 = node.spec.flavour == Flavour::V1 && self.snapshot.flavour == Flavour::V1;
+        let (own, available) = (node.version(), self.snapshot.available.as_ref());
+        let both_v1 = node.spec().flavour == Flavour::V1 && self.snapshot.flavour == Flavour::V1;
         both_v1 && own.zip(available).is_some_and(|(own, available)| *own < available.version)
     }
 
@@ -120,7 +122,7 @@ impl Case<'_> {
 }
 
 fn has(status: Status) -> impl Fn(&NodeSnapshot) -> bool + Copy {
-    move |each| each.node.status == status
+    move |each| each.node.status() == status
 }
 
 fn same<T: Into<u64>>(figure: T, counted: usize) -> bool {
@@ -186,12 +188,13 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
         }
         Cause::UpgradesLater { waiting, limit, .. } => {
             let outdated = |each: &NodeSnapshot| {
-                each.node.status == Status::Running && case.is_outdated(&each.node) && !case.rests(&each.node)
+                each.node.status() == Status::Running && case.is_outdated(&each.node) && !case.rests(&each.node)
             };
             same(*waiting, case.count(outdated) - case.does(Verb::Upgrade).len()) && case.is_used_up(*limit)
         }
         Cause::UpgradesFirst { .. } => {
-            !case.grows() && case.count(|each| each.node.status == Status::Running && case.is_outdated(&each.node)) > 0
+            !case.grows()
+                && case.count(|each| each.node.status() == Status::Running && case.is_outdated(&each.node)) > 0
         }
         Cause::Migrating { count } => same(*count, case.count(has(Status::Migrating))) && !case.grows(),
         Cause::RunningAtCap { running, .. } => {
@@ -227,21 +230,22 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
 
 /// Whether a reason about nodes is true of each of them.
 fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
-    let is = |status| move |each: &NodeSnapshot| each.node.status == status;
+    let is = |status| move |each: &NodeSnapshot| each.node.status() == status;
     let seen = |each: &NodeSnapshot| each.seen.clone();
     let rests = |each: &NodeSnapshot| case.rests(&each.node);
     match &reason.cause {
         Cause::RemovalDue => case.all(reason, |each| case.removal_is_due(&each.node)),
-        Cause::DisableInterrupted => case.all(reason, |each| each.node.intention == Some(Verb::Disable)),
+        Cause::DisableInterrupted => case.all(reason, |each| each.node.life().pending() == Some(Verb::Disable)),
         Cause::DirectoryGone => case.all(reason, |each| {
             is(Status::Dead)(each) && seen(each).is_none_or(|seen| seen.directory == DirectoryState::Missing)
         }),
         Cause::NothingToRun => case.all(reason, is(Status::Dead)),
         Cause::YoungestStopped => {
             let stopped = case.does(Verb::Stop);
-            let youngest = case.of(reason).map(|each| each.node.born).min();
+            let youngest = case.of(reason).map(|each| each.node.created_at()).min();
             let others = case.nodes().filter(|each| is(Status::Running)(each) && !stopped.contains(&each.node.id()));
-            reason.nodes == stopped && others.filter(|each| !rests(each)).all(|each| Some(each.node.born) <= youngest)
+            reason.nodes == stopped
+                && others.filter(|each| !rests(each)).all(|each| Some(each.node.created_at()) <= youngest)
         }
         Cause::YoungestRemoved => {
             let stopped_stay =
@@ -249,24 +253,27 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             reason.nodes == case.relieved() && (!stopped_stay || case.all(reason, is(Status::Stopped)))
         }
         Cause::RemovalFailed => {
-            case.relieved().is_empty() && case.all(reason, |each| is(Status::Removing)(each) && each.node.failures > 0)
+            case.relieved().is_empty()
+                && case.all(reason, |each| is(Status::Removing)(each) && each.node.life().failures() > 0)
         }
         Cause::OperationFailed => case.all(reason, rests),
         Cause::StartFailed => {
-            case.all(reason, |each| is(Status::Stopped)(each) && rests(each) && each.node.failures > 0)
+            case.all(reason, |each| is(Status::Stopped)(each) && rests(each) && each.node.life().failures() > 0)
         }
         Cause::Recovering { .. } => {
-            case.all(reason, |each| is(Status::Stopped)(each) && rests(each) && each.node.failures == 0)
+            case.all(reason, |each| is(Status::Stopped)(each) && rests(each) && each.node.life().failures() == 0)
         }
         Cause::Outdated { .. } => {
             reason.nodes == case.does(Verb::Upgrade) && case.all(reason, |each| case.is_outdated(&each.node))
         }
         Cause::OtherFlavour { program, own, .. } => {
             *program == case.snapshot.flavour
-                && case.all(reason, |each| each.node.spec.flavour == *own)
+                && case.all(reason, |each| each.node.spec().flavour == *own)
                 && program != own
         }
-        Cause::StoppedByOwner => case.all(reason, |each| is(Status::Stopped)(each) && each.node.held),
+        Cause::StoppedByOwner => {
+            case.all(reason, |each| is(Status::Stopped)(each) && each.node.life().is_stopped_by_owner())
+        }
         Cause::MetricsPortInUse => case.all(reason, |each| {
             each.lives() && seen(each).is_some_and(|seen| matches!(seen.answer, Answer::Foreign { .. }))
         }),
@@ -320,13 +327,13 @@ proptest! {
 
     #[test]
     fn every_reason_of_a_cycle_is_true((config, snapshot) in machines()) {
-        let snapshot = settle(&config, snapshot).snapshot;
+        let snapshot = reconcile(&config, snapshot).snapshot;
         true_in_all(&Case { config: &config, snapshot: &snapshot, plan: &decide(&config, &snapshot) })?;
     }
 
     #[test]
     fn every_reason_of_a_request_is_true((config, snapshot) in machines(), request in requests()) {
-        let snapshot = settle(&config, snapshot).snapshot;
+        let snapshot = reconcile(&config, snapshot).snapshot;
         if let Ok(plan) = decide_request(&config, &snapshot, &request) {
             true_in_all(&Case { config: &config, snapshot: &snapshot, plan: &plan })?;
         }

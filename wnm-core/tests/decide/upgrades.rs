@@ -2,11 +2,11 @@
 
 use semver::Version;
 use wnm_core::decide::{Refusal, Request, Selection, decide, decide_request};
-use wnm_core::node::{Flavour, Status};
+use wnm_core::node::{Desired, Flavour, Status};
 use wnm_core::plan::Rule;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
-use wnm_testing::told;
+use wnm_testing::{alter, told};
 
 use Status::{Removing, Running, Stopped};
 
@@ -23,7 +23,7 @@ fn asked(snapshot: &Snapshot) -> Result<usize, String> {
 /// One node of 0.4.16 with this status; the program is 0.4.17.
 fn outdated(status: Status) -> Snapshot {
     let mut snapshot = fleet(&[status]);
-    snapshot.nodes[0].node.version = Some(Version::new(0, 4, 16));
+    alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 4, 16)));
     snapshot
 }
 
@@ -58,7 +58,7 @@ fn growth_goes_on_with_a_program_of_another_flavour() {
 fn nodes_of_v2_that_upgrade_themselves_leave_no_reason() {
     let config = Config { node_cap: 1, ..config() };
     let mut snapshot = outdated(Running);
-    snapshot.nodes[0].node.spec.flavour = Flavour::V2;
+    alter(&mut snapshot.nodes[0].node, |node| node.spec.flavour = Flavour::V2);
     let reasons = decide(&config, &snapshot).reasons;
     assert!(reasons.iter().all(|reason| reason.rule() != Rule::Flavour), "{reasons:?}");
 }
@@ -66,7 +66,7 @@ fn nodes_of_v2_that_upgrade_themselves_leave_no_reason() {
 #[test]
 fn an_older_program_is_no_upgrade() {
     let mut snapshot = outdated(Running);
-    snapshot.nodes[0].node.version = Some(Version::new(0, 5, 0));
+    alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 5, 0)));
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
     cannot upgrade antnode0001: it runs 0.5.0, and /usr/bin/antnode is older (0.4.17)
     hint: put a newer program there
@@ -80,14 +80,14 @@ fn an_equal_program_is_nothing_to_do() {
         assert_eq!(asked(&fleet(&[status])), Ok(0), "{status}");
     }
     let mut held = fleet(&[Stopped]);
-    held.nodes[0].node.held = true;
+    alter(&mut held.nodes[0].node, |node| node.desired = Desired::Stop);
     assert_eq!(asked(&held), Ok(0));
 }
 
 #[test]
 fn a_node_whose_version_nobody_knows_is_upgraded_when_it_is_asked_for() {
     let mut snapshot = outdated(Running);
-    snapshot.nodes[0].node.version = None;
+    alter(&mut snapshot.nodes[0].node, |node| node.version = None);
     assert_eq!(asked(&snapshot), Ok(1));
     assert_eq!(asked(&outdated(Running)), Ok(1));
     assert_eq!(asked(&outdated(Stopped)), Ok(1), "wnm would have started it anyway");
@@ -96,7 +96,7 @@ fn a_node_whose_version_nobody_knows_is_upgraded_when_it_is_asked_for() {
 #[test]
 fn what_its_owner_stopped_is_not_started_by_an_upgrade() {
     let mut snapshot = outdated(Stopped);
-    snapshot.nodes[0].node.held = true;
+    alter(&mut snapshot.nodes[0].node, |node| node.desired = Desired::Stop);
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
     cannot upgrade antnode0001: it was stopped by hand, and an upgrade would start it
     hint: Run(Nodes { verb: \"start\", names: [\"antnode0001\"] }) to start it first
@@ -115,8 +115,8 @@ fn a_node_that_is_being_removed_is_not_upgraded() {
 #[test]
 fn one_that_is_refused_keeps_the_whole_request_from_being_begun() {
     let mut snapshot = fleet(&[Running, Running]);
-    snapshot.nodes[0].node.version = Some(Version::new(0, 4, 16));
-    snapshot.nodes[1].node.version = Some(Version::new(0, 5, 0));
+    alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 4, 16)));
+    alter(&mut snapshot.nodes[1].node, |node| node.version = Some(Version::new(0, 5, 0)));
     let request = Request::Upgrade(Selection::Names(vec!["1".to_owned(), "2".to_owned()]));
     let refusal = decide_request(&config(), &snapshot, &request).expect_err("the second is newer");
     assert!(matches!(refusal, Refusal::OlderProgram { .. }), "{refusal}");

@@ -14,6 +14,8 @@ use wnm_testing::told;
 
 use Status::{Disabled, Removing, Restarting, Running, Stopped};
 
+use wnm_testing::alter;
+
 use crate::fleet::{NOW, config, fleet};
 
 /// A machine with a running, a stopped and a disabled node, where container groups of two nodes each are opened.
@@ -21,7 +23,7 @@ fn machine() -> (Config, Snapshot) {
     let config = Config { node_cap: 4, max_node_per_container: 2, ..config() };
     let mut snapshot = Snapshot { numbering: NumberingKind::Blocks, ..fleet(&[Running, Stopped, Disabled]) };
     for each in &mut snapshot.nodes {
-        each.node.spec.group = Some(each.node.id().0.div_ceil(2));
+        alter(&mut each.node, |node| node.spec.group = Some(node.spec.id.0.div_ceil(2)));
     }
     (config, snapshot)
 }
@@ -53,7 +55,7 @@ fn wrong_ports(edit: impl FnOnce(&mut Range)) -> String {
 
 #[test]
 fn actions_on_nodes_that_must_be_left_alone() {
-    let again = |plan: &mut Plan| plan.actions.push(Action::Stop { number: NodeId(2), hold: false });
+    let again = |plan: &mut Plan| plan.actions.push(Action::Stop { number: NodeId(2), by_owner: false });
     assert_snapshot!(wrong(again), @"stop antnode0002: the plan lists it twice");
     assert_snapshot!(wrong(|plan| plan.actions.push(Action::Start { number: NodeId(9) })), @"start antnode0009: no such node");
     assert_snapshot!(wrong(|plan| plan.actions.push(Action::Start { number: NodeId(3) })), @"start antnode0003: the node is DISABLED");
@@ -88,7 +90,7 @@ fn container_groups_that_are_not_what_the_settings_say() {
 fn more_at_a_time_than_the_limits_allow() {
     let config = Config { node_cap: 9, max_concurrent_starts: 2, max_concurrent_operations: 2, ..config() };
     let mut snapshot = fleet(&[Restarting, Removing, Stopped, Stopped, Running]);
-    snapshot.nodes[1].node.since = NOW;
+    alter(&mut snapshot.nodes[1].node, |node| node.status_since = NOW);
     let mut plan = decide(&config, &snapshot);
     plan.actions = [3, 4].map(|number| Action::Start { number: NodeId(number) }).to_vec();
     assert_snapshot!(violations_text(&check(&config, &snapshot, &plan, Authority::Cycle)), @"it would exceed max_concurrent_starts (3 > 2: 2 in the plan, 1 in progress); it would exceed max_concurrent_operations (4 > 2: 2 in the plan, 2 in progress)");

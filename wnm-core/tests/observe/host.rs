@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use wnm_core::event::Counters;
 use wnm_core::observe::host;
+use wnm_core::snapshot::Counters;
 
 #[tokio::test]
 async fn this_machine_is_measured() {

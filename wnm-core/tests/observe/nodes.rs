@@ -77,10 +77,10 @@ async fn answer(address: SocketAddr, limits: &Limits) -> Answer {
 }
 
 fn is_the_good_node(answer: &Answer) -> bool {
-    let Answer::Node { peer_id, version, reading } = answer else { return false };
+    let Answer::Node { peer_id, version, metrics } = answer else { return false };
     peer_id.as_deref() == Some(PEER_ID)
         && version.as_ref().is_some_and(|version| version.to_string() == "0.4.17")
-        && reading.connected_peers == Some(3)
+        && metrics.connected_peers == Some(3)
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What nodes say is read tolerantly, and never wrongly.
 
 use proptest::prelude::*;
-use wnm_core::node::Reading;
-use wnm_core::observe::openmetrics::{Metadata, metadata, reading};
+use wnm_core::node::NodeMetrics;
+use wnm_core::observe::openmetrics::{Metadata, metadata, metrics};
 
 const METADATA: &str = include_str!("../data/metadata.txt");
 const ALONE: &str = include_str!("../data/metrics-alone.txt");
@@ -15,12 +15,12 @@ fn a_nodes_metadata_is_read() {
 
 #[test]
 fn the_figures_of_a_connected_node_are_read() {
-    insta::assert_compact_debug_snapshot!(reading(CONNECTED), @r#"Reading { uptime_seconds: Some(60), records: Some(0), relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(3), open_connections: Some(3), peers_in_routing_table: Some(3), bad_peers: Some(0), shunned: Some(0), network_size: Some(4), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(47.3784), cpu_percent: Some(0.3091) }"#);
+    insta::assert_compact_debug_snapshot!(metrics(CONNECTED), @r#"NodeMetrics { uptime_seconds: Some(60), records: Some(0), relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(3), open_connections: Some(3), peers_in_routing_table: Some(3), bad_peers: Some(0), shunned: Some(0), network_size: Some(4), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(47.3784), cpu_percent: Some(0.3091) }"#);
 }
 
 #[test]
 fn the_figures_of_a_node_alone_are_read() {
-    insta::assert_compact_debug_snapshot!(reading(ALONE), @r#"Reading { uptime_seconds: Some(0), records: Some(0), relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(0), open_connections: Some(0), peers_in_routing_table: Some(0), bad_peers: Some(0), shunned: Some(0), network_size: Some(0), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(38.0436), cpu_percent: Some(0.0) }"#);
+    insta::assert_compact_debug_snapshot!(metrics(ALONE), @r#"NodeMetrics { uptime_seconds: Some(0), records: Some(0), relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(0), open_connections: Some(0), peers_in_routing_table: Some(0), bad_peers: Some(0), shunned: Some(0), network_size: Some(0), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(38.0436), cpu_percent: Some(0.0) }"#);
 }
 
 fn version_of(label: &str) -> Option<String> {
@@ -45,7 +45,7 @@ fn texts_of_others_are_no_nodes() {
 
 #[test]
 fn f61_rewards_are_exact() {
-    let rewards = |figure: &str| reading(&format!("ant_node_current_reward_wallet_balance {figure}\n")).rewards;
+    let rewards = |figure: &str| metrics(&format!("ant_node_current_reward_wallet_balance {figure}\n")).rewards;
     assert_eq!(rewards("246913578024691370001").as_deref(), Some("246913578024691370001"));
     assert_eq!(rewards("246913578024691370001.0").as_deref(), Some("246913578024691370001"));
     assert_eq!(rewards("0").as_deref(), Some("0"));
@@ -58,13 +58,13 @@ fn f61_rewards_are_exact() {
 #[test]
 fn f31_one_malformed_figure_spoils_no_other() {
     let text = "ant_node_uptime soon\nant_networking_connected_peers 12\nant_networking_records_stored {{{ 12 13\n";
-    let expected = Reading { connected_peers: Some(12), ..Reading::default() };
-    assert_eq!(reading(text), expected);
+    let expected = NodeMetrics { connected_peers: Some(12), ..NodeMetrics::default() };
+    assert_eq!(metrics(text), expected);
 }
 
 #[test]
 fn numbers_come_in_every_dress() {
-    let peers = |figure: &str| reading(&format!("ant_networking_connected_peers {figure}\n")).connected_peers;
+    let peers = |figure: &str| metrics(&format!("ant_networking_connected_peers {figure}\n")).connected_peers;
     let cases = [
         ("12", Some(12)),
         ("12.0", Some(12)),
@@ -91,38 +91,38 @@ fn series_of_one_kind_are_added_up() {
     let text = "ant_node_put_record_ok_total{record_type=\"Chunk\"} 5\n\
                 ant_node_put_record_ok_total{record_type=\"Scratch}pad\"} 7.0\n\
                 ant_node_put_record_ok_total{record_type=\"Odd\"} NaN\n";
-    assert_eq!(reading(text).puts, Some(12));
+    assert_eq!(metrics(text).puts, Some(12));
 }
 
 /// A series that no antnode has would leave its figure unknown for ever, and no other test would tell.
 #[test]
 fn each_count_comes_from_a_series_that_antnode_has() {
-    type Figure = fn(&Reading) -> Option<u64>;
+    type Figure = fn(&NodeMetrics) -> Option<u64>;
     let figures: [(&str, Figure); 13] = [
-        ("ant_node_uptime", |reading| reading.uptime_seconds),
-        ("ant_networking_records_stored", |reading| reading.records),
-        ("ant_networking_relevant_records", |reading| reading.relevant_records),
-        ("ant_networking_max_records", |reading| reading.max_records),
-        ("libp2p_kad_query_result_get_record_ok_total", |reading| reading.gets),
-        ("ant_networking_connected_peers", |reading| reading.connected_peers),
-        ("ant_networking_open_connections", |reading| reading.open_connections),
-        ("ant_networking_peers_in_routing_table", |reading| reading.peers_in_routing_table),
-        ("ant_networking_bad_peers_count_total", |reading| reading.bad_peers),
-        ("ant_networking_shunned_count_total", |reading| reading.shunned),
-        ("ant_networking_estimated_network_size", |reading| reading.network_size),
-        ("ant_networking_received_payment_count", |reading| reading.payments),
-        ("ant_networking_live_time", |reading| reading.live_time),
+        ("ant_node_uptime", |metrics| metrics.uptime_seconds),
+        ("ant_networking_records_stored", |metrics| metrics.records),
+        ("ant_networking_relevant_records", |metrics| metrics.relevant_records),
+        ("ant_networking_max_records", |metrics| metrics.max_records),
+        ("libp2p_kad_query_result_get_record_ok_total", |metrics| metrics.gets),
+        ("ant_networking_connected_peers", |metrics| metrics.connected_peers),
+        ("ant_networking_open_connections", |metrics| metrics.open_connections),
+        ("ant_networking_peers_in_routing_table", |metrics| metrics.peers_in_routing_table),
+        ("ant_networking_bad_peers_count_total", |metrics| metrics.bad_peers),
+        ("ant_networking_shunned_count_total", |metrics| metrics.shunned),
+        ("ant_networking_estimated_network_size", |metrics| metrics.network_size),
+        ("ant_networking_received_payment_count", |metrics| metrics.payments),
+        ("ant_networking_live_time", |metrics| metrics.live_time),
     ];
     for (name, figure) in figures {
         assert!(CONNECTED.lines().any(|line| line.split(' ').next() == Some(name)), "antnode has no {name}");
-        assert_eq!(figure(&reading(&format!("{name} 7\n"))), Some(7), "{name}");
-        assert_eq!(reading(&format!("{name} NaN\n")), Reading::default(), "{name}");
+        assert_eq!(figure(&metrics(&format!("{name} 7\n"))), Some(7), "{name}");
+        assert_eq!(metrics(&format!("{name} NaN\n")), NodeMetrics::default(), "{name}");
     }
 }
 
 #[test]
 fn lines_may_end_as_they_do_elsewhere() {
-    assert_eq!(reading(&CONNECTED.replace('\n', "\r\n")), reading(CONNECTED));
+    assert_eq!(metrics(&CONNECTED.replace('\n', "\r\n")), metrics(CONNECTED));
     assert_eq!(metadata(&METADATA.replace('\n', "\r\n")), metadata(METADATA));
 }
 
@@ -135,10 +135,10 @@ fn agrees<T: PartialEq>(part: &Option<T>, whole: &Option<T>) -> bool {
 fn half_a_body_says_less_and_nothing_else() {
     let text = "ant_node_uptime 86400\nant_networking_connected_peers 345\n\
                 ant_node_current_reward_wallet_balance 246913578\nant_networking_process_memory_used_mb 201.75\n";
-    let whole = reading(text);
+    let whole = metrics(text);
     assert_eq!(whole.memory_megabytes, Some(201.75));
     for length in 0..text.len() {
-        let part = reading(&text[..length]);
+        let part = metrics(&text[..length]);
         assert!(agrees(&part.uptime_seconds, &whole.uptime_seconds), "{length}: {part:?}");
         assert!(agrees(&part.connected_peers, &whole.connected_peers), "{length}: {part:?}");
         assert!(agrees(&part.rewards, &whole.rewards), "{length}: {part:?}");
@@ -158,9 +158,9 @@ fn escaped(text: &str) -> String {
 proptest! {
     #[test]
     fn any_text_is_read(text in any::<String>(), line in "[a-z_]{0,9}[{}=\", \\\\0-9.a-z]{0,40}\n") {
-        let _ = (metadata(&text), reading(&text));
+        let _ = (metadata(&text), metrics(&text));
         let _ = metadata(&format!("ant_networking_peer_id_info{line}ant_node_uptime{line}"));
-        let _ = reading(&format!("ant_node_uptime{line}ant_node_put_record_ok_total{line}"));
+        let _ = metrics(&format!("ant_node_uptime{line}ant_node_put_record_ok_total{line}"));
     }
 
     #[test]
@@ -170,7 +170,7 @@ proptest! {
             let place = place % bytes.len();
             bytes[place] = byte;
         }
-        let _ = reading(&String::from_utf8_lossy(&bytes));
+        let _ = metrics(&String::from_utf8_lossy(&bytes));
     }
 
     /// Whatever another label holds, braces, quotes and the wanted label's own name, the wanted one is found behind it.

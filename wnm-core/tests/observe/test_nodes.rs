@@ -69,7 +69,7 @@ async fn every_misbehaviour_is_told_apart() {
     let cases: [(&str, Check); 8] = [
         (
             "",
-            |answer| matches!(answer, Answer::Node { peer_id: Some(_), version: Some(_), reading } if reading.uptime_seconds.is_some()),
+            |answer| matches!(answer, Answer::Node { peer_id: Some(_), version: Some(_), metrics } if metrics.uptime_seconds.is_some()),
         ),
         ("hang", |answer| *answer == Answer::TimedOut),
         ("drip", |answer| *answer == Answer::TimedOut),
@@ -116,9 +116,9 @@ async fn the_real_node_answers() {
     });
     node.wait_until("it listens", RunningNode::is_open);
     match node.answer().await {
-        Answer::Node { peer_id: Some(peer_id), version: Some(_), reading } => {
+        Answer::Node { peer_id: Some(peer_id), version: Some(_), metrics } => {
             assert!(peer_id.starts_with("12D3"), "{peer_id}");
-            assert!(reading.uptime_seconds.is_some() && reading.rewards.is_some(), "{reading:?}");
+            assert!(metrics.uptime_seconds.is_some() && metrics.rewards.is_some(), "{metrics:?}");
         }
         other => panic!("{other:?}"),
     }

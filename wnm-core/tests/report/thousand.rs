@@ -13,6 +13,7 @@ use wnm_core::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_core::store::{Decision, EventKind, HistoryEntry};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, NumberingKind};
+use wnm_testing::alter;
 
 use crate::fleet::{NOW, config, fleet, machine};
 
@@ -147,6 +148,17 @@ fn a_run_of_which_each_node_failed_in_its_own_way() {
 }
 
 #[test]
+fn a_run_whose_groups_could_not_be_opened() {
+    let plan = addition();
+    let short = |group: u32| format!("container group a{group} could not be opened");
+    let groups = (1..=5).map(|group| format!("{}: TCP port {} is in use", short(group), 13_000 + group * 200));
+    let closed = |id: NodeId| Some(short(id.0.div_ceil(200)));
+    let results = plan.actions.iter().filter_map(Action::step).map(|(verb, id)| result(verb, id.0, closed(id)));
+    let execution = Execution { group_errors: groups.collect(), results: results.collect(), ..Execution::default() };
+    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
+}
+
+#[test]
 fn an_interrupted_run() {
     let plan = addition();
     let steps: Vec<(Verb, NodeId)> = plan.actions.iter().filter_map(Action::step).collect();
@@ -221,7 +233,7 @@ fn why_of_one_node() {
     };
     let failed = error(41).expect("it failed");
     let entries = [
-        about(3, EventKind::Settled, None, Some(Status::Running), "STOPPED -> RUNNING: it runs and answers"),
+        about(3, EventKind::Reconciled, None, Some(Status::Running), "STOPPED -> RUNNING: it runs and answers"),
         about(2, EventKind::Failed, Some(Verb::Add), Some(Status::Stopped), &failed),
         about(2, EventKind::Intended, Some(Verb::Start), Some(Status::Stopped), "it was just created"),
         about(
@@ -238,14 +250,15 @@ fn why_of_one_node() {
 
 #[test]
 fn the_errors_below_a_status() {
-    let mut snapshot = fleet(&[Status::Running; NODES as usize]);
+    let mut snapshot = fleet(&[Status::Stopped; NODES as usize]);
     for each in &mut snapshot.nodes {
-        let (number, port) = (each.node.id().0, wnm_testing::metrics_port(&each.node.spec));
-        each.node.trouble = match number {
+        let (number, port) = (each.node.id().0, wnm_testing::metrics_port(each.node.spec()));
+        let last_error = match number {
             1..=40 => Some(format!("its process lives, but its metrics port {port} does not answer in time")),
             900 => Some("its process is gone".to_owned()),
             number => error(number),
         };
+        alter(&mut each.node, |node| node.last_error = last_error);
     }
     assert_snapshot!(readable(errors_text(&status(&snapshot))));
 }

@@ -22,10 +22,10 @@ fn plan(actions: Vec<Action>) -> Plan {
 fn all_kinds(each: u32) -> Vec<Action> {
     let to = Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 18) };
     let kinds: [&dyn Fn(NodeId) -> Action; 10] = [
-        &|id| Action::Add { node: Box::new(node(id.0, Status::Stopped).spec) },
+        &|id| Action::Add { node: Box::new(node(id.0, Status::Stopped).spec().clone()) },
         &|number| Action::Start { number },
-        &|number| Action::Stop { number, hold: false },
-        &|number| Action::Stop { number, hold: true },
+        &|number| Action::Stop { number, by_owner: false },
+        &|number| Action::Stop { number, by_owner: true },
         &|number| Action::Restart { number },
         &|number| Action::Upgrade { number, to: to.clone() },
         &|number| Action::Remove { number, now: false },

@@ -5,19 +5,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use wnm_core::event::Event;
-use wnm_core::node::{Node, NodeId, Status, Verb};
+use wnm_core::node::{NodeId, Status, StoredNode, Verb};
 use wnm_core::store::{EventKind, HistoryFilter, Store};
 
-use crate::rows::{NOW, added, node};
+use crate::rows::{NOW, added, node, restored, stored};
 
 /// Names the database to the process that is going to be killed.
 const VARIABLE: &str = "WNM_TEST_KILLED_WRITER";
 
 /// What is recorded in one transaction about the node of this number.
 fn slice(number: u32) -> [Event; 3] {
-    let intended = Node { status: Status::Stopped, intention: Some(Verb::Add), reading: None, ..node(number) };
+    let (status, pending) = (Status::Stopped, Some(Verb::Add));
+    let intended = StoredNode { status, pending, metrics: None, ..stored(number) };
     [
-        added(intended),
+        added(restored(intended)),
         Event::Noted { id: Some(NodeId(number)), what: "it is on its way".to_owned() },
         Event::Completed { verb: Verb::Add, node: Box::new(node(number)) },
     ]

@@ -1,18 +1,19 @@
 //! Each event changes what its description says, and nothing else.
 
 use semver::Version;
-use wnm_core::event::{Counters, Event, NodeReading};
-use wnm_core::node::{Node, NodeId, NodeSpec, PortKind, Reading, Status, Verb};
-use wnm_core::store::{Problem, Record};
+use wnm_core::event::{Event, NodeReport};
+use wnm_core::node::{Desired, Node, NodeId, NodeMetrics, NodeSpec, PortKind, Ports, Status, StoredNode, Verb};
+use wnm_core::snapshot::Counters;
+use wnm_core::store::{Problem, StoredState};
 use wnm_pm::container_host::GroupState;
 
-use crate::rows::{NOW, added, counters, group, node, reading};
+use crate::rows::{NOW, added, counters, group, metrics, node, restored, stored};
 use crate::scratch;
 
 #[test]
 fn a_new_record_is_empty_and_not_initialised() {
     let scratch = scratch();
-    assert_eq!(scratch.store.load().expect("the record is read"), Record::default());
+    assert_eq!(scratch.store.load().expect("the record is read"), StoredState::default());
 }
 
 #[test]
@@ -43,16 +44,17 @@ fn a_setting_without_a_value_goes_back_to_its_default() {
 #[test]
 fn every_column_of_a_node_comes_back() {
     let mut scratch = scratch();
-    let minimal = Node::new(NodeSpec { version: None, group: None, ..node(2).spec }, NOW);
+    let minimal = Node::planned(NodeSpec { version: None, group: None, ..stored(2).spec }, NOW);
     scratch.apply(&[added(node(1)), added(minimal.clone())]);
     assert_eq!(scratch.store.load().expect("the record is read").nodes, [node(1), minimal]);
 }
 
 #[test]
-fn a_completed_deed_replaces_the_whole_row() {
+fn a_completed_step_replaces_the_whole_row() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(1))]);
-    let stopped = Node { status: Status::Stopped, process: None, reading: None, trouble: None, ..node(1) };
+    let columns = StoredNode { status: Status::Stopped, process: None, metrics: None, last_error: None, ..stored(1) };
+    let stopped = restored(columns);
     scratch.apply(&[Event::Completed { verb: Verb::Stop, node: Box::new(stopped.clone()) }]);
     assert_eq!(scratch.store.load().expect("the record is read").nodes, [stopped]);
 }
@@ -65,42 +67,53 @@ fn the_highest_number_stays_until_the_teardown() {
     let record = scratch.store.load().expect("the record is read");
     assert_eq!((record.highest_number_used, record.nodes.len()), (7, 1));
     scratch.apply(&[Event::GroupSeen { group: Box::new(group(1)) }, Event::TornDown]);
-    assert_eq!(scratch.store.load().expect("the record is read"), Record::default());
+    assert_eq!(scratch.store.load().expect("the record is read"), StoredState::default());
+}
+
+/// A node that is nothing but that.
+fn with_status(number: u32, status: Status, metrics: Option<NodeMetrics>) -> Node {
+    restored(StoredNode {
+        status,
+        desired: if status == Status::Disabled { Desired::Unmanaged } else { Desired::Run },
+        has_run: status != Status::Starting,
+        failures: 0,
+        retry_at: None,
+        last_error: None,
+        metrics,
+        ..stored(number)
+    })
 }
 
 #[test]
 fn f26_a_survey_never_touches_the_status() {
     let mut scratch = scratch();
     for (number, status) in (1..).zip(Status::ALL) {
-        scratch.apply(&[added(Node { status, reading: None, ..node(number) })]);
+        scratch.apply(&[added(with_status(number, status, None))]);
     }
-    let told = |number| NodeReading {
+    let report = |number| NodeReport {
         id: NodeId(number),
         peer_id: None,
         version: Some(Version::new(0, 5, 0)),
-        reading: Reading { records: Some(7), ..Reading::default() },
+        metrics: NodeMetrics { records: Some(7), ..NodeMetrics::default() },
     };
     // Number 99 was forgotten since it was asked.
-    scratch.apply(&[Event::Surveyed { readings: (1..=8).chain([99]).map(told).collect() }]);
+    scratch.apply(&[Event::Surveyed { reports: (1..=9).chain([99]).map(report).collect() }]);
     let nodes = scratch.store.load().expect("the record is read").nodes;
-    assert_eq!(nodes.iter().map(|node| node.status).collect::<Vec<_>>(), Status::ALL);
+    assert_eq!(nodes.iter().map(Node::status).collect::<Vec<_>>(), Status::ALL);
     for (number, seen) in (1..).zip(nodes) {
-        let expected = Node {
-            version: Some(Version::new(0, 5, 0)),
-            reading: Some(told(number).reading),
-            status: seen.status,
-            ..node(number)
-        };
-        assert_eq!(seen, expected);
+        let columns = StoredNode::from(with_status(number, seen.status(), Some(report(number).metrics)));
+        assert_eq!(StoredNode::from(seen), StoredNode { version: Some(Version::new(0, 5, 0)), ..columns });
     }
 }
 
 #[test]
-fn a_reading_goes_with_its_node() {
+fn metrics_and_ports_go_with_their_node() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(1)), Event::Forgotten { id: NodeId(1), why: "it is gone".to_owned() }]);
-    scratch.apply(&[added(Node { reading: None, ..node(1) })]);
-    assert_eq!(scratch.store.load().expect("the record is read").nodes[0].reading, None);
+    let spec = NodeSpec { ports: Ports::default().with(PortKind::Node, 55_001), ..stored(1).spec };
+    let again = restored(StoredNode { spec, metrics: None, ..stored(1) });
+    scratch.apply(&[added(again.clone())]);
+    assert_eq!(scratch.store.load().expect("the database is read").nodes, [again]);
 }
 
 #[test]
@@ -135,44 +148,44 @@ fn a_group_is_kept_as_it_was_last_seen() {
 fn an_adopted_node_may_be_found_twice() {
     let mut scratch = scratch();
     scratch.apply(&[Event::Adopted { node: Box::new(node(1)) }, Event::Adopted { node: Box::new(node(1)) }]);
-    let mut other = node(1);
+    let mut other = stored(1);
     other.spec.root_dir = "/nodes/elsewhere".into();
-    let problem = scratch.refused(&[Event::Adopted { node: Box::new(other) }]);
+    let problem = scratch.refused(&[Event::Adopted { node: Box::new(restored(other)) }]);
     assert!(matches!(&problem, Problem::NumberTaken { number: NodeId(1), name } if name == "antnode0001"), "{problem}");
 }
 
 #[test]
 fn a_count_beyond_what_sqlite_holds_is_kept_as_the_most_it_can() {
     let mut scratch = scratch();
-    let endless = Reading { records: Some(u64::MAX), ..reading(1) };
-    scratch.apply(&[added(Node { reading: Some(endless), ..node(1) })]);
+    let endless = NodeMetrics { records: Some(u64::MAX), ..metrics(1) };
+    scratch.apply(&[added(restored(StoredNode { metrics: Some(endless), ..stored(1) }))]);
     let nodes = scratch.store.load().expect("the record is read").nodes;
     let most = i64::MAX.cast_unsigned();
-    assert_eq!(nodes[0].reading.as_ref().expect("it is kept").records, Some(most));
+    assert_eq!(nodes[0].metrics().expect("they are kept").records, Some(most));
 }
 
 /// A node that takes something of node 1.
-fn rival(change: impl FnOnce(&mut Node)) -> Event {
-    let mut rival = node(2);
+fn rival(change: impl FnOnce(&mut StoredNode)) -> Event {
+    let mut rival = stored(2);
     change(&mut rival);
-    added(rival)
+    added(restored(rival))
 }
 
 #[test]
 fn nothing_that_must_be_unique_is_there_twice() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(1)), Event::GroupSeen { group: Box::new(group(1)) }]);
-    let port = |kind| node(1).spec.ports.get(kind).expect("it has one of each kind");
-    let with = |kind| node(2).spec.ports.with(kind, port(kind));
+    let port = |kind| stored(1).spec.ports.get(kind).expect("it has one of each kind");
+    let with = |kind| stored(2).spec.ports.with(kind, port(kind));
     let mut second = group(2);
     second.container_id = group(1).container_id;
     let cases = [
         ("node.name", rival(|rival| rival.spec.name = "antnode0001".to_owned())),
         ("node.service", rival(|rival| rival.service = "antnode0001.service".to_owned())),
         ("node.root_dir", rival(|rival| rival.spec.root_dir = "/nodes/antnode0001".into())),
-        ("node.node_port", rival(|rival| rival.spec.ports = with(PortKind::Node))),
-        ("node.metrics_port", rival(|rival| rival.spec.ports = with(PortKind::Metrics))),
-        ("node.rpc_port", rival(|rival| rival.spec.ports = with(PortKind::Rpc))),
+        ("node port 55001", rival(|rival| rival.spec.ports = with(PortKind::Node))),
+        ("metrics port 13001", rival(|rival| rival.spec.ports = with(PortKind::Metrics))),
+        ("rpc port 30001", rival(|rival| rival.spec.ports = with(PortKind::Rpc))),
         ("container_group.container_id", Event::GroupSeen { group: Box::new(second) }),
     ];
     for (column, event) in cases {
@@ -188,10 +201,10 @@ fn nothing_that_must_be_unique_is_there_twice() {
 fn what_is_not_known_yet_may_be_there_twice() {
     let mut scratch = scratch();
     let unknown = |number| {
-        let mut node = Node { service: String::new(), ..node(number) };
-        node.spec.ports = node.spec.ports.without(PortKind::Rpc);
-        node.spec.root_dir = "".into();
-        added(node)
+        let mut stored = StoredNode { service: String::new(), ..stored(number) };
+        stored.spec.ports = stored.spec.ports.without(PortKind::Rpc);
+        stored.spec.root_dir = "".into();
+        added(restored(stored))
     };
     scratch.apply(&[unknown(1), unknown(2)]);
 }
@@ -200,11 +213,11 @@ fn what_is_not_known_yet_may_be_there_twice() {
 fn what_cannot_be_kept_is_refused_by_name() {
     use std::os::unix::ffi::OsStringExt;
     let mut scratch = scratch();
-    let mut odd = node(1);
+    let mut odd = stored(1);
     odd.spec.log_dir = std::ffi::OsString::from_vec(b"/logs/\xff".to_vec()).into();
-    let problem = scratch.refused(&[added(odd)]);
-    insta::assert_snapshot!(problem, @"log_dir /logs/� cannot be recorded: it is not UTF-8");
-    let mut none = node(1);
+    let problem = scratch.refused(&[added(restored(odd))]);
+    insta::assert_snapshot!(problem, @"log_dir /logs/� cannot be stored: it is not UTF-8");
+    let mut none = stored(1);
     none.spec.id = NodeId(0);
-    insta::assert_snapshot!(scratch.refused(&[added(none)]), @"node antnode0001 cannot be recorded: numbers begin at 1");
+    insta::assert_snapshot!(scratch.refused(&[added(restored(none))]), @"node antnode0001 cannot be stored: numbers begin at 1");
 }

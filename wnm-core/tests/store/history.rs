@@ -1,12 +1,12 @@
 //! The history tells what happened and why, newest first, and never grows without end.
 
 use wnm_core::event::Event;
-use wnm_core::node::{Node, NodeId, Status, Verb};
+use wnm_core::node::{NodeId, Status, StoredNode, Verb};
 use wnm_core::plan::{Cause, Effect, Reason};
 use wnm_core::report::ReasonRow;
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
 
-use crate::rows::{NOW, added, counters, group, node};
+use crate::rows::{NOW, added, counters, group, node, restored, stored};
 use crate::{Scratch, scratch};
 
 fn reason() -> Reason {
@@ -43,8 +43,8 @@ fn every_event_that_matters_is_told() {
         added(node(1)),
         Event::Completed { verb: Verb::Add, node: row() },
         Event::Failed { verb: Verb::Stop, node: row(), error: "it would not".to_owned() },
-        Event::Settled { from: Status::Stopped, node: row(), why: "it runs and answers".to_owned() },
-        Event::Surveyed { readings: Vec::new() },
+        Event::Reconciled { from: Status::Stopped, node: row(), why: "it runs and answers".to_owned() },
+        Event::Surveyed { reports: Vec::new() },
         Event::Measured { counters: counters() },
         Event::VersionCached { json: "{}".to_owned() },
         Event::Rebooted { boot_time: 2 },
@@ -66,7 +66,7 @@ fn every_event_that_matters_is_told() {
     3 | 1 | Intended | 1 | add | RUNNING | there is room
     4 | 1 | Completed | 1 | add | RUNNING | 
     5 | 1 | Failed | 1 | stop | RUNNING | it would not
-    6 | 1 | Settled | 1 |  | RUNNING | STOPPED -> RUNNING: it runs and answers
+    6 | 1 | Reconciled | 1 |  | RUNNING | STOPPED -> RUNNING: it runs and answers
     7 | 1 | Rebooted |  |  |  | boot time 2
     8 | 1 | Decided |  |  |  | survey; start antnode0001
     9 | 1 | GroupSeen |  |  |  | a1 running
@@ -114,7 +114,7 @@ fn a_decision_of_an_older_version_is_still_told() {
 fn entries_are_found_by_node_cycle_and_kind() {
     let mut scratch = scratch();
     let note = |id, what: &str| Event::Noted { id: Some(NodeId(id)), what: what.to_owned() };
-    scratch.apply(&[note(1, "first"), note(2, "second"), added(Node { reading: None, ..node(1) })]);
+    scratch.apply(&[note(1, "first"), note(2, "second"), added(restored(StoredNode { metrics: None, ..stored(1) }))]);
     scratch.apply(&[note(1, "still the first cycle")]);
     scratch.store.begin_cycle();
     scratch.apply(&[note(1, "the second cycle")]);

@@ -2,12 +2,13 @@
 
 mod crash;
 mod events;
-mod forms;
 mod history;
+mod life;
 mod model;
 #[path = "../support/nobody.rs"]
 mod nobody;
 mod rows;
+mod schemas;
 mod storage;
 mod strangers;
 

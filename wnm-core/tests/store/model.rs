@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wnm_core::event::{Counters, Event, NodeReading};
+use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Node, NodeId, Status, Verb};
-use wnm_core::store::{Record, Store};
+use wnm_core::snapshot::Counters;
+use wnm_core::store::{Store, StoredState};
 use wnm_pm::container_host::Group;
 
 use crate::rows::{self, NOW};
 use crate::scratch;
 
-/// The record, as its events are described, with nothing of SQL.
+/// What is stored, as its events are described, with nothing of SQL.
 #[derive(Debug, Clone, Default)]
 struct Model {
-    record: Record,
+    stored: StoredState,
     nodes: BTreeMap<u32, Node>,
     groups: BTreeMap<u32, Group>,
 }
@@ -28,8 +29,8 @@ impl Model {
     fn apply_all(&mut self, events: &[Event]) -> Result<(), Refused> {
         let mut changed = self.clone();
         events.iter().try_for_each(|event| changed.apply(event))?;
-        changed.record.nodes = changed.nodes.values().cloned().collect();
-        changed.record.groups = changed.groups.values().cloned().collect();
+        changed.stored.nodes = changed.nodes.values().cloned().collect();
+        changed.stored.groups = changed.groups.values().cloned().collect();
         *self = changed;
         Ok(())
     }
@@ -37,17 +38,17 @@ impl Model {
     fn apply(&mut self, event: &Event) -> Result<(), Refused> {
         match event.clone() {
             Event::Initialised { settings, boot_time } => {
-                if std::mem::replace(&mut self.record.initialised, true) {
+                if std::mem::replace(&mut self.stored.initialised, true) {
                     return Err(Refused);
                 }
-                self.record.settings.extend(settings);
-                self.record.last_surveyed_boot = boot_time;
+                self.stored.settings.extend(settings);
+                self.stored.last_surveyed_boot = boot_time;
             }
             Event::SettingsChanged { changes } => {
                 for (name, value) in changes {
                     match value {
-                        Some(value) => drop(self.record.settings.insert(name, value)),
-                        None => drop(self.record.settings.remove(&name)),
+                        Some(value) => drop(self.stored.settings.insert(name, value)),
+                        None => drop(self.stored.settings.remove(&name)),
                     }
                 }
             }
@@ -55,33 +56,31 @@ impl Model {
                 return Err(Refused);
             }
             Event::Adopted { node }
-                if self.nodes.get(&node.id().0).is_some_and(|known| known.spec.root_dir != node.spec.root_dir) =>
+                if self.nodes.get(&node.id().0).is_some_and(|known| known.spec().root_dir != node.spec().root_dir) =>
             {
                 return Err(Refused);
             }
             Event::Intended { node, .. }
             | Event::Completed { node, .. }
             | Event::Failed { node, .. }
-            | Event::Settled { node, .. }
+            | Event::Reconciled { node, .. }
             | Event::Adopted { node } => self.put(*node)?,
             Event::Forgotten { id, .. } => drop(self.nodes.remove(&id.0)),
-            Event::Surveyed { readings } => {
-                for told in readings {
-                    let Some(node) = self.nodes.get_mut(&told.id.0) else { continue };
-                    node.peer_id = told.peer_id.or(node.peer_id.take());
-                    node.version = told.version.or(node.version.take());
-                    node.reading = Some(told.reading);
+            Event::Surveyed { reports } => {
+                for report in reports {
+                    let Some(node) = self.nodes.get_mut(&report.id.0) else { continue };
+                    node.reported(report.peer_id, report.version, report.metrics);
                 }
             }
-            Event::Measured { counters } => self.record.counters = Some(counters),
-            Event::VersionCached { json } => self.record.version_cache = Some(json),
-            Event::Rebooted { boot_time } => self.record.last_surveyed_boot = boot_time,
+            Event::Measured { counters } => self.stored.counters = Some(counters),
+            Event::VersionCached { json } => self.stored.version_cache = Some(json),
+            Event::Rebooted { boot_time } => self.stored.last_surveyed_boot = boot_time,
             Event::GroupSeen { group } => drop(self.groups.insert(group.spec.group, *group)),
             Event::GroupClosed { group } => drop(self.groups.remove(&group)),
             Event::TornDown => {
                 self.nodes.clear();
                 self.groups.clear();
-                self.record.highest_number_used = 0;
+                self.stored.highest_number_used = 0;
             }
             Event::Decided { .. } | Event::Noted { .. } => {}
         }
@@ -90,17 +89,17 @@ impl Model {
 
     fn put(&mut self, node: Node) -> Result<(), Refused> {
         let others = self.nodes.values().filter(|other| other.id() != node.id());
-        let (spec, ports) = (&node.spec, &node.spec.ports);
+        let (spec, ports) = (node.spec(), &node.spec().ports);
         let clashes = |other: &Node| {
-            other.service == node.service
-                || other.spec.name == spec.name
-                || other.spec.root_dir == spec.root_dir
-                || other.spec.ports.iter().any(|(kind, port)| ports.get(kind) == Some(port))
+            other.service() == node.service()
+                || other.spec().name == spec.name
+                || other.spec().root_dir == spec.root_dir
+                || other.spec().ports.iter().any(|(kind, port)| ports.get(kind) == Some(port))
         };
         if others.into_iter().any(clashes) {
             return Err(Refused);
         }
-        self.record.highest_number_used = self.record.highest_number_used.max(node.id().0);
+        self.stored.highest_number_used = self.stored.highest_number_used.max(node.id().0);
         self.nodes.insert(node.id().0, node);
         Ok(())
     }
@@ -113,8 +112,9 @@ fn events() -> impl Strategy<Value = Event> {
     let verbs = [Verb::Add, Verb::Add, Verb::Start, Verb::Stop, Verb::Upgrade, Verb::Remove];
     let verb = move || proptest::sample::select(verbs.to_vec());
     let setting = || "[a-c]";
-    let told = (number(), proptest::option::of(text()), rows::readings());
-    let told = told.prop_map(|(id, peer_id, reading)| NodeReading { id: NodeId(id), peer_id, version: None, reading });
+    let report = (number(), proptest::option::of(text()), rows::all_metrics());
+    let report =
+        report.prop_map(|(id, peer_id, metrics)| NodeReport { id: NodeId(id), peer_id, version: None, metrics });
     let counters = (any::<i64>(), 0..=i64::MAX.cast_unsigned(), proptest::option::of(text()));
     prop_oneof![
         1 => (vec((setting(), text()), 0..3), any::<i64>())
@@ -123,10 +123,10 @@ fn events() -> impl Strategy<Value = Event> {
         6 => (verb(), row(), text()).prop_map(|(verb, node, why)| Event::Intended { verb, node, why }),
         4 => (verb(), row()).prop_map(|(verb, node)| Event::Completed { verb, node }),
         2 => (verb(), row(), text()).prop_map(|(verb, node, error)| Event::Failed { verb, node, error }),
-        2 => (row(), text()).prop_map(|(node, why)| Event::Settled { from: Status::Running, node, why }),
+        2 => (row(), text()).prop_map(|(node, why)| Event::Reconciled { from: Status::Running, node, why }),
         2 => row().prop_map(|node| Event::Adopted { node }),
         3 => (number(), text()).prop_map(|(id, why)| Event::Forgotten { id: NodeId(id), why }),
-        4 => vec(told, 0..4).prop_map(|readings| Event::Surveyed { readings }),
+        4 => vec(report, 0..4).prop_map(|reports| Event::Surveyed { reports }),
         1 => counters.prop_map(|(at, cpu_busy, boot_id)| {
             Event::Measured { counters: Counters { at, cpu_busy, boot_id, ..rows::counters() } }
         }),
@@ -144,20 +144,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn the_record_is_what_its_events_say(slices in vec(vec(events(), 0..5), 0..8)) {
+    fn what_is_stored_is_what_its_events_say(slices in vec(vec(events(), 0..5), 0..8)) {
         let mut scratch = scratch();
         let mut model = Model::default();
         for slice in &slices {
             let expected = model.apply_all(slice);
             let done = scratch.store.apply(NOW, slice);
             prop_assert_eq!(done.is_ok(), expected.is_ok(), "{:?} of {:?}", done, slice);
-            prop_assert_eq!(&scratch.store.load().expect("the record is read"), &model.record);
+            prop_assert_eq!(&scratch.store.load().expect("the record is read"), &model.stored);
         }
         drop(scratch.store);
         let again = Store::open(&scratch.path).expect("it is opened again");
-        prop_assert_eq!(&again.load().expect("the record is read"), &model.record);
+        prop_assert_eq!(&again.load().expect("the record is read"), &model.stored);
         drop(again);
         let reader = Store::open_read_only(&scratch.path).expect("it is opened for reading");
-        prop_assert_eq!(reader.load().expect("the record is read"), model.record);
+        prop_assert_eq!(reader.load().expect("the record is read"), model.stored);
     }
 }

@@ -4,14 +4,30 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
-use wnm_core::event::{Counters, Event};
-use wnm_core::node::{Flavour, Node, NodeId, NodeSpec, PortKind, ProcessId, Reading, Status, UnixSeconds, Verb};
+use wnm_core::event::Event;
+use wnm_core::node::{
+    Desired, Flavour, Node, NodeId, NodeMetrics, NodeSpec, PortKind, ProcessId, Status, StoredNode, UnixSeconds, Verb,
+};
+use wnm_core::snapshot::Counters;
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
+
+#[path = "../support/lives.rs"]
+pub mod lives;
 
 pub const NOW: UnixSeconds = 1_790_000_000;
 
-/// A running node about which everything is known.
+/// A running node about which everything is known: its owner stopped it, and it would not stop.
 pub fn node(number: u32) -> Node {
+    restored(stored(number))
+}
+
+/// The node with these columns.
+pub fn restored(stored: StoredNode) -> Node {
+    Node::restore(stored).expect("its columns agree")
+}
+
+/// The columns of [`node`].
+pub fn stored(number: u32) -> StoredNode {
     let port = u16::try_from(number % 10_000).expect("it is below 10000");
     let root_dir = format!("/nodes/antnode{number:04}");
     let spec = NodeSpec {
@@ -32,25 +48,26 @@ pub fn node(number: u32) -> Node {
         start_args: vec!["--alpha".to_owned(), String::new()],
         group: Some(1),
     };
-    Node {
+    StoredNode {
         service: format!("antnode{number:04}.service"),
         status: Status::Running,
+        has_run: true,
         version: Some("0.4.17-rc.1+build.5".parse().expect("it is a version")),
         peer_id: Some(format!("12D3KooWPeer{number}")),
         process: Some(ProcessId { pid: 4_000 + number, start_time: 99 }),
-        held: true,
+        desired: Desired::Stop,
         failures: 3,
         retry_at: Some(NOW + 60),
-        trouble: Some("it was tired".to_owned()),
-        reading: Some(reading(number)),
-        ..Node::new(spec, NOW - 1_000)
+        last_error: Some("it was tired".to_owned()),
+        metrics: Some(metrics(number)),
+        ..StoredNode::new(spec, NOW - 1_000)
     }
 }
 
-/// What a node tells that tells everything.
-pub fn reading(number: u32) -> Reading {
+/// What a node reports that reports everything.
+pub fn metrics(number: u32) -> NodeMetrics {
     let count = |place: u64| Some(u64::from(number) * 100 + place);
-    Reading {
+    NodeMetrics {
         uptime_seconds: count(1),
         records: count(2),
         relevant_records: count(3),
@@ -121,48 +138,42 @@ fn counts() -> impl Strategy<Value = Option<u64>> {
     option::of(0..=i64::MAX.cast_unsigned())
 }
 
-pub fn readings() -> impl Strategy<Value = Reading> {
+pub fn all_metrics() -> impl Strategy<Value = NodeMetrics> {
     let figures = option::of(prop_oneof![Just(0.0), proptest::num::f64::NORMAL]);
     let counts = (counts(), counts(), counts(), counts(), counts());
-    (counts, figures, option::of("[0-9]{1,40}")).prop_map(|((one, two, three, four, five), figure, rewards)| Reading {
-        uptime_seconds: one,
-        records: two,
-        puts: three,
-        shunned: four,
-        live_time: five,
-        rewards,
-        memory_megabytes: figure,
-        cpu_percent: figure,
-        ..Reading::default()
+    (counts, figures, option::of("[0-9]{1,40}")).prop_map(|((one, two, three, four, five), figure, rewards)| {
+        NodeMetrics {
+            uptime_seconds: one,
+            records: two,
+            puts: three,
+            shunned: four,
+            live_time: five,
+            rewards,
+            memory_megabytes: figure,
+            cpu_percent: figure,
+            ..NodeMetrics::default()
+        }
     })
 }
 
-/// Nodes of a number, any text in them; now and then with the ports or the service of another number.
+/// Nodes of a number, any text in them and any life behind them; now and then with the ports or the service of another
+/// number.
 pub fn nodes(number: u32) -> impl Strategy<Value = Node> {
     let texts = (any::<String>(), vec((any::<String>(), any::<String>()), 0..3), vec(any::<String>(), 0..3));
-    let status = proptest::sample::select(Status::ALL.to_vec());
-    let process = option::of((1_u32.., 0..=i64::MAX.cast_unsigned()));
-    let life = (status, any::<i64>(), process, option::of(any::<String>()), option::of(any::<i64>()), any::<bool>());
+    let known = (option::of(any::<String>()), versions(), option::of(all_metrics()));
     let clash = prop_oneof![8 => Just((number, number)), 1 => (1_u32..6, Just(number)), 1 => (Just(number), 1_u32..6)];
-    (texts, life, versions(), option::of(readings()), clash).prop_map(
-        move |((wallet, environment, start_args), life, version, reading, (ports, service))| {
-            let (status, since, process, trouble, retry_at, held) = life;
-            let base = node(number);
-            let ports = node(ports).spec.ports;
-            Node {
-                spec: NodeSpec { wallet, environment, start_args, ports, version: version.clone(), ..base.spec },
-                service: node(service).service,
-                status,
-                since,
-                process: process.map(|(pid, start_time)| ProcessId { pid, start_time }),
-                peer_id: trouble.clone(),
-                trouble,
-                retry_at,
-                held,
-                version,
-                reading,
-                ..node(number)
-            }
+    (texts, any::<bool>(), lives::courses(), known, clash).prop_map(
+        move |((wallet, environment, start_args), is_new, course, known, (ports, service))| {
+            let ((peer_id, version, metrics), base) = (known, stored(number));
+            let ports = stored(ports).spec.ports;
+            let spec = NodeSpec { wallet, environment, start_args, ports, version: version.clone(), ..base.spec };
+            let node = match is_new {
+                true => Node::planned(spec.clone(), NOW),
+                false => Node::adopted(spec.clone(), base.service, NOW),
+            };
+            let lived = StoredNode::from(lives::after(node, course));
+            let service = stored(service).service;
+            restored(StoredNode { spec, service, peer_id, version, metrics, ..lived })
         },
     )
 }

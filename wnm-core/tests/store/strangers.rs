@@ -54,7 +54,7 @@ fn a_missing_record_says_that_the_machine_is_not_initialised() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     insta::assert_snapshot!(message(&directory.path().join("colony.db")), @"
     cannot use the database /base/colony.db: it does not exist; this machine is not initialised
-    hint: `wnm init` puts this machine under wnm's care
+    hint: `wnm init` initialises wnm on this machine
     ");
     assert_eq!(fs::read_dir(directory.path()).expect("it is read").count(), 0, "looking makes nothing");
 }
@@ -64,7 +64,7 @@ fn f11_the_record_of_the_python_wnm_is_recognised_and_left_alone() {
     let python = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/colony-0.5.0.db"));
     let problem = refused(&python.expect("it is part of the tests"));
     assert!(matches!(problem, Problem::PythonWnm { nodes: 5 }), "{problem:?}");
-    insta::assert_snapshot!(problem, @"it belongs to the Python wnm (5 nodes), which keeps its record in another form");
+    insta::assert_snapshot!(problem, @"it belongs to the Python wnm (5 nodes), whose database has another layout");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn f65_every_kind_of_bad_file_has_its_own_name() {
     short text: it is not a SQLite database
     another program's: it belongs to another program (application id 0x00000001)
     nobody's: it belongs to another program (application id 0x00000000)
-    a newer wnm's: a newer wnm wrote it: its form is 99, and this wnm knows forms up to 1
+    a newer wnm's: schema version 99 is newer than 2, the newest that this wnm knows
     half of it: it is damaged: database disk image is malformed
     its header only: it is damaged: database disk image is malformed
     ");
@@ -123,8 +123,9 @@ fn a_value_that_wnm_does_not_write_is_named() {
         ("UPDATE node SET status = 'SLEEPING' WHERE number = 3", "node.status"),
         ("UPDATE node SET environment = '{' WHERE number = 3", "node.environment"),
         ("UPDATE node SET version = 'new' WHERE number = 3", "node.version"),
-        ("UPDATE node SET node_port = 70000 WHERE number = 3", "node.node_port"),
-        ("UPDATE reading SET records = -1 WHERE number = 3", "node.records"),
+        ("UPDATE port SET kind = 'quic' WHERE kind = 'rpc'", "port.kind"),
+        ("UPDATE metrics SET records = -1 WHERE number = 3", "metrics.records"),
+        ("UPDATE node SET desired = 'fly' WHERE number = 3", "node.desired"),
         ("DELETE FROM machine", ""),
     ];
     for (sql, column) in cases {
@@ -132,12 +133,55 @@ fn a_value_that_wnm_does_not_write_is_named() {
         scratch.apply(&[added(node(3))]);
         drop(scratch.store);
         Connection::open(&scratch.path).expect("it is opened").execute_batch(sql).expect("it is done");
-        let store = Store::open(&scratch.path).expect("its form is right");
+        let store = Store::open(&scratch.path).expect("its schema is right");
         match store.load().expect_err("it cannot be read").problem {
             Problem::BadValue { column: named, .. } => assert_eq!(named, column),
             Problem::Corrupt(what) => assert_eq!((what.as_str(), column), ("the machine's own row is missing", "")),
             other => panic!("{sql}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_node_that_cannot_come_about_is_named_with_the_column() {
+    // The node is RUNNING, its owner stopped it, and a step on it failed.
+    let cases = [
+        (
+            "UPDATE node SET desired = 'unmanaged'",
+            "the value of node.desired is not valid: antnode0003 cannot have unmanaged with status RUNNING",
+        ),
+        (
+            "UPDATE node SET status = 'DISABLED'",
+            "the value of node.desired is not valid: antnode0003 cannot have stop with status DISABLED",
+        ),
+        (
+            "UPDATE node SET pending = 'add'",
+            "the value of node.pending is not valid: antnode0003 cannot have add with status RUNNING",
+        ),
+        (
+            "UPDATE node SET has_run = 0",
+            "the value of node.has_run is not valid: antnode0003 cannot have false with status RUNNING",
+        ),
+        (
+            "UPDATE node SET failures = 0",
+            "the value of node.retry_at is not valid: antnode0003 cannot have 1790000060 with status RUNNING",
+        ),
+        (
+            "UPDATE node SET retry_at = NULL",
+            "the value of node.failures is not valid: antnode0003 cannot have 3 and no retry_at with status RUNNING",
+        ),
+        (
+            "UPDATE node SET status = 'DEAD', retry_at = 5",
+            "the value of node.retry_at is not valid: antnode0003 cannot have 5 with status DEAD",
+        ),
+    ];
+    for (sql, expected) in cases {
+        let mut scratch = scratch();
+        scratch.apply(&[added(node(3))]);
+        drop(scratch.store);
+        Connection::open(&scratch.path).expect("it is opened").execute_batch(sql).expect("it is done");
+        let store = Store::open(&scratch.path).expect("its schema is right");
+        assert_eq!(store.load().expect_err("it contradicts itself").problem.to_string(), expected);
     }
 }
 

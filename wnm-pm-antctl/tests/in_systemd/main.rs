@@ -15,9 +15,9 @@ use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::node::PortKind;
 use wnm_pm::process_manager::{Mode, NumberingKind, ProcessManager};
 use wnm_testing::Need::{SystemdImage, Tool};
-use wnm_testing::{ContractWorld, contract, on_machine};
+use wnm_testing::{ContractWorld, contract, on_machine, only, told};
 
-use world::{World, only, text};
+use world::{World, text};
 
 fn contract_as_root() {
     on_machine("root", "contract_as_root", async || {
@@ -44,6 +44,7 @@ fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() 
         let manager = world.manager(Mode::Sudo);
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
         only(manager.start(std::slice::from_ref(&node)).await).expect("its user gets there");
+        assert!(!manager.capabilities().runs_nodes_as_caller);
 
         let settings =
             wnm_pm_antctl::AntctlSettings { mode: Mode::User, node_storage: "/root/nodes".into(), ..settings };
@@ -61,7 +62,7 @@ fn sudo_mode_is_for_root_alone() {
         let world = World::new();
         let error = world.try_manager(Mode::Sudo).err().expect("this user is not root");
         assert!(text(&error).starts_with("antctl+sudo cannot be used here"), "{error}");
-        assert!(format!("{:?}", error.hints()).contains("run wnm as root"), "{:?}", error.hints());
+        assert!(told(&error).contains("run wnm as root"), "{error:?}");
         let manager = world.manager(Mode::User);
         let findings = manager.examine().await;
         assert!(findings.is_empty(), "nothing is wrong here: {findings:#?}");
@@ -69,6 +70,7 @@ fn sudo_mode_is_for_root_alone() {
         assert_eq!(capabilities.extra_ports, [PortKind::Rpc]);
         assert_eq!(capabilities.numbering, NumberingKind::NeverReuse);
         assert!(capabilities.places_nodes_itself && capabilities.teardown_takes_untracked);
+        assert!(capabilities.runs_nodes_as_caller);
     });
 }
 

@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
+use wnm_pm::command::Command;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{Binary, Mode, ProcessManager, ProcessState};
 use wnm_pm_antctl::Antctl;
 use wnm_testing::Need::{SystemdImage, Tool};
-use wnm_testing::{ContractWorld, on_machine};
+use wnm_testing::{ContractWorld, on_machine, only};
 
-use crate::world::{World, only, text};
+use crate::world::{World, run, text};
 
 fn a_program_that_cannot_be_kept_stops_no_node() {
     on_machine("resident", "programs::a_program_that_cannot_be_kept_stops_no_node", async || {
@@ -33,9 +33,9 @@ fn a_program_that_there_is_no_room_for_stops_no_node() {
         let storage = world.settings(Mode::Sudo).node_storage;
         fs::create_dir_all(&storage).expect("it is made");
         let size = fs::metadata(world.spec(1).program).expect("it is there").len() * 3 / 2;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"]).arg(&storage);
-        assert!(mount.status().expect("mount can be run").success(), "a small disk is mounted");
+        let options = format!("size={size},mode=755");
+        let mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&storage)).await;
+        assert!(mounted.success(), "a small disk is mounted: {mounted:?}");
         let node = running(&world, &manager).await;
 
         let replaced = only(manager.replace_program(std::slice::from_ref(&node), &world.newer()).await);
@@ -63,7 +63,7 @@ fn a_refused_replacement_leaves_the_program_that_is_kept() {
         only(manager.restore_program(&nodes).await).expect("the first program is kept all the same");
         runs(&world, &manager, &nodes[0], "0.4.17").await;
         let restored = only(manager.restore_program(&nodes).await).expect_err("it is not kept twice");
-        assert_eq!(text(&restored), "no previous program of antnode0001 is kept");
+        assert_eq!(text(&restored), "antnode0001 cannot be given its previous program back: none is kept");
         assert!(world.listens(&nodes[0].spec).await, "nothing was stopped for it");
     });
 }

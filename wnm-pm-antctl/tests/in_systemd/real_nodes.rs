@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use wnm_pm::command::SystemRunner;
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec, PortKind};
+use wnm_pm::patience::poll;
 use wnm_pm::port_use::{Protocol, ports_in_use};
 use wnm_pm::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState, Started};
 use wnm_pm::upgrade::upgrade;
 use wnm_testing::Need::{SystemdImage, Tool};
-use wnm_testing::{ContractWorld, node_port, on_machine};
+use wnm_testing::{ContractWorld, node_port, on_machine, only};
 
-use crate::world::{World, only, text};
+use crate::world::{World, text};
 
 fn a_removed_number_never_comes_back() {
     on_machine("root", "real_nodes::a_removed_number_never_comes_back", async || {
@@ -138,7 +139,7 @@ fn a_node_that_ends_at_once_says_why() {
         let unit = std::fs::read_to_string(world.unit("antnode1")).expect("antctl wrote it");
         let forwarded = unit.replace(" --rewards-address ", " --no-upnp --rewards-address ");
         std::fs::write(world.unit("antnode1"), &forwarded).expect("it can be written");
-        assert!(world.systemctl(&["daemon-reload"]).status.success());
+        assert!(world.systemctl(&["daemon-reload"]).await.success());
         only(manager.start(std::slice::from_ref(&node)).await).expect("antnode runs on alone");
         assert_eq!(manager.examine().await, [], "antnode took its note away");
         let to = Binary { path: node.spec.program.clone(), version: semver::Version::new(0, 4, 17) };
@@ -202,9 +203,9 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
         let wallet = world.real(1).wallet;
         let line =
             ["add", "--count", "2", "--node-port", "55001-55002", "--path", program, "--rewards-address", &wallet];
-        let added = world.antctl(&[&line[..], &["--no-upnp", "--auto-restart", "evm-arbitrum-one"]].concat());
-        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-        assert!(world.antctl(&["remove", "--service-name", "antnode1"]).status.success());
+        let added = world.antctl(&[&line[..], &["--no-upnp", "--auto-restart", "evm-arbitrum-one"]].concat()).await;
+        assert!(added.success(), "{added:?}");
+        assert!(world.antctl(&["remove", "--service-name", "antnode1"]).await.success());
 
         let manager = world.manager(Mode::Zen);
         let found = manager.survey().await.expect("antctl reports them").remove(0);
@@ -225,15 +226,15 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
         node.spec.log_dir = found.log_dir.expect("antctl reports them");
         node.spec.ports = ports;
         assert!(only(manager.stop(std::slice::from_ref(&node)).await).is_ok());
-        let enabled = |world: &World| world.systemctl(&["is-enabled", "antnode2"]).status.success();
-        assert!(!enabled(&world), "what was stopped stays stopped when the machine restarts");
+        let enabled = async || world.systemctl(&["is-enabled", "antnode2"]).await.success();
+        assert!(!enabled().await, "what was stopped stays stopped when the machine restarts");
         let _ = manager.start(std::slice::from_ref(&node)).await;
-        assert!(enabled(&world), "it comes back with the machine, as its owner told antctl");
+        assert!(enabled().await, "it comes back with the machine, as its owner told antctl");
 
         // antctl's own upgrade would forget that.
         let to = Binary { path: program.into(), version: semver::Version::new(0, 4, 17) };
         let _ = upgrade(&manager, std::slice::from_ref(&node), &to).await;
-        assert!(enabled(&world), "it still does after an upgrade");
+        assert!(enabled().await, "it still does after an upgrade");
         assert!(only(manager.remove(std::slice::from_ref(&node)).await).is_ok());
         assert!(!home.exists() && !world.unit("antnode2").exists());
     });
@@ -285,14 +286,12 @@ fn signal(pid: u32, signal: Signal) {
 
 /// Waits until systemd has seen a node's end.
 async fn wait_for_stop(world: &World, manager: &impl ProcessManager, node: &NodeRef) {
-    let deadline = Instant::now() + Duration::from_secs(240);
-    loop {
-        if matches!(only(manager.inspect(std::slice::from_ref(node)).await), Ok(ProcessState::Stopped { .. })) {
-            return;
-        }
-        let status = world.systemctl(&["status", &node.service]);
-        assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&status.stdout));
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let ended = poll(Duration::from_mins(4), Duration::from_millis(100), async || {
+        let state = only(manager.inspect(std::slice::from_ref(node)).await);
+        matches!(state, Ok(ProcessState::Stopped { .. })).then_some(())
+    });
+    if ended.await.is_none() {
+        panic!("it has not ended: {:?}", world.systemctl(&["status", &node.service]).await);
     }
 }
 

@@ -1,19 +1,15 @@
 //! The container as the tests see it: managers, nodes to add, and what systemd and antctl say without wnm.
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use semver::Version;
-use wnm_pm::batch::Outcomes;
-use wnm_pm::command::SystemRunner;
+use wnm_pm::command::{Command, CommandRunner, Output, SystemRunner};
 use wnm_pm::node::{NodeRef, NodeSpec, PortKind};
-use wnm_pm::port_use::Protocol;
-use wnm_pm::process_manager::{Binary, Created, ManagerError, Mode, Outcome, ProcessManager, ProcessState};
+use wnm_pm::process_manager::{Binary, Created, ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_antctl::{Antctl, AntctlSettings};
-use wnm_testing::{ContractWorld, HostWorld};
+use wnm_testing::{ContractWorld, HostWorld, only};
 
 /// A peer that nobody is; with it a node runs on alone.
 const NOBODY: &str = "/ip4/127.0.0.1/udp/9/quic-v1/p2p/12D3KooWKdoyTc3S1YuoQoUbhihMRrPvZGv4FWyDAqt8ps8t9ygT";
@@ -96,22 +92,15 @@ impl World {
         only(manager.inspect(std::slice::from_ref(node)).await).expect("it can be observed")
     }
 
-    /// The program that antctl's units run under this user's systemd.
-    pub fn systemctl(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new("systemctl");
-        if !rustix::process::geteuid().is_root() {
-            command.arg("--user").env("XDG_RUNTIME_DIR", "/run/user/1000");
-        }
-        command.args(arguments).output().expect("systemctl can be run")
+    /// This user's systemd, whose units antctl's nodes are.
+    pub async fn systemctl(&self, arguments: &[&str]) -> Output {
+        let root = rustix::process::geteuid().is_root();
+        run(Command::new("systemctl").args(if root { None } else { Some("--user") }).args(arguments)).await
     }
 
     /// antctl without wnm.
-    pub fn antctl(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(tool("antctl"));
-        if !rustix::process::geteuid().is_root() {
-            command.env("XDG_RUNTIME_DIR", "/run/user/1000");
-        }
-        command.args(arguments).output().expect("antctl can be run")
+    pub async fn antctl(&self, arguments: &[&str]) -> Output {
+        run(Command::new(tool("antctl")).args(arguments)).await
     }
 
     pub fn unit(&self, service: &str) -> PathBuf {
@@ -127,6 +116,13 @@ impl World {
     }
 }
 
+/// Runs a program with this user's systemd in reach.
+pub async fn run(command: Command) -> Output {
+    let root = rustix::process::geteuid().is_root();
+    let command = if root { command } else { command.env("XDG_RUNTIME_DIR", "/run/user/1000") };
+    SystemRunner.run(&command).await.expect("it can be run")
+}
+
 fn reference(spec: &NodeSpec, created: Created) -> NodeRef {
     let Created { service, root_dir, binary, log_dir } = created;
     NodeRef { service, ..NodeRef::new(NodeSpec { root_dir, binary, log_dir, ..spec.clone() }) }
@@ -139,29 +135,11 @@ pub fn text(error: &ManagerError) -> String {
     text
 }
 
-/// The outcome of a batch of one.
-pub fn only<T>(outcomes: Outcomes<T>) -> Outcome<T> {
-    assert_eq!(outcomes.len(), 1, "one node has one outcome");
-    outcomes.into_iter().next().expect("it was counted").1
-}
-
 #[async_trait]
 impl ContractWorld for World {
     fn spec(&self, number: u32) -> NodeSpec {
         let spec = self.host.spec(number);
         let rpc = self.host.ports().rpc_port(u16::try_from(number).expect("tests use small numbers"));
         NodeSpec { ports: spec.ports.clone().with(PortKind::Rpc, rpc), ..spec }
-    }
-
-    async fn listens(&self, spec: &NodeSpec) -> bool {
-        self.host.listens(spec).await
-    }
-
-    async fn kill(&self, spec: &NodeSpec) {
-        self.host.kill(spec).await;
-    }
-
-    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send> {
-        self.host.occupy(protocol, port).await
     }
 }

@@ -175,7 +175,7 @@ impl Engine {
     /// Removes a container, one that runs only by `force`, and answers when it is gone.
     ///
     /// # Errors
-    /// What the engine says; that it is gone already, or that somebody else is removing it, is no error.
+    /// What the engine says; that it is gone already, or that somebody else is removing it, is not an error.
     pub async fn remove(&self, name: &str, force: bool) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::new().force(force).v(true).build();
         let docker = self.docker().await?;

@@ -4,7 +4,7 @@
 /// The label that says that an image does what wnm counts on, and its value.
 pub const IMAGE_LABEL: (&str, &str) = ("wnm.contract", "1");
 
-/// The batch script, which steers the nodes of a container. The image has it as `/usr/local/lib/wnm/nodes`.
+/// The batch script, which controls the nodes of a container. The image has it as `/usr/local/lib/wnm/nodes`.
 pub const SCRIPT: &str = include_str!("../../image/rootfs/usr/local/lib/wnm/nodes");
 
 /// Names of what a container finds in its environment. Each is text without a unit unless its name has one.

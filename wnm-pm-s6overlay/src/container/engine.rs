@@ -93,8 +93,8 @@ impl Engine {
     /// # Errors
     /// When it cannot be asked.
     pub async fn major_version(&self) -> Result<u32, EngineError> {
-        let told = self.docker().await?.version().await.doing(|| "ask for the version".to_owned())?;
-        let version = told.version.unwrap_or_default();
+        let answer = self.docker().await?.version().await.doing(|| "ask for the version".to_owned())?;
+        let version = answer.version.unwrap_or_default();
         Ok(version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0))
     }
 
@@ -160,7 +160,7 @@ fn hint(address: &str, reason: &str) -> Hint {
         return join_group("let this user use the engine (log in again afterwards)");
     }
     if address.starts_with("unix://") {
-        return Hint::shell("sudo systemctl start docker").to("start it, unless DOCKER_HOST should name another");
+        return Hint::shell("sudo systemctl start docker").to("start it (DOCKER_HOST names another engine)");
     }
     Hint::text(format!("check DOCKER_HOST, which is {address}: does `docker version` answer?"))
 }
@@ -187,7 +187,7 @@ mod tests {
         let error = nobody_at("unix:///nonexistent/docker.sock").await;
         insta::assert_snapshot!(error, @"s6overlay+user cannot be used here: the Docker engine cannot be reached: unix:///nonexistent/docker.sock: Socket not found: /nonexistent/docker.sock");
         let start = Hint::shell("sudo systemctl start docker");
-        assert_eq!(error.hints(), [start.to("start it, unless DOCKER_HOST should name another")]);
+        assert_eq!(error.hints(), [start.to("start it (DOCKER_HOST names another engine)")]);
     }
 
     #[tokio::test]

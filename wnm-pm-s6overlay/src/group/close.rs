@@ -72,8 +72,8 @@ impl Groups<'_> {
         cleared
     }
 
-    /// Removes rules whose network somebody else removed. Whether there are any only a rule backend can tell, so that where
-    /// there is none nothing is held up.
+    /// Removes rules whose network somebody else removed. Only a rule backend can find out whether there are any; without one
+    /// nothing is held up.
     async fn remove_stray_rules(&self, images: &[&str]) {
         let removed = match RuleBackend::find(&self.0.engine, &self.0.settings, images).await {
             Ok(backend) => {

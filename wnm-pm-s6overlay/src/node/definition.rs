@@ -31,7 +31,7 @@ pub struct Definition {
     pub run: PathBuf,
     /// The mark that the node stays down (empty, mode 0600).
     pub down: PathBuf,
-    /// The newest output of the node; older parts lie beside it, see [`crate::output`].
+    /// The newest output of the node; older parts are beside it, see [`crate::output`].
     pub said: PathBuf,
 }
 

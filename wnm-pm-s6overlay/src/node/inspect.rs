@@ -1,4 +1,4 @@
-//! Inspecting tells what becomes of nodes: their files are looked at on this machine, their processes by the containers.
+//! Inspecting finds out what becomes of nodes: of their files on this machine, of their processes in the containers.
 
 use std::sync::Arc;
 

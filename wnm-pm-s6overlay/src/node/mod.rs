@@ -2,6 +2,7 @@
 
 mod ask;
 mod command_line;
+mod create;
 pub mod definition;
 mod files;
 mod inspect;
@@ -14,38 +15,14 @@ pub mod script;
 mod start;
 mod survey;
 
-use std::sync::Arc;
-
-use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::batch::Outcomes;
 use wnm_pm::node::NodeRef;
-use wnm_pm::process_manager::{Created, ManagerError};
+use wnm_pm::process_manager::ManagerError;
 
 use crate::host::Host;
-use script::Call;
 
 /// The nodes of a machine, in whatever container group.
 pub struct Nodes<'h>(pub &'h Host);
-
-impl Nodes<'_> {
-    /// Makes the files of nodes; starts nothing.
-    pub async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
-        let settings = Arc::clone(&self.0.settings);
-        Batch::of(nodes).in_background(move |node, ()| files::create(&settings, &node)).await.outcomes()
-    }
-
-    /// Stops nodes.
-    pub async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
-        self.end(nodes, start::STOP).await
-    }
-
-    /// Stops nodes, takes them out of supervision and deletes their files.
-    pub async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
-        let unloaded = self.end(nodes, Call::Unload { grace: start::STOP_GRACE }).await;
-        let settings = Arc::clone(&self.0.settings);
-        let batch = Batch::of(nodes).join(unloaded);
-        batch.in_background(move |node, ()| files::remove(&settings, &node.spec)).await.outcomes()
-    }
-}
 
 /// The same failure for all nodes of a call.
 fn all_failed<T>(nodes: &[NodeRef], error: impl Into<ManagerError>) -> Outcomes<T> {

@@ -1,4 +1,4 @@
-//! A process inside a container has another number there than on this machine; the kernel knows both.
+//! A process inside a container has a number there that differs from its number on this machine; the kernel knows both.
 
 use std::collections::HashMap;
 use std::fs;

@@ -9,7 +9,7 @@ use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{Binary, ManagerError, Outcome};
 use wnm_pm::program::{self, Staged};
 
-use super::{Nodes, all_failed, paths, start};
+use super::{Nodes, all_failed, paths};
 use crate::owner;
 use crate::settings::S6Settings;
 
@@ -23,7 +23,7 @@ impl Nodes<'_> {
         let (settings, from) = (Arc::clone(&self.0.settings), to.path.clone());
         let staged = Batch::of(nodes).in_background(move |node, ()| prepare(&settings, &node.spec, &from)).await;
         let ready = staged.good_nodes();
-        let stopped = staged.join(self.end(&ready, start::STOP).await);
+        let stopped = staged.join(self.stop(&ready).await);
         let replaced = stopped.in_background(|_, staged: Staged| staged.put_in_place()).await.outcomes();
         for node in &ready {
             if replaced.get(node.id()).is_some_and(Result::is_err) {
@@ -38,7 +38,7 @@ impl Nodes<'_> {
     pub async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         let settings = Arc::clone(&self.0.settings);
         let kept = Batch::of(nodes).in_background(move |node, ()| check_previous(&settings, &node.spec)).await;
-        let stopped = self.end(&kept.good_nodes(), start::STOP).await;
+        let stopped = self.stop(&kept.good_nodes()).await;
         let restored = kept.join(stopped).in_background(|node, ()| program::restore_previous(&node.spec.binary));
         restored.await.outcomes()
     }

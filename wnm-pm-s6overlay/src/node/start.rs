@@ -1,4 +1,4 @@
-//! Starting and stopping write down on the volume what is to run, and then tell the containers.
+//! Starting and stopping first write down on the volume what is to run, and then have the containers carry it out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ const START_WAIT_EACH: Duration = Duration::from_millis(300);
 const START_SETTLE: Duration = Duration::from_secs(1);
 /// A node that was asked to end and has not after this long is killed.
 pub const STOP_GRACE: Duration = Duration::from_secs(30);
-/// Stops nodes and keeps them supervised.
-pub const STOP: Call = Call::Stop { grace: STOP_GRACE };
+/// Stops nodes and keeps them under supervision.
+const STOP: Call = Call::Stop { grace: STOP_GRACE };
 
 impl Nodes<'_> {
     /// Starts nodes with the launches that they have; those that run already are left as they are, and get their launch
@@ -48,6 +48,11 @@ impl Nodes<'_> {
         let batch = self.ask(&containers, batch, call).await;
         let processes = Processes::of(batch.good().map(|(_, report)| report));
         batch.then(|node, report| self.judge_start(&node.spec, report, &processes)).outcomes()
+    }
+
+    /// Stops nodes.
+    pub async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.end(nodes, STOP).await
     }
 
     /// Stops nodes (`Call::Stop`), or also takes them out of supervision (`Call::Unload`). They are marked down first, so that

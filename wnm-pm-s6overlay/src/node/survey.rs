@@ -38,11 +38,11 @@ impl Nodes<'_> {
         });
         let asked: Vec<Vec<(FoundNode, Report)>> = try_join_all(asked).await?;
         let processes = Processes::of(asked.iter().flatten().map(|(_, report)| report));
-        let told = asked
+        let observed = asked
             .into_iter()
             .flatten()
             .map(|(node, report)| FoundNode { state: state(Missing::Nothing, report, &processes), ..node });
-        let mut found: Vec<FoundNode> = told.collect();
+        let mut found: Vec<FoundNode> = observed.collect();
         found.sort_by(|one, other| one.service.cmp(&other.service));
         Ok(found)
     }
@@ -83,14 +83,14 @@ fn read(settings: &S6Settings, group: u32, name: &str) -> Option<FoundNode> {
     let id = NodeId::of_name(name)?;
     let definition = Definition::new(&settings.node_storage, &group_name(group), name);
     let line = command_line(&fs::read_to_string(&definition.run).unwrap_or_default());
-    let told = FoundNode::named(name, Some(id), ProcessState::Stopped { reason: None }).told(&line);
+    let described = FoundNode::named(name, Some(id), ProcessState::Stopped { reason: None }).told(&line);
     let outside = |path: Option<PathBuf>| layout::outside(settings, &path?);
     Some(FoundNode {
-        root_dir: outside(told.root_dir),
-        binary: outside(told.binary),
-        log_dir: outside(told.log_dir),
+        root_dir: outside(described.root_dir),
+        binary: outside(described.binary),
+        log_dir: outside(described.log_dir),
         group: Some(group),
-        ..told
+        ..described
     })
 }
 

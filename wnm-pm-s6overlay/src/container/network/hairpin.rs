@@ -4,7 +4,7 @@
 use serde_json::Value;
 use wnm_pm::process_manager::ManagerError;
 
-use super::RuleBackend;
+use super::backend::RuleBackend;
 use crate::settings::MachineId;
 
 /// The ports of the bridge that lack it: containers get a new port whenever they start.

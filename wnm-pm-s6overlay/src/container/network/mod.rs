@@ -28,7 +28,7 @@ use super::error::Doing;
 use super::labels;
 use crate::settings::{MachineId, group_name};
 
-/// From this version on the engine itself blocks direct access to containers, and has to be told that ours is intended.
+/// From this version on the engine itself blocks direct access to containers, and has to be configured to allow ours.
 const GUARDING_ENGINE_MAJOR: u32 = 28;
 
 /// The network of this machine's containers, as the engine knows it.

@@ -9,7 +9,7 @@ use wnm_pm::container_host::{Range, Ranges};
 use wnm_pm::port::Protocol;
 use wnm_pm::process_manager::ManagerError;
 
-use super::RuleBackend;
+use super::backend::RuleBackend;
 
 /// As many are forgotten at once: each takes a run of `conntrack`, and the rest ends by itself when a peer pauses for half a
 /// minute.

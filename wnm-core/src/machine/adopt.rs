@@ -32,7 +32,7 @@ impl Machine {
         let mut untracked = Vec::new();
         for found in self.parts.manager.survey().await? {
             let known =
-                |node: &Node| node.service == found.service || found.root_dir.as_ref() == Some(&node.spec.root_dir);
+                |node: &Node| node.service() == found.service || found.root_dir.as_ref() == Some(&node.spec().root_dir);
             if taken.iter().any(known) {
                 continue;
             }
@@ -87,9 +87,9 @@ fn row(
     }
     let id = number(config, taken, found, &ports)
         .ok_or("its number is not known, and another node has the one that its port tells")?;
-    let holder = taken.iter().find(|node| node.spec.ports.overlaps(&ports));
+    let holder = taken.iter().find(|node| node.spec().ports.overlaps(&ports));
     if let Some(holder) = holder {
-        return Err(format!("{} has the same port", holder.spec.name));
+        return Err(format!("{} has the same port", holder.name()));
     }
     let group = group_of(config, snapshot.numbering, id);
     if let (Some(lives_in), Some(group)) = (found.group, group)
@@ -117,7 +117,7 @@ fn row(
         start_args: config.start_args.clone(),
         group,
     };
-    Ok(Node { service: found.service.clone(), ..Node::new(spec, snapshot.now) })
+    Ok(Node::adopted(spec, found.service.clone(), snapshot.now))
 }
 
 /// Where a node that does not tell writes its logs.
@@ -145,7 +145,7 @@ fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node
     let real = root_dir.canonicalize().map_err(unreadable)?;
     let home = std::env::home_dir().unwrap_or_default();
     let of_all = [&config.node_storage, &config.log_dir, &config.bootstrap_cache_dir, &config.antnode_path, &home];
-    let of_nodes = taken.iter().map(|node| &node.spec.root_dir);
+    let of_nodes = taken.iter().map(|node| &node.spec().root_dir);
     // By whatever link they are reached.
     let lies_within = |path: &PathBuf| {
         path.starts_with(&real) || path.canonicalize().is_ok_and(|resolved| resolved.starts_with(&real))
@@ -154,8 +154,8 @@ fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node
         return Err(format!("{shown} is not a directory of its own: {} lies in it", path.display()));
     }
     let contains = |path: &Path| path.canonicalize().is_ok_and(|own| real.starts_with(own));
-    if let Some(node) = taken.iter().find(|node| contains(&node.spec.root_dir)) {
-        return Err(format!("{shown} lies in the directory of {}", node.spec.name));
+    if let Some(node) = taken.iter().find(|node| contains(&node.spec().root_dir)) {
+        return Err(format!("{shown} lies in the directory of {}", node.name()));
     }
     let holds = |path: &Path| path.starts_with(root_dir) && path.is_file();
     let has_key = Flavour::ALL.iter().any(|flavour| holds(&root_dir.join(flavour.key_file())));

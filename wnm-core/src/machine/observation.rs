@@ -7,15 +7,15 @@ use std::net::{IpAddr, SocketAddr};
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation};
-use crate::decide::{Settled, port_start, settle};
-use crate::event::{Event, NodeReading};
+use crate::decide::{Reconciled, port_start, reconcile};
+use crate::event::{Event, NodeReport};
 use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
 use crate::snapshot::{Answer, BlockedNumber, Blocker, NodeSnapshot, Seen, Snapshot};
-use crate::store::Record;
+use crate::store::StoredState;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
@@ -25,21 +25,21 @@ use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
 
 pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progress) -> Result<Observation, CycleError> {
     let (config, now) = (&machine.parts.config, machine.parts.clock.now());
-    let record = during(progress, Work::ReadDatabase, async { machine.parts.store.load() }).await?;
-    let references: Vec<NodeRef> = record.nodes.iter().map(Node::reference).collect();
+    let stored = during(progress, Work::ReadDatabase, async { machine.parts.store.load() }).await?;
+    let references: Vec<NodeRef> = stored.nodes.iter().map(Node::reference).collect();
     let (host, program, states, groups) = tokio::join!(
-        during(progress, Work::MeasureMachine, host(machine, &record, now)),
-        during(progress, Work::ReadProgramVersion, program(machine, &record)),
+        during(progress, Work::MeasureMachine, host(machine, &stored, now)),
+        during(progress, Work::ReadProgramVersion, program(machine, &stored)),
         during(progress, Work::CheckNodes(references.len()), machine.parts.manager.inspect(&references)),
-        groups(machine, &record, progress),
+        groups(machine, &stored, progress),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
-    let states = with_states(&record.nodes, states);
-    let answers = ask(machine, &record.nodes, &states, &groups, progress).await;
-    warnings.extend(unseen(&record.nodes, &states));
+    let states = with_states(&stored.nodes, states);
+    let answers = ask(machine, &stored.nodes, &states, &groups, progress).await;
+    warnings.extend(unseen(&stored.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
-    events.extend(changed_groups(&record.groups, &groups));
+    events.extend(changed_groups(&stored.groups, &groups));
     let (available, flavour) = match program {
         Ok((program, cached)) => {
             events.extend(cached);
@@ -50,16 +50,16 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &record.nodes, &groups, flavour);
-    let seen = record.nodes.into_iter().zip(states).map(|(node, process)| {
+    let blocked = blocked(machine, &stored.nodes, &groups, flavour);
+    let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
-        let directory = machine.parts.observer.directory(&config.node_storage, &node.spec.root_dir);
+        let directory = machine.parts.observer.directory(&config.node_storage, &node.spec().root_dir);
         NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
     });
     let snapshot = Snapshot {
         now,
         boot_time: host.counters.boot_time,
-        last_surveyed_boot: record.last_surveyed_boot,
+        last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: host.load,
         available,
@@ -67,13 +67,13 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         numbering: machine.parts.manager.capabilities().numbering,
         port_kinds: machine.parts.manager.capabilities().ports(flavour).collect(),
         // The owner may know of numbers that were used before wnm came.
-        highest_number_used: record.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
+        highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
         nodes: seen.collect(),
         blocked,
     };
-    let Settled { mut snapshot, events: settled } = settle(config, snapshot);
-    events.extend(settled);
+    let Reconciled { mut snapshot, events: reconciled } = reconcile(config, snapshot);
+    events.extend(reconciled);
     events.extend(surveyed(&mut snapshot));
     Ok(Observation { snapshot, events, warnings, unavailable })
 }
@@ -86,15 +86,15 @@ fn unavailable(states: &Outcomes<ProcessState>) -> Option<ManagerError> {
 
 /// What was seen of each node's process, in the order of the nodes.
 fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result<ProcessState, String>> {
-    let unanswered = |node: &Node| Err(ManagerError::unanswered(&node.spec.name));
+    let unanswered = |node: &Node| Err(ManagerError::unanswered(node.name()));
     let state = |node: &Node| states.take(node.id()).unwrap_or_else(|| unanswered(node));
     nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.
-async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<Event>), String> {
+async fn program(machine: &Machine, stored: &StoredState) -> Result<(Program, Option<Event>), String> {
     let cache: VersionCache =
-        record.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        stored.version_cache.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let (program, renewed) = machine
         .parts
         .observer
@@ -105,18 +105,18 @@ async fn program(machine: &Machine, record: &Record) -> Result<(Program, Option<
     Ok((program, json.map(|json| Event::VersionCached { json })))
 }
 
-async fn host(machine: &Machine, record: &Record, now: UnixSeconds) -> Result<Observed, HostError> {
-    machine.parts.observer.host(record.counters.as_ref(), &machine.parts.config.node_storage, now).await
+async fn host(machine: &Machine, stored: &StoredState, now: UnixSeconds) -> Result<Observed, HostError> {
+    machine.parts.observer.host(stored.counters.as_ref(), &machine.parts.config.node_storage, now).await
 }
 
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
-async fn groups(machine: &Machine, record: &Record, progress: &dyn Progress) -> (Vec<Group>, Vec<String>) {
+async fn groups(machine: &Machine, stored: &StoredState, progress: &dyn Progress) -> (Vec<Group>, Vec<String>) {
     let Some(host) = machine.parts.manager.containers() else { return (Vec::new(), Vec::new()) };
-    let (found, warnings) = match during(progress, Work::AskGroups(record.groups.len()), host.groups()).await {
+    let (found, warnings) = match during(progress, Work::AskGroups(stored.groups.len()), host.groups()).await {
         Ok(found) => (found, Vec::new()),
-        Err(error) => return (record.groups.clone(), vec![error.text()]),
+        Err(error) => return (stored.groups.clone(), vec![error.text()]),
     };
-    let mut groups: Vec<Group> = record
+    let mut groups: Vec<Group> = stored
         .groups
         .iter()
         .map(|recorded| {
@@ -125,7 +125,7 @@ async fn groups(machine: &Machine, record: &Record, progress: &dyn Progress) -> 
         })
         .collect();
     groups.extend(
-        found.into_iter().filter(|found| !record.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
+        found.into_iter().filter(|found| !stored.groups.iter().any(|recorded| recorded.spec.group == found.spec.group)),
     );
     groups.sort_by_key(|group| group.spec.group);
     (groups, warnings)
@@ -148,13 +148,13 @@ async fn ask(
     let living = nodes
         .iter()
         .zip(states)
-        .filter(|(node, state)| node.spec.flavour.has_metrics() && matches!(state, Ok(ProcessState::Running { .. })));
+        .filter(|(node, state)| node.spec().flavour.has_metrics() && matches!(state, Ok(ProcessState::Running { .. })));
     let living: Vec<&Node> = living.map(|(node, _)| node).collect();
-    let waited_for = |node: &&Node| node.status.is_underway();
+    let waited_for = |node: &&Node| node.status().is_underway();
     let targets: Vec<(NodeId, SocketAddr)> = observe::in_turn(machine.parts.clock.now(), living, waited_for)
         .into_iter()
         .filter_map(|node| {
-            let port = node.spec.ports.metrics()?;
+            let port = node.spec().ports.metrics()?;
             Some((node.id(), SocketAddr::new(metrics_host(machine, node, groups), port)))
         })
         .collect();
@@ -165,7 +165,7 @@ async fn ask(
 }
 
 fn metrics_host(machine: &Machine, node: &Node, groups: &[Group]) -> IpAddr {
-    let group = node.spec.group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
+    let group = node.spec().group.and_then(|number| groups.iter().find(|group| group.spec.group == number));
     match (machine.parts.manager.containers(), group) {
         (Some(host), Some(group)) => host.metrics_host(group),
         _ => machine.parts.config.host,
@@ -180,27 +180,25 @@ fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String
         .collect()
 }
 
-/// What the nodes told, and the snapshot's own copy of it.
+/// What the nodes reported, and the snapshot's own copy of it.
 fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
-    let mut readings = Vec::new();
+    let mut reports = Vec::new();
     for each in &mut snapshot.nodes {
-        let Some(Seen { answer: Answer::Node { peer_id, version, reading }, .. }) = &each.seen else { continue };
-        let own = each.node.peer_id.is_none() || peer_id.is_none() || *peer_id == each.node.peer_id;
+        let Some(Seen { answer: Answer::Node { peer_id, version, metrics }, .. }) = &each.seen else { continue };
+        let own = each.node.peer_id().is_none() || peer_id.is_none() || peer_id.as_deref() == each.node.peer_id();
         if !own {
             continue;
         }
         let node = &mut each.node;
-        node.peer_id = peer_id.clone().or_else(|| node.peer_id.take());
-        node.version = version.clone().or_else(|| node.version.take());
-        node.reading = Some((**reading).clone());
-        readings.push(NodeReading {
+        node.reported(peer_id.clone(), version.clone(), (**metrics).clone());
+        reports.push(NodeReport {
             id: node.id(),
-            peer_id: node.peer_id.clone(),
-            version: node.version.clone(),
-            reading: (**reading).clone(),
+            peer_id: node.peer_id().map(str::to_owned),
+            version: node.version().cloned(),
+            metrics: (**metrics).clone(),
         });
     }
-    (!readings.is_empty()).then_some(Event::Surveyed { readings })
+    (!reports.is_empty()).then_some(Event::Surveyed { reports })
 }
 
 /// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
@@ -218,14 +216,14 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour
     let capabilities = machine.parts.manager.capabilities();
     let starts: Vec<(PortKind, u16)> = PortKind::ALL.map(|kind| (kind, port_start(config, kind))).to_vec();
     for node in nodes {
-        for (_, port) in node.spec.ports.iter() {
+        for (_, port) in node.spec().ports.iter() {
             for number in starts.iter().filter_map(|(_, start)| of_port(*start, port)) {
-                block(number, &|| Blocker::PortOfNode { port, node: node.spec.name.clone() });
+                block(number, &|| Blocker::PortOfNode { port, node: node.spec().name.clone() });
             }
         }
     }
     if !capabilities.places_nodes_itself {
-        let recorded = nodes.iter().map(|node| node.spec.root_dir.clone());
+        let recorded = nodes.iter().map(|node| node.spec().root_dir.clone());
         for directory in machine.parts.observer.entries(&config.node_storage).into_iter().chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
-use crate::cycle::Machine;
 use crate::decide::port_start;
-use crate::firewall::OpenPort;
+use crate::host::firewall::OpenPort;
+use crate::host::schedule::timer::{self, Scope};
+use crate::machine::Machine;
 use crate::node::{Node, Status};
 use crate::observe::{self, VersionCache};
-use crate::schedule::timer::{self, Scope};
 use wnm_pm::command::{Command, CommandRunner};
 use wnm_pm::hint::chain;
 use wnm_pm::port_use::holder;
@@ -50,7 +50,7 @@ pub async fn gather(machine: &Machine) -> Facts {
 }
 
 fn known(node: &Node) -> KnownNode {
-    KnownNode { id: node.id(), status: node.status, ports: node.spec.ports.clone() }
+    KnownNode { id: node.id(), status: node.status(), ports: node.spec().ports.clone() }
 }
 
 /// None where there is no timedatectl, or it does not know.
@@ -69,12 +69,12 @@ fn held_ports(machine: &Machine, nodes: &[Node]) -> Vec<HeldPort> {
     let config = &machine.parts.config;
     let highest = nodes.iter().map(|node| node.id().0).max().unwrap_or(0).max(config.node_cap);
     let mut held = Vec::new();
-    let flavour = nodes.first().map(|node| node.spec.flavour).unwrap_or_default();
+    let flavour = nodes.first().map(|node| node.spec().flavour).unwrap_or_default();
     for kind in machine.parts.manager.capabilities().ports(flavour) {
         let (protocol, start) = (kind.protocol(), port_start(config, kind));
         let base = u32::from(start) * wnm_allocator::PORTS_PER_START;
         for port in machine.parts.observer.ports_in_use(protocol) {
-            let of_a_running_node = |node: &Node| node.spec.ports.get(kind) == Some(port) && node.process.is_some();
+            let of_a_running_node = |node: &Node| node.spec().ports.get(kind) == Some(port) && node.process().is_some();
             if !(base + 1..=base + highest).contains(&u32::from(port)) || nodes.iter().any(of_a_running_node) {
                 continue;
             }
@@ -152,7 +152,7 @@ fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
     let mut files =
         vec![own_file(machine.parts.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
     for node in nodes {
-        let root_dir = &node.spec.root_dir;
+        let root_dir = &node.spec().root_dir;
         files.push(own_file(root_dir, FileKind::Node, None));
         files.extend(KEYS.map(|key| own_file(&root_dir.join(key), FileKind::Key, Some(storage))));
     }
@@ -174,8 +174,9 @@ fn own_file(path: &Path, kind: FileKind, below: Option<&Path>) -> Option<OwnFile
 async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
     let name = machine.parts.firewall.name().await?;
     // Ports of nodes that were stopped for good are closed on purpose.
-    let wanted = nodes.iter().filter(|node| !matches!(node.status, Status::Disabled | Status::Removing | Status::Dead));
-    let ports: Vec<OpenPort> = wanted.flat_map(|node| OpenPort::of(&node.spec)).collect();
+    let wanted =
+        nodes.iter().filter(|node| !matches!(node.status(), Status::Disabled | Status::Removing | Status::Dead));
+    let ports: Vec<OpenPort> = wanted.flat_map(|node| OpenPort::of(node.spec())).collect();
     let closed = match machine.parts.firewall.closed(&ports).await {
         Err(error) => Err(chain(&error)),
         Ok(closed) => {
