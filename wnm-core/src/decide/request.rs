@@ -56,6 +56,7 @@ pub enum Request {
 
 /// Why a request is not turned into a plan. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Names that no node has.
     UnknownNames(Vec<String>),
