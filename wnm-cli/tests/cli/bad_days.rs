@@ -83,19 +83,19 @@ fn f34_a_node_program_that_ends_at_once() {
 fn f35_a_port_that_somebody_else_holds() {
     let colony = machine(&["--node_cap=2"]);
     let ports = colony.ports();
-    let udp = UdpSocket::bind(("0.0.0.0", ports.ports(1).node)).expect("the port is free");
+    let udp = UdpSocket::bind(("0.0.0.0", ports.node_port(1))).expect("the port is free");
     let cycle = colony.done(&["run"]);
-    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.ports(1).node);
+    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.node_port(1));
     assert!(cycle.stdout.contains(&expected), "{cycle:?}");
     colony.cycle_until_running(2);
     assert_eq!(colony.statuses(), [(2, Running), (3, Running)]);
     drop(udp);
 
     colony.done(&["stop", "2"]);
-    let tcp = TcpListener::bind(("127.0.0.1", ports.ports(2).metrics)).expect("the port is free");
+    let tcp = TcpListener::bind(("127.0.0.1", ports.metrics_port(2))).expect("the port is free");
     let run = colony.wnm(&["start", "2"]);
     assert_eq!(run.code, 3, "{run:?}");
-    let expected = format!("TCP port {} is in use by", ports.ports(2).metrics);
+    let expected = format!("TCP port {} is in use by", ports.metrics_port(2));
     assert!(run.stdout.contains(&expected) && run.stdout.contains(&std::process::id().to_string()), "{run:?}");
     drop(tcp);
     colony.done(&["start", "2"]);

@@ -41,9 +41,9 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     fs::set_permissions(colony.node_program(), fs::Permissions::from_mode(0o755)).expect("its mode is set");
 
     colony.done(&["stop", "2"]);
-    let held = UdpSocket::bind(("0.0.0.0", colony.ports().ports(2).node)).expect("the node ended");
+    let held = UdpSocket::bind(("0.0.0.0", colony.ports().node_port(2))).expect("the node ended");
     let what = told(&colony, "node-port-held", "what");
-    assert!(what.contains(&format!("UDP {} by", colony.ports().ports(2).node)), "{what}");
+    assert!(what.contains(&format!("UDP {} by", colony.ports().node_port(2))), "{what}");
     assert!(what.contains(&format!("(pid {})", std::process::id())), "{what}");
     drop(held);
 

@@ -143,7 +143,7 @@ fn the_page_on_containers_tells_the_truth() {
 fn the_page_on_the_doctor_tells_the_truth() {
     let colony = running(2);
     colony.done(&["stop", "2"]);
-    let _held = UdpSocket::bind(("0.0.0.0", colony.ports().ports(2).node)).expect("the node ended");
+    let _held = UdpSocket::bind(("0.0.0.0", colony.ports().node_port(2))).expect("the node ended");
     let own = std::env::current_exe().expect("a test knows its own program");
     // A process's name is 15 characters long.
     let own: String = own.file_name().expect("a file").to_string_lossy().chars().take(15).collect();

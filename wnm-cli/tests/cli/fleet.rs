@@ -61,7 +61,7 @@ fn f69_status_shows_what_is_now() {
     let row = &before["nodes"][0];
     assert_eq!(row["name"], "antnode0001");
     assert_eq!(row["pid"], colony.pid(1));
-    assert_eq!(row["ports"]["node"], colony.ports().ports(1).node);
+    assert_eq!(row["ports"]["node"], colony.ports().node_port(1));
     assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row}");
     assert!(row["metrics"]["uptime_seconds"].is_u64(), "{row}");
     colony.kill(colony.pid(2));
