@@ -98,6 +98,7 @@ fn without_escapes(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{Command, CommandRunner, SystemRunner};
 
     #[test]
     fn the_message_of_a_panic_is_a_complaint() {
@@ -126,8 +127,8 @@ mod tests {
         assert_eq!(last_line(""), None);
     }
 
-    #[test]
-    fn only_the_end_of_a_file_is_read_and_no_link_is_followed() {
+    #[tokio::test]
+    async fn only_the_end_of_a_file_is_read_and_no_link_is_followed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let [output, link] = ["output", "link"].map(|name| directory.path().join(name));
         std::fs::write(&output, format!("{}end", "x".repeat(1_000_000))).expect("there is room");
@@ -137,8 +138,8 @@ mod tests {
         std::os::unix::fs::symlink(&output, &link).expect("a link is made");
         assert_eq!(tail(&link, 0), "");
         let pipe = directory.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is everywhere");
-        assert!(made.success() && tail(&pipe, 0).is_empty());
+        SystemRunner.succeed(&Command::new("mkfifo").arg(&pipe)).await.expect("mkfifo is everywhere");
+        assert_eq!(tail(&pipe, 0), "");
     }
 
     #[test]
