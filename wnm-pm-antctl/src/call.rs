@@ -1,4 +1,4 @@
-//! A call is one run of antctl: under our lock, with a time limit, and told apart by what it does, not by what it claims.
+//! A call is one run of antctl: under our lock, with a time limit, and judged by what it did, not by what it claims.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustix::io::FdFlags;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::hint::Hint;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::parse::{self, Registry};
 use crate::places::Places;
 
-/// How long we wait for others' calls: starting a hundred nodes takes antctl six minutes.
+/// How long another wnm's calls are waited for: starting a hundred nodes takes antctl six minutes.
 const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Runs antctl.
@@ -33,28 +34,27 @@ impl Caller {
     /// writes the registry.
     ///
     /// # Errors
-    /// When the lock file cannot be made, or others hold it for fifteen minutes.
+    /// When the lock file cannot be made, or another wnm holds it for fifteen minutes.
     pub(crate) async fn lock(&self) -> Result<File, ManagerError> {
         let path = self.places.lock();
-        let trouble = |source| ManagerError::Io { doing: "lock", path: path.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o755).create(&self.places.base).map_err(trouble)?;
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(trouble)?;
+        let failed = |source| ManagerError::io("lock", &path, source);
+        DirBuilder::new().recursive(true).mode(0o755).create(&self.places.base).map_err(failed)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {
                 Ok(()) => {
                     // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
-                    rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| trouble(error.into()))?;
+                    rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
                     return Ok(file);
                 }
-                Err(TryLockError::Error(error)) => return Err(trouble(error)),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
                     let minutes = PATIENCE.as_secs() / 60;
-                    return Err(ManagerError::Failed(format!(
-                        "another wnm, or an antctl that a killed one left, kept {} locked for {minutes} minutes\nhint: see what \
-                         it does: `ps -ef | grep antctl`, and end an antctl that hangs",
-                        path.display()
-                    )));
+                    let holder = "another wnm, or an antctl that a killed one left,";
+                    let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
+                    let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
+                    return Err(ManagerError::advised(what, hint));
                 }
                 Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -62,7 +62,7 @@ impl Caller {
     }
 
     /// Runs antctl with a refresh that talks to no node: the usual one hangs for ever when one node of all does not
-    /// answer. It also says nothing, so `quiet` is for what `status --json` and systemd tell better.
+    /// answer. It also says nothing, so `quiet` is for what `status --json` and systemd report better.
     pub(crate) async fn quiet(&self, arguments: Vec<OsString>, seconds: u64) -> Result<Output, CommandError> {
         self.run(std::iter::once("-v".into()).chain(arguments).collect(), seconds).await
     }
@@ -118,15 +118,18 @@ impl Caller {
     }
 
     fn unreadable(&self, reason: &str) -> ManagerError {
-        let registry = self.places.registry();
-        ManagerError::Failed(format!(
-            "antctl does not tell its nodes: {reason}\nhint: its record is {}; when that is damaged, restore it, or start \
-             again with `wnm teardown`",
-            registry.display()
-        ))
+        ManagerError::advised(
+            format!("antctl does not report its nodes: {reason}"),
+            Hint::text(self.restore_registry()),
+        )
     }
 
-    /// Whether antctl's record holds no node, told without antctl.
+    /// What to do when the registry is damaged. Nothing else brings the nodes back with their keys.
+    pub(crate) fn restore_registry(&self) -> String {
+        format!("repair {} or restore it from a backup; the nodes run on meanwhile", self.places.registry().display())
+    }
+
+    /// Whether antctl's registry holds no node, found out without antctl.
     fn is_empty(&self) -> bool {
         match fs::read_to_string(self.places.registry()) {
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
@@ -139,26 +142,6 @@ impl Caller {
 pub(crate) fn named<'a>(verb: &[&str], services: impl IntoIterator<Item = &'a String>) -> Vec<OsString> {
     let names = services.into_iter().flat_map(|service| ["--service-name", service]);
     verb.iter().copied().chain(names).map(OsString::from).collect()
-}
-
-/// What failed for all, said to each.
-pub(crate) fn to_all<T>(count: usize, error: &ManagerError) -> Vec<Result<T, ManagerError>> {
-    (0..count).map(|_| Err(again(error))).collect()
-}
-
-/// The same error once more.
-pub(crate) fn again(error: &ManagerError) -> ManagerError {
-    match error {
-        ManagerError::Command(error) => ManagerError::Command(error.clone()),
-        ManagerError::Program { path, reason } => ManagerError::Program { path: path.clone(), reason: reason.clone() },
-        ManagerError::Unusable { what, reason } => {
-            ManagerError::Unusable { what: what.clone(), reason: reason.clone() }
-        }
-        ManagerError::PortInUse { protocol, port, holder } => {
-            ManagerError::PortInUse { protocol, port: *port, holder: holder.clone() }
-        }
-        other => ManagerError::Failed(other.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! What of a node antctl cannot carry: it writes unit files without quoting anything, and hands on only the options it knows.
 
-use wnm_pm::flavour;
-use wnm_pm::node::{Flavour, NodeSpec};
+use wnm_pm::node::{NodeRef, NodeSpec, Ports};
 use wnm_pm::process_manager::{ManagerError, Mode};
 
 use crate::AntctlSettings;
-use crate::render::{log_parent, parent};
+use crate::render::{PORTS, log_parent, parent};
 
 /// Options of antnode that antctl hands on, and what antctl calls them; those with a value take exactly one.
 const HANDED_ON: [(&str, &str, bool); 11] = [
@@ -22,20 +21,19 @@ const HANDED_ON: [(&str, &str, bool); 11] = [
     ("--peer", "--peer", true),
 ];
 
-/// Refuses what antctl would bend or drop on its way into a unit file.
+/// Refuses what antctl would alter or drop on its way into a unit file.
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] names the value and what is wrong with it.
-pub(crate) fn check(spec: &NodeSpec, settings: &AntctlSettings) -> Result<(), ManagerError> {
-    flavour::check(spec)?;
-    if spec.flavour == Flavour::V2 {
-        return Err(unusable(format!("the flavour of {}", spec.name), "antctl runs antnode (v1) only"));
-    }
+pub(crate) fn check(node: &NodeRef, settings: &AntctlSettings) -> Result<(), ManagerError> {
+    let NodeRef { spec, launch, .. } = node;
+    launch.check()?;
+    check_ports(&spec.name, &spec.ports)?;
     for (name, value) in &spec.environment {
         let proper = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !proper || name.starts_with(|first: char| first.is_ascii_digit()) {
             let what = format!("the environment variable {name:?}");
-            return Err(unusable(what, "systemd knows names of letters, digits and _ only"));
+            return Err(unusable(what, "systemd takes letters, digits and underscores only, and no digit in front"));
         }
         // antctl writes Environment="NAME=value" as it is.
         if let Some(bad) = value
@@ -56,12 +54,24 @@ pub(crate) fn check(spec: &NodeSpec, settings: &AntctlSettings) -> Result<(), Ma
     handed_on(spec).map(drop)
 }
 
+/// antctl gives its nodes these kinds of ports and no others. `ant-node` has fewer: antctl cannot run it.
+fn check_ports(name: &str, ports: &Ports) -> Result<(), ManagerError> {
+    if let Some((kind, _)) = PORTS.into_iter().find(|(kind, _)| ports.get(*kind).is_none()) {
+        let reason = format!("it has no {kind} port, and antctl runs only antnode, which has one");
+        return Err(unusable(name.to_owned(), &reason));
+    }
+    match ports.iter().find(|(kind, _)| PORTS.iter().all(|(known, _)| known != kind)) {
+        Some((kind, port)) => Err(unusable(format!("the {kind} port {port}"), "antctl cannot give a node such a port")),
+        None => Ok(()),
+    }
+}
+
 /// A word of a unit file's command line, where nothing is quoted.
 fn word(what: &str, value: &str) -> Result<(), ManagerError> {
-    let bent = |character: &char| {
+    let altered = |character: &char| {
         character.is_whitespace() || character.is_control() || matches!(character, '"' | '\'' | '\\' | '%' | '$')
     };
-    match value.chars().find(bent) {
+    match value.chars().find(altered) {
         Some(bad) => {
             Err(unusable(format!("{what} {value:?}"), &format!("antctl would write {bad:?} into a unit file unquoted")))
         }
@@ -81,10 +91,10 @@ pub(crate) fn handed_on(spec: &NodeSpec) -> Result<Vec<String>, ManagerError> {
         let what = || format!("the argument {argument:?}");
         let known = HANDED_ON.iter().find(|(name, _, _)| *name == option);
         let Some((_, antctls, takes_value)) = known else {
-            return Err(unusable(what(), "antctl has no way to hand it to a node"));
+            return Err(unusable(what(), "antctl has no option for it"));
         };
         if words.iter().any(|word| word == antctls) {
-            return Err(unusable(what(), "antctl would join it with the other one"));
+            return Err(unusable(what(), "antctl would join it with the one before"));
         }
         words.push((*antctls).to_owned());
         let value = if *takes_value { glued.or_else(|| given.next().cloned()) } else { glued };
@@ -108,18 +118,20 @@ fn unusable(what: String, reason: &str) -> ManagerError {
 
 #[cfg(test)]
 mod tests {
+    use wnm_pm::node::PortKind;
+
     use super::*;
     use crate::render::tests::{settings, spec};
 
     #[test]
-    fn what_antctl_would_bend_is_refused_by_name() {
+    fn what_antctl_would_alter_is_refused_by_name() {
         let refused = |change: fn(&mut NodeSpec)| {
             let mut spec = spec(7);
             change(&mut spec);
-            check(&spec, &settings(Mode::User)).expect_err("it cannot be used").to_string()
+            check(&NodeRef::new(spec), &settings(Mode::User)).expect_err("it cannot be used").to_string()
         };
-        check(&spec(7), &settings(Mode::User)).expect("nothing is wrong with it");
-        let told = [
+        check(&NodeRef::new(spec(7)), &settings(Mode::User)).expect("nothing is wrong with it");
+        let reasons = [
             refused(|spec| spec.root_dir = "/srv/my nodes/antnode0007".into()),
             refused(|spec| spec.program = "/opt/antnode 2".into()),
             refused(|spec| spec.environment[0].1 = "say \"hi\"".to_owned()),
@@ -128,18 +140,20 @@ mod tests {
             refused(|spec| spec.start_args = vec!["--peer".to_owned()]),
             refused(|spec| spec.start_args = vec!["--peer".to_owned(), "a b".to_owned()]),
             refused(|spec| spec.start_args = vec!["--peer=a".to_owned(), "--peer=b".to_owned()]),
-            refused(|spec| spec.flavour = Flavour::V2),
+            refused(|spec| spec.ports = spec.ports.iter().filter(|(kind, _)| *kind != PortKind::Metrics).collect()),
+            refused(|spec| spec.environment[0].1 = "zero\0byte".to_owned()),
         ];
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(reasons.join("\n"), @r#"
         node_storage "/srv/my nodes" cannot be used: antctl would write ' ' into a unit file unquoted
         the node program's name "antnode 2" cannot be used: antctl would write ' ' into a unit file unquoted
         the value "say \"hi\"" of the environment variable A cannot be used: antctl would write '"' into a unit file unquoted
-        the environment variable "9-LIVES" cannot be used: systemd knows names of letters, digits and _ only
-        the argument "--home-network" cannot be used: antctl has no way to hand it to a node
+        the environment variable "9-LIVES" cannot be used: systemd takes letters, digits and underscores only, and no digit in front
+        the argument "--home-network" cannot be used: antctl has no option for it
         the argument "--peer" cannot be used: its value is missing
         --peer "a b" cannot be used: antctl would write ' ' into a unit file unquoted
-        the argument "--peer=b" cannot be used: antctl would join it with the other one
-        the flavour of antnode0007 cannot be used: antctl runs antnode (v1) only
+        the argument "--peer=b" cannot be used: antctl would join it with the one before
+        antnode0007 cannot be used: it has no metrics port, and antctl runs only antnode, which has one
+        the value "zero\0byte" of the environment variable A cannot be used: it holds a zero byte, which no process can be given
         "#);
     }
 }

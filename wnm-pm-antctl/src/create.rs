@@ -1,16 +1,17 @@
-//! Creating: antctl's `add`, one call for nodes that follow one another, and the mending of nodes that lack something.
+//! Creating: antctl's `add`, one call for nodes that follow one another, and the repair of nodes that lack something.
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::Output;
-use wnm_pm::node::NodeSpec;
+use wnm_pm::hint::Hint;
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{Created, ManagerError, Mode, Outcome};
 
-use crate::call::{again, named, to_all};
 use crate::observation::{Observation, exists};
 use crate::parse::{Entry, Registry};
 use crate::{Antctl, check, parse, render};
@@ -19,37 +20,32 @@ use crate::{Antctl, check, parse, render};
 const ATTEMPTS: usize = 3;
 
 impl Antctl {
-    pub(crate) async fn create_locked(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
-        if let Err(error) = self.open_storages() {
-            return to_all(nodes.len(), &error);
+    pub(crate) async fn create_nodes(&self, nodes: &[NodeRef], observation: Observation) -> Outcomes<Created> {
+        let (batch, _) = Batch::of(nodes).all(self.open_storages());
+        let batch = batch.check(|node, ()| check::check(node, &self.settings));
+        let batch = batch.one_by_one(|node, ()| self.there_already(&observation, node)).await;
+        let new = batch.good().filter(|(_, created)| created.is_none());
+        let new: Vec<&NodeSpec> = new.map(|(node, _)| &node.spec).collect();
+        let mut added = Vec::with_capacity(new.len());
+        for run in new.chunk_by(|last, next| render::one_call(last, next)) {
+            added.extend(self.add(run).await);
         }
-        let observation = match self.look(&[]).await {
-            Ok(observation) => observation,
-            Err(error) => return to_all(nodes.len(), &error),
-        };
-        let mut outcomes: Vec<Option<Outcome<Created>>> = Vec::new();
-        for spec in nodes {
-            outcomes.push(self.there_already(&observation, spec).await.transpose());
-        }
-        let left: Vec<usize> = (0..nodes.len()).filter(|index| outcomes[*index].is_none()).collect();
-        for run in left.chunk_by(|last, next| render::one_call(&nodes[*last], &nodes[*next])) {
-            let specs: Vec<&NodeSpec> = run.iter().map(|index| &nodes[*index]).collect();
-            for (index, outcome) in run.iter().zip(self.add(&specs).await) {
-                outcomes[*index] = Some(outcome);
-            }
-        }
-        outcomes.into_iter().flatten().collect()
+        let mut added: Outcomes<Created> = added.into_iter().collect();
+        let created = batch.then(|node, created| match created {
+            Some(created) => Ok(created),
+            None => added.take(node.id()).unwrap_or_else(|| Err(ManagerError::unanswered(&node.spec.name))),
+        });
+        created.outcomes()
     }
 
     /// A node that antctl has already, with whatever it lacked put back.
-    async fn there_already(&self, observation: &Observation, spec: &NodeSpec) -> Outcome<Option<Created>> {
-        check::check(spec, &self.settings)?;
-        let Some(entry) = self.entry_of(&observation.registry, spec) else {
-            return if self.downloads() { Ok(None) } else { check_program(&spec.program).map(|()| None) };
+    async fn there_already(&self, observation: &Observation, node: &NodeRef) -> Outcome<Option<Created>> {
+        let Some(entry) = self.entry_of(&observation.registry, &node.spec) else {
+            return if self.downloads() { Ok(None) } else { check_program(&node.spec.program).map(|()| None) };
         };
         let lacks = !exists(&entry.data_dir_path) || self.missing(entry).is_some();
-        if lacks && observation.life(entry).is_none() {
-            self.repair(entry, spec).await?;
+        if lacks && observation.running(entry).is_none() {
+            self.repair(entry, node).await?;
         }
         Ok(Some(created(entry)))
     }
@@ -78,41 +74,35 @@ impl Antctl {
     }
 
     /// Adds a run of nodes in one call. When antctl refuses the run because of one of them, each is added by itself.
-    async fn add(&self, run: &[&NodeSpec]) -> Vec<Outcome<Created>> {
-        let refused = match self.add_once(run).await {
-            Ok(added) => return added.iter().map(|entry| Ok(created(entry))).collect(),
-            Err(error) if run.len() == 1 => return vec![Err(error)],
-            Err(error) => error,
-        };
-        tracing::debug!(%refused, nodes = run.len(), "adding them one by one");
-        let mut outcomes = Vec::new();
+    async fn add(&self, run: &[&NodeSpec]) -> Vec<(NodeId, Outcome<Created>)> {
+        match self.add_once(run).await {
+            Ok(added) => return added.into_iter().map(|(id, created)| (id, Ok(created))).collect(),
+            Err(error) if run.len() == 1 => return run.iter().map(|spec| (spec.id, Err(error.clone()))).collect(),
+            Err(error) => tracing::debug!(error = error.text(), nodes = run.len(), "adding them one by one"),
+        }
+        let mut outcomes = Vec::with_capacity(run.len());
         for spec in run {
-            let registry = self.caller.registry().await;
-            let there = registry.as_ref().ok().and_then(|registry| self.entry_of(registry, spec));
-            outcomes.push(match (there, &registry) {
-                (Some(entry), _) => Ok(created(entry)),
-                (None, Err(error)) => Err(again(error)),
-                (None, Ok(_)) => self.add_once(&[*spec]).await.map(|added| created(&added[0])),
-            });
+            outcomes.push((spec.id, self.add_one(spec).await));
         }
         outcomes
     }
 
-    async fn add_once(&self, run: &[&NodeSpec]) -> Outcome<Vec<Entry>> {
-        let before = self.caller.registry().await?;
-        let storage = self.node_parent(run[0]);
-        // antctl counts all that it ever added. It would make its next node in a directory that is there, key and all.
-        let next = |index: usize| format!("antnode{}", before.nodes.len() + 1 + index);
-        let directories: Vec<PathBuf> = (0..run.len()).map(|index| storage.join(next(index))).collect();
-        // A loss of power leaves what no node ever ran in.
-        let unused: Vec<PathBuf> = directories.iter().filter(|path| never_ran(path, run[0])).cloned().collect();
-        self.clear_unfinished(&before, &unused);
-        if let Some(path) = directories.iter().find(|path| exists(path)) {
-            let reason = "antctl would make its next node in there, with the key of another; move it away".to_owned();
-            return Err(ManagerError::NotOurs { path: path.clone(), reason });
+    /// Adds a node by itself, unless antctl added it when it was asked for all.
+    async fn add_one(&self, spec: &NodeSpec) -> Outcome<Created> {
+        let registry = self.caller.registry().await?;
+        if let Some(entry) = self.entry_of(&registry, spec) {
+            return Ok(created(entry));
         }
+        let mut added = self.add_once(&[spec]).await?;
+        added.pop().map(|(_, created)| created).ok_or_else(|| ManagerError::unanswered(&spec.name))
+    }
+
+    async fn add_once(&self, run: &[&NodeSpec]) -> Outcome<Vec<(NodeId, Created)>> {
+        let Some(first) = run.first() else { return Ok(vec![]) };
+        let before = self.caller.registry().await?;
+        let directories = self.free_directories(&before, first, run.len())?;
         let seconds = if self.downloads() { 900 } else { 60 + 10 * run.len() as u64 };
-        let mut said = String::new();
+        let mut count = 0;
         for _ in 0..ATTEMPTS {
             let output = match self.caller.run(render::add(run, &self.settings), seconds).await {
                 Ok(output) => output,
@@ -125,24 +115,41 @@ impl Antctl {
                 }
             };
             let registry = self.caller.registry().await?;
-            let added: Vec<Entry> = run.iter().filter_map(|spec| self.entry_of(&registry, spec)).cloned().collect();
-            let services: Vec<String> = added.iter().map(|entry| entry.service_name.clone()).collect();
-            self.systemd.settle(&services).await;
+            let added = run.iter().filter_map(|spec| Some((spec.id, created(self.entry_of(&registry, spec)?))));
+            let added: Vec<(NodeId, Created)> = added.collect();
+            let services: Vec<String> = added.iter().map(|(_, created)| created.service.clone()).collect();
+            self.systemd.reload(&services).await;
             if added.len() == run.len() {
                 return Ok(added);
             }
             if !output.success() {
                 self.clear_unfinished(&registry, &directories);
-                return Err(refusal(run[0], &output));
+                return Err(refusal(first, &output));
             }
-            said = format!("antctl reported success, and {} of {} nodes are in its registry", added.len(), run.len());
-            if !added.is_empty() {
+            count = added.len();
+            if count > 0 {
                 break;
             }
         }
-        Err(ManagerError::Failed(format!(
-            "{said}: another antctl overwrote it\nhint: let nobody but wnm run antctl on this machine"
-        )))
+        Err(overwritten(count, run.len()))
+    }
+
+    /// The directories that antctl will make next: it counts all nodes that it ever added, and would make one in a
+    /// directory that is there, key and all. What a loss of power left, which no node ever ran in, is deleted.
+    fn free_directories(&self, before: &Registry, first: &NodeSpec, count: usize) -> Outcome<Vec<PathBuf>> {
+        let storage = self.node_parent(first);
+        let number = |index: usize| before.nodes.len() + 1 + index;
+        let directories: Vec<PathBuf> =
+            (0..count).map(|index| storage.join(format!("antnode{}", number(index)))).collect();
+        let unused: Vec<PathBuf> = directories.iter().filter(|path| never_ran(path, first)).cloned().collect();
+        self.clear_unfinished(before, &unused);
+        match directories.iter().find(|path| exists(path)) {
+            None => Ok(directories),
+            Some(path) => {
+                let reason = "antctl would make its next node in it, with the key of another node; move it away";
+                Err(ManagerError::NotOurs { path: path.clone(), reason: reason.to_owned() })
+            }
+        }
     }
 
     /// Deletes what a failed `add` left: directories that no node has, and that were not there before or hold no key.
@@ -151,48 +158,11 @@ impl Antctl {
             if !registry.nodes.iter().any(|entry| entry.data_dir_path == *directory)
                 && self.deletable(directory).is_ok()
                 && let Err(error) = fs::remove_dir_all(directory)
-                && error.kind() != std::io::ErrorKind::NotFound
+                && error.kind() != ErrorKind::NotFound
             {
                 tracing::warn!(directory = %directory.display(), %error, "what a failed add left cannot be deleted");
             }
         }
-    }
-
-    /// Puts back what a node lacks: directories, its program, its unit file. antctl's `upgrade` writes the last two.
-    pub(crate) async fn repair(&self, entry: &Entry, spec: &NodeSpec) -> Outcome<()> {
-        check_program(&spec.program)?;
-        for directory in [&entry.data_dir_path, &entry.log_dir_path] {
-            make_like_its_parent(directory)?;
-        }
-        self.put_unit_back(entry)?;
-        let service = std::slice::from_ref(&entry.service_name);
-        let mut arguments = named(&["upgrade", "--do-not-start", "--path"], []);
-        arguments.push(spec.program.clone().into());
-        arguments.extend(named(&[], service));
-        let output = self.caller.quiet(arguments, 60).await?;
-        let unit = self.places().unit(&entry.service_name);
-        if let Ok(text) = fs::read_to_string(&unit) {
-            write(&unit, &render::with_environment(&text, &spec.environment))?;
-        }
-        self.systemd.settle(service).await;
-        match self.missing(entry) {
-            None => Ok(()),
-            Some(missing) => Err(ManagerError::Failed(format!(
-                "antctl did not put back {missing} of {}: {}",
-                entry.service_name,
-                parse::complaint(&output)
-            ))),
-        }
-    }
-
-    /// antctl neither rewrites nor removes a node whose unit file is missing; any unit file of that name will do.
-    pub(crate) fn put_unit_back(&self, entry: &Entry) -> Outcome<bool> {
-        let unit = self.places().unit(&entry.service_name);
-        if !self.systemd.booted || unit.is_file() {
-            return Ok(false);
-        }
-        let text = format!("[Unit]\nDescription={}\n[Service]\nExecStart=/bin/false\n", entry.service_name);
-        write(&unit, &text).map(|()| true)
     }
 }
 
@@ -216,36 +186,23 @@ fn never_ran(directory: &Path, spec: &NodeSpec) -> bool {
 /// What antctl's refusal of an `add` means.
 fn refusal(spec: &NodeSpec, output: &Output) -> ManagerError {
     let complaint = parse::complaint(output);
-    if let Some(port) = parse::refused_port(&complaint) {
-        let protocol = if port == spec.ports.node { "UDP" } else { "TCP" };
-        let holder = "another node of antctl's registry; a removed node keeps its ports until a reset (`wnm teardown`)";
-        return ManagerError::PortInUse { protocol, port, holder: holder.to_owned() };
+    let refused = parse::refused_port(&complaint);
+    // In a run of nodes it may be that of any of them: then each is added by itself.
+    if let Some((kind, port)) = refused.and_then(|port| spec.ports.iter().find(|(_, own)| *own == port)) {
+        let holder = "a node in antctl's registry, where a removed node keeps its ports".to_owned();
+        return ManagerError::PortInUse { protocol: kind.protocol(), port, holder };
     }
     match output.code {
         Some(2) => {
-            ManagerError::Unusable { what: format!("what antctl is told about {}", spec.name), reason: complaint }
+            ManagerError::Unusable { what: format!("what antctl is given for {}", spec.name), reason: complaint }
         }
         _ => ManagerError::Failed(format!("antctl did not add {}: {complaint}", spec.name)),
     }
 }
 
-/// Makes a directory that belongs to whom its parent belongs to.
-fn make_like_its_parent(directory: &Path) -> Outcome<()> {
-    let trouble = |source| ManagerError::Io { doing: "make", path: directory.to_owned(), source };
-    if exists(directory) {
-        return Ok(());
-    }
-    fs::create_dir_all(directory).map_err(trouble)?;
-    let parent = fs::metadata(render::parent(directory)).map_err(trouble)?;
-    chown(directory, Some(parent.uid()), Some(parent.gid())).map_err(trouble)
-}
-
-/// Writes a unit file; whoever reads it reads all of it.
-pub(crate) fn write(path: &Path, text: &str) -> Outcome<()> {
-    let trouble = |source| ManagerError::Io { doing: "write", path: path.to_owned(), source };
-    fs::create_dir_all(render::parent(path)).map_err(trouble)?;
-    let unfinished = path.with_extension("service.new");
-    fs::write(&unfinished, text).map_err(trouble)?;
-    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o644)).map_err(trouble)?;
-    fs::rename(&unfinished, path).map_err(trouble)
+/// antctl reported success, and its registry says otherwise.
+fn overwritten(added: usize, wanted: usize) -> ManagerError {
+    let what =
+        format!("antctl added {added} of {wanted} nodes and reported success: another antctl overwrote its registry");
+    ManagerError::advised(what, Hint::text("let nothing but wnm run antctl on this machine"))
 }

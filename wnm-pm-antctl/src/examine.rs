@@ -1,13 +1,14 @@
-//! Examining: what would not work with antctl on this machine, and what mends it.
+//! Examining: what would not work with antctl on this machine, and what fixes it.
 
 use std::path::Path;
-use std::time::Duration;
 
-use wnm_pm::command::Command;
+use wnm_pm::hint::chain;
 use wnm_pm::process_manager::{Finding, Mode, Severity};
+use wnm_pm::user::User;
 
 use crate::observation::last_failure;
 use crate::parse::Registry;
+use crate::start::found_no_router;
 use crate::{Antctl, access};
 
 /// antctl looks through all processes for each entry, removed ones too.
@@ -15,17 +16,20 @@ const MANY_REMOVED: usize = 100;
 
 impl Antctl {
     /// All findings; reads only.
-    pub(crate) async fn find(&self) -> Vec<Finding> {
+    pub(crate) async fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.extend(self.find_antctl().await);
-        findings.extend(self.find_systemd().await);
+        findings.extend(self.find_systemd());
         if let Some(closed) = self.closed() {
             findings.push(finding(
                 "node-storage-closed",
                 Severity::Error,
                 access::refusal(&closed),
                 "no node can reach its files, so none starts",
-                &access::repair(&closed),
+                &format!(
+                    "`{}`, or initialise another database with node_storage and log_dir elsewhere",
+                    access::opening(&closed)
+                ),
             ));
         }
         if self.settings.antctl_version.is_some() && self.settings.mode != Mode::Zen {
@@ -34,10 +38,10 @@ impl Antctl {
                 Severity::Warning,
                 "antctl_version is set, and nodes are made from antnode_path".to_owned(),
                 "antctl_version has no effect",
-                "`wnm config unset antctl_version`; only antctl+zen has antctl bring the program",
+                "unset antctl_version: only antctl+zen has antctl bring the program",
             ));
         }
-        // Without antctl there is nothing to read its record with.
+        // Without antctl there is nothing to read its registry with.
         if findings.iter().any(|finding| finding.code == "antctl-missing") {
             return findings;
         }
@@ -50,12 +54,9 @@ impl Antctl {
             Err(error) => findings.push(finding(
                 "antctl-registry",
                 Severity::Error,
-                error.to_string(),
+                error.text(),
                 "wnm sees no node and touches none",
-                &format!(
-                    "restore {} from a backup, or start again with `wnm teardown`",
-                    self.places().registry().display()
-                ),
+                &self.caller.restore_registry(),
             )),
         }
         findings
@@ -76,13 +77,13 @@ impl Antctl {
                         "antctl-unknown-version",
                         Severity::Warning,
                         format!("antctl says it is {}", version.unwrap_or("no version that wnm can read")),
-                        "wnm was tried with antctl 0.14.2; another one may answer otherwise",
+                        "wnm was tried with antctl 0.14.2; another version may answer differently",
                         "install antctl 0.14.2",
                     )
                 })
             }
             other => {
-                let reason = other.map_or_else(|error| error.to_string(), |output| crate::parse::complaint(&output));
+                let reason = other.map_or_else(|error| chain(&error), |output| crate::parse::complaint(&output));
                 Some(finding(
                     "antctl-missing",
                     Severity::Error,
@@ -94,7 +95,7 @@ impl Antctl {
         }
     }
 
-    async fn find_systemd(&self) -> Option<Finding> {
+    fn find_systemd(&self) -> Option<Finding> {
         if !cfg!(target_os = "linux") {
             return None;
         }
@@ -104,7 +105,7 @@ impl Antctl {
                 Severity::Error,
                 "this machine was not booted with systemd".to_owned(),
                 "antctl adds and removes nodes, and none of them starts",
-                "boot with systemd, or begin another record: `wnm init --process_manager setsid+user --database FILE`",
+                "boot with systemd, or initialise another database with process_manager setsid+user",
             ));
         }
         if self.places().system {
@@ -119,7 +120,7 @@ impl Antctl {
                 LINGER,
             ));
         }
-        (!Path::new("/var/lib/systemd/linger").join(self.user_name().await?).exists()).then(|| {
+        (!Path::new("/var/lib/systemd/linger").join(User::own_name()).exists()).then(|| {
             finding(
                 "lingering-off",
                 Severity::Warning,
@@ -128,12 +129,6 @@ impl Antctl {
                 LINGER,
             )
         })
-    }
-
-    async fn user_name(&self) -> Option<String> {
-        let command = Command::new("id").args(["--user", "--name"]).timeout(Duration::from_secs(10));
-        let output = self.caller.runner.succeed(&command).await.ok()?;
-        Some(output.stdout.trim().to_owned())
     }
 
     fn find_in(&self, registry: &Registry) -> Vec<Finding> {
@@ -146,17 +141,17 @@ impl Antctl {
                     Severity::Error,
                     format!("{missing} of {name} is missing"),
                     "antctl can neither start nor remove it, and its reset fails",
-                    "`wnm start` puts it back, and so does a removal or a teardown",
+                    "start the node: that restores it",
                 ));
             }
-            let failed = last_failure(&entry.log_dir_path).filter(|said| said.contains("UPnP"));
-            if let Some(said) = failed.filter(|_| !entry.no_upnp) {
+            let failed = last_failure(&entry.log_dir_path);
+            if let Some(said) = failed.filter(|said| found_no_router(said, entry)) {
                 findings.push(finding(
                     "upnp-without-gateway",
                     Severity::Error,
                     format!("{name} asks the router for its port and ended: {said}"),
                     "a node with UPnP ends within seconds where no router answers",
-                    "set no_upnp, forward the ports by hand, and add the node anew",
+                    &self.without_router(entry),
                 ));
             }
         }
@@ -166,9 +161,12 @@ impl Antctl {
             findings.push(finding(
                 "forgotten-nodes",
                 Severity::Warning,
-                format!("{} unit files belong to nodes that antctl does not know: {}", names.len(), names.join(", ")),
+                format!("antctl does not know nodes that have unit files ({}): {}", names.len(), names.join(", ")),
                 "they run, or take directories, and antctl gives their names to other nodes",
-                "`wnm teardown` removes them; let nobody but wnm run antctl on this machine",
+                &format!(
+                    "restore {} from a backup that holds them; let nothing but wnm run antctl on this machine",
+                    self.places().registry().display()
+                ),
             ));
         }
         let removed = registry.nodes.len() - registry.present().count();
@@ -176,9 +174,9 @@ impl Antctl {
             findings.push(finding(
                 "many-removed-nodes",
                 Severity::Warning,
-                format!("antctl keeps {removed} removed nodes in its record"),
+                format!("antctl keeps {removed} removed nodes in its registry"),
                 "each makes every call slower and blocks its ports",
-                "start again with `wnm teardown` when convenient",
+                "leave them until you tear everything down: only that clears them, and it deletes all nodes with their keys",
             ));
         }
         findings

@@ -1,9 +1,13 @@
 //! Leftovers are what antctl forgot: units and directories of nodes that its registry does not, or no longer, hold.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use wnm_pm::flavour::CommandLine;
+use wnm_pm::path_policy::{own_path, resolve};
 use wnm_pm::process_manager::{ManagerError, Mode, Outcome};
+use wnm_pm::unit_file;
 
 use crate::Antctl;
 use crate::observation::exists;
@@ -18,28 +22,20 @@ pub(crate) struct Leftover {
 }
 
 impl Antctl {
-    /// Whether a directory may be deleted as a node's own: it is no link, and lies inside the storage, links resolved.
+    /// Whether a directory may be deleted as a node's own: it is not a link, and lies inside the storage, links resolved.
     ///
     /// # Errors
     /// [`ManagerError::NotOurs`] says what is wrong with it.
     pub(crate) fn deletable(&self, directory: &Path) -> Outcome<()> {
-        let not_ours = |reason: String| Err(ManagerError::NotOurs { path: directory.to_owned(), reason });
-        if directory.is_symlink() {
-            return not_ours("it is a symbolic link".to_owned());
-        }
+        refuse_link(directory)?;
         if !exists(directory) {
             return Ok(());
         }
-        let real = match directory.canonicalize() {
-            Ok(real) => real,
-            Err(error) => return not_ours(error.to_string()),
-        };
-        let inside = |storage: &PathBuf| {
-            storage.canonicalize().is_ok_and(|storage| real != storage && real.starts_with(storage))
-        };
-        match self.storages().iter().any(inside) {
+        let own = own_path(directory)?;
+        let mut storages = self.storages().into_iter().map(|storage| resolve(&storage));
+        match storages.any(|storage| own != storage && own.starts_with(storage)) {
             true => Ok(()),
-            false => not_ours("it does not lie where nodes are kept".to_owned()),
+            false => Err(not_ours(directory, "it does not lie where nodes are kept")),
         }
     }
 
@@ -59,20 +55,19 @@ impl Antctl {
         let is_its = self.unit_runs(&left.service, &left.root_dir);
         let service = std::slice::from_ref(&left.service);
         if is_its {
-            self.systemd.tell(&["stop"], service).await;
-            self.systemd.tell(&["disable"], service).await;
+            self.systemd.attempt(&["stop"], service).await;
+            self.systemd.attempt(&["disable"], service).await;
             delete(&unit, |path| fs::remove_file(path))?;
         }
         delete(&left.root_dir, |path| fs::remove_dir_all(path))?;
         delete(&left.log_dir, |path| fs::remove_dir_all(path))?;
-        self.systemd.settle(service).await;
+        self.systemd.reload(service).await;
         Ok(())
     }
 
-    /// Whether the unit file of this service, as antctl writes it, runs the node in this directory.
+    /// Whether the unit file of this service runs the node in this directory.
     pub(crate) fn unit_runs(&self, service: &str, root_dir: &Path) -> bool {
-        let text = fs::read_to_string(self.places().unit(service)).ok();
-        text.and_then(|text| command(&text)).is_some_and(|line| line.root_dir == root_dir)
+        fs::read_to_string(self.places().unit(service)).is_ok_and(|text| runs(&text, root_dir))
     }
 
     /// All nodes that have a unit file and no entry, and lie where nodes are kept.
@@ -81,11 +76,10 @@ impl Antctl {
         let units = files.filter_map(|file| {
             let name = file.file_name().into_string().ok()?;
             let service = name.strip_suffix(".service")?.to_owned();
-            // Others fill up with zeros: antnode0001.service is a node of systemd's, of this wnm or of the Python one.
+            // Other managers fill up with zeros: antnode0001.service is a node of systemd's, of this wnm or of the Python one.
             let number = service.strip_prefix("antnode")?.parse::<u32>().ok()?;
             (service == format!("antnode{number}")).then_some(())?;
-            let line = command(&fs::read_to_string(file.path()).ok()?)?;
-            Some(Leftover { service, ..line })
+            of_antctl(service, &fs::read_to_string(file.path()).ok()?)
         });
         let known = |left: &Leftover| registry.present().any(|entry| entry.service_name == left.service);
         let mut forgotten: Vec<_> =
@@ -95,24 +89,41 @@ impl Antctl {
     }
 }
 
-/// What a unit file of antctl's tells of its node; none for one that another wrote: only antctl's nodes have an RPC port.
-fn command(unit: &str) -> Option<Leftover> {
+/// The command line in a unit file.
+fn command_line(unit: &str) -> Option<CommandLine> {
     let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
-    let words: Vec<&str> = line.split(' ').collect();
-    words.contains(&"--rpc").then_some(())?;
-    let value = |option: &str| {
-        let at = words.iter().position(|word| *word == option)?;
-        words.get(at + 1).map(PathBuf::from).filter(|path| path.is_absolute())
-    };
-    let (root_dir, log_dir) = (value("--root-dir")?, value("--log-output-dest")?);
-    Some(Leftover { service: String::new(), root_dir, log_dir })
+    Some(CommandLine::new(unit_file::split(line)))
 }
 
-fn delete(path: &Path, how: impl Fn(&Path) -> std::io::Result<()>) -> Outcome<()> {
+/// Whether a unit file runs the node in this directory.
+pub(crate) fn runs(unit: &str, root_dir: &Path) -> bool {
+    command_line(unit).is_some_and(|line| line.path("--root-dir").as_deref() == Some(root_dir))
+}
+
+/// The node that a unit file of antctl's runs; none for a unit file of another program: only antctl's nodes have an RPC
+/// port.
+fn of_antctl(service: String, unit: &str) -> Option<Leftover> {
+    let line = command_line(unit)?;
+    line.option("--rpc")?;
+    let (root_dir, log_dir) = (line.path("--root-dir")?, line.log_dir()?);
+    (root_dir.is_absolute() && log_dir.is_absolute()).then_some(Leftover { service, root_dir, log_dir })
+}
+
+/// Refuses a symbolic link where a node's own directory should be.
+pub(crate) fn refuse_link(directory: &Path) -> Outcome<()> {
+    match directory.is_symlink() {
+        true => Err(not_ours(directory, "it is a symbolic link")),
+        false => Ok(()),
+    }
+}
+
+fn not_ours(path: &Path, reason: &str) -> ManagerError {
+    ManagerError::NotOurs { path: path.to_owned(), reason: reason.to_owned() }
+}
+
+pub(crate) fn delete(path: &Path, how: impl Fn(&Path) -> io::Result<()>) -> Outcome<()> {
     match how(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(ManagerError::Io { doing: "delete", path: path.to_owned(), source })
-        }
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(ManagerError::io("delete", path, source)),
         _ => Ok(()),
     }
 }
@@ -156,13 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_file_tells_where_its_node_lies() {
+    fn a_unit_file_names_the_directories_of_its_node() {
         let unit = "[Unit]\nDescription=antnode1\n[Service]\nExecStart=/var/antctl/services/antnode1/antnode --rpc \
                     127.0.0.1:39533 --root-dir /var/antctl/services/antnode1 --log-output-dest /var/log/antnode/antnode1 \
                     --port 55001\nRestart=on-success\nUser=ant";
-        let left = command(unit).expect("it is antctl's");
+        let left = of_antctl("antnode1".to_owned(), unit).expect("it is antctl's");
         assert_eq!(left.root_dir, Path::new("/var/antctl/services/antnode1"));
         assert_eq!(left.log_dir, Path::new("/var/log/antnode/antnode1"));
-        assert_eq!(command("[Service]\nExecStart=/bin/true\n"), None);
+        assert_eq!(of_antctl("antnode1".to_owned(), "[Service]\nExecStart=/bin/true\n"), None);
+        assert!(runs(unit, &left.root_dir) && !runs(unit, Path::new("/var/antctl/services/antnode11")));
+        let edited = unit.replace("/var/antctl/services/antnode1 ", "\"/var/antctl/services/antnode1\" ");
+        assert!(runs(&edited, &left.root_dir), "an owner may quote");
     }
 }

@@ -16,26 +16,30 @@ mod places;
 mod process;
 mod remove;
 mod render;
+mod repair;
+mod replace;
 mod start;
 mod stop;
 mod systemd;
 mod teardown;
 #[cfg(test)]
 mod transcripts;
-mod upgrade;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
-use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::hint::Hint;
+use wnm_pm::node::{NodeRef, PortKind};
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
-    ProcessManager, ProcessState, Started, Supervisor, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
+    ProcessState, Started, Supervisor, Teardown,
 };
 
-use call::{Caller, to_all};
+use call::Caller;
+use observation::Observation;
 use places::Places;
 use systemd::Systemd;
 
@@ -52,9 +56,9 @@ pub struct AntctlSettings {
     pub antctl_version: Option<String>,
     /// `RUST_BACKTRACE` for antctl.
     pub rust_backtrace: Option<String>,
-    /// Where the nodes' directories are made; nothing outside is deleted. Zen: antctl's own directory counts instead.
+    /// Where the nodes' directories are made. Zen: antctl's own directory counts instead.
     pub node_storage: PathBuf,
-    /// Where the nodes' log directories are made; nothing outside is deleted.
+    /// Where the nodes' log directories are made. Zen: antctl's own directory counts instead.
     pub log_dir: PathBuf,
 }
 
@@ -73,14 +77,11 @@ impl Antctl {
     /// that user's nodes instead), or when this user has no home directory.
     pub fn new(settings: AntctlSettings, runner: Arc<dyn CommandRunner>) -> Result<Self, ManagerError> {
         let kind = ManagerKind { supervisor: Supervisor::Antctl, mode: settings.mode };
-        let places = Places::own(kind.as_str())?;
+        let places = Places::own(kind)?;
         if settings.mode == Mode::Sudo && !places.system {
-            return Err(ManagerError::Unavailable {
-                manager: kind.to_string(),
-                reason: "antctl manages the machine's nodes for root only".to_owned(),
-                hint: "run wnm as root (`sudo wnm`), or begin a record of your own with process_manager antctl+user"
-                    .to_owned(),
-            });
+            let reason = "antctl manages the machine's nodes for root only";
+            let hint = Hint::text("run wnm as root, or initialise another database with process_manager antctl+user");
+            return Err(ManagerError::unavailable(kind, reason, hint));
         }
         Ok(Self::at(settings, runner, places))
     }
@@ -99,6 +100,26 @@ impl Antctl {
     fn places(&self) -> &Places {
         &self.caller.places
     }
+
+    /// Does something to nodes under the lock, by what is known of them at that moment; where that cannot be had, all fail.
+    async fn locked<T, F: Future<Output = Outcomes<T>>>(
+        &self,
+        nodes: &[NodeRef],
+        action: impl FnOnce(Observation) -> F,
+    ) -> Outcomes<T> {
+        if nodes.is_empty() {
+            return Outcomes::none();
+        }
+        let all_failed = |error| Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error);
+        let _lock = match self.caller.lock().await {
+            Ok(lock) => lock,
+            Err(error) => return all_failed(error),
+        };
+        match self.observe(nodes).await {
+            Ok(observation) => action(observation).await,
+            Err(error) => all_failed(error),
+        }
+    }
 }
 
 #[async_trait]
@@ -110,84 +131,63 @@ impl ProcessManager for Antctl {
     fn capabilities(&self) -> Capabilities {
         // antctl's units restart a node that ended well, never one that crashed or was killed; and wnm adds nodes without
         // --auto-restart, since a node that was stopped would come back with the machine.
-        Capabilities { numbering: NumberingKind::NeverReuse, restarts_crashed: false, starts_at_boot: false }
-    }
-
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
-        match self.caller.lock().await {
-            Ok(_lock) if !nodes.is_empty() => self.create_locked(nodes).await,
-            Ok(_) => vec![],
-            Err(error) => to_all(nodes.len(), &error),
+        Capabilities {
+            extra_ports: &[PortKind::Rpc],
+            places_nodes_itself: true,
+            teardown_takes_untracked: true,
+            ..Capabilities::plain(NumberingKind::NeverReuse)
         }
     }
 
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-        match self.caller.lock().await {
-            Ok(_lock) if !nodes.is_empty() => self.start_locked(nodes).await,
-            Ok(_) => vec![],
-            Err(error) => to_all(nodes.len(), &error),
-        }
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
+        self.locked(nodes, |observation| self.create_nodes(nodes, observation)).await
     }
 
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        match self.caller.lock().await {
-            Ok(_lock) if !nodes.is_empty() => self.stop_locked(nodes).await,
-            Ok(_) => vec![],
-            Err(error) => to_all(nodes.len(), &error),
-        }
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
+        self.locked(nodes, |observation| self.start_nodes(nodes, observation)).await
     }
 
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
-        match self.caller.lock().await {
-            Ok(_lock) if !nodes.is_empty() => self.upgrade_locked(nodes, to).await,
-            Ok(_) => vec![],
-            Err(error) => to_all(nodes.len(), &error),
-        }
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.locked(nodes, |observation| self.stop_nodes(nodes, observation)).await
     }
 
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        match self.caller.lock().await {
-            Ok(_lock) if !nodes.is_empty() => self.remove_locked(nodes).await,
-            Ok(_) => vec![],
-            Err(error) => to_all(nodes.len(), &error),
-        }
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
+        self.locked(nodes, |observation| self.replace_programs(nodes, observation, &to.path)).await
     }
 
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
-        match self.caller.lock().await {
-            Ok(_lock) if !nodes.is_empty() => match self.look(nodes).await {
-                Ok(observation) => nodes.iter().map(|node| Ok(self.state_of(&observation, node))).collect(),
-                Err(error) => to_all(nodes.len(), &error),
-            },
-            Ok(_) => vec![],
-            Err(error) => to_all(nodes.len(), &error),
-        }
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.locked(nodes, |observation| self.restore_programs(nodes, observation)).await
+    }
+
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        Batch::of(nodes).check(|node, ()| self.forget(node)).outcomes()
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.locked(nodes, |observation| self.remove_nodes(nodes, observation)).await
+    }
+
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        let states = |observation| Batch::of(nodes).then(|node, ()| Ok(self.state_of(&observation, node))).outcomes();
+        self.locked(nodes, |observation| std::future::ready(states(observation))).await
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
         let _lock = self.caller.lock().await?;
-        let observation = self.look(&[]).await?;
-        let found = observation.registry.present().map(|entry| FoundNode {
-            service: entry.service_name.clone(),
-            id: Some(NodeId(entry.number)),
-            root_dir: Some(entry.data_dir_path.clone()),
-            binary: Some(entry.antnode_path.clone()),
-            log_dir: Some(entry.log_dir_path.clone()),
-            ports: Some(entry.ports()),
-            wallet: Some(entry.rewards_address.clone()),
-            network: Some(entry.network()),
-            group: None,
-            state: self.state_of_entry(&observation, entry),
+        let observation = self.observe(&[]).await?;
+        let found = observation.registry.present().map(|entry| {
+            let state = self.state_of_entry(&observation, entry);
+            entry.found(state)
         });
         Ok(found.collect())
     }
 
     async fn teardown(&self) -> Result<Teardown, ManagerError> {
         let _lock = self.caller.lock().await?;
-        self.teardown_locked().await
+        self.take_down().await
     }
 
     async fn examine(&self) -> Vec<Finding> {
-        self.find().await
+        self.findings().await
     }
 }

@@ -1,14 +1,15 @@
-//! A observation of the nodes: what antctl's registry, systemd and the kernel say about them at one moment, taken together.
+//! An observation of the nodes: what antctl's registry, systemd and the kernel say about them at one moment, taken together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
-use wnm_pm::node::{NodeRef, ProcessId};
-use wnm_pm::process_manager::{ManagerError, ProcessState};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process::identity;
+use wnm_pm::process_manager::{ManagerError, ProcessState, Started};
 
 use crate::Antctl;
-use crate::parse::{Entry, Registry, Standing};
+use crate::parse::{Entry, Registry, Status};
 use crate::process;
 use crate::systemd::Unit;
 
@@ -19,7 +20,7 @@ pub(crate) struct Observation {
 }
 
 impl Observation {
-    /// antctl's entry of a node that is recorded.
+    /// antctl's entry of a node that the database knows.
     pub(crate) fn entry(&self, node: &NodeRef) -> Option<&Entry> {
         self.registry.find(&node.service, &node.spec.root_dir)
     }
@@ -29,40 +30,49 @@ impl Observation {
         self.units.get(service).is_some_and(Unit::is_up)
     }
 
-    /// Whether a node's process lives, and which one it is where that can be told.
-    pub(crate) fn life(&self, entry: &Entry) -> Option<Option<ProcessId>> {
+    /// A node that lives, with its process where it is known.
+    pub(crate) fn running(&self, entry: &Entry) -> Option<Started> {
         let main_pid = self.units.get(&entry.service_name).map(|unit| unit.main_pid).filter(|pid| *pid > 0);
-        if let Some(process) = main_pid.and_then(wnm_pm::process::identity).or_else(|| process::of_node(entry)) {
-            return Some(Some(process));
-        }
-        // Without systemd and /proc only antctl can tell.
-        let only_antctl = !cfg!(target_os = "linux") && entry.status == Standing::Running;
-        only_antctl.then_some(None)
+        let process = main_pid.and_then(identity).or_else(|| process::of_node(entry));
+        // Without systemd and /proc only antctl can say.
+        let only_antctl = !cfg!(target_os = "linux") && entry.status == Status::Running;
+        (process.is_some() || only_antctl).then_some(Started { process })
     }
 }
 
 impl Antctl {
-    /// Looks at these nodes, or at all for none.
-    pub(crate) async fn look(&self, nodes: &[NodeRef]) -> Result<Observation, ManagerError> {
+    /// Observes all nodes that antctl has, and these.
+    ///
+    /// # Errors
+    /// When antctl or systemd does not report them.
+    pub(crate) async fn observe(&self, nodes: &[NodeRef]) -> Result<Observation, ManagerError> {
         let registry = self.caller.registry().await?;
-        let services: Vec<String> = match nodes {
-            [] => registry.present().map(|entry| entry.service_name.clone()).collect(),
-            _ => nodes.iter().map(|node| node.service.clone()).collect(),
-        };
-        let units = self.systemd.show(&services).await?;
+        let present = registry.present().map(|entry| &entry.service_name);
+        let services: BTreeSet<_> = present.chain(nodes.iter().map(|node| &node.service)).cloned().collect();
+        let units = self.systemd.show(&services.into_iter().collect::<Vec<_>>()).await?;
         Ok(Observation { registry, units })
     }
 
-    /// antctl's entry of a node that wnm had it add, and was killed before it could write down the name: the record still
-    /// holds what stood there before.
+    /// Observes nodes after something was done to services; where nothing was done, nothing has changed.
+    pub(crate) async fn observe_after(
+        &self,
+        before: Observation,
+        nodes: &[NodeRef],
+        services: &[String],
+    ) -> Result<Observation, ManagerError> {
+        if services.is_empty() { Ok(before) } else { self.observe(nodes).await }
+    }
+
+    /// antctl's entry of a node that wnm had it add, and was killed before it could write down the name: the database still
+    /// holds what was there before.
     pub(crate) fn half_recorded<'a>(&self, observation: &'a Observation, node: &NodeRef) -> Option<&'a Entry> {
         let is_recorded =
             node.service != node.spec.name || exists(&node.spec.root_dir) || observation.entry(node).is_some();
         let entry = self.entry_of(&observation.registry, &node.spec).filter(|_| !is_recorded)?;
-        (entry.status == Standing::Added).then_some(entry)
+        (entry.status == Status::Added).then_some(entry)
     }
 
-    /// What becomes of a recorded node's process.
+    /// What becomes of the process of a node that the database knows.
     pub(crate) fn state_of(&self, observation: &Observation, node: &NodeRef) -> ProcessState {
         match observation.entry(node) {
             Some(entry) => self.state_of_entry(observation, entry),
@@ -72,7 +82,7 @@ impl Antctl {
             None => match self.half_recorded(observation, node) {
                 // It has neither key nor past: it goes, and another one comes.
                 Some(entry) => ProcessState::Incomplete {
-                    missing: format!("the name that antctl gave it, {},", entry.service_name),
+                    missing: format!("the name that antctl gave it ({})", entry.service_name),
                 },
                 None => ProcessState::Absent,
             },
@@ -81,7 +91,7 @@ impl Antctl {
 
     /// What becomes of the process of a node that antctl knows.
     pub(crate) fn state_of_entry(&self, observation: &Observation, entry: &Entry) -> ProcessState {
-        if let Some(process) = observation.life(entry) {
+        if let Some(Started { process }) = observation.running(entry) {
             return ProcessState::Running { process };
         }
         if !exists(&entry.data_dir_path) {
@@ -97,13 +107,6 @@ impl Antctl {
         // antctl calls a node whose first start failed `Added`, as if nothing had happened.
         let reason = last_failure(&entry.log_dir_path).or_else(|| unit.and_then(Unit::end));
         ProcessState::Stopped { reason }
-    }
-
-    /// What a node lacks to be started.
-    pub(crate) fn missing(&self, entry: &Entry) -> Option<String> {
-        let unit = self.places().unit(&entry.service_name);
-        let wanted = [Some(&entry.antnode_path), self.systemd.booted.then_some(&unit)];
-        wanted.into_iter().flatten().find(|path| !path.is_file()).map(|path| path.display().to_string())
     }
 }
 

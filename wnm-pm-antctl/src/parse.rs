@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 use wnm_pm::command::Output;
-use wnm_pm::node::Ports;
+use wnm_pm::flavour::CommandLine;
+use wnm_pm::last_words::without_escapes;
+use wnm_pm::node::{NodeId, Ports};
+use wnm_pm::process_manager::{FoundNode, ProcessState};
 
 /// antctl's registry, as `status --json` prints it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -20,7 +23,7 @@ pub(crate) struct Registry {
 pub(crate) struct Entry {
     pub service_name: String,
     pub number: u32,
-    pub status: Standing,
+    pub status: Status,
     pub antnode_path: PathBuf,
     pub data_dir_path: PathBuf,
     pub log_dir_path: PathBuf,
@@ -33,9 +36,9 @@ pub(crate) struct Entry {
     pub no_upnp: bool,
 }
 
-/// antctl's word for what becomes of a node.
+/// antctl's word for what a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) enum Standing {
+pub(crate) enum Status {
     /// It was never started.
     Added,
     Running,
@@ -53,22 +56,36 @@ impl Registry {
 
     /// All that were not removed.
     pub(crate) fn present(&self) -> impl Iterator<Item = &Entry> {
-        self.nodes.iter().filter(|entry| entry.status != Standing::Removed)
+        self.nodes.iter().filter(|entry| entry.status != Status::Removed)
     }
 }
 
 impl Entry {
-    /// Its ports; 0 where antctl does not tell.
+    /// What antctl starts it with, as far as a command line is read back: the ports that it was not given are missing.
+    pub(crate) fn command_line(&self) -> CommandLine {
+        let mut words: Vec<String> =
+            vec![self.antnode_path.display().to_string(), format!("--rpc={}", self.rpc_socket_addr)];
+        let ports = [("--port", self.node_port), ("--metrics-server-port", self.metrics_port)];
+        words.extend(ports.into_iter().filter_map(|(option, port)| Some(format!("{option}={}", port?))));
+        words.push(format!("--root-dir={}", self.data_dir_path.display()));
+        words.push(format!("--log-output-dest={}", self.log_dir_path.display()));
+        words.push(format!("--rewards-address={}", self.rewards_address));
+        words.push(self.network());
+        CommandLine::new(words)
+    }
+
+    /// Its ports, as far as antctl reports them.
     pub(crate) fn ports(&self) -> Ports {
-        Ports {
-            node: self.node_port.unwrap_or_default(),
-            metrics: self.metrics_port.unwrap_or_default(),
-            rpc: self.rpc_socket_addr.port(),
-        }
+        self.command_line().ports()
+    }
+
+    /// The node, as a survey reports it.
+    pub(crate) fn found(&self, state: ProcessState) -> FoundNode {
+        FoundNode::named(&self.service_name, Some(NodeId(self.number)), state).told(&self.command_line())
     }
 
     /// Its payment network, in the words of the settings.
-    pub(crate) fn network(&self) -> String {
+    fn network(&self) -> String {
         let word = match &self.evm_network {
             Value::String(word) => word.as_str(),
             Value::Object(_) => "Custom",
@@ -91,37 +108,22 @@ impl Entry {
 pub(crate) fn registry(printed: &str) -> Result<Option<Registry>, serde_json::Error> {
     let beginnings =
         printed.match_indices('{').map(|(at, _)| at).filter(|at| *at == 0 || printed[..*at].ends_with('\n'));
-    let mut trouble = None;
+    let mut damage = None;
     for at in beginnings {
         let text = &printed[at..];
         match Deserializer::from_str(text).into_iter().next() {
             Some(Ok(registry)) => return Ok(Some(registry)),
-            Some(Err(error)) if text.contains("\"nodes\"") => trouble = Some(error),
+            Some(Err(error)) if text.contains("\"nodes\"") => damage = Some(error),
             _ => {}
         }
     }
-    trouble.map_or(Ok(None), Err)
-}
-
-/// Text without the colours that antctl gives it, terminal or not.
-pub(crate) fn without_colours(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(character) = rest.next() {
-        if character != '\u{1b}' {
-            plain.push(character);
-        } else if rest.next() == Some('[') {
-            // ESC [ parameters letter
-            rest.by_ref().find(|character| ('\u{40}'..='\u{7e}').contains(character));
-        }
-    }
-    plain
+    damage.map_or(Ok(None), Err)
 }
 
 /// antctl's reasons, a node each: `✕ antnode1: reason`, which may go on over several lines.
 pub(crate) fn reasons(stdout: &str) -> Vec<(String, String)> {
     let mut reasons: Vec<(String, String)> = Vec::new();
-    for line in without_colours(stdout).lines() {
+    for line in without_escapes(stdout).lines() {
         if let Some((name, reason)) = line.strip_prefix("✕ ").and_then(|rest| rest.split_once(": ")) {
             reasons.push((name.to_owned(), reason.to_owned()));
         } else if let Some((_, reason)) = reasons.last_mut()
@@ -141,7 +143,7 @@ pub(crate) fn complaint(output: &Output) -> String {
         let lines = reasons.iter().map(|(name, reason)| format!("{name}: {reason}"));
         return lines.collect::<Vec<_>>().join("; ");
     }
-    let plain = without_colours(&output.stderr);
+    let plain = without_escapes(&output.stderr);
     let report = plain.split("\n\nLocation:").next().unwrap_or_default();
     let numbered = report.lines().filter_map(|line| {
         let (number, message) = line.trim().split_once(": ")?;
@@ -149,7 +151,8 @@ pub(crate) fn complaint(output: &Output) -> String {
     });
     let messages: Vec<_> = numbered.collect();
     if messages.is_empty() {
-        plain.split("\n\n").next().unwrap_or_default().trim().to_owned()
+        let first = plain.split("\n\n").next().unwrap_or_default();
+        first.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
     } else {
         messages.join("; ")
     }
@@ -164,6 +167,8 @@ pub(crate) fn refused_port(complaint: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use wnm_pm::node::PortKind;
+
     use super::*;
 
     #[test]
@@ -173,8 +178,40 @@ mod tests {
         let expected = registry(json).expect("antctl wrote it").expect("it is one");
         assert_eq!(expected.nodes.len(), 1);
         assert_eq!(registry(&noisy).expect("it is in there"), Some(expected));
-        assert_eq!(registry("").expect("nothing is no error"), None);
-        assert!(registry("{\n  \"nodes\": [ {").is_err(), "half a registry is none");
+        assert_eq!(registry("").expect("nothing is not an error"), None);
+        assert!(registry("{\n  \"nodes\": [ {").is_err(), "half a registry is not one");
+    }
+
+    #[test]
+    fn a_found_node_is_reported_in_the_words_of_the_settings() {
+        let running = include_str!("../tests/data/status_json_running.stdout");
+        let registry = registry(running).expect("antctl wrote it").expect("it is one");
+        let found = |network: Value| {
+            let entry = Entry { evm_network: network, metrics_port: None, ..registry.nodes[0].clone() };
+            entry.found(ProcessState::Absent)
+        };
+        let custom = serde_json::json!({ "Custom": { "rpc_url_http": "http://127.0.0.1:8545" } });
+        let networks = ["ArbitrumOne".into(), "ArbitrumSepoliaTest".into(), custom, "Another".into()];
+        assert_eq!(
+            networks.clone().map(|network| found(network).network.unwrap_or_default()),
+            ["evm-arbitrum-one", "evm-arbitrum-sepolia-test", "evm-custom", ""]
+        );
+        for network in networks {
+            let found = found(network);
+            assert_eq!(found.flavour.map(|flavour| flavour.program_name()), Some("antnode"));
+            assert_eq!(found.ports, Ports::default().with(PortKind::Node, 56001).with(PortKind::Rpc, 14101));
+            assert_eq!(found.root_dir.as_deref(), Some(Path::new("/var/antctl/services/antnode1")));
+        }
+    }
+
+    #[test]
+    fn a_complaint_of_several_lines_becomes_one() {
+        let stderr = "error: the following required arguments were not provided:\n  --rewards-address <ADDRESS>\n\nUsage: antctl";
+        let output = Output { code: Some(2), stdout: String::new(), stderr: stderr.to_owned() };
+        assert_eq!(
+            complaint(&output),
+            "error: the following required arguments were not provided:; --rewards-address <ADDRESS>"
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Places are the paths that antctl settles by itself: by who calls it, not by what it is told.
+//! Places are the paths that antctl chooses by itself: by who calls it, not by what it is told.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use wnm_pm::process_manager::ManagerError;
+use wnm_pm::hint::Hint;
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::{ManagerError, ManagerKind};
 
 /// Where antctl keeps what it keeps, for the user that runs wnm.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ impl Places {
     ///
     /// # Errors
     /// [`ManagerError::Unavailable`] when that user has no home.
-    pub(crate) fn own(manager: &str) -> Result<Self, ManagerError> {
+    pub(crate) fn own(manager: ManagerKind) -> Result<Self, ManagerError> {
         let user = rustix::process::geteuid();
         if user.is_root() {
             let base = PathBuf::from("/var/antctl");
@@ -33,10 +35,9 @@ impl Places {
             return Ok(Self { system: true, base, nodes, units: "/etc/systemd/system".into(), runtime_dir: None });
         }
         let home = std::env::home_dir().filter(|home| home.is_absolute());
-        let home = home.ok_or_else(|| ManagerError::Unavailable {
-            manager: manager.to_owned(),
-            reason: "this user has no home directory, and antctl keeps everything there".to_owned(),
-            hint: "set HOME".to_owned(),
+        let home = home.ok_or_else(|| {
+            let reason = "this user has no home directory, and antctl keeps everything there";
+            ManagerError::unavailable(manager, reason, Hint::text("set HOME"))
         })?;
         let (data, config) = match cfg!(target_os = "macos") {
             true => (home.join("Library/Application Support"), home.join("Library/Application Support")),
@@ -54,7 +55,7 @@ impl Places {
         })
     }
 
-    /// antctl's record of its nodes.
+    /// antctl's registry of its nodes.
     pub(crate) fn registry(&self) -> PathBuf {
         self.base.join("node_registry.json")
     }
@@ -64,9 +65,15 @@ impl Places {
         self.base.join("wnm-antctl.lock")
     }
 
-    /// Where a node's program waits while its successor is tried.
-    pub(crate) fn previous(&self, service: &str) -> PathBuf {
-        self.base.join("wnm-previous").join(service)
+    /// Where the programs that were replaced are kept: out of reach of nodes that run as another user.
+    pub(crate) fn kept_programs(&self) -> PathBuf {
+        self.base.join("wnm-previous")
+    }
+
+    /// Where a node's previous program is kept. By both its names: antctl gives its own ones again after a reset, and two
+    /// databases may both have wnm's.
+    pub(crate) fn kept_program(&self, node: &NodeRef) -> PathBuf {
+        self.kept_programs().join(format!("{}-{}", node.service, node.spec.name))
     }
 
     /// The unit file of a node.

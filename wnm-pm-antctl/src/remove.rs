@@ -1,58 +1,39 @@
 //! Removing: antctl's `remove` of stopped nodes, and what it does not do: a node without a unit file, a directory that
 //! is a link, an entry that antctl lost.
 
+use std::collections::BTreeSet;
+
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::hint::chain;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 
-use crate::call::{again, named, to_all};
-use crate::leftovers::Leftover;
+use crate::call::named;
+use crate::leftovers::{Leftover, refuse_link};
 use crate::observation::{Observation, exists};
 use crate::{Antctl, parse};
 
 impl Antctl {
-    pub(crate) async fn remove_locked(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let observation = match self.look(nodes).await {
-            Ok(observation) => observation,
-            Err(error) => return to_all(nodes.len(), &error),
-        };
+    pub(crate) async fn remove_nodes(&self, nodes: &[NodeRef], observation: Observation) -> Outcomes<()> {
         let nodes: Vec<NodeRef> = nodes.iter().map(|node| self.as_antctl_knows_it(&observation, node)).collect();
-        let ready: Vec<Outcome<()>> = nodes.iter().map(|node| self.removable(&observation, node)).collect();
-        let wanted = nodes.iter().zip(&ready).filter(|(_, ready)| ready.is_ok());
-        let entries: Vec<_> = wanted.filter_map(|(node, _)| observation.entry(node)).collect();
-        let mut services: Vec<String> = entries.iter().map(|entry| entry.service_name.clone()).collect();
+        let batch = Batch::of(&nodes).check(|node, ()| self.removable(&observation, node));
+        let entries = batch.good().filter_map(|(node, ())| observation.entry(node));
         // antctl fails at a name that is given twice.
-        services.sort();
-        services.dedup();
+        let services: BTreeSet<String> = entries.map(|entry| entry.service_name.clone()).collect();
+        let services: Vec<String> = services.into_iter().collect();
         let complaint = self.remove_services(&services).await;
-        let after = match services.is_empty() {
-            true => Ok(observation),
-            false => self.look(&nodes).await,
-        };
-        let mut outcomes = Vec::with_capacity(nodes.len());
-        for (node, ready) in nodes.iter().zip(ready) {
-            outcomes.push(match (ready, &after) {
-                (Err(error), _) => Err(error),
-                (Ok(()), Err(error)) => Err(again(error)),
-                (Ok(()), Ok(after)) => self.removed(after, node, &complaint).await,
-            });
-        }
-        outcomes
+        let (batch, after) = batch.all(self.observe_after(observation, &nodes, &services).await);
+        let Some(after) = after else { return batch.outcomes() };
+        batch.one_by_one(|node, ()| self.removed(&after, node, &complaint)).await.outcomes()
     }
 
     /// Whether antctl may delete the node's directories: it looks at nothing before it does.
     fn removable(&self, observation: &Observation, node: &NodeRef) -> Outcome<()> {
-        for directory in [&node.spec.root_dir, &node.spec.log_dir] {
-            if directory.is_symlink() {
-                let reason = "it is a symbolic link".to_owned();
-                return Err(ManagerError::NotOurs { path: directory.clone(), reason });
-            }
-        }
+        refuse_link(&node.spec.root_dir)?;
+        refuse_link(&node.spec.log_dir)?;
         if let Some(entry) = observation.entry(node) {
+            refuse_link(&entry.log_dir_path)?;
             self.put_unit_back(entry)?;
-            if entry.log_dir_path.is_symlink() {
-                let reason = "it is a symbolic link".to_owned();
-                return Err(ManagerError::NotOurs { path: entry.log_dir_path.clone(), reason });
-            }
         }
         Ok(())
     }
@@ -66,9 +47,9 @@ impl Antctl {
         let seconds = 60 + 10 * services.len() as u64;
         let complaint = match self.caller.quiet(named(&["remove"], services), seconds).await {
             Ok(output) => parse::complaint(&output),
-            Err(error) => error.to_string(),
+            Err(error) => chain(&error),
         };
-        self.systemd.settle(services).await;
+        self.systemd.reload(services).await;
         complaint
     }
 
@@ -83,9 +64,9 @@ impl Antctl {
             return Err(ManagerError::NotOurs { path: root_dir, reason });
         }
         if exists(&root_dir) || exists(&log_dir) {
-            return self.clear(&Leftover { service: node.service.clone(), root_dir, log_dir }).await;
+            self.clear(&Leftover { service: node.service.clone(), root_dir, log_dir }).await?;
         }
-        Ok(())
+        self.forget(node)
     }
 
     /// A node under the name and in the directories that antctl chose, also where wnm was killed before it wrote them down.

@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use wnm_pm::node::NodeSpec;
+use wnm_pm::node::{NodeSpec, PortKind, Ports};
 use wnm_pm::process_manager::Mode;
 
 use crate::AntctlSettings;
 use crate::check::handed_on;
+
+/// What antctl calls the kinds of ports, each of which it gives to every node.
+pub(crate) const PORTS: [(PortKind, &str); 3] =
+    [(PortKind::Node, "--node-port"), (PortKind::Metrics, "--metrics-port"), (PortKind::Rpc, "--rpc-port")];
 
 /// All options that `add` is given.
 #[cfg(test)]
@@ -40,7 +44,7 @@ pub(crate) const OPTIONS: [&str; 24] = [
 
 /// The arguments of one `antctl add` for a run of nodes, all of which passed [`crate::check::check`] and [`one_call`].
 pub(crate) fn add(run: &[&NodeSpec], settings: &AntctlSettings) -> Vec<OsString> {
-    let (first, last) = (run[0], run[run.len() - 1]);
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return vec![] };
     let mut line: Vec<OsString> = vec!["add".into()];
     let mut option = |name: &str, value: OsString| line.extend([name.into(), value]);
     if run.len() > 1 {
@@ -58,14 +62,13 @@ pub(crate) fn add(run: &[&NodeSpec], settings: &AntctlSettings) -> Vec<OsString>
         option("--max-log-files", "1".into());
         option("--max-archived-log-files", "1".into());
     }
-    let range = |from: u16, to: u16| match from == to {
-        true => from.to_string(),
-        false => format!("{from}-{to}"),
-    };
-    let (from, to) = (first.ports, last.ports);
-    option("--node-port", range(from.node, to.node).into());
-    option("--metrics-port", range(from.metrics, to.metrics).into());
-    option("--rpc-port", range(from.rpc, to.rpc).into());
+    for (kind, name) in PORTS {
+        match (first.ports.get(kind), last.ports.get(kind)) {
+            (Some(from), Some(to)) if from == to => option(name, from.to_string().into()),
+            (Some(from), Some(to)) => option(name, format!("{from}-{to}").into()),
+            _ => {}
+        }
+    }
     for (name, value) in &first.environment {
         option("--env", format!("{name}={value}").into());
     }
@@ -81,8 +84,8 @@ pub(crate) fn add(run: &[&NodeSpec], settings: &AntctlSettings) -> Vec<OsString>
 
 /// Whether antctl can add `next` in the same call as `last`: the next number of everything, and all else alike.
 pub(crate) fn one_call(last: &NodeSpec, next: &NodeSpec) -> bool {
-    let ports = |spec: &NodeSpec| [spec.ports.node, spec.ports.metrics, spec.ports.rpc];
-    let follows = ports(last).iter().zip(ports(next)).all(|(last, next)| last.checked_add(1) == Some(next));
+    let one_more: Option<Ports> = last.ports.iter().map(|(kind, port)| Some((kind, port.checked_add(1)?))).collect();
+    let follows = one_more.as_ref() == Some(&next.ports);
     let alike = |spec: &NodeSpec| {
         (
             parent(&spec.root_dir).to_owned(),
@@ -117,17 +120,14 @@ pub(crate) fn log_parent(spec: &NodeSpec) -> std::path::PathBuf {
 /// A unit file's text with this environment instead of its own: antctl gives a rewritten unit the variables of whichever
 /// node was added last.
 pub(crate) fn with_environment(unit: &str, environment: &[(String, String)]) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for line in unit.lines().filter(|line| !line.starts_with("Environment=")) {
         if line.starts_with("ExecStart=") {
-            for (name, value) in environment {
-                text.push_str(&format!("Environment=\"{name}={value}\"\n"));
-            }
+            lines.extend(environment.iter().map(|(name, value)| format!("Environment=\"{name}={value}\"")));
         }
-        text.push_str(line);
-        text.push('\n');
+        lines.push(line.to_owned());
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ pub(crate) mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use wnm_pm::node::{Flavour, NodeId, Ports};
+    use wnm_pm::node::{Flavour, NodeId};
 
     pub(crate) fn spec(number: u16) -> NodeSpec {
         let name = NodeId(number.into()).name();
@@ -150,7 +150,7 @@ pub(crate) mod tests {
             name,
             root_dir,
             bootstrap_cache_dir: "/srv/bootstrap-cache".into(),
-            ports: Ports { node: 55000 + number, metrics: 13000 + number, rpc: 30000 + number },
+            ports: PORTS.iter().zip([55000, 13000, 30000]).map(|((kind, _), start)| (*kind, start + number)).collect(),
             wallet: "0x03B770D9cD32077cC0bF330c13C114a87643B124".to_owned(),
             network: "evm-arbitrum-one".to_owned(),
             no_upnp: true,
@@ -182,7 +182,7 @@ pub(crate) mod tests {
         assert!(one_call(&nodes[0], &nodes[1]) && one_call(&nodes[1], &nodes[2]));
         assert!(!one_call(&nodes[0], &nodes[2]), "a port is left out");
         let other = NodeSpec { wallet: "0x00455d78f850b0358e8cea5be24d415e01e107cf".to_owned(), ..spec(8) };
-        assert!(!one_call(&nodes[0], &other), "they earn for different addresses");
+        assert!(!one_call(&nodes[0], &other), "their rewards go to different addresses");
         let first = NodeSpec { start_args: vec!["--first".to_owned()], ..spec(7) };
         let next = NodeSpec { start_args: vec!["--first".to_owned()], ..spec(8) };
         assert!(!one_call(&first, &next), "antctl takes no --count beside --first");
@@ -240,8 +240,8 @@ pub(crate) mod tests {
         --relay
         evm-arbitrum-one
         ");
-        let wished = AntctlSettings { antctl_version: Some("0.4.17".to_owned()), ..settings(Mode::Zen) };
-        let words = add(&[&spec(7)], &wished);
+        let chosen = AntctlSettings { antctl_version: Some("0.4.17".to_owned()), ..settings(Mode::Zen) };
+        let words = add(&[&spec(7)], &chosen);
         assert!(words.windows(2).any(|pair| pair == ["--version", "0.4.17"]));
         assert!(!words.contains(&"--path".into()), "antctl shall bring the program itself");
     }
@@ -254,7 +254,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_mended_unit_gets_its_own_environment_back() {
+    fn a_repaired_unit_gets_its_own_environment_back() {
         let unit = "[Service]\nEnvironment=\"OF=another\"\nExecStart=/a --port 1\nRestart=on-success\n";
         let environment = [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "two words".to_owned())];
         insta::assert_snapshot!(with_environment(unit, &environment), @r#"

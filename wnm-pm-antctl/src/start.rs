@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::hint::{Hint, chain};
+use wnm_pm::last_words::last_words;
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::port_use;
 use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
-use crate::call::{again, named, to_all};
+use crate::call::named;
 use crate::observation::{Observation, exists, last_failure};
 use crate::parse::Entry;
+use crate::systemd::Unit;
 use crate::{Antctl, parse};
 
 /// What antctl may take for one node: 3 s until it looks, 5 s in which a dying node's RPC port is tried, and the node
@@ -22,65 +26,51 @@ const SECONDS_PER_NODE: u64 = 12;
 const NODES_PER_CALL: usize = 10;
 
 impl Antctl {
-    pub(crate) async fn start_locked(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-        let observation = match self.look(nodes).await {
-            Ok(observation) => observation,
-            Err(error) => return to_all(nodes.len(), &error),
-        };
-        let mut ready: Vec<Outcome<Option<Started>>> = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            ready.push(self.ready(&observation, node).await);
-        }
-        let wanted = nodes.iter().zip(&ready).filter(|(_, ready)| matches!(ready, Ok(None)));
-        let services: Vec<String> = wanted.map(|(node, _)| node.service.clone()).collect();
+    pub(crate) async fn start_nodes(&self, nodes: &[NodeRef], observation: Observation) -> Outcomes<Started> {
+        let batch = Batch::of(nodes).one_by_one(|node, ()| self.ready(&observation, node)).await;
+        let stopped = batch.good().filter(|(_, started)| started.is_none());
+        let services: Vec<String> = stopped.map(|(node, _)| node.service.clone()).collect();
         let complaint = self.start_services(&services, &observation).await;
-        let after = match services.is_empty() {
-            true => Ok(observation),
-            false => self.look(nodes).await,
-        };
-        let mut outcomes = Vec::with_capacity(nodes.len());
-        for (node, ready) in nodes.iter().zip(ready) {
-            outcomes.push(match (ready, &after) {
-                (Err(error), _) => Err(error),
-                (Ok(Some(started)), _) => Ok(started),
-                (Ok(None), Err(error)) => Err(again(error)),
-                (Ok(None), Ok(after)) => self.started(after, node, &complaint).await,
-            });
-        }
-        outcomes
+        let after = self.observe_after(observation, nodes, &services).await;
+        let (after, complaint) = (&after, &complaint);
+        let started = batch.one_by_one(|node, started| async move {
+            match (started, after) {
+                (Some(started), _) => Ok(started),
+                (None, Ok(after)) => self.started(after, node, complaint).await,
+                (None, Err(error)) => Err(error.clone()),
+            }
+        });
+        started.await.outcomes()
     }
 
     /// Whether a node runs already (some), can be started (none), or cannot. What it lacks is put back, but for its
     /// directory: without that it would begin anew as another node.
     async fn ready(&self, observation: &Observation, node: &NodeRef) -> Outcome<Option<Started>> {
-        let entry = observation.entry(node).ok_or_else(|| unknown(node))?;
-        if let Some(process) = observation.life(entry) {
-            return Ok(Some(Started { process }));
+        let entry = observation.entry(node).ok_or_else(|| self.unknown(node))?;
+        if let Some(started) = observation.running(entry) {
+            return Ok(Some(started));
         }
         if !exists(&entry.data_dir_path) {
-            let directory = entry.data_dir_path.display();
-            return Err(ManagerError::Failed(format!(
-                "{} cannot be started: its directory {directory} is gone\nhint: `wnm remove` clears what is left of it",
-                node.service
-            )));
+            let what = format!("its directory {} is gone", entry.data_dir_path.display());
+            return Err(ManagerError::advised(what, clear(node)));
         }
         if let Some(missing) = self.missing(entry) {
             check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
-            self.repair(entry, &node.spec).await?;
+            self.repair(entry, node).await?;
         }
-        port_use::check_free(node.spec.ports, node.spec.flavour)?;
+        port_use::check_free(&entry.ports())?;
         Ok(None)
     }
 
     /// Has antctl start services; answers its last complaint.
     async fn start_services(&self, services: &[String], before: &Observation) -> String {
         // A unit that failed five times in ten seconds is not started again until it is forgiven.
-        self.systemd.tell(&["reset-failed"], services).await;
+        self.systemd.attempt(&["reset-failed"], services).await;
         let comes_back = |service: &&String| {
             before.registry.present().any(|entry| entry.service_name == **service && entry.auto_restart)
         };
         let enabled: Vec<String> = services.iter().filter(comes_back).cloned().collect();
-        self.systemd.tell(&["enable"], &enabled).await;
+        self.systemd.attempt(&["enable"], &enabled).await;
 
         let mut left = services;
         let mut complaint = String::new();
@@ -97,7 +87,7 @@ impl Antctl {
                 // One node's RPC server takes the call and never answers: antctl goes on without an end. The nodes
                 // before it were started, and so was it; the others were not tried.
                 Err(error) => {
-                    complaint = error.to_string();
+                    complaint = chain(&error);
                     self.tried(call).await.max(1)
                 }
             };
@@ -115,70 +105,73 @@ impl Antctl {
 
     /// What became of a node that was to start: antctl's own exit code says little about it.
     async fn started(&self, after: &Observation, node: &NodeRef, complaint: &str) -> Outcome<Started> {
-        let entry = after.entry(node).ok_or_else(|| unknown(node))?;
-        if let Some(process) = after.life(entry) {
-            return Ok(Started { process });
+        let entry = after.entry(node).ok_or_else(|| self.unknown(node))?;
+        if let Some(started) = after.running(entry) {
+            return Ok(started);
         }
-        let end = after.units.get(&entry.service_name).and_then(crate::systemd::Unit::end);
-        let Some(how) = end else {
+        let Some(how) = after.units.get(&entry.service_name).and_then(Unit::end) else {
             return Err(ManagerError::Failed(format!("antctl did not start {}: {complaint}", node.service)));
         };
-        let said = self.last_words(entry).await.unwrap_or_default();
-        Err(ManagerError::ExitedAtOnce {
-            name: entry.service_name.clone(),
-            how,
-            said,
-            log_dir: entry.log_dir_path.clone(),
+        let said = self.last_words(entry).await;
+        let advice = found_no_router(&said, entry).then(|| Hint::text(self.without_router(entry)));
+        let (name, log_dir) = (entry.service_name.clone(), entry.log_dir_path.clone());
+        let error = ManagerError::ExitedAtOnce { name, how, said, log_dir };
+        Err(match advice {
+            Some(hint) => ManagerError::advised(error.text(), hint),
+            None => error,
         })
     }
 
-    /// The last thing that a node said.
-    async fn last_words(&self, entry: &Entry) -> Option<String> {
-        let mut said = last_failure(&entry.log_dir_path);
-        if said.is_none() {
-            said = self.systemd.last_line(&entry.service_name).await;
+    /// The last thing that a node said; empty when it said nothing.
+    async fn last_words(&self, entry: &Entry) -> String {
+        if let Some(said) = last_failure(&entry.log_dir_path) {
+            return said;
         }
-        let log = || fs::read_to_string(entry.log_dir_path.join("antnode.log")).ok();
-        let said = said.or_else(|| log()?.lines().last().map(str::to_owned))?;
-        Some(advised(said, entry.no_upnp))
+        if let Some(said) = self.systemd.last_words(&entry.service_name).await {
+            return said;
+        }
+        fs::read_to_string(entry.log_dir_path.join("antnode.log")).map(|log| last_words(&log)).unwrap_or_default()
+    }
+
+    /// What to do about a node that ends because no router opens its port: antctl cannot change what it wrote.
+    pub(crate) fn without_router(&self, entry: &Entry) -> String {
+        let unit = self.places().unit(&entry.service_name);
+        let user = if self.places().system { "" } else { " --user" };
+        format!(
+            "switch on UPnP in the router; or forward the port by hand, add --no-upnp before --rewards-address in {} and run \
+             `systemctl{user} daemon-reload` (no_upnp is for nodes that are added later)",
+            unit.display()
+        )
+    }
+
+    /// antctl does not have such a node, or has another one of that name.
+    pub(crate) fn unknown(&self, node: &NodeRef) -> ManagerError {
+        let (service, directory) = (&node.service, node.spec.root_dir.display());
+        let what = format!("antctl has no {service} in {directory}: it was removed, reset or lost without wnm");
+        let registry = self.places().registry();
+        let hint = match exists(&node.spec.root_dir) {
+            true => Hint::text(format!(
+                "restore {} from a backup that holds {service}: the node's key is still in {directory}",
+                registry.display()
+            )),
+            false => clear(node),
+        };
+        ManagerError::advised(what, hint)
     }
 }
 
-/// A node's last words, with what to do about them where they do not say it.
-fn advised(said: String, no_upnp: bool) -> String {
-    match said.contains("UPnP") && !no_upnp {
-        true => format!("{said} (set no_upnp and forward the port by hand)"),
-        false => said,
-    }
+/// What to do about a node of which nothing is left that could be lost.
+fn clear(node: &NodeRef) -> Hint {
+    Hint::node("remove", &node.spec.name).to("clear what is left of it")
+}
+
+/// Whether a node ended because it asked a router for its port, and none answered.
+pub(crate) fn found_no_router(said: &str, entry: &Entry) -> bool {
+    said.contains("UPnP") && !entry.no_upnp
 }
 
 /// What a node lacks cannot be put back without the program that it was copied from.
 fn lost(missing: &str, program: &Path, error: &ManagerError) -> ManagerError {
-    let text = error.to_string();
-    let reason = text.split("\nhint: ").next().unwrap_or_default();
-    ManagerError::Failed(format!(
-        "{missing} is missing and cannot be put back: {reason}\nhint: put a node program at {}, or `wnm remove` the node",
-        program.display()
-    ))
-}
-
-/// antctl has no such node, or has another one of that name.
-pub(crate) fn unknown(node: &NodeRef) -> ManagerError {
-    let directory = node.spec.root_dir.display();
-    ManagerError::Failed(format!(
-        "antctl knows no {} in {directory}\nhint: it was removed, reset or lost outside of wnm; `wnm remove` clears what is left of it",
-        node.service
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_that_found_no_router_gets_advice() {
-        let said = "UPnP gateway not found. Enable UPnP on your router to allow incoming connections or manually port forward.";
-        assert!(advised(said.to_owned(), false).ends_with("forward. (set no_upnp and forward the port by hand)"));
-        assert_eq!(advised("Ctrl-C received!".to_owned(), false), "Ctrl-C received!");
-    }
+    let what = format!("{missing} is missing and cannot be restored: {}", error.text());
+    ManagerError::advised(what, Hint::text(format!("put a node program at {}", program.display())))
 }

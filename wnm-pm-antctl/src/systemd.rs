@@ -1,4 +1,4 @@
-//! What systemd knows of antctl's nodes, and what it must be told since antctl does not tell it: to read changed unit files.
+//! What systemd knows of antctl's nodes, and what antctl leaves out: to make it read changed unit files.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::last_words::last_words;
 
 use crate::places::Places;
 
-/// The systemd that runs antctl's nodes; on a machine without one nothing is asked and nothing is told.
+/// The systemd that runs antctl's nodes; on a machine without one nothing is asked and nothing is done.
 #[derive(Clone)]
 pub(crate) struct Systemd {
     runner: Arc<dyn CommandRunner>,
@@ -68,13 +69,13 @@ impl Systemd {
 
     /// Makes it read the unit files again and forget past failures: otherwise the next node of a name starts with the
     /// command line of the last.
-    pub(crate) async fn settle(&self, services: &[String]) {
-        self.tell(&["daemon-reload"], &[]).await;
-        self.tell(&["reset-failed"], services).await;
+    pub(crate) async fn reload(&self, services: &[String]) {
+        self.attempt(&["daemon-reload"], &[]).await;
+        self.attempt(&["reset-failed"], services).await;
     }
 
-    /// Does something to services. What comes of it is looked at afterwards, so a failure is only noted.
-    pub(crate) async fn tell(&self, verb: &[&str], services: &[String]) {
+    /// Does something to services. What came of it is observed afterwards, so a failure is only logged.
+    pub(crate) async fn attempt(&self, verb: &[&str], services: &[String]) {
         if !self.booted || (services.is_empty() && verb != ["daemon-reload"]) {
             return;
         }
@@ -85,18 +86,16 @@ impl Systemd {
         }
     }
 
-    /// The last line that a service wrote to the journal.
-    pub(crate) async fn last_line(&self, service: &str) -> Option<String> {
+    /// What a service complained about in the journal, or the last line that it wrote there.
+    pub(crate) async fn last_words(&self, service: &str) -> Option<String> {
         if !self.booted {
             return None;
         }
         let mut command = self.command("journalctl").args(["--no-pager", "--output=cat", "--lines=40"]);
         command = command.arg(if self.places.system { "--unit" } else { "--user-unit" }).arg(service);
         let output = self.runner.run(&command).await.ok().filter(Output::success)?;
-        let plain = crate::parse::without_colours(&output.stdout);
-        // systemd's own lines about the unit stand between those of the node.
-        let said = |line: &&str| !line.trim().is_empty() && !line.contains(".service") && !line.starts_with("-- ");
-        plain.lines().rev().find(said).map(|line| line.trim().to_owned())
+        let words = last_words(&of_node(&output.stdout));
+        (!words.is_empty()).then_some(words)
     }
 
     async fn run(&self, verb: &[&str], services: &[String]) -> Result<Output, CommandError> {
@@ -115,6 +114,12 @@ impl Systemd {
             None => command,
         }
     }
+}
+
+/// The lines of a journal without systemd's own about the unit.
+fn of_node(journal: &str) -> String {
+    let own = |line: &&str| !line.contains(".service") && !line.starts_with("-- ");
+    journal.lines().filter(own).collect::<Vec<_>>().join("\n")
 }
 
 /// `systemctl show` of several units: a paragraph each.
@@ -143,6 +148,15 @@ fn units(text: &str) -> HashMap<String, Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_words_of_a_node_are_not_systemds() {
+        let journal = "Started antnode1.service - antnode1.\nError: \n   0: \u{1b}[91mno peers\u{1b}[0m\n\nLocation:\n   x.rs:1\n\
+                       antnode1.service: Main process exited, code=exited, status=1/FAILURE\n\
+                       antnode1.service: Failed with result 'exit-code'.\n";
+        assert_eq!(last_words(&of_node(journal)), "no peers");
+        assert_eq!(last_words(&of_node("-- No entries --\n")), "");
+    }
 
     #[test]
     fn each_paragraph_is_a_unit() {

@@ -1,11 +1,12 @@
-//! Tearing down: antctl's `reset --force`; when that fails, the cause is found, mended, and the reset tried again.
+//! Tearing down: antctl's `reset --force`; when that fails, the cause is found, repaired, and the reset tried again.
 
 use std::fs;
 use std::path::PathBuf;
 
+use wnm_pm::hint::{Hint, chain};
 use wnm_pm::process_manager::{ManagerError, Outcome, Teardown};
 
-use crate::leftovers::Leftover;
+use crate::leftovers::{Leftover, delete, refuse_link};
 use crate::observation::exists;
 use crate::parse::Registry;
 use crate::{Antctl, parse};
@@ -14,34 +15,33 @@ use crate::{Antctl, parse};
 const ATTEMPTS: usize = 3;
 
 impl Antctl {
-    pub(crate) async fn teardown_locked(&self) -> Outcome<Teardown> {
+    pub(crate) async fn take_down(&self) -> Outcome<Teardown> {
         let mut notes = Vec::new();
         let mut complaint = String::new();
         for attempt in 0..ATTEMPTS {
             let registry = self.readable_registry(&mut notes).await?;
-            if let Some(link) = link(&registry) {
-                let reason = "it is a symbolic link, and antctl is about to delete it".to_owned();
-                return Err(ManagerError::NotOurs { path: link, reason });
+            // antctl looks at nothing before it deletes.
+            for entry in registry.present() {
+                refuse_link(&entry.data_dir_path)?;
+                refuse_link(&entry.log_dir_path)?;
             }
-            let mended = self.mend_for_reset(&registry, &mut notes).await?;
-            if attempt > 0 && !mended {
+            let repaired = self.repair_for_reset(&registry, &mut notes).await?;
+            if attempt > 0 && !repaired {
                 break;
             }
             let seconds = 200 + 10 * registry.nodes.len() as u64;
             complaint = match self.caller.quiet(vec!["reset".into(), "--force".into()], seconds).await {
                 Ok(output) if output.success() => {
-                    self.finish(&registry, &mut notes).await?;
+                    self.finish_reset(&registry, &mut notes).await?;
                     return Ok(Teardown::AllAtOnce { notes });
                 }
                 Ok(output) => parse::complaint(&output),
-                Err(error) => error.to_string(),
+                Err(error) => chain(&error),
             };
             notes.push(format!("antctl's reset failed: {complaint}"));
         }
-        Err(ManagerError::Failed(format!(
-            "antctl's reset fails: {complaint}\nhint: what was tried: {}; `antctl status` and `antctl reset --force` tell more",
-            notes.join("; ")
-        )))
+        let what = format!("antctl's reset failed: {complaint} (tried: {})", notes.join("; "));
+        Err(ManagerError::advised(what, Hint::shell("antctl status --json").to("see what is left")))
     }
 
     /// antctl's registry; one that it cannot read is put aside, since antctl does nothing at all with it, not even a reset.
@@ -56,41 +56,40 @@ impl Antctl {
             // It is not the file that is damaged.
             return Err(error);
         }
-        let aside =
-            (1..).map(|number| path.with_extension(format!("json.damaged-{number}"))).find(|aside| !exists(aside));
-        let aside = aside.expect("there is always another number");
-        fs::rename(&path, &aside).map_err(|source| ManagerError::Io {
-            doing: "put aside",
-            path: path.clone(),
-            source,
-        })?;
+        let aside = |number: u32| path.with_extension(format!("json.damaged-{number}"));
+        let mut number = 1;
+        while exists(&aside(number)) {
+            number += 1;
+        }
+        let aside: PathBuf = aside(number);
+        fs::rename(&path, &aside).map_err(|source| ManagerError::io("put aside", &path, source))?;
         notes.push(format!("antctl's registry was damaged; it is now {}", aside.display()));
         self.caller.registry().await
     }
 
-    /// Stops all nodes and mends what is known to make a reset fail; answers whether anything was mended.
-    async fn mend_for_reset(&self, registry: &Registry, notes: &mut Vec<String>) -> Outcome<bool> {
+    /// Stops all nodes and repairs what is known to make a reset fail; answers whether anything was repaired.
+    async fn repair_for_reset(&self, registry: &Registry, notes: &mut Vec<String>) -> Outcome<bool> {
         let before = notes.len();
         for entry in registry.present() {
             if self.put_unit_back(entry)? {
-                notes.push(format!("put back the missing unit file of {}", entry.service_name));
+                notes.push(format!("restored the missing unit file of {}", entry.service_name));
             }
         }
         let services: Vec<String> = registry.present().map(|entry| entry.service_name.clone()).collect();
         if notes.len() > before {
-            self.systemd.settle(&services).await;
+            self.systemd.reload(&services).await;
         }
         // antctl takes a node for stopped that it does not see alive at that moment, and deletes its directory all the same;
         // the node then makes it anew. systemd stops them all at once, and surely.
         let units = self.systemd.show(&services).await?;
         let lives = |service: &String| units.get(service).is_some_and(|unit| unit.main_pid > 0);
         let up: Vec<String> = services.into_iter().filter(lives).collect();
-        self.systemd.tell(&["stop"], &up).await;
+        self.systemd.attempt(&["stop"], &up).await;
         Ok(notes.len() > before)
     }
 
-    /// Clears what a reset leaves: nodes that antctl had forgotten, and systemd's memory of all.
-    async fn finish(&self, registry: &Registry, notes: &mut Vec<String>) -> Outcome<()> {
+    /// Clears what a reset leaves: nodes that antctl had forgotten, programs that were kept, and systemd's memory of all.
+    async fn finish_reset(&self, registry: &Registry, notes: &mut Vec<String>) -> Outcome<()> {
         for left in self.forgotten(&Registry::default()) {
             self.clear(&left).await?;
             notes.push(format!("removed {} in {}, which antctl had forgotten", left.service, left.root_dir.display()));
@@ -100,14 +99,9 @@ impl Antctl {
             notes.push(format!("deleted {}, which antctl left", root_dir.display()));
             self.clear(&Leftover { service: entry.service_name.clone(), root_dir, log_dir }).await?;
         }
+        delete(&self.places().kept_programs(), |path| fs::remove_dir_all(path))?;
         let services: Vec<String> = registry.present().map(|entry| entry.service_name.clone()).collect();
-        self.systemd.settle(&services).await;
+        self.systemd.reload(&services).await;
         Ok(())
     }
-}
-
-/// A directory among those that antctl would delete that is a link.
-fn link(registry: &Registry) -> Option<PathBuf> {
-    let directories = registry.present().flat_map(|entry| [&entry.data_dir_path, &entry.log_dir_path]);
-    directories.into_iter().find(|directory| directory.is_symlink()).cloned()
 }

@@ -1,12 +1,13 @@
-//! Everything that the real antctl 0.14.2 was heard to say (`tests/data`) is understood.
+//! All output that was recorded of the real antctl 0.14.2 (`tests/data`) is understood.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use wnm_pm::command::Output;
+use wnm_pm::process_manager::ProcessState;
 
-use crate::parse::{self, Standing};
+use crate::parse::{self, Status};
 
 /// What was recorded, by its name.
 fn transcripts() -> BTreeMap<String, Output> {
@@ -22,17 +23,18 @@ fn transcripts() -> BTreeMap<String, Output> {
             Some("stdout") => output.stdout = text,
             Some("stderr") => output.stderr = text,
             Some("cmd") => {}
-            other => panic!("{} is no transcript: {other:?}", path.display()),
+            other => panic!("{} is not a transcript: {other:?}", path.display()),
         }
     }
     transcripts
 }
 
 #[test]
-fn every_failure_is_told_in_one_plain_sentence() {
+fn every_failure_is_reported_in_one_plain_line() {
     let failed = transcripts().into_iter().filter(|(_, output)| output.code != Some(0));
-    let told = failed.map(|(name, output)| format!("{name}: {}", parse::complaint(&output)));
-    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    let complaints: Vec<_> = failed.map(|(name, output)| format!("{name}: {}", parse::complaint(&output))).collect();
+    assert!(!complaints.iter().any(|complaint| complaint.contains(char::is_control)), "{complaints:?}");
+    insta::assert_snapshot!(complaints.join("\n"), @r#"
     corrupt: control character (\u0000-\u001F) found while parsing a string at line 2 column 0
     noinit_root: antnode1: Only systemd and openrc are supported on Linux; antnode2: Only systemd and openrc are supported on Linux
     remove_running: antnode1: Unable to remove a running service ["antnode1"], stop this service first before removing
@@ -51,35 +53,34 @@ fn every_failure_is_told_in_one_plain_sentence() {
 }
 
 #[test]
-fn only_status_json_tells_a_registry() {
-    let told = transcripts().into_iter().filter_map(|(name, output)| {
+fn only_status_json_prints_a_registry() {
+    let registries = transcripts().into_iter().filter_map(|(name, output)| {
         let registry = parse::registry(&output.stdout).expect("nothing was cut off")?;
         let nodes = registry.nodes.iter().map(|entry| {
-            let ports = entry.ports();
+            let found = entry.found(ProcessState::Absent);
+            let paths = [found.root_dir, found.binary, found.log_dir].map(|path| path.expect("it is reported"));
+            let words = [found.flavour.map(|flavour| flavour.to_string()), found.network, found.wallet];
+            let ports: Vec<_> = found.ports.iter().map(|(kind, port)| format!("{kind} {port}")).collect();
             format!(
-                "{} {:?} {} {} {} {}/{}/{} {}",
-                entry.service_name,
+                "{} {:?} {} {} {}",
+                found.service,
                 entry.status,
-                entry.data_dir_path.display(),
-                entry.log_dir_path.display(),
-                entry.network(),
-                ports.node,
-                ports.metrics,
-                ports.rpc,
-                entry.rewards_address
+                paths.map(|path| path.display().to_string()).join(" "),
+                words.map(Option::unwrap_or_default).join(" "),
+                ports.join(", ")
             )
         });
         Some(format!("{name}: {}", nodes.collect::<Vec<_>>().join("; ")))
     });
-    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
-    root_status_json_removed: antnode1 Removed /var/antctl/services/antnode1 /var/log/antnode/antnode1 evm-arbitrum-one 55001/13001/33319 0x00455d78f850b0358e8cea5be24d415e01e107cf
-    status_json_running: antnode1 Running /var/antctl/services/antnode1 /var/log/antnode/antnode1 evm-arbitrum-one 56001/13101/14101 0x00455d78f850b0358e8cea5be24d415e01e107cf
-    status_json_stopped: antnode1 Stopped /var/antctl/services/antnode1 /var/log/antnode/antnode1 evm-arbitrum-one 56001/13101/14101 0x00455d78f850b0358e8cea5be24d415e01e107cf
-    user_status_json: antnode1 Added /home/tester/.local/share/autonomi/node/antnode1 /home/tester/.local/share/autonomi/node/antnode1/logs evm-arbitrum-one 55001/13001/44779 0x00455d78f850b0358e8cea5be24d415e01e107cf
+    insta::assert_snapshot!(registries.collect::<Vec<_>>().join("\n"), @"
+    root_status_json_removed: antnode1 Removed /var/antctl/services/antnode1 /var/antctl/services/antnode1/antnode /var/log/antnode/antnode1 v1 evm-arbitrum-one 0x00455d78f850b0358e8cea5be24d415e01e107cf node 55001, metrics 13001, rpc 33319
+    status_json_running: antnode1 Running /var/antctl/services/antnode1 /var/antctl/services/antnode1/antnode /var/log/antnode/antnode1 v1 evm-arbitrum-one 0x00455d78f850b0358e8cea5be24d415e01e107cf node 56001, metrics 13101, rpc 14101
+    status_json_stopped: antnode1 Stopped /var/antctl/services/antnode1 /var/antctl/services/antnode1/antnode /var/log/antnode/antnode1 v1 evm-arbitrum-one 0x00455d78f850b0358e8cea5be24d415e01e107cf node 56001, metrics 13101, rpc 14101
+    user_status_json: antnode1 Added /home/tester/.local/share/autonomi/node/antnode1 /home/tester/.local/share/autonomi/node/antnode1/antnode /home/tester/.local/share/autonomi/node/antnode1/logs v1 evm-arbitrum-one 0x00455d78f850b0358e8cea5be24d415e01e107cf node 55001, metrics 13001, rpc 44779
     ");
     let removed = &transcripts()["root_status_json_removed"];
     let registry = parse::registry(&removed.stdout).expect("it is whole").expect("it is one");
-    assert_eq!(registry.nodes[0].status, Standing::Removed);
+    assert_eq!(registry.nodes[0].status, Status::Removed);
 }
 
 #[test]

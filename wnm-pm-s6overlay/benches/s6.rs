@@ -1,6 +1,6 @@
 //! Hundreds of nodes per container, measured: see `s6.sh`, which runs it.
 
-#![expect(clippy::print_stdout, reason = "a measurement is told")]
+#![expect(clippy::print_stdout, reason = "a measurement is printed")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, PortBinding};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RestartContainerOptions, StatsOptionsBuilder};
-use common::{Machine, image};
+use common::{Machine, all_good, image, references};
 use futures_util::StreamExt;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Range};
-use wnm_pm::node::{NodeId, NodeRef, NodeSpec, Ports};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec, PortKind, Ports};
+use wnm_pm::path_policy::STORAGE_MARKER;
 use wnm_pm::process_manager::{ProcessManager, ProcessState};
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
 
 /// Containers that are enough to tell what one costs.
@@ -83,8 +85,11 @@ fn groups(machine: &Machine, size: Size) -> Vec<GroupSpec> {
         group: u32::from(group) + 1,
         name: format!("a{}", group + 1),
         image: image(),
-        node_ports: range(machine.ports.port_start, group),
-        metrics_ports: range(machine.ports.metrics_port_start, group),
+        ports: [
+            (PortKind::Node, range(machine.ports.port_start, group)),
+            (PortKind::Metrics, range(machine.ports.metrics_port_start, group)),
+        ]
+        .into(),
     };
     (0..size.groups).map(spec).collect()
 }
@@ -100,11 +105,9 @@ fn nodes(machine: &Machine, size: Size) -> Vec<NodeSpec> {
             binary: root_dir.join("antnode"),
             root_dir,
             log_dir: machine.settings.log_dir.join(id.name()),
-            ports: Ports {
-                node: machine.ports.port_start * 1000 + number,
-                metrics: machine.ports.metrics_port_start * 1000 + number,
-                rpc: 0,
-            },
+            ports: Ports::default()
+                .with(PortKind::Node, machine.ports.port_start * 1000 + number)
+                .with(PortKind::Metrics, machine.ports.metrics_port_start * 1000 + number),
             environment: vec![],
             group: Some(u32::from((number - 1) / size.nodes) + 1),
             ..template.clone()
@@ -114,7 +117,7 @@ fn nodes(machine: &Machine, size: Size) -> Vec<NodeSpec> {
 }
 
 async fn open(manager: &S6Overlay, specs: &[GroupSpec]) -> Vec<Group> {
-    manager.open(specs).await.into_iter().map(|group| group.expect("it opens")).collect()
+    all_good(manager.open(specs).await)
 }
 
 async fn published(size: Size) {
@@ -122,14 +125,13 @@ async fn published(size: Size) {
     let (manager, specs, wanted) = (machine.manager(), nodes(&machine, size), groups(&machine, size));
     let opened = timed("groups up, with rules", open(&manager, &wanted)).await;
     timed("the same again, all being well", open(&manager, &wanted)).await;
-    let created = timed("nodes created (each with its own copy of the program)", manager.create(&specs)).await;
-    let nodes: Vec<NodeRef> = specs
-        .into_iter()
-        .zip(created)
-        .map(|(spec, created)| NodeRef { spec, service: created.expect("it is created").service, process: None })
-        .collect();
+    let nodes = references(&specs);
+    timed("nodes created (each with its own copy of the program)", async {
+        all_good(manager.create(&nodes).await);
+    })
+    .await;
     timed("nodes started", async {
-        all_well(manager.start(&nodes).await);
+        all_good(manager.start(&nodes).await);
     })
     .await;
     timed("state of all nodes", async {
@@ -148,27 +150,22 @@ async fn published(size: Size) {
     })
     .await;
     timed("all nodes stopped", async {
-        all_well(manager.stop(&nodes).await);
+        all_good(manager.stop(&nodes).await);
     })
     .await;
     timed("all nodes removed", async {
-        all_well(manager.remove(&nodes).await);
+        all_good(manager.remove(&nodes).await);
     })
     .await;
     timed("groups closed, network and rules gone", async {
-        all_well(manager.close(&opened).await);
+        all_good(manager.close(&opened).await);
     })
     .await;
-}
-
-fn all_well<T: std::fmt::Debug>(outcomes: Vec<Result<T, wnm_pm::process_manager::ManagerError>>) {
-    let failed: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
-    assert!(failed.is_empty(), "{} failed, the first: {}", failed.len(), failed[0]);
 }
 
 async fn running(manager: &S6Overlay, nodes: &[NodeRef]) -> usize {
     let states = manager.inspect(nodes).await;
-    states.iter().filter(|state| matches!(state, Ok(ProcessState::Running { .. }))).count()
+    states.iter().filter(|(_, state)| matches!(state, Ok(ProcessState::Running { .. }))).count()
 }
 
 /// What the containers use, without what the kernel only caches for them.
@@ -204,7 +201,7 @@ async fn by_docker(size: Size) {
     .await
     .expect("it restarts");
     timed("groups closed", async {
-        all_well(manager.close(&opened).await);
+        all_good(manager.close(&opened).await);
     })
     .await;
 }
@@ -216,9 +213,9 @@ async fn one_each(size: Size) {
     let mut specs = nodes(&machine, size);
     specs.truncate(SINGLE_CONTAINERS.into());
     let specs = &specs;
-    // No group is opened, which would mark the storage.
-    wnm_core::cycle::storage::prepare(&machine.settings.node_storage).expect("the storage is marked");
-    all_well(manager.create(specs).await);
+    // No group is opened, which would give the storage its id.
+    std::fs::write(machine.settings.node_storage.join(STORAGE_MARKER), "").expect("the storage is marked");
+    all_good(manager.create(&references(specs)).await);
     let shims = memory_of("containerd-shim") + memory_of("docker-proxy");
     timed("containers up", async {
         futures_util::stream::iter(specs).for_each_concurrent(8, |spec| run_alone(&machine, spec)).await;
@@ -230,48 +227,34 @@ async fn one_each(size: Size) {
 
 async fn run_alone(machine: &Machine, spec: &NodeSpec) {
     let inside = |path: &std::path::Path| {
-        path.display().to_string().replace(&machine.settings.node_storage.display().to_string(), "/var/antctl/services")
-    };
-    let bind = |host: Option<&str>, port: u16| {
-        Some(vec![PortBinding { host_ip: host.map(str::to_owned), host_port: Some(port.to_string()) }])
+        path.display().to_string().replace(&machine.settings.node_storage.display().to_string(), STORAGE)
     };
     let root_dir = inside(&spec.root_dir);
+    let mut line: Vec<String> = ["--root-dir", &root_dir, "--log-output-dest", &root_dir].map(str::to_owned).to_vec();
+    let (mut exposed, mut bindings) = (vec![], vec![]);
+    for (kind, port) in spec.ports.iter() {
+        let option = if kind.is_public() { "--port" } else { "--metrics-server-port" };
+        line.extend([option.to_owned(), port.to_string()]);
+        let name = format!("{port}/{}", kind.protocol().as_str().to_lowercase());
+        let host_ip = (!kind.is_public()).then(|| "127.0.0.1".to_owned());
+        exposed.push(name.clone());
+        bindings.push((name, Some(vec![PortBinding { host_ip, host_port: Some(port.to_string()) }])));
+    }
+    line.extend(["--rewards-address", &spec.wallet, "evm-arbitrum-one"].map(str::to_owned));
     let body = ContainerCreateBody {
         image: Some(image()),
         entrypoint: Some(vec![inside(&spec.binary)]),
-        cmd: Some(
-            [
-                "--root-dir",
-                &root_dir,
-                "--log-output-dest",
-                &root_dir,
-                "--port",
-                &spec.ports.node.to_string(),
-                "--metrics-server-port",
-                &spec.ports.metrics.to_string(),
-                "--rewards-address",
-                &spec.wallet,
-                "evm-arbitrum-one",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-        ),
+        cmd: Some(line),
         labels: Some([("wnm.machine".to_owned(), machine.id().to_string())].into()),
-        exposed_ports: Some(vec![format!("{}/udp", spec.ports.node), format!("{}/tcp", spec.ports.metrics)]),
+        exposed_ports: Some(exposed),
         host_config: Some(HostConfig {
             mounts: Some(vec![Mount {
                 typ: Some(MountType::BIND),
                 source: Some(machine.settings.node_storage.display().to_string()),
-                target: Some("/var/antctl/services".to_owned()),
+                target: Some(STORAGE.to_owned()),
                 ..Mount::default()
             }]),
-            port_bindings: Some(
-                [
-                    (format!("{}/udp", spec.ports.node), bind(None, spec.ports.node)),
-                    (format!("{}/tcp", spec.ports.metrics), bind(Some("127.0.0.1"), spec.ports.metrics)),
-                ]
-                .into(),
-            ),
+            port_bindings: Some(bindings.into_iter().collect()),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

@@ -4,57 +4,35 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Usage};
-use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::launch::check_path;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
-    ProcessManager, ProcessState, Started, Supervisor, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
+    ProcessState, Started, Supervisor, Teardown,
 };
 
-mod batch;
-mod boot;
-mod command_line;
-mod containers;
-pub mod dockerfile;
-mod engine;
+mod container;
 mod examine;
-mod files;
-mod groups;
-mod images;
-mod look;
-mod network;
-pub mod output;
-mod paths;
-mod ports;
-mod processes;
-mod program;
-pub mod render;
-pub mod script;
+mod group;
+mod host;
+mod node;
+mod owner;
 mod settings;
-mod spec;
-mod start;
 mod storage;
-mod upgrade;
-mod usage;
 
+pub use container::{dockerfile, layout};
+pub use node::{definition, output, script};
 pub use settings::{ContainerNetwork, MachineId, RulesBy, S6Settings};
 
-use script::Call;
-use start::STOP_GRACE;
-
-/// The word for this manager.
-const MANAGER: &str = "s6overlay+user";
+use group::Groups;
+use host::Host;
+use node::Nodes;
 
 /// The process manager.
 #[derive(Debug)]
-pub struct S6Overlay {
-    settings: S6Settings,
-    machine: MachineId,
-    engine: engine::Engine,
-    /// Groups are made and taken down one call at a time: they share a network and a table of rules.
-    turn: tokio::sync::Mutex<()>,
-}
+pub struct S6Overlay(Host);
 
 impl S6Overlay {
     /// The manager for these settings. The engine is connected when it is first needed, so that a manager can be made,
@@ -63,21 +41,11 @@ impl S6Overlay {
     /// # Errors
     /// When the settings cannot work: relative paths, or more nodes per container than s6 can supervise.
     pub fn connect(settings: S6Settings) -> Result<Self, ManagerError> {
-        render::check_capacity(settings.max_node_per_container)?;
-        for path in [&settings.node_storage, &settings.log_dir, &settings.bootstrap_cache_dir] {
-            if !path.is_absolute() || path.to_str().is_none() {
-                return Err(ManagerError::Unusable {
-                    what: format!("the directory {}", path.display()),
-                    reason: "containers are given absolute paths that are UTF-8 text".to_owned(),
-                });
-            }
-        }
-        Ok(Self {
-            machine: settings.machine(),
-            engine: engine::Engine::new(settings.engine_address.clone()),
-            turn: tokio::sync::Mutex::new(()),
-            settings,
-        })
+        definition::check_capacity(settings.max_node_per_container)?;
+        check_path("node_storage", &settings.node_storage)?;
+        check_path("log_dir", &settings.log_dir)?;
+        check_path("bootstrap_cache_dir", &settings.bootstrap_cache_dir)?;
+        Ok(Self(Host::new(settings)))
     }
 }
 
@@ -88,74 +56,78 @@ impl ProcessManager for S6Overlay {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { numbering: NumberingKind::Blocks, restarts_crashed: true, starts_at_boot: true }
+        Capabilities { restarts_crashed: true, starts_at_boot: true, ..Capabilities::plain(NumberingKind::Blocks) }
     }
 
     fn containers(&self) -> Option<&dyn ContainerHost> {
         Some(self)
     }
 
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
-        let settings = self.settings.clone();
-        batch::in_background(nodes.to_vec(), move |spec| files::create(&settings, spec)).await
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
+        Nodes(&self.0).create(nodes).await
     }
 
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
-        self.start_nodes(nodes).await
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
+        Nodes(&self.0).start(nodes).await
     }
 
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        self.end_nodes(nodes, Call::Stop { grace: STOP_GRACE }).await
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        Nodes(&self.0).stop(nodes).await
     }
 
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
-        self.upgrade_nodes(nodes, to).await
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
+        Nodes(&self.0).replace_program(nodes, to).await
     }
 
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let unloaded = self.end_nodes(nodes, Call::Unload { grace: STOP_GRACE }).await;
-        let settings = self.settings.clone();
-        batch::step(start::specs(nodes), unloaded, move |spec| files::remove(&settings, spec)).await
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        Nodes(&self.0).restore_program(nodes).await
     }
 
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
-        self.look_at(nodes).await
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        Nodes(&self.0).forget_previous(nodes).await
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        Nodes(&self.0).remove(nodes).await
+    }
+
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        Nodes(&self.0).inspect(nodes).await
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
-        self.find_nodes().await
+        Nodes(&self.0).survey().await
     }
 
     async fn teardown(&self) -> Result<Teardown, ManagerError> {
-        self.clear_away().await?;
+        Groups(&self.0).clear_away().await?;
         Ok(Teardown::OneByOne)
     }
 
     async fn examine(&self) -> Vec<Finding> {
-        self.findings().await
+        examine::findings(&self.0).await
     }
 }
 
 #[async_trait]
 impl ContainerHost for S6Overlay {
-    async fn open(&self, groups: &[GroupSpec]) -> Vec<Outcome<Group>> {
-        self.open_groups(groups).await
+    async fn open(&self, groups: &[GroupSpec]) -> Outcomes<Group, u32> {
+        Groups(&self.0).open(groups).await
     }
 
     async fn groups(&self) -> Result<Vec<Group>, ManagerError> {
-        self.standing_groups().await
+        Groups(&self.0).list().await
     }
 
-    async fn close(&self, groups: &[Group]) -> Vec<Outcome<()>> {
-        self.close_groups(groups).await
+    async fn close(&self, groups: &[Group]) -> Outcomes<(), u32> {
+        Groups(&self.0).close(groups).await
     }
 
-    async fn usage(&self, groups: &[Group]) -> Vec<Outcome<Usage>> {
-        let asked = groups.iter().map(|group| async { Ok(self.engine.usage(&group.container_name).await?) });
-        join_all(asked).await
+    async fn usage(&self, groups: &[Group]) -> Outcomes<Usage, u32> {
+        Groups(&self.0).usage(groups).await
     }
 
     fn metrics_host(&self, group: &Group) -> IpAddr {
-        groups::metrics_host(group)
+        group::metrics_host(group)
     }
 }

@@ -1,21 +1,30 @@
-//! The settings of this process manager: what it must know of a machine, and the names that follow from it.
+//! What this process manager must know about a machine, and the names that follow from it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use wnm_pm::container_host::ContainerNetwork;
 
+/// The word for this manager.
+pub const MANAGER: &str = "s6overlay+user";
+
+/// The name of a group: 1 is `a1`.
+#[must_use]
+pub fn group_name(group: u32) -> String {
+    format!("a{group}")
+}
+
 /// Who sets the address-translation rules of published ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RulesBy {
-    /// wnm itself when it is root, has `nft` and uses this machine's engine; else a helper container.
+    /// wnm itself when it is root, has `nft` and uses this machine's engine; otherwise a helper container.
     #[default]
     WhoeverCan,
     /// A short-lived container of the same image, on the machine's network, with `CAP_NET_ADMIN`.
     Helper,
 }
 
-/// What tells this machine's containers, network and rules from those of another wnm on the same engine: eight
+/// What sets this machine's containers, network and rules apart from those of another wnm on the same engine: eight
 /// hexadecimal digits that follow from the path of `node_storage`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MachineId(String);
@@ -39,7 +48,7 @@ impl MachineId {
         &self.0
     }
 
-    /// The name of the network and of its bridge, at most 15 bytes as the kernel asks for: `wnm-0a1b2c3d`.
+    /// The name of the network and of its bridge, at most 15 bytes as the kernel demands: `wnm-0a1b2c3d`.
     #[must_use]
     pub fn network_name(&self) -> String {
         format!("wnm-{}", self.0)
@@ -64,10 +73,10 @@ impl fmt::Display for MachineId {
     }
 }
 
-/// What this process manager must know of a machine.
+/// What this process manager must know about a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S6Settings {
-    /// Where the nodes' own directories lie on this machine; containers see it as `/var/antctl/services`.
+    /// Where the nodes' own directories are on this machine; containers see it as `/var/antctl/services`.
     pub node_storage: PathBuf,
     /// Where nodes write their logs on this machine.
     pub log_dir: PathBuf,

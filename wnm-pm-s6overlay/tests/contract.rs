@@ -8,13 +8,13 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use async_trait::async_trait;
-use common::{Machine, PUBLISHED};
+use common::{Machine, PUBLISHED, all_good};
 use wnm_pm::container_host::ContainerHost;
 use wnm_pm::node::NodeSpec;
 use wnm_pm::port_use::Protocol;
 use wnm_pm_s6overlay::ContainerNetwork;
 use wnm_testing::Need::S6Image;
-use wnm_testing::{ContractWorld, contract};
+use wnm_testing::{ContractWorld, contract, node_port};
 
 struct ContainerWorld(Machine);
 
@@ -26,12 +26,12 @@ impl ContractWorld for ContainerWorld {
 
     async fn listens(&self, spec: &NodeSpec) -> bool {
         if self.0.settings.container_network == ContainerNetwork::Host {
-            let tried = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, spec.ports.node));
+            let tried = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, node_port(spec)));
             return tried.is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
         }
         let pid = self.0.container_pid(spec.group.expect("it has a group")).await;
         let sockets = std::fs::read_to_string(format!("/proc/{pid}/net/udp")).expect("root may read it");
-        sockets.contains(&format!(":{:04X} ", spec.ports.node))
+        sockets.contains(&format!(":{:04X} ", node_port(spec)))
     }
 
     async fn kill(&self, spec: &NodeSpec) {
@@ -60,10 +60,7 @@ impl ContractWorld for ContainerWorld {
 async fn keeps_the_contract(network: ContainerNetwork) {
     let machine = Machine::new(network).await;
     let manager = machine.manager();
-    let groups = [machine.group(1), machine.group(2)];
-    for outcome in manager.open(&groups).await {
-        outcome.unwrap_or_else(|error| panic!("it opens: {error}"));
-    }
+    all_good(manager.open(&[machine.group(1), machine.group(2)]).await);
     contract(&manager, &ContainerWorld(machine)).await;
 }
 

@@ -1,11 +1,12 @@
-//! Groups are made to stand, mended, and taken down, on the real engine.
+//! Groups are brought up, repaired, and taken down, on the real engine.
 
 mod common;
 
 use bollard::models::RestartPolicyNameEnum;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
-use common::{Machine, open};
-use wnm_pm::container_host::{ContainerHost, Group, GroupState};
+use common::{Machine, all_good, only, open};
+use wnm_pm::container_host::{ContainerHost, GroupState};
+use wnm_pm::node::PortKind;
 use wnm_pm_s6overlay::ContainerNetwork;
 use wnm_testing::Need::S6Image;
 
@@ -13,21 +14,18 @@ async fn groups_open_and_close_and_stay_as_they_are_when_opened_again() {
     let machine = Machine::new(ContainerNetwork::Host).await;
     let manager = machine.manager();
     let specs = [machine.group(1), machine.group(2)];
-    let opened: Vec<Group> = manager.open(&specs).await.into_iter().map(|group| group.expect("it opens")).collect();
+    let opened = all_good(manager.open(&specs).await);
     assert_eq!(opened.iter().map(|group| &group.spec).collect::<Vec<_>>(), specs.iter().collect::<Vec<_>>());
     assert!(opened.iter().all(|group| group.state == GroupState::Running), "{opened:?}");
     assert_eq!(manager.groups().await.expect("the engine answers"), opened);
 
     let again = open(&manager, &specs[0]).await;
-    assert_eq!(again, opened[0], "a group that stands is left as it is");
+    assert_eq!(again, opened[0], "a group that is up is left as it is");
 
-    for outcome in manager.close(&opened).await {
-        outcome.expect("it closes");
-    }
+    all_good(manager.close(&opened).await);
     assert_eq!(manager.groups().await.expect("the engine answers"), []);
-    for outcome in manager.close(&opened).await {
-        outcome.expect("what is gone is closed");
-    }
+    // What is gone is closed.
+    all_good(manager.close(&opened).await);
     assert!(machine.settings.node_storage.is_dir());
     assert!(!machine.settings.node_storage.join(".s6").exists(), "nothing is left of groups without nodes");
 }
@@ -58,11 +56,55 @@ async fn a_container_removed_by_hand_or_made_for_other_ranges_is_made_again() {
     let second = open(&manager, &spec).await;
     assert_ne!(second.container_id, first.container_id);
 
-    spec.node_ports.last += 5;
+    spec.ports.get_mut(&PortKind::Node).expect("it has node ports").last += 5;
     let third = open(&manager, &spec).await;
     assert_ne!(third.container_id, second.container_id);
     assert_eq!(third.spec, spec);
     assert_eq!(manager.groups().await.expect("the engine answers"), [third]);
+}
+
+/// The labels are those that the first version of wnm set: a newer one must not end the containers of a running fleet.
+async fn a_container_of_the_first_version_is_left_as_it_is() {
+    let machine = Machine::new(ContainerNetwork::Host).await;
+    let (manager, docker, settings) = (machine.manager(), &machine.docker, &machine.settings);
+    let spec = machine.group(1);
+    let first = open(&manager, &spec).await;
+    let made = docker.inspect_container(&first.container_id, None::<InspectContainerOptions>).await.expect("it exists");
+    let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+    docker.remove_container(&first.container_id, Some(force)).await.expect("removed");
+
+    let (nodes, metrics) = (machine.ports.port_start * 1000, machine.ports.metrics_port_start * 1000);
+    let labels = [
+        ("wnm.bootstrap_cache_dir", settings.bootstrap_cache_dir.display().to_string()),
+        ("wnm.group", "1".to_owned()),
+        ("wnm.image", common::image()),
+        ("wnm.log_dir", settings.log_dir.display().to_string()),
+        ("wnm.machine", machine.id().to_string()),
+        ("wnm.metrics_ports", format!("{}-{}", metrics + 1, metrics + 30)),
+        ("wnm.name", "a1".to_owned()),
+        ("wnm.network", "host".to_owned()),
+        ("wnm.node_ports", format!("{}-{}", nodes + 1, nodes + 30)),
+        ("wnm.node_storage", settings.node_storage.display().to_string()),
+        ("wnm.owner", common::owner_of(&settings.node_storage)),
+        ("wnm.role", "group".to_owned()),
+    ];
+    let config = made.config.expect("it has one");
+    let body = bollard::models::ContainerCreateBody {
+        image: Some(common::image()),
+        cmd: config.cmd,
+        env: config.env,
+        labels: Some(labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+        host_config: made.host_config,
+        ..Default::default()
+    };
+    let options = bollard::query_parameters::CreateContainerOptionsBuilder::new().name(&first.container_name).build();
+    let old = docker.create_container(Some(options), body).await.expect("made").id;
+    docker.start_container(&old, None).await.expect("it starts");
+
+    let opened = open(&manager, &spec).await;
+    assert_eq!((opened.container_id, opened.spec), (old.clone(), spec), "it is recognised and not made again");
+    let groups = manager.groups().await.expect("the engine answers");
+    assert_eq!((&groups[0].container_id, groups[0].state), (&old, GroupState::Running));
 }
 
 async fn a_container_of_our_name_that_is_not_ours_is_left_alone() {
@@ -73,7 +115,7 @@ async fn a_container_of_our_name_that_is_not_ours_is_left_alone() {
     let body = bollard::models::ContainerCreateBody { image: Some(common::image()), ..Default::default() };
     let foreign = machine.docker.create_container(Some(options), body).await.expect("made");
 
-    let refused = machine.manager().open(&[spec]).await.remove(0);
+    let refused = only(machine.manager().open(&[spec]).await);
     let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
     let still_there = machine.docker.inspect_container(&foreign.id, None::<InspectContainerOptions>).await;
     machine.docker.remove_container(&foreign.id, Some(force)).await.expect("removed");
@@ -87,7 +129,7 @@ async fn every_limit_of_a_container_is_set_on_purpose() {
     let group = open(&machine.manager(), &machine.group(1)).await;
     let made = machine.docker.inspect_container(&group.container_id, None::<InspectContainerOptions>).await;
     let made = made.expect("it exists");
-    let (host, config) = (made.host_config.expect("it is told"), made.config.expect("it is told"));
+    let (host, config) = (made.host_config.expect("it has one"), made.config.expect("it has one"));
 
     let ulimits = host.ulimits.expect("there are some");
     let open_files = ulimits.iter().map(|limit| (limit.name.as_deref(), limit.soft, limit.hard)).collect::<Vec<_>>();
@@ -110,6 +152,7 @@ wnm_testing::trials! {
         groups_open_and_close_and_stay_as_they_are_when_opened_again,
         a_killed_a_stopped_and_a_paused_container_are_brought_back_as_they_were,
         a_container_removed_by_hand_or_made_for_other_ranges_is_made_again,
+        a_container_of_the_first_version_is_left_as_it_is,
         a_container_of_our_name_that_is_not_ours_is_left_alone,
         every_limit_of_a_container_is_set_on_purpose;
 }

@@ -12,10 +12,12 @@ use bollard::query_parameters::{
     TagImageOptionsBuilder,
 };
 use common::events::during;
-use common::{Machine, PUBLISHED, open, run};
+use common::{Machine, PUBLISHED, hints, only, open, run};
 use wnm_pm::container_host::{ContainerHost, Group, GroupState};
-use wnm_pm::node::NodeRef;
+use wnm_pm::hint::{Hint, Hinted, Task};
+use wnm_pm::node::{NodeId, NodeRef};
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
+use wnm_pm::upgrade::upgrade;
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
 use wnm_testing::Need::{Mount, Program, Root, S6Image};
 use wnm_testing::test_node;
@@ -38,7 +40,7 @@ impl Fixture {
         let manager = machine.manager();
         let group = open(&manager, &machine.group(1)).await;
         let nodes = run(&manager, &[1, 2, 3, 4, 5].map(|number| machine.spec(number))).await;
-        manager.stop(&nodes[4..]).await.remove(0).expect("it stops");
+        only(manager.stop(&nodes[4..]).await).expect("it stops");
         let keys = keys(&nodes);
         Self { machine, manager, group, nodes, keys }
     }
@@ -48,14 +50,14 @@ impl Fixture {
     }
 
     async fn state(&self, number: usize) -> ProcessState {
-        let inspected = self.manager.inspect(&self.nodes[number - 1..number]).await.remove(0);
+        let inspected = only(self.manager.inspect(&self.nodes[number - 1..number]).await);
         inspected.unwrap_or_else(|error| panic!("node {number} is inspected: {error}"))
     }
 
     /// Whether 1 to 4 run and 5 does not, with the identities that they had.
     async fn is_well(&self) -> bool {
         let states = self.manager.inspect(&self.nodes).await;
-        let run = states.iter().map(|state| matches!(state, Ok(ProcessState::Running { .. })));
+        let run = states.iter().map(|(_, state)| matches!(state, Ok(ProcessState::Running { .. })));
         run.collect::<Vec<_>>() == [true, true, true, true, false]
     }
 
@@ -115,7 +117,7 @@ async fn a_paused_container_is_one_finding_and_its_nodes_say_so() {
     let about: Vec<_> = findings.iter().filter(|finding| finding.code == "group-down").collect();
     assert_eq!(about.len(), 1, "one finding, not one per node: {findings:#?}");
 
-    let error = fixture.manager.start(&fixture.nodes[..1]).await.remove(0).expect_err("nothing can be started in it");
+    let error = only(fixture.manager.start(&fixture.nodes[..1]).await).expect_err("nothing can be started in it");
     assert!(error.to_string().contains("Paused"), "{error}");
     fixture.open().await;
     fixture.recovers("a paused container").await;
@@ -134,11 +136,11 @@ async fn another_image_takes_the_nodes_over_and_an_ordered_end_stays_ended() {
     assert_ne!(group.container_id, fixture.group.container_id);
     let ends: Vec<&String> =
         events.iter().filter(|event| event.starts_with("die") || event.starts_with("kill")).collect();
-    assert_eq!(ends, ["die a1 129"], "the main program was hung up on and nobody was killed: {events:#?}");
+    assert_eq!(ends, ["die a1 129"], "the main program got SIGHUP and nobody was killed: {events:#?}");
     fixture.recovers("another image").await;
 
     fixture.group = group;
-    fixture.manager.close(&[fixture.group.clone()]).await.remove(0).expect("it closes");
+    only(fixture.manager.close(&[fixture.group.clone()]).await).expect("it closes");
     assert_eq!(fixture.manager.groups().await.expect("the engine answers"), []);
     fixture.open().await;
     fixture.recovers("an ordered end").await;
@@ -156,7 +158,7 @@ async fn nodes_that_need_longer_than_s6_would_wait_end_in_order() {
     run(&manager, &specs).await;
     let begun = Instant::now();
     let (closed, events) = during(&machine, manager.close(&[group])).await;
-    assert!(closed[0].is_ok(), "{closed:?}");
+    only(closed).expect("it closes");
     assert!(begun.elapsed() >= Duration::from_secs(5), "they were waited for: {:?}", begun.elapsed());
     assert!(begun.elapsed() < Duration::from_secs(25), "all at once: {:?}", begun.elapsed());
     assert!(!events.iter().any(|event| event.starts_with("kill")), "{events:#?}");
@@ -167,18 +169,20 @@ async fn an_engine_that_is_gone_is_named_and_nothing_is_changed() {
     let mut settings = fixture.machine.settings.clone();
     settings.engine_address = Some(format!("unix://{}/docker.sock", settings.log_dir.display()));
     let cut_off = S6Overlay::connect(settings).expect("a manager can be made without its engine");
-    let gone =
-        |error: &ManagerError| matches!(error, ManagerError::Unavailable { .. }) && error.to_string().contains("hint:");
+    let gone = |error: &ManagerError| {
+        matches!(error, ManagerError::Unavailable { .. }) && hints(error).contains("systemctl start docker")
+    };
 
-    assert!(gone(&cut_off.open(&[fixture.machine.group(1)]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.open(&[fixture.machine.group(1)]).await).expect_err("nobody is there")));
     assert!(gone(&cut_off.groups().await.expect_err("nobody is there")));
-    assert!(gone(&cut_off.close(std::slice::from_ref(&fixture.group)).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.start(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.stop(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.inspect(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
-    assert!(gone(&cut_off.remove(&fixture.nodes[..1]).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.close(std::slice::from_ref(&fixture.group)).await).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.start(&fixture.nodes[..1]).await).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.stop(&fixture.nodes[..1]).await).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.inspect(&fixture.nodes[..1]).await).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.remove(&fixture.nodes[..1]).await).expect_err("nobody is there")));
     let newer = Binary { path: test_node("0.4.18"), version: semver::Version::new(0, 4, 18) };
-    assert!(gone(&cut_off.upgrade(&fixture.nodes[..1], &newer).await.remove(0).expect_err("nobody is there")));
+    assert!(gone(&only(cut_off.replace_program(&fixture.nodes[..1], &newer).await).expect_err("nobody is there")));
+    assert!(gone(&only(upgrade(&cut_off, &fixture.nodes[..1], &newer).await).expect_err("nobody is there")));
     assert!(gone(&cut_off.survey().await.expect_err("nobody is there")));
     assert!(gone(&cut_off.teardown().await.expect_err("nobody is there")));
     let codes: Vec<String> = cut_off.examine().await.into_iter().map(|finding| finding.code).collect();
@@ -198,19 +202,18 @@ async fn a_missing_image_is_named_with_how_to_build_it() {
     let machine = Machine::new(ContainerNetwork::Host).await;
     let mut spec = machine.group(1);
     spec.image = "wnm.invalid/nobody/has-this:7".to_owned();
-    let error = machine.manager().open(&[spec]).await.remove(0).expect_err("nobody has it").to_string();
-    assert!(
-        error.contains("wnm.invalid/nobody/has-this:7") && error.contains("wnm dockerfile | docker build"),
-        "{error}"
-    );
+    let error = only(machine.manager().open(std::slice::from_ref(&spec)).await).expect_err("nobody has it");
+    assert!(error.to_string().contains(&spec.image) && !error.to_string().contains('\n'), "{error}");
+    let build = Hint::run(Task::BuildImage { image: spec.image }).to("build it, or set docker_image to another");
+    assert_eq!(error.hints(), [build]);
 }
 
 async fn a_port_that_is_in_use_is_named_before_the_container_is_made() {
     let machine = Machine::new(ContainerNetwork::Published).await;
     let manager = machine.manager();
-    let port = machine.ports.ports(17).node;
+    let port = machine.node_port(17);
     let held = std::net::UdpSocket::bind(("127.0.0.1", port)).expect("the port is free");
-    let error = manager.open(&[machine.group(1)]).await.remove(0).expect_err("the port is taken");
+    let error = only(manager.open(&[machine.group(1)]).await).expect_err("the port is taken");
     assert!(matches!(error, ManagerError::PortInUse { port: found, .. } if found == port), "{error}");
     assert_eq!(manager.groups().await.expect("the engine answers"), []);
     drop(held);
@@ -236,17 +239,17 @@ async fn a_network_that_was_removed_or_left_is_made_again_with_its_containers() 
     fixture.recovers("a container taken off its network").await;
 }
 
-async fn deleted_service_directories_and_a_killed_supervisor_are_mended() {
+async fn deleted_service_directories_and_a_killed_supervisor_are_repaired() {
     let fixture = Fixture::new(ContainerNetwork::Published).await;
     let exec = async |line: &str| fixture.machine.exec(1, &["sh", "-c", line]).await;
 
     exec("rm -rf /run/service/antnode0001").await;
-    fixture.manager.start(&fixture.nodes[..1]).await.remove(0).expect("it starts");
+    only(fixture.manager.start(&fixture.nodes[..1]).await).expect("it starts");
     fixture.recovers("a service directory deleted in the container").await;
 
     std::fs::remove_dir_all(fixture.machine.settings.node_storage.join(".s6/a1/antnode0002")).expect("it is there");
     assert!(matches!(fixture.state(2).await, ProcessState::Running { .. }), "what lives counts");
-    fixture.manager.start(&fixture.nodes[1..2]).await.remove(0).expect("it starts");
+    only(fixture.manager.start(&fixture.nodes[1..2]).await).expect("it starts");
     fixture.recovers("a definition deleted from the volume").await;
 
     exec("pkill -KILL -x s6-supervise").await;
@@ -292,9 +295,8 @@ async fn a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_i
     let mut fixture = Fixture::on(machine).await;
 
     disk.unmount();
-    let error =
-        fixture.manager.open(&[fixture.machine.group(1)]).await.remove(0).expect_err("the disk is away").to_string();
-    assert!(error.contains("is its disk mounted?"), "{error}");
+    let error = only(fixture.manager.open(&[fixture.machine.group(1)]).await).expect_err("the disk is away");
+    assert!(hints(&error).contains("mount its disk"), "{error:?}");
     fixture
         .machine
         .docker
@@ -318,18 +320,18 @@ async fn a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk() {
     std::fs::write(storage.join("left-behind"), "").expect("the mountpoint can be written");
     assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
     let (refused, events) = during(&fixture.machine, fixture.manager.open(std::slice::from_ref(&spec))).await;
-    let error = refused.into_iter().next().expect("one outcome").expect_err("the disk is away").to_string();
-    assert!(error.contains("is its disk mounted?") && error.contains(".wnm-storage"), "{error}");
+    let error = only(refused).expect_err("the disk is away");
+    assert!(hints(&error).contains("mount its disk") && hints(&error).contains(".wnm-storage"), "{error:?}");
     assert!(!events.iter().any(|event| event.starts_with("die")), "the nodes live on: {events:#?}");
 
     let restarted =
         fixture.machine.docker.restart_container(&fixture.group.container_name, None::<RestartContainerOptions>);
     restarted.await.expect("it restarts");
     assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
-    fixture.manager.open(std::slice::from_ref(&spec)).await.remove(0).expect_err("the disk is away");
-    let created = fixture.manager.create(&[fixture.machine.spec(6)]).await.remove(0);
-    let error = created.expect_err("no node is made beneath the disk").to_string();
-    assert!(error.contains("is its disk mounted?"), "{error}");
+    only(fixture.manager.open(std::slice::from_ref(&spec)).await).expect_err("the disk is away");
+    let created = only(fixture.manager.create(&[NodeRef::new(fixture.machine.spec(6))]).await);
+    let error = created.expect_err("no node is made beneath the disk");
+    assert!(hints(&error).contains("mount its disk"), "{error:?}");
     let left: Vec<_> = std::fs::read_dir(&storage).expect("it is there").flatten().collect();
     assert_eq!(left.len(), 1, "nothing was written beneath the disk: {left:?}");
 
@@ -345,13 +347,14 @@ async fn a_missing_image_fails_only_the_group_that_is_made_of_it() {
     let mut other = fixture.machine.group(2);
     other.image = "wnm.invalid/nobody/has-this:7".to_owned();
     let outcomes = fixture.manager.open(&[fixture.machine.group(1), other]).await;
-    assert!(outcomes[1].as_ref().is_err_and(|error| error.to_string().contains("has-this:7")), "{outcomes:?}");
-    assert!(outcomes[0].is_ok(), "a killed container needs no image: {outcomes:?}");
+    let named = |error: &ManagerError| error.to_string().contains("has-this:7");
+    assert!(matches!(outcomes.get(2), Some(Err(error)) if named(error)), "{outcomes:?}");
+    assert!(matches!(outcomes.get(1), Some(Ok(_))), "a killed container needs no image: {outcomes:?}");
     fixture.recovers("a missing image of another group").await;
 
     let mut remade = fixture.machine.group(1);
     remade.image = "wnm.invalid/nobody/has-this:7".to_owned();
-    fixture.manager.open(&[remade]).await.remove(0).expect_err("nobody has it");
+    only(fixture.manager.open(&[remade]).await).expect_err("nobody has it");
     assert!(fixture.is_well().await, "a container is not ended before there is what it is made of anew");
     fixture.open().await;
 }
@@ -360,7 +363,7 @@ async fn nodes_of_a_paused_or_restarting_container_are_removed() {
     let mut fixture = Fixture::new(ContainerNetwork::Host).await;
     let docker = fixture.machine.docker.clone();
     docker.pause_container(&fixture.group.container_name).await.expect("it is paused");
-    fixture.manager.remove(&fixture.nodes[3..4]).await.remove(0).expect("it is removed from a paused container");
+    only(fixture.manager.remove(&fixture.nodes[3..4]).await).expect("it is removed from a paused container");
     assert!(!fixture.nodes[3].spec.root_dir.exists());
     fixture.open().await;
 
@@ -377,16 +380,18 @@ async fn nodes_of_a_paused_or_restarting_container_are_removed() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     std::os::unix::fs::chown(&storage, Some(12_345), Some(12_345)).expect("root gives files away");
-    fixture.manager.remove(&fixture.nodes[2..3]).await.remove(0).expect("it is removed from a restarting container");
+    only(fixture.manager.remove(&fixture.nodes[2..3]).await).expect("it is removed from a restarting container");
     assert!(!fixture.nodes[2].spec.root_dir.exists());
     assert_eq!(fixture.manager.groups().await.expect("the engine answers")[0].state, GroupState::Stopped);
     fixture.open().await;
     let states = fixture.manager.inspect(&fixture.nodes).await;
-    assert!(states[..2].iter().all(|state| matches!(state, Ok(ProcessState::Running { .. }))), "{states:?}");
-    assert!(states[2..4].iter().all(|state| matches!(state, Ok(ProcessState::Absent))), "{states:?}");
+    let runs = |number| matches!(states.get(NodeId(number)), Some(Ok(ProcessState::Running { .. })));
+    assert!(runs(1) && runs(2), "{states:?}");
+    let is_absent = |number| matches!(states.get(NodeId(number)), Some(Ok(ProcessState::Absent)));
+    assert!(is_absent(3) && is_absent(4), "{states:?}");
 }
 
-async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up_on() {
+async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_sent_a_signal() {
     let machine = Machine::new(ContainerNetwork::Host).await;
     let manager = machine.manager();
     let group = open(&manager, &machine.group(1)).await;
@@ -395,7 +400,7 @@ async fn nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up
     run(&manager, &[spec]).await;
     machine.exec(1, &["rm", "/usr/bin/pkill"]).await;
     let (closed, events) = during(&machine, manager.close(&[group])).await;
-    assert!(closed[0].is_ok(), "{closed:?}");
+    only(closed).expect("it closes");
     assert!(events.contains(&"die a1 0".to_owned()), "s6 ended it in order, and nobody killed it: {events:#?}");
 }
 
@@ -407,12 +412,12 @@ wnm_testing::trials! {
         an_engine_that_is_gone_is_named_and_nothing_is_changed,
         a_port_that_is_in_use_is_named_before_the_container_is_made,
         a_network_that_was_removed_or_left_is_made_again_with_its_containers,
-        deleted_service_directories_and_a_killed_supervisor_are_mended;
+        deleted_service_directories_and_a_killed_supervisor_are_repaired;
     &[S6Image] =>
         nodes_that_need_longer_than_s6_would_wait_end_in_order,
         a_missing_image_is_named_with_how_to_build_it,
         a_missing_image_fails_only_the_group_that_is_made_of_it,
-        nodes_are_given_their_time_also_when_the_main_program_cannot_be_hung_up_on;
+        nodes_are_given_their_time_also_when_the_main_program_cannot_be_sent_a_signal;
     &[S6Image, Root, Program("ip"), Program("nft"), Mount] =>
         a_disk_that_is_not_mounted_starts_nothing_and_its_nodes_are_back_with_it;
     &[S6Image, Root, Mount] => a_mountpoint_that_is_not_empty_is_not_taken_for_the_disk;

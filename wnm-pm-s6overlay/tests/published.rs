@@ -7,8 +7,9 @@ use std::process::Command;
 
 use common::events::during;
 use common::peer::{Peer, answer_udp, ask, ask_from_here, metrics, udp_in_container};
-use common::{Machine, PUBLISHED, open, run, without_acceptance};
-use wnm_pm::container_host::{ContainerHost, GroupState};
+use common::{Machine, PUBLISHED, all_good, hints, only, open, run, without_acceptance};
+use wnm_pm::container_host::{ContainerHost, GroupState, Range};
+use wnm_pm::node::{NodeSpec, PortKind};
 use wnm_pm::process_manager::ProcessManager;
 use wnm_pm_s6overlay::{ContainerNetwork, RulesBy, S6Overlay};
 use wnm_testing::Need::{Ipv6, Program, Root, S6Image};
@@ -19,7 +20,7 @@ async fn machine_with_a_group() -> (Machine, S6Overlay) {
     let manager = machine.manager();
     open(&manager, &machine.group(1)).await;
     run(&manager, &[machine.spec(1)]).await;
-    answer_udp(machine.container_pid(1).await, machine.ports.ports(2).node);
+    answer_udp(machine.container_pid(1).await, machine.node_port(2));
     (machine, manager)
 }
 
@@ -37,7 +38,7 @@ async fn peers_reach_node_ports_with_their_own_address_and_nothing_else() {
     let (machine, manager) = machine_with_a_group().await;
     let group = manager.groups().await.expect("the engine answers").remove(0);
     let container = group.address.expect("it has an address of its own");
-    let (udp, tcp) = (machine.ports.ports(2).node, machine.ports.ports(1).metrics);
+    let (udp, tcp) = (machine.node_port(2), machine.metrics_port(1));
     let peer = Peer::new();
 
     assert_eq!(peer.ask((peer.machine, udp)), Some(peer.own.into()), "the peer's own address arrives");
@@ -57,7 +58,7 @@ async fn peers_reach_node_ports_with_their_own_address_and_nothing_else() {
 async fn peers_reach_node_ports_with_their_own_address_and_nothing_else_by_ipv6() {
     let (machine, _manager) = machine_with_a_group().await;
     let container6 = address6(&machine);
-    let (udp, tcp) = (machine.ports.ports(2).node, machine.ports.ports(1).metrics);
+    let (udp, tcp) = (machine.node_port(2), machine.metrics_port(1));
     let peer = Peer::new();
     assert_eq!(peer.ask((peer.machine6, udp)), Some(peer.own6.into()));
     assert_eq!(peer.ask((container6, udp)), None);
@@ -70,7 +71,7 @@ async fn nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_addr
     let (machine, manager) = machine_with_a_group().await;
     open(&manager, &machine.group(2)).await;
     let peer = Peer::new();
-    let port = machine.ports.ports(2).node;
+    let port = machine.node_port(2);
     for group in [2, 1] {
         let socket = udp_in_container(machine.container_pid(group).await);
         assert!(ask(&socket, (peer.machine, port)).is_some(), "from a{group} to a1");
@@ -78,12 +79,12 @@ async fn nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_addr
     }
 }
 
-async fn a_peer_that_kept_sending_while_no_rule_stood_is_reached_again() {
+async fn a_peer_that_kept_sending_while_no_rule_was_set_is_reached_again() {
     let (mut machine, _) = machine_with_a_group().await;
     // The image has `conntrack`, which this machine may lack.
     machine.settings.rules_by = RulesBy::Helper;
     let manager = machine.manager();
-    let (peer, port) = (Peer::new(), machine.ports.ports(2).node);
+    let (peer, port) = (Peer::new(), machine.node_port(2));
     flush(&machine);
     let socket = peer.udp();
     assert_eq!(ask(&socket, (peer.machine, port)), None, "no rule, no way");
@@ -106,13 +107,13 @@ type Damage = (&'static str, fn(&Machine));
 
 async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
     let (machine, manager) = machine_with_a_group().await;
-    let (peer, port) = (Peer::new(), machine.ports.ports(2).node);
+    let (peer, port) = (Peer::new(), machine.node_port(2));
     let damages: [Damage; 5] = [
         ("flushed", flush),
         ("another address", |machine| {
-            let (table, range) = (machine.id().table_name(), machine.group(1).node_ports);
+            let table = machine.id().table_name();
             nft(&["flush", "chain", "inet", &table, "from_outside"]);
-            let ports = format!("{}-{}", range.first, range.last);
+            let ports = machine.group(1).ports[&PortKind::Node].to_string();
             nft(&[
                 "add",
                 "rule",
@@ -127,7 +128,7 @@ async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
                 "to",
                 "192.0.2.99",
                 "comment",
-                "\"a1 nodes\"",
+                "\"a1 node ports\"",
             ]);
         }),
         ("a chain emptied", |machine| nft(&["flush", "chain", "inet", &machine.id().table_name(), "direct"])),
@@ -144,29 +145,64 @@ async fn rules_that_were_flushed_or_changed_are_seen_and_set_again() {
         damage(&machine);
         let seen = manager.groups().await.expect("the engine answers");
         assert_eq!(seen[0].state, GroupState::Damaged, "{what}");
-        let mended = open(&manager, &machine.group(1)).await;
-        assert_eq!(mended.container_id, seen[0].container_id, "{what}: the container is left alone");
+        let repaired = open(&manager, &machine.group(1)).await;
+        assert_eq!(repaired.container_id, seen[0].container_id, "{what}: the container is left alone");
         assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running, "{what}");
         assert!(peer.ask((peer.machine, port)).is_some(), "{what}");
-        assert!(metrics((Ipv4Addr::LOCALHOST, machine.ports.ports(1).metrics)).is_some(), "{what}");
+        assert!(metrics((Ipv4Addr::LOCALHOST, machine.metrics_port(1))).is_some(), "{what}");
     }
 }
 
-async fn a_helper_container_sets_looks_at_and_removes_the_rules() {
+async fn rules_with_other_comments_are_left_as_they_are() {
+    let (machine, manager) = machine_with_a_group().await;
+    let table = machine.id().table_name();
+    let listed = Command::new("nft").args(["list", "table", "inet", &table]).output().expect("nft runs").stdout;
+    let listed = String::from_utf8(listed).expect("nft writes text");
+    // As the first version of wnm wrote them.
+    let old = listed.replace("a1 node ports", "a1 nodes").replace("a1 metrics ports", "a1 metrics");
+    assert_ne!(old, listed);
+    let file = machine.settings.node_storage.with_file_name("rules");
+    std::fs::write(&file, format!("delete table inet {table}\n{old}")).expect("it is written");
+    nft(&["-f", &file.display().to_string()]);
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+    open(&manager, &machine.group(1)).await;
+    let after = Command::new("nft").args(["list", "table", "inet", &table]).output().expect("nft runs").stdout;
+    assert!(String::from_utf8_lossy(&after).contains("\"a1 nodes\""), "nothing had to be set");
+}
+
+async fn a_range_of_another_kind_leads_to_its_container_too() {
+    let machine = Machine::new(ContainerNetwork::Published).await;
+    let manager = machine.manager();
+    let mut wanted = machine.group(1);
+    let first = machine.ports.rpc_port(1);
+    wanted.ports.insert(PortKind::Rpc, Range { first, last: first + 29 });
+    let group = open(&manager, &wanted).await;
+    assert_eq!(group.spec, wanted);
+    // Its metrics server stands in for any server on a port of that kind.
+    let ports = machine.ports.ports(1).with(PortKind::Metrics, first);
+    run(&manager, &[NodeSpec { ports, ..machine.spec(1) }]).await;
+    assert!(metrics((Ipv4Addr::LOCALHOST, first)).is_some(), "the machine reaches it");
+    let peer = Peer::new();
+    assert!(!peer.connects((peer.machine, first)), "and nobody else does");
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+    all_good(manager.close(&[group]).await);
+}
+
+async fn a_helper_container_sets_checks_and_removes_the_rules() {
     let mut machine = Machine::new(ContainerNetwork::Published).await;
     machine.settings.rules_by = RulesBy::Helper;
     let manager = machine.manager();
     let group = open(&manager, &machine.group(1)).await;
     run(&manager, &[machine.spec(1)]).await;
-    answer_udp(machine.container_pid(1).await, machine.ports.ports(2).node);
+    answer_udp(machine.container_pid(1).await, machine.node_port(2));
     let peer = Peer::new();
-    assert!(peer.ask((peer.machine, machine.ports.ports(2).node)).is_some());
-    assert!(metrics((Ipv4Addr::LOCALHOST, machine.ports.ports(1).metrics)).is_some());
+    assert!(peer.ask((peer.machine, machine.node_port(2))).is_some());
+    assert!(metrics((Ipv4Addr::LOCALHOST, machine.metrics_port(1))).is_some());
     assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
     flush(&machine);
     assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
 
-    manager.close(&[group]).await.remove(0).expect("it closes");
+    only(manager.close(&[group]).await).expect("it closes");
     let tables = Command::new("nft").args(["list", "tables"]).output().expect("nft runs").stdout;
     assert!(!String::from_utf8_lossy(&tables).contains(&machine.id().table_name()));
     let accepted = Command::new("iptables").args(["-S", "DOCKER-USER"]).output().expect("iptables runs").stdout;
@@ -182,9 +218,9 @@ async fn two_machines_on_one_engine_do_not_meet() {
     let (other, other_manager) = machine_with_a_group().await;
     let peer = Peer::new();
     let group = other_manager.groups().await.expect("the engine answers").remove(0);
-    other_manager.close(&[group]).await.remove(0).expect("it closes");
-    assert!(peer.ask((peer.machine, one.ports.ports(2).node)).is_some(), "the one is as it was");
-    assert_eq!(peer.ask((peer.machine, other.ports.ports(2).node)), None, "the other is gone");
+    only(other_manager.close(&[group]).await).expect("it closes");
+    assert!(peer.ask((peer.machine, one.node_port(2))).is_some(), "the one is as it was");
+    assert_eq!(peer.ask((peer.machine, other.node_port(2))), None, "the other is gone");
     assert_eq!(one_manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
 }
 
@@ -200,7 +236,8 @@ async fn a_helper_is_made_of_whatever_image_of_ours_is_there() {
     let mut other = machine.group(2);
     other.image.clone_from(&machine.settings.docker_image);
     let outcomes = manager.open(&[other, spec]).await;
-    assert!(outcomes[0].is_err() && outcomes[1].is_ok(), "{outcomes:?}");
+    let good = outcomes.iter().map(|(group, outcome)| (group, outcome.is_ok()));
+    assert_eq!(good.collect::<Vec<_>>(), [(1, true), (2, false)], "{outcomes:?}");
     assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
 }
 
@@ -211,7 +248,7 @@ async fn rules_go_with_the_last_group_also_when_the_network_went_before() {
     machine.docker.remove_container(&group.container_name, Some(force)).await.expect("it is removed");
     machine.docker.remove_network(&machine.id().network_name()).await.expect("nobody is on it");
 
-    manager.close(&[group]).await.remove(0).expect("it closes");
+    only(manager.close(&[group]).await).expect("it closes");
     let tables = Command::new("nft").args(["list", "tables"]).output().expect("nft runs").stdout;
     assert!(!String::from_utf8_lossy(&tables).contains(&machine.id().table_name()));
     let accepted = Command::new("iptables").args(["-S", "DOCKER-USER"]).output().expect("iptables runs").stdout;
@@ -232,17 +269,21 @@ async fn a_node_is_removed_also_when_nobody_can_set_rules() {
 
     let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
     machine.docker.remove_container(&group.container_name, Some(force)).await.expect("it is removed");
-    let error = manager.teardown().await.expect_err("nobody can take the rules away").to_string();
-    assert!(error.contains(&machine.id().table_name()) && error.contains("docker build"), "{error}");
+    let error = manager.teardown().await.expect_err("nobody can remove the rules");
+    let table = machine.id().table_name();
+    assert!(error.to_string().contains(&table) && error.to_string().contains("is not on this engine"), "{error}");
+    assert!(hints(&error).contains(&format!("sudo nft delete table inet {table}")), "{}", hints(&error));
 }
 
 wnm_testing::trials! {
     PUBLISHED =>
         peers_reach_node_ports_with_their_own_address_and_nothing_else,
         nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_address,
-        a_peer_that_kept_sending_while_no_rule_stood_is_reached_again,
+        a_peer_that_kept_sending_while_no_rule_was_set_is_reached_again,
         rules_that_were_flushed_or_changed_are_seen_and_set_again,
-        a_helper_container_sets_looks_at_and_removes_the_rules,
+        rules_with_other_comments_are_left_as_they_are,
+        a_range_of_another_kind_leads_to_its_container_too,
+        a_helper_container_sets_checks_and_removes_the_rules,
         two_machines_on_one_engine_do_not_meet,
         a_helper_is_made_of_whatever_image_of_ours_is_there,
         rules_go_with_the_last_group_also_when_the_network_went_before,

@@ -3,35 +3,35 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RestartContainerOptions};
-use common::{Machine, run};
-use wnm_core::observe;
-use wnm_core::snapshot::Answer;
+use common::peer::page;
+use common::{Machine, all_good, run};
 use wnm_pm::container_host::{ContainerHost, Group};
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::process_manager::{Binary, ProcessManager};
+use wnm_pm::upgrade::upgrade;
 use wnm_pm_s6overlay::{ContainerNetwork, S6Overlay};
 use wnm_testing::Need::{Program, Root, S6Image, Tool};
-use wnm_testing::tool;
+use wnm_testing::{metrics_port, tool};
+
+/// The peer id that a node tells on its metrics page: `peer_id="12D3…"`.
+fn peer_id(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("peer_id=\"")?;
+    Some(rest.split_once('"')?.0.to_owned()).filter(|id| !id.is_empty())
+}
 
 /// The peer ids of all nodes, once all of them answer.
 async fn peers(manager: &S6Overlay, groups: &[Group], nodes: &[NodeRef]) -> BTreeMap<NodeId, String> {
-    let host = |node: &NodeRef| {
+    let ask = |node: &NodeRef| {
         let group = groups.iter().find(|group| Some(group.spec.group) == node.spec.group).expect("it has a group");
-        SocketAddr::new(manager.metrics_host(group), node.spec.ports.metrics)
+        let page = page("/metadata", (manager.metrics_host(group), metrics_port(&node.spec)))?;
+        Some((node.id(), peer_id(&page)?))
     };
-    let targets: Vec<_> = nodes.iter().map(|node| (node.spec.id, host(node))).collect();
     let deadline = Instant::now() + Duration::from_mins(4);
     loop {
-        let answers = observe::ask(&targets, &observe::Limits::default()).await;
-        let told = answers.into_iter().filter_map(|(id, answer)| match answer {
-            Answer::Node { peer_id: Some(peer), .. } => Some((id, peer)),
-            _ => None,
-        });
-        let told: BTreeMap<NodeId, String> = told.collect();
+        let told: BTreeMap<NodeId, String> = nodes.iter().filter_map(ask).collect();
         if told.len() == nodes.len() {
             return told;
         }
@@ -55,9 +55,7 @@ async fn real_nodes_are_the_same_peers_whatever_becomes_of_their_containers() {
         })
         .collect();
     let wanted = [machine.group(1), machine.group(2)];
-    let open = async || -> Vec<Group> {
-        manager.open(&wanted).await.into_iter().map(|group| group.expect("it opens")).collect()
-    };
+    let open = async || -> Vec<Group> { all_good(manager.open(&wanted).await) };
     let groups = open().await;
     let nodes = run(&manager, &specs).await;
     let first = peers(&manager, &groups, &nodes).await;
@@ -68,21 +66,15 @@ async fn real_nodes_are_the_same_peers_whatever_becomes_of_their_containers() {
     assert_eq!(peers(&manager, &open().await, &nodes).await, first, "after a restart");
 
     let newer = Binary { path: program, version: semver::Version::new(0, 4, 17) };
-    for outcome in manager.upgrade(&nodes, &newer).await {
-        outcome.expect("it is upgraded");
-    }
+    all_good(upgrade(&manager, &nodes, &newer).await);
     assert_eq!(peers(&manager, &groups, &nodes).await, first, "after an upgrade");
 
     let force = RemoveContainerOptionsBuilder::new().force(true).build();
     machine.docker.remove_container(name, Some(force)).await.expect("it is removed");
     assert_eq!(peers(&manager, &open().await, &nodes).await, first, "in another container");
 
-    for outcome in manager.remove(&nodes).await {
-        outcome.expect("it is removed");
-    }
-    for outcome in manager.close(&groups).await {
-        outcome.expect("it closes");
-    }
+    all_good(manager.remove(&nodes).await);
+    all_good(manager.close(&groups).await);
 }
 
 wnm_testing::trials! {

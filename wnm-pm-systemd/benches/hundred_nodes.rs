@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p wnm-pm-systemd --profile dev`
 
-#![expect(clippy::print_stdout, reason = "a benchmark tells its figures")]
+#![expect(clippy::print_stdout, reason = "a benchmark reports its figures")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,17 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner};
-use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::process_manager::{Outcome, ProcessManager};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::ProcessManager;
 use wnm_pm_systemd::Systemd;
-use wnm_testing::{ContractWorld, HostWorld, on_machine};
+use wnm_testing::{ContractWorld, HostWorld, program_on_machine};
 
 const NODES: u32 = 100;
 
 fn main() {
-    on_machine("root", "hundred_nodes", async || {
-        println!("| {NODES} nodes | create | start | look | stop | remove |");
+    program_on_machine("root", "hundred_nodes", async || {
+        println!("| {NODES} nodes | create | start | observe | stop | remove |");
         println!("| --- | --- | --- | --- | --- | --- |");
         measure("one call for all", NODES as usize).await;
         measure("one call for each", 1).await;
@@ -49,11 +50,9 @@ async fn measure(how: &str, at_once: usize) {
     let counter = Arc::new(Counter::default());
     let kind = "systemd+sudo".parse().expect("it is a kind");
     let manager = Systemd::new(kind, world.node_storage(), counter.clone()).settling(Duration::ZERO, Duration::ZERO);
-    let specs: Vec<NodeSpec> = (1..=NODES).map(|number| world.spec(number)).collect();
-    let reference = |spec: &NodeSpec| NodeRef { spec: spec.clone(), service: spec.name.clone(), process: None };
-    let nodes: Vec<NodeRef> = specs.iter().map(reference).collect();
+    let nodes: Vec<NodeRef> = (1..=NODES).map(|number| NodeRef::new(world.spec(number))).collect();
     let mut row = format!("| {how} |");
-    row += &cell(&counter, specs.chunks(at_once), async |specs| good(manager.create(specs).await)).await;
+    row += &cell(&counter, nodes.chunks(at_once), async |nodes| good(manager.create(nodes).await)).await;
     row += &cell(&counter, nodes.chunks(at_once), async |nodes| good(manager.start(nodes).await)).await;
     row += &cell(&counter, nodes.chunks(at_once), async |nodes| good(manager.inspect(nodes).await)).await;
     row += &cell(&counter, nodes.chunks(at_once), async |nodes| good(manager.stop(nodes).await)).await;
@@ -61,10 +60,14 @@ async fn measure(how: &str, at_once: usize) {
     println!("{row}");
 }
 
-async fn cell<'n, N: 'n>(counter: &Counter, parts: impl Iterator<Item = &'n [N]>, deed: impl AsyncFn(&[N])) -> String {
+async fn cell<'n>(
+    counter: &Counter,
+    parts: impl Iterator<Item = &'n [NodeRef]>,
+    step: impl AsyncFn(&[NodeRef]),
+) -> String {
     let began = Instant::now();
     for part in parts {
-        deed(part).await;
+        step(part).await;
     }
     let seconds = began.elapsed().as_secs_f64();
     let (programs, systemctl) =
@@ -72,8 +75,8 @@ async fn cell<'n, N: 'n>(counter: &Counter, parts: impl Iterator<Item = &'n [N]>
     format!(" {seconds:.2} s, {programs} programs, {systemctl} of them systemctl |")
 }
 
-fn good<T>(outcomes: Vec<Outcome<T>>) {
-    for outcome in outcomes {
-        outcome.map(drop).unwrap_or_else(|error| panic!("{error}"));
+fn good<T>(outcomes: Outcomes<T>) {
+    for (id, outcome) in outcomes {
+        outcome.map(drop).unwrap_or_else(|error| panic!("{id}: {}", error.text()));
     }
 }

@@ -1,15 +1,18 @@
-//! What would not work with systemd on this machine, and what mends it.
+//! What would not work with systemd on this machine, and what fixes it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use wnm_pm::hint::{Advice, Hint};
 use wnm_pm::node::NodeId;
-use wnm_pm::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::process_manager::{Finding, ManagerError};
+use wnm_pm::shell;
+use wnm_pm::user::{Owner, User};
 
-use crate::Systemd;
-use crate::parse::{self, Unit};
-use crate::paths::{NODE_USER, Scope, user_name};
+use crate::parse::Unit;
+use crate::paths::{NODE_USER, Scope, enable_linger};
+use crate::{Systemd, files};
 
 /// Where systemd notes whose systemd runs without a login.
 const LINGER: &str = "/var/lib/systemd/linger";
@@ -17,20 +20,23 @@ const LINGER: &str = "/var/lib/systemd/linger";
 pub(crate) async fn examine(manager: &Systemd) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(ManagerError::Unavailable { reason, hint, .. }) = usable(manager).await {
-        findings.push(Finding {
-            code: "manager-unavailable".to_owned(),
-            severity: Severity::Error,
-            what: format!("{}: {reason}", manager.kind),
-            consequence: "no node can be created, started or stopped".to_owned(),
-            fix: hint,
-        });
+        findings.push(Finding::unavailable(manager.kind, &reason, fix_of(&hint)));
     }
     match manager.scope() {
-        Scope::User => findings.extend(lingering(Path::new(LINGER), &user_name())),
-        Scope::System => findings.extend(closed_storage(manager).await),
+        Scope::User => findings.extend(lingering(Path::new(LINGER), &User::own_name())),
+        Scope::System => findings.extend(closed_storage(manager)),
     }
     findings.extend(of_units(manager).await);
     findings
+}
+
+/// A hint as a text for a person at the machine.
+fn fix_of(hint: &Hint) -> String {
+    match &hint.advice {
+        Advice::Shell(command) => command.clone(),
+        Advice::Text(text) => text.to_string(),
+        _ => "boot this machine with a systemd that can be used, or use another process manager".to_owned(),
+    }
 }
 
 async fn usable(manager: &Systemd) -> Result<(), ManagerError> {
@@ -40,37 +46,29 @@ async fn usable(manager: &Systemd) -> Result<(), ManagerError> {
 }
 
 fn lingering(notes: &Path, user: &str) -> Option<Finding> {
-    (!notes.join(user).exists()).then(|| Finding {
-        code: "lingering-off".to_owned(),
-        severity: Severity::Error,
-        what: format!("lingering is off for {user}"),
-        consequence: format!("{user}'s nodes end with the last session of {user}, and none starts at boot"),
-        fix: format!("sudo loginctl enable-linger {user}"),
-    })
+    let consequence = format!("{user}'s nodes end with the last session of {user}, and none starts at boot");
+    let finding =
+        || Finding::error("lingering-off", format!("lingering is off for {user}"), consequence, enable_linger(user));
+    (!notes.join(user).exists()).then(finding)
 }
 
 /// Nodes of the machine's own systemd run as a user of their own, who has to get to their files.
-async fn closed_storage(manager: &Systemd) -> Option<Finding> {
-    let command = wnm_pm::command::Command::new("getent").args(["passwd", NODE_USER]);
-    let (user, group) = parse::owner(&manager.systemctl.run(command).await.ok()?.stdout)?;
+fn closed_storage(manager: &Systemd) -> Option<Finding> {
+    let user = files::find_node_user().ok().flatten()?;
     // The storage itself is opened when a node is created.
-    let closed = closed_to(user, group, manager.node_storage.parent()?)?;
-    Some(Finding {
-        code: "node-storage-closed".to_owned(),
-        severity: Severity::Error,
-        what: format!("{} does not let {NODE_USER} through, and the node storage lies below", closed.display()),
-        consequence: format!("nodes run as {NODE_USER}, so none can reach its files"),
-        fix: format!("sudo chmod o+x {}", closed.display()),
-    })
+    let closed = closed_to(user, manager.node_storage.parent()?)?;
+    let what = format!("{NODE_USER} cannot pass through {}, and the node storage lies below it", closed.display());
+    let consequence = format!("nodes run as {NODE_USER}, so none can reach its files");
+    Some(Finding::error("node-storage-closed", what, consequence, format!("sudo chmod o+x {}", shell::word(&closed))))
 }
 
 /// The first directory on the way to a path that a user may not pass.
-fn closed_to(user: u32, group: u32, path: &Path) -> Option<PathBuf> {
+fn closed_to(user: Owner, path: &Path) -> Option<PathBuf> {
     let mut way: Vec<&Path> = path.ancestors().collect();
     way.reverse();
     let closed = way.into_iter().find(|directory| {
         fs::metadata(directory).is_ok_and(|found| {
-            let bit = match (found.uid() == user, found.gid() == group) {
+            let bit = match (found.uid() == user.uid, found.gid() == user.gid) {
                 (true, _) => 0o100,
                 (_, true) => 0o010,
                 _ => 0o001,
@@ -82,10 +80,9 @@ fn closed_to(user: u32, group: u32, path: &Path) -> Option<PathBuf> {
 }
 
 async fn of_units(manager: &Systemd) -> Vec<Finding> {
-    let Ok(names) = manager.systemctl.names().await else { return vec![] };
-    let is_nodes = |name: &&str| NodeId::of_name(name.trim_end_matches(".service")).is_some();
-    let names: Vec<&str> = names.iter().map(String::as_str).filter(is_nodes).collect();
-    let Ok(units) = manager.systemctl.show(&names).await else { return vec![] };
+    let Ok(mut names) = manager.systemctl.names().await else { return vec![] };
+    names.retain(|name| NodeId::of_name(name.trim_end_matches(".service")).is_some());
+    let Ok(units) = manager.systemctl.units(&names).await else { return vec![] };
     let mut units: Vec<(&str, &Unit)> = units.iter().map(|(name, unit)| (name.as_str(), unit)).collect();
     units.sort_by_key(|(name, _)| *name);
     let which = |wanted: fn(&Unit) -> bool| -> Vec<&str> {
@@ -102,41 +99,37 @@ async fn of_units(manager: &Systemd) -> Vec<Finding> {
 }
 
 fn unlisted(names: &[&str]) -> Option<Finding> {
-    let first = names.first()?.trim_end_matches(".service");
-    Some(Finding {
-        code: "nodes-not-started-at-boot".to_owned(),
-        severity: Severity::Warning,
-        what: format!("{} running nodes are not enabled in systemd: {}", names.len(), names.join(", ")),
-        consequence: "after a restart of the machine they stay away until wnm's next cycle".to_owned(),
-        fix: format!("`wnm restart {first}` writes the unit anew and enables it; so for each"),
-    })
+    let what = match names {
+        [] => return None,
+        [one] => format!("{one} is running but not enabled in systemd"),
+        many => format!("{} running nodes are not enabled in systemd: {}", many.len(), many.join(", ")),
+    };
+    let consequence = "after a reboot they stay down until wnm's next cycle";
+    let fix = "restart these nodes: a start writes the unit anew and enables it";
+    Some(Finding::warning("nodes-not-started-at-boot", what, consequence, fix))
 }
 
 fn masked(names: &[&str], systemctl: &str) -> Option<Finding> {
-    let first = names.first()?;
-    Some(Finding {
-        code: "units-masked".to_owned(),
-        severity: Severity::Warning,
-        what: format!("{} units of nodes are masked: {}", names.len(), names.join(", ")),
-        consequence: "wnm cannot start these nodes".to_owned(),
-        fix: format!("{systemctl} unmask {first}"),
-    })
+    let what = match names {
+        [] => return None,
+        [one] => format!("the unit {one} is masked"),
+        many => format!("{} units of nodes are masked: {}", many.len(), many.join(", ")),
+    };
+    let fix = format!("{systemctl} unmask {}", names.join(" "));
+    Some(Finding::warning("units-masked", what, "wnm cannot start these nodes", fix))
 }
 
 fn failed(units: &[(&str, &Unit)], journalctl: &str) -> Option<Finding> {
-    let names: Vec<String> = units
-        .iter()
-        .filter(|(_, unit)| unit.active == "failed")
-        .map(|(name, unit)| format!("{name} ({})", unit.end().unwrap_or_default()))
-        .collect();
-    let (first, _) = units.iter().find(|(_, unit)| unit.active == "failed")?;
-    Some(Finding {
-        code: "nodes-failed".to_owned(),
-        severity: Severity::Warning,
-        what: format!("{} nodes failed and are not started again by systemd: {}", names.len(), names.join(", ")),
-        consequence: "they stand still until wnm starts them".to_owned(),
-        fix: format!("look for the reason: {journalctl} --unit {first}"),
-    })
+    let failed: Vec<&(&str, &Unit)> = units.iter().filter(|(_, unit)| unit.active == "failed").collect();
+    let (first, _) = failed.first()?;
+    let names: Vec<String> =
+        failed.iter().map(|(name, unit)| format!("{name} ({})", unit.end().unwrap_or_default())).collect();
+    let what = match &names[..] {
+        [one] => format!("{one} failed, and systemd does not restart it"),
+        many => format!("{} nodes failed, and systemd does not restart them: {}", many.len(), many.join(", ")),
+    };
+    let fix = format!("see why: {journalctl} --unit {first}");
+    Some(Finding::warning("nodes-failed", what, "they stay down until wnm starts them", fix))
 }
 
 #[cfg(test)]
@@ -159,34 +152,45 @@ mod tests {
         fs::create_dir(&below).expect("it is made");
         fs::set_permissions(above.path(), fs::Permissions::from_mode(0o700)).expect("it is ours");
         let owner = fs::metadata(above.path()).expect("it is there");
-        assert_eq!(closed_to(owner.uid() + 1, owner.gid() + 1, &below), Some(above.path().to_owned()));
-        assert_eq!(closed_to(owner.uid(), owner.gid(), &below), None);
+        let user = Owner { uid: owner.uid(), gid: owner.gid() };
+        let another = Owner { uid: user.uid + 1, gid: user.gid + 1 };
+        assert_eq!(closed_to(another, &below), Some(above.path().to_owned()));
+        assert_eq!(closed_to(user, &below), None);
+    }
+
+    #[test]
+    fn every_hint_is_a_fix() {
+        let without = fix_of(&crate::paths::without_systemd());
+        insta::assert_snapshot!(without, @"boot this machine with a systemd that can be used, or use another process manager");
+        assert_eq!(fix_of(&Hint::shell(enable_linger("o'hara")).to("stay")), r#"sudo loginctl enable-linger "o'hara""#);
+        assert_eq!(fix_of(&Hint::text("set HOME")), "set HOME");
     }
 
     #[test]
     fn whoever_follows_the_advice_asks_the_systemd_that_is_meant() {
         let mut unit = Unit::default();
         unit.active = "failed".to_owned();
-        let mends = |kind: &str| {
+        let fixes = |kind: &str| {
             let kind = kind.parse().expect("it is one");
             let manager = Systemd::new(kind, "/srv/nodes", std::sync::Arc::new(wnm_pm::command::SystemRunner));
             let masked = masked(&["antnode0001.service"], &manager.systemctl.typed("systemctl")).expect("it is masked");
             let failed = failed(&[("antnode0001.service", &unit)], &manager.systemctl.typed("journalctl"));
             format!("{}\n{}", masked.fix, failed.expect("it failed").fix)
         };
-        insta::assert_snapshot!(mends("systemd+user"), @r"
+        insta::assert_snapshot!(fixes("systemd+user"), @r"
         systemctl --user unmask antnode0001.service
-        look for the reason: journalctl --user --unit antnode0001.service
+        see why: journalctl --user --unit antnode0001.service
         ");
         let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
-        assert!(mends("systemd+sudo").starts_with(&format!("{sudo}systemctl unmask antnode0001.service")));
+        assert!(fixes("systemd+sudo").starts_with(&format!("{sudo}systemctl unmask antnode0001.service")));
     }
 
     #[test]
     fn units_of_the_python_wnm_are_named() {
         let finding = unlisted(&["antnode0001.service", "antnode0002.service"]).expect("they are not enabled");
         insta::assert_snapshot!(finding.what, @"2 running nodes are not enabled in systemd: antnode0001.service, antnode0002.service");
-        insta::assert_snapshot!(finding.fix, @"`wnm restart antnode0001` writes the unit anew and enables it; so for each");
+        let finding = unlisted(&["antnode0001.service"]).expect("it is not enabled");
+        insta::assert_snapshot!(finding.what, @"antnode0001.service is running but not enabled in systemd");
         assert_eq!(unlisted(&[]), None);
         assert_eq!(masked(&[], "systemctl"), None);
         assert_eq!(failed(&[("antnode0001.service", &Unit::default())], "journalctl"), None);

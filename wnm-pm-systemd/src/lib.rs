@@ -4,37 +4,40 @@
 //! A unit is `antnode0001.service`, as the Python wnm named it. What runs is what systemd says runs. Every step is one
 //! program for all nodes of a batch; only when it fails it is repeated for each alone, so that each has its own outcome.
 
-mod batch;
 mod create;
 mod examine;
+mod exec_start;
 mod files;
 mod parse;
 mod paths;
+mod programs;
 mod remove;
 mod render;
+mod replace;
 mod start;
 mod state;
+mod step;
 mod stop;
 mod survey;
 mod systemctl;
 mod units;
-mod upgrade;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
-use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy;
+use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
-    ProcessManager, ProcessState, Started, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
+    ProcessState, Started, Teardown,
 };
 
-use batch::{Batch, Item};
-use paths::Scope;
+use paths::{Scope, unit_name};
 use systemctl::Systemctl;
 
 /// The process manager for units of systemd.
@@ -43,8 +46,7 @@ pub struct Systemd {
     kind: ManagerKind,
     node_storage: PathBuf,
     systemctl: Systemctl,
-    settle_least: Duration,
-    settle_most: Duration,
+    settling: Settling,
 }
 
 impl Systemd {
@@ -57,8 +59,7 @@ impl Systemd {
             kind,
             node_storage: node_storage.into(),
             systemctl: Systemctl::new(kind, scope, runner),
-            settle_least: Duration::from_secs(1),
-            settle_most: Duration::from_secs(3),
+            settling: Settling { least: Duration::from_secs(1), most: Duration::from_secs(3) },
         }
     }
 
@@ -66,8 +67,7 @@ impl Systemd {
     /// `most` (3 s) while it opens its port.
     #[must_use]
     pub fn settling(mut self, least: Duration, most: Duration) -> Self {
-        self.settle_least = least;
-        self.settle_most = most.max(least);
+        self.settling = Settling { least, most: most.max(least) };
         self
     }
 
@@ -75,19 +75,20 @@ impl Systemd {
         self.systemctl.places.scope
     }
 
-    /// Begins every deed: refuses all nodes where systemd cannot be talked to, and those that are not wnm's to touch.
-    fn refuse(&self, batch: &mut Batch<'_>) {
-        batch.all(self.systemctl.refuse_unavailable());
-        batch.check(|item| self.refuse_item(item));
+    /// Begins every operation: refuses all nodes where systemd cannot be talked to, and those that are not wnm's to touch.
+    fn begin<'a>(&self, nodes: &'a [NodeRef]) -> Batch<'a> {
+        let (batch, _) = Batch::of(nodes).all(self.systemctl.refuse_unavailable());
+        batch.check(|node, ()| self.refuse_foreign(node))
     }
 
-    fn refuse_item(&self, item: &Item<'_>) -> Result<(), ManagerError> {
+    fn refuse_foreign(&self, node: &NodeRef) -> Result<(), ManagerError> {
+        let unit = unit_name(node);
         let plain = |each: char| each.is_ascii_alphanumeric() || matches!(each, '.' | '-' | '_');
-        if !item.unit.starts_with("antnode") || !item.unit.chars().all(plain) {
-            let reason = format!("systemd's unit of a node is called antnode0001.service, not {:?}", item.unit);
-            return Err(ManagerError::Unusable { what: format!("the service name of {}", item.spec.name), reason });
+        if !unit.starts_with("antnode") || !unit.chars().all(plain) {
+            let reason = format!("systemd's unit of a node is called antnode0001.service, not {unit:?}");
+            return Err(ManagerError::Unusable { what: format!("the service name of {}", node.spec.name), reason });
         }
-        path_policy::check(&self.node_storage, item.spec)
+        path_policy::check_paths(&self.node_storage, &node.spec)
     }
 }
 
@@ -99,32 +100,43 @@ impl ProcessManager for Systemd {
 
     /// A user's systemd starts nodes at boot only while lingering is on; `examine` says when it is off.
     fn capabilities(&self) -> Capabilities {
-        Capabilities { numbering: NumberingKind::FillGaps, restarts_crashed: true, starts_at_boot: true }
+        Capabilities {
+            restarts_crashed: true,
+            starts_at_boot: true,
+            runs_nodes_as_caller: self.scope() == Scope::User,
+            ..Capabilities::plain(NumberingKind::FillGaps)
+        }
     }
 
-    async fn create(&self, nodes: &[NodeSpec]) -> Vec<Outcome<Created>> {
+    async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
         self.create_all(nodes).await
     }
 
-    async fn start(&self, nodes: &[NodeRef]) -> Vec<Outcome<Started>> {
+    async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
         self.start_all(nodes).await
     }
 
-    async fn stop(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let mut batch = Batch::of_nodes(nodes);
-        self.stop_batch(&mut batch).await;
-        batch.outcomes(|_| Ok(()))
+    async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.stop_all(self.begin(nodes)).await.outcomes()
     }
 
-    async fn upgrade(&self, nodes: &[NodeRef], to: &Binary) -> Vec<Outcome<Started>> {
-        self.upgrade_all(nodes, to).await
+    async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
+        self.replace_all(nodes, to).await
     }
 
-    async fn remove(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
+    async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.restore_all(nodes).await
+    }
+
+    async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        programs::forget(&self.systemctl, self.begin(nodes)).await.outcomes()
+    }
+
+    async fn remove(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         self.remove_all(nodes).await
     }
 
-    async fn inspect(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
+    async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         self.inspect_all(nodes).await
     }
 

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use wnm_pm::hint::{Hint, Task};
+use wnm_pm::node::NodeRef;
+use wnm_pm::shell;
+use wnm_pm::user::User;
+
 /// The slice that all nodes are in.
 pub(crate) const SLICE: &str = "wnm.slice";
 
 /// The user that nodes of the machine's own systemd run as.
 pub(crate) const NODE_USER: &str = "ant";
-
-/// What to do where there is no systemd that can be used: the process manager of a record stays what it is.
-pub(crate) const WITHOUT_SYSTEMD: &str = "boot with a systemd that can be used, or begin another record: `wnm init \
-    --process_manager setsid+user --database FILE`";
 
 /// The machine's own systemd, or a user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(crate) struct Places {
     pub(crate) scope: Scope,
     /// Where wnm's unit files lie.
     pub(crate) units: PathBuf,
-    /// Where a user's systemd listens. A job of cron is not told that by its environment.
+    /// Where a user's systemd listens. The environment of a cron job does not say it.
     pub(crate) runtime_dir: Option<PathBuf>,
 }
 
@@ -58,7 +59,7 @@ impl Places {
         self.units.join(format!("{}.wants", self.target())).join(name)
     }
 
-    /// What is reached when the machine, or the user's systemd, is up.
+    /// What starts nodes when the machine, or the user's systemd, comes up.
     pub(crate) fn target(&self) -> &'static str {
         match self.scope {
             Scope::System => "multi-user.target",
@@ -67,32 +68,37 @@ impl Places {
     }
 
     /// Why this systemd cannot be talked to, and what to do; none when it can.
-    pub(crate) fn obstacle(&self) -> Option<(String, String)> {
+    pub(crate) fn obstacle(&self) -> Option<(String, Hint)> {
         if !Path::new("/run/systemd/system").is_dir() {
-            let reason = "this machine was not booted with systemd".to_owned();
-            return Some((reason, WITHOUT_SYSTEMD.to_owned()));
+            return Some(("this machine was not booted with systemd".to_owned(), without_systemd()));
         }
         let runtime_dir = self.runtime_dir.as_ref()?;
         if !self.units.is_absolute() {
-            return Some(("this user has no home directory".to_owned(), "set HOME to an absolute path".to_owned()));
+            let hint = Hint::text("set HOME to an absolute path");
+            return Some(("this user has no home directory".to_owned(), hint));
         }
         if runtime_dir.join("systemd/private").exists() {
             return None;
         }
-        let reason = format!("no systemd of this user runs ({} is not there)", runtime_dir.join("systemd").display());
-        let user = user_name();
-        Some((reason, format!("`sudo loginctl enable-linger {user}` keeps one running from boot on, without a login")))
+        let missing = runtime_dir.join("systemd");
+        let reason = format!("no systemd of this user is running ({} does not exist)", missing.display());
+        let hint = Hint::shell(enable_linger(&User::own_name()));
+        Some((reason, hint.to("keep one running from boot on, without a login")))
     }
 }
 
-/// The name of whoever calls, or else the number.
-pub(crate) fn user_name() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid).then(|| name.to_owned())
-    });
-    name.unwrap_or(uid)
+/// What to do where no systemd can be used: a database keeps its process manager for good.
+pub(crate) fn without_systemd() -> Hint {
+    Hint::run(Task::InitElsewhere { process_manager: "setsid+user".to_owned() }).to("run nodes without systemd")
+}
+
+/// The command that has a user's systemd run from boot on.
+pub(crate) fn enable_linger(user: &str) -> String {
+    format!("sudo loginctl enable-linger {}", shell::word(Path::new(user)))
+}
+
+/// `antnode0007.service`; the database of an older wnm may hold either spelling.
+pub(crate) fn unit_name(node: &NodeRef) -> String {
+    let name = node.service.strip_suffix(".service").unwrap_or(&node.service);
+    format!("{name}.service")
 }

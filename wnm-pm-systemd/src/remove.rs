@@ -1,21 +1,19 @@
 //! Removing stops nodes and deletes what `create` made and the nodes wrote, units first of all.
 
+use wnm_pm::batch::Outcomes;
 use wnm_pm::node::NodeRef;
-use wnm_pm::process_manager::Outcome;
 
-use crate::batch::Batch;
 use crate::{Systemd, files};
 
 impl Systemd {
-    pub(crate) async fn remove_all(&self, nodes: &[NodeRef]) -> Vec<Outcome<()>> {
-        let mut batch = Batch::of_nodes(nodes);
-        self.stop_batch(&mut batch).await;
+    pub(crate) async fn remove_all(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        let stopped = self.stop_all(self.begin(nodes)).await;
         // Again, since stopping takes its time.
-        self.refuse(&mut batch);
-        files::delete(&self.systemctl, &mut batch).await;
-        if !batch.units().is_empty() {
-            batch.all(self.systemctl.reload().await);
+        let stopped = stopped.check(|node, ()| self.refuse_foreign(node));
+        let deleted = files::delete(&self.systemctl, stopped).await;
+        if deleted.is_done() {
+            return deleted.outcomes();
         }
-        batch.outcomes(|_| Ok(()))
+        deleted.all(self.systemctl.reload().await).0.outcomes()
     }
 }

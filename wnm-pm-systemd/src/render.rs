@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use wnm_pm::node::NodeSpec;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::ManagerError;
-use wnm_pm::{flavour, unit_file};
+use wnm_pm::unit_file;
 
 use crate::paths::{NODE_USER, SLICE, Scope};
 
 /// The first line of every file that wnm writes for systemd.
-pub(crate) const STORAGE_MARKER: &str =
-    "# Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).";
+pub(crate) const HEADER: &str =
+    "# Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).";
 
 /// The first systemd that lets the pause between restarts grow.
 const GROWING_PAUSES: u32 = 254;
@@ -19,9 +19,11 @@ const GROWING_PAUSES: u32 = 254;
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] for a value that systemd cannot carry.
-pub(crate) fn unit(spec: &NodeSpec, scope: Scope, version: u32) -> Result<String, ManagerError> {
-    let exec_start = unit_file::exec_start(&spec.binary, &flavour::arguments(spec))?;
-    let mut text = format!("{STORAGE_MARKER}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
+pub(crate) fn unit(node: &NodeRef, scope: Scope, version: u32) -> Result<String, ManagerError> {
+    let NodeRef { spec, launch, .. } = node;
+    let exec_start = unit_file::exec_start(&launch.program, &launch.arguments)?;
+    let directory = unit_file::working_directory(&launch.directory)?;
+    let mut text = format!("{HEADER}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
     if scope == Scope::System {
         // A user's systemd knows nothing of the network; there the restarts do.
         text += "Wants=network-online.target\nAfter=network-online.target\n";
@@ -30,8 +32,8 @@ pub(crate) fn unit(spec: &NodeSpec, scope: Scope, version: u32) -> Result<String
     if scope == Scope::System {
         let _ = writeln!(text, "User={NODE_USER}");
     }
-    let _ = writeln!(text, "Slice={SLICE}\nExecStart={exec_start}");
-    for (name, value) in &spec.environment {
+    let _ = writeln!(text, "Slice={SLICE}\nWorkingDirectory={directory}\nExecStart={exec_start}");
+    for (name, value) in &launch.environment {
         let _ = writeln!(text, "Environment={}", unit_file::environment(name, value)?);
     }
     text += RESTART;
@@ -56,7 +58,7 @@ pub(crate) fn unit(spec: &NodeSpec, scope: Scope, version: u32) -> Result<String
 
 /// The slice that all nodes are in, so that they can be watched and limited together.
 pub(crate) fn slice() -> String {
-    format!("{STORAGE_MARKER}\n[Unit]\nDescription=Autonomi nodes\n")
+    format!("{HEADER}\n[Unit]\nDescription=Autonomi nodes\n")
 }
 
 /// Always: a v2 node ends with exit code 0 to be restarted after its own upgrade, a v1 node dies with any code.
@@ -101,22 +103,29 @@ ProtectSystem=strict
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use wnm_pm::node::{Flavour, NodeId, Ports};
+    use wnm_pm::node::{Flavour, NodeId, NodeSpec};
 
     use super::*;
 
-    pub(crate) fn spec() -> NodeSpec {
+    /// A node of each flavour in each network.
+    pub(crate) fn specs() -> Vec<NodeSpec> {
+        let networks = ["evm-arbitrum-one", "evm-arbitrum-sepolia-test"];
+        let of = |flavour| networks.map(|network| NodeSpec { network: network.to_owned(), ..spec(flavour) });
+        Flavour::ALL.into_iter().flat_map(of).collect()
+    }
+
+    fn spec(flavour: Flavour) -> NodeSpec {
         NodeSpec {
             id: NodeId(7),
             name: NodeId(7).name(),
-            flavour: Flavour::V1,
+            flavour,
             program: "/usr/local/bin/antnode".into(),
             version: None,
             root_dir: "/var/antctl/services/antnode0007".into(),
-            binary: "/var/antctl/services/antnode0007/antnode".into(),
+            binary: format!("/var/antctl/services/antnode0007/{}", flavour.program_name()).into(),
             log_dir: "/var/log/antnode/antnode0007".into(),
             bootstrap_cache_dir: "/var/antctl/bootstrap-cache".into(),
-            ports: Ports { node: 55007, metrics: 13007, rpc: 30007 },
+            ports: flavour.ports().iter().zip([55007, 13007]).map(|(kind, port)| (*kind, port)).collect(),
             wallet: "0x03B770D9cD32077cC0bF330c13C114a87643B124".to_owned(),
             network: "evm-arbitrum-one".to_owned(),
             no_upnp: true,
@@ -126,11 +135,18 @@ pub(crate) mod tests {
         }
     }
 
+    /// The unit of a node of v1 that is changed so.
+    fn unit_of(change: impl FnOnce(&mut NodeSpec), scope: Scope, version: u32) -> Result<String, ManagerError> {
+        let mut spec = spec(Flavour::V1);
+        change(&mut spec);
+        unit(&NodeRef::new(spec), scope, version)
+    }
+
     #[test]
     fn the_machines_own_systemd_shuts_a_node_in() {
-        let text = unit(&spec(), Scope::System, 252).expect("it is plain");
+        let text = unit_of(|_| (), Scope::System, 252).expect("it is plain");
         insta::assert_snapshot!(text, @"
-        # Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).
+        # Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).
         [Unit]
         Description=Autonomi node 7
         Wants=network-online.target
@@ -142,6 +158,7 @@ pub(crate) mod tests {
         Type=exec
         User=ant
         Slice=wnm.slice
+        WorkingDirectory=/var/antctl/services/antnode0007/
         ExecStart=:/var/antctl/services/antnode0007/antnode --bootstrap-cache-dir /var/antctl/bootstrap-cache --root-dir /var/antctl/services/antnode0007 --port 55007 --enable-metrics-server --metrics-server-port 13007 --log-output-dest /var/log/antnode/antnode0007 --max-log-files 1 --max-archived-log-files 1 --no-upnp --rewards-address 0x03B770D9cD32077cC0bF330c13C114a87643B124 evm-arbitrum-one
         Restart=always
         RestartSec=5
@@ -184,9 +201,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_users_systemd_does_what_it_can_without_rights() {
-        let text = unit(&spec(), Scope::User, 252).expect("it is plain");
+        let text = unit_of(|_| (), Scope::User, 252).expect("it is plain");
         insta::assert_snapshot!(text, @"
-        # Written by wnm, and written anew when a node starts: put changes into a drop-in (`systemctl edit`).
+        # Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).
         [Unit]
         Description=Autonomi node 7
         StartLimitIntervalSec=600
@@ -195,6 +212,7 @@ pub(crate) mod tests {
         [Service]
         Type=exec
         Slice=wnm.slice
+        WorkingDirectory=/var/antctl/services/antnode0007/
         ExecStart=:/var/antctl/services/antnode0007/antnode --bootstrap-cache-dir /var/antctl/bootstrap-cache --root-dir /var/antctl/services/antnode0007 --port 55007 --enable-metrics-server --metrics-server-port 13007 --log-output-dest /var/log/antnode/antnode0007 --max-log-files 1 --max-archived-log-files 1 --no-upnp --rewards-address 0x03B770D9cD32077cC0bF330c13C114a87643B124 evm-arbitrum-one
         Restart=always
         RestartSec=5
@@ -224,8 +242,8 @@ pub(crate) mod tests {
     fn the_page_on_systemd_shows_lines_of_this_unit() {
         let page = include_str!("../../docs/systemd.md");
         let shown = page.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it shows a unit");
-        let spec = NodeSpec { environment: vec![("NAME".to_owned(), "value".to_owned())], ..spec() };
-        let unit = unit(&spec, Scope::System, GROWING_PAUSES).expect("it is plain");
+        let environment = vec![("NAME".to_owned(), "value".to_owned())];
+        let unit = unit_of(|spec| spec.environment = environment, Scope::System, GROWING_PAUSES).expect("it is plain");
         for line in shown.lines().map(|line| line.split("  #").next().unwrap_or_default().trim()) {
             let parts: Vec<&str> = line.split('…').collect();
             let shows = |rendered: &str| {
@@ -238,7 +256,7 @@ pub(crate) mod tests {
     #[test]
     fn pauses_grow_where_systemd_can_let_them() {
         let lines = |version| {
-            let text = unit(&spec(), Scope::System, version).expect("it is plain");
+            let text = unit_of(|_| (), Scope::System, version).expect("it is plain");
             text.lines().filter(|line| line.starts_with("Restart")).map(str::to_owned).collect::<Vec<_>>().join(" ")
         };
         insta::assert_snapshot!(lines(253), @"Restart=always RestartSec=5");
@@ -247,7 +265,7 @@ pub(crate) mod tests {
 
     #[test]
     fn hostile_values_stay_what_they_are() {
-        let mut spec = spec();
+        let mut spec = spec(Flavour::V1);
         spec.root_dir = "/srv/my 100% $nodes;/antnode0007".into();
         spec.binary = spec.root_dir.join("antnode");
         spec.environment = vec![
@@ -255,10 +273,11 @@ pub(crate) mod tests {
             ("TEXT".to_owned(), "it's \"two\" words\nand %h $HOME \\n ; # é".to_owned()),
         ];
         spec.start_args = vec!["--peer=$(id) `id`".to_owned(), String::new(), "a\tb".to_owned()];
-        let text = unit(&spec, Scope::System, 252).expect("all of it can be carried");
-        let hostile = ["ExecStart=", "Environment=", "ReadWritePaths="];
+        let text = unit(&NodeRef::new(spec), Scope::System, 252).expect("all of it can be carried");
+        let hostile = ["WorkingDirectory=", "ExecStart=", "Environment=", "ReadWritePaths="];
         let lines: Vec<&str> = text.lines().filter(|line| hostile.iter().any(|name| line.starts_with(name))).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
+        WorkingDirectory=/srv/my 100%% $nodes;/antnode0007/
         ExecStart=:"/srv/my 100%% $nodes;/antnode0007/antnode" --bootstrap-cache-dir /var/antctl/bootstrap-cache --root-dir "/srv/my 100%% $nodes;/antnode0007" --port 55007 --enable-metrics-server --metrics-server-port 13007 --log-output-dest /var/log/antnode/antnode0007 --max-log-files 1 --max-archived-log-files 1 --no-upnp --rewards-address 0x03B770D9cD32077cC0bF330c13C114a87643B124 "--peer=$(id) `id`" "" "a\tb" evm-arbitrum-one
         Environment=PLAIN=1
         Environment="TEXT=it's \"two\" words\nand %%h $HOME \\n ; # é"
@@ -271,9 +290,7 @@ pub(crate) mod tests {
     #[test]
     fn what_systemd_cannot_carry_is_refused_by_name() {
         let refused = |change: fn(&mut NodeSpec)| {
-            let mut spec = spec();
-            change(&mut spec);
-            unit(&spec, Scope::System, 252).expect_err("it cannot be carried").to_string()
+            unit_of(change, Scope::System, 252).expect_err("it cannot be carried").to_string()
         };
         insta::assert_snapshot!(refused(|spec| spec.binary = "/srv/it's/antnode".into()), @r#"the path "/srv/it's/antnode" cannot be used: systemd runs no program with ' in its path"#);
         insta::assert_snapshot!(refused(|spec| spec.log_dir = "/srv/line\nbreak".into()), @r#"the path "/srv/line\nbreak" cannot be used: systemd takes no control characters in a path"#);

@@ -1,30 +1,26 @@
 //! The state of a node is what systemd says about its unit, and whether its files are in place.
 
-use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::path::Path;
 
+use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process::identity;
-use wnm_pm::process_manager::{Outcome, ProcessState};
+use wnm_pm::process_manager::{ManagerError, ProcessState};
 
 use crate::Systemd;
-use crate::batch::Batch;
 use crate::parse::Unit;
+use crate::step::is_gone;
 
 impl Systemd {
-    pub(crate) async fn inspect_all(&self, nodes: &[NodeRef]) -> Vec<Outcome<ProcessState>> {
-        let mut batch = Batch::of_nodes(nodes);
-        self.refuse(&mut batch);
-        let units = self.show(&mut batch).await;
-        batch.outcomes(|item| Ok(of_node(item.spec, &units[&item.unit])))
+    pub(crate) async fn inspect_all(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        let known = self.known(self.begin(nodes)).await;
+        known.then(|node, unit| Ok(of_node(&node.spec, &unit))).outcomes()
     }
 
-    /// What systemd knows of the units of a batch, in one call; every good node's unit is in the answer.
-    pub(crate) async fn show(&self, batch: &mut Batch<'_>) -> HashMap<String, Unit> {
-        let units = batch.units();
-        let names: Vec<&str> = units.iter().map(String::as_str).collect();
-        batch.all(self.systemctl.show(&names).await).unwrap_or_default()
+    /// What systemd knows of the unit of each node.
+    pub(crate) async fn known<'a>(&self, batch: Batch<'a>) -> Batch<'a, Unit> {
+        self.systemctl.show(batch).await.then(|_, ((), unit)| Ok(unit))
     }
 }
 
@@ -32,14 +28,14 @@ fn of_node(spec: &NodeSpec, unit: &Unit) -> ProcessState {
     if let Some(state) = of_unit(unit) {
         return state;
     }
-    if spec.root_dir.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+    if is_gone(&spec.root_dir) {
         return ProcessState::Absent;
     }
     let missing = match unit.load.as_str() {
         "masked" => return ProcessState::Stopped { reason: Some("its unit is masked".to_owned()) },
         "not-found" | "" => Some("its unit file".to_owned()),
-        "loaded" => check_program(&spec.binary).err().map(|error| format!("its program: {error}")),
-        _ => Some(format!("a unit file that systemd can read: {}", unit.load_error)),
+        "loaded" => missing_program(&spec.binary),
+        _ => Some(format!("a unit file that systemd can read ({})", unit.load_error)),
     };
     match missing {
         Some(missing) => ProcessState::Incomplete { missing },
@@ -47,11 +43,75 @@ fn of_node(spec: &NodeSpec, unit: &Unit) -> ProcessState {
     }
 }
 
-/// What a unit that is up tells about its node; none when nothing runs and nothing will.
+/// What is missing when a node's program cannot be run, as a noun.
+pub(crate) fn missing_program(binary: &Path) -> Option<String> {
+    let error = check_program(binary).err()?;
+    if is_gone(binary) {
+        return Some("its program".to_owned());
+    }
+    let reason = match error {
+        ManagerError::Program { reason, .. } => reason,
+        other => other.text(),
+    };
+    Some(format!("a usable program at {} ({reason})", binary.display()))
+}
+
+/// The state of a node whose unit is up; none when nothing runs and nothing will.
 pub(crate) fn of_unit(unit: &Unit) -> Option<ProcessState> {
     if unit.runs() {
         return Some(ProcessState::Running { process: identity(unit.main_pid) });
     }
     let after = || unit.end().map(|end| format!(" after {end}")).unwrap_or_default();
-    unit.waits().then(|| ProcessState::Waiting { reason: format!("systemd starts it again in a moment{}", after()) })
+    unit.waits().then(|| ProcessState::Waiting { reason: format!("systemd will restart it in a moment{}", after()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::render;
+
+    /// What is missing of a node with such files and such a unit.
+    fn missing(unit: Unit, make: impl FnOnce(&Path)) -> String {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut spec = render::tests::specs().remove(0);
+        spec.root_dir = directory.path().to_owned();
+        spec.binary = directory.path().join("antnode");
+        make(&spec.binary);
+        let ProcessState::Incomplete { missing } = of_node(&spec, &unit) else { panic!("it is not complete") };
+        missing.replace(&directory.path().display().to_string(), "/node")
+    }
+
+    fn loaded(load: &str) -> Unit {
+        let mut unit = Unit::default();
+        unit.load = load.to_owned();
+        unit.load_error = "Unit antnode0007.service has a bad unit file setting.".to_owned();
+        unit
+    }
+
+    #[test]
+    fn what_is_missing_is_a_noun_on_one_line_without_advice() {
+        let write = |text: &'static str, mode| {
+            move |path: &Path| {
+                fs::write(path, text).expect("it is written");
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+            }
+        };
+        let told = [
+            missing(loaded("not-found"), |_| ()),
+            missing(loaded("bad-setting"), |_| ()),
+            missing(loaded("loaded"), |_| ()),
+            missing(loaded("loaded"), write("", 0o755)),
+            missing(loaded("loaded"), write("program", 0o644)),
+        ];
+        insta::assert_snapshot!(told.map(|missing| format!("{missing} is missing")).join("\n"), @"
+        its unit file is missing
+        a unit file that systemd can read (Unit antnode0007.service has a bad unit file setting.) is missing
+        its program is missing
+        a usable program at /node/antnode (it is empty) is missing
+        a usable program at /node/antnode (it is not executable) is missing
+        ");
+    }
 }

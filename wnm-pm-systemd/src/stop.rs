@@ -1,50 +1,46 @@
 //! Stopping ends nodes' processes and takes them off the list of what starts at boot.
 
-use std::collections::HashMap;
-
+use wnm_pm::batch::Batch;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::Systemd;
-use crate::batch::Batch;
 use crate::parse::Unit;
-use crate::start::names;
+use crate::paths::unit_name;
+use crate::step::units_of;
+
+/// Takes units off the list of what starts at boot.
+pub(crate) const DISABLE: [&str; 4] = ["disable", "--quiet", "--no-reload", "--"];
 
 impl Systemd {
-    pub(crate) async fn stop_batch(&self, batch: &mut Batch<'_>) {
-        self.refuse(batch);
-        let known = self.show(batch).await;
-        // First of all nothing may bring them back.
-        let mut listed = batch.part(|item| known[&item.unit].file_state == "enabled");
-        self.tell_each(&mut listed, &["disable", "--quiet", "--no-reload", "--"]).await;
-        batch.take_failures(listed);
-        let mut living = batch.part(|item| known[&item.unit].is_up());
-        let ended = self.end(&mut living).await;
-        batch.take_failures(living);
-        // They stand still because they were told to, whatever happened before.
-        let has_failed = |unit: &String| ended.get(unit).unwrap_or(&known[unit]).active == "failed";
-        let failed: Vec<String> = batch.units().into_iter().filter(has_failed).collect();
-        if !failed.is_empty() {
-            let _ = self.systemctl.tell(&["reset-failed", "--"], &names(&failed)).await;
-        }
+    pub(crate) async fn stop_all<'a>(&self, batch: Batch<'a>) -> Batch<'a> {
+        let known = self.known(batch).await;
+        // First, so that nothing brings them back.
+        let listed = known.part(|_, unit| unit.file_state == "enabled");
+        let known = known.join_part(self.systemctl.tell_all(listed, &DISABLE).await);
+        let ended = self.end(known).await;
+        // They are stopped because somebody asked for it, whatever happened before.
+        let failed = units_of(&ended.part(|_, unit| unit.active == "failed"));
+        let _ = self.systemctl.tell(&["reset-failed", "--"], &failed).await;
+        ended.then(|_, _| Ok(()))
     }
 
-    /// Ends the processes of these nodes; answers with what systemd knows of them afterwards.
-    pub(crate) async fn end(&self, living: &mut Batch<'_>) -> HashMap<String, Unit> {
-        let units = living.units();
-        if units.is_empty() {
-            return HashMap::new();
+    /// Ends the processes of those nodes that are up; answers with what systemd knows of each afterwards.
+    pub(crate) async fn end<'a>(&self, known: Batch<'a, Unit>) -> Batch<'a, Unit> {
+        let up = known.part(|_, unit| unit.is_up());
+        if up.is_done() {
+            return known;
         }
-        // What comes of it is looked at.
-        let told = self.systemctl.tell(&["stop", "--"], &names(&units)).await;
-        let now = self.show(living).await;
-        let complaint = told.err().map(|error| format!(": {error}")).unwrap_or_default();
-        living.check(|item| match &now[&item.unit] {
-            unit if unit.is_up() => {
-                let state = format!("its unit is {} ({})", unit.active, unit.sub);
-                Err(ManagerError::Failed(format!("{} does not end, {state}{complaint}", item.spec.name)))
+        // What became of each is observed, whatever this answers.
+        let told = self.systemctl.tell(&["stop", "--"], &units_of(&up)).await;
+        let complaint = told.err().map(|error| format!(": {}", error.text())).unwrap_or_default();
+        let now = self.systemctl.show(up).await.then(|node, (_, unit)| {
+            if unit.is_up() {
+                let state = format!("its unit {} is {} ({})", unit_name(node), unit.active, unit.sub);
+                return Err(ManagerError::Failed(format!("{} did not stop, {state}{complaint}", node.spec.name)));
             }
-            _ => Ok(()),
+            Ok(unit)
         });
-        now
+        let mut now = now.outcomes();
+        known.then(|node, before| now.take(node.id()).unwrap_or(Ok(before)))
     }
 }

@@ -2,21 +2,22 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use wnm_pm::node::{NodeId, Ports};
+use wnm_pm::node::NodeId;
+use wnm_pm::node_files;
 use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
 
 use crate::Systemd;
-use crate::parse::{CommandLine, Unit};
-use crate::state::of_unit;
+use crate::exec_start::command_line;
+use crate::parse::Unit;
+use crate::state::{missing_program, of_unit};
 
 /// Every node of this systemd, ordered by unit.
 pub(crate) async fn survey(manager: &Systemd) -> Result<Vec<FoundNode>, ManagerError> {
-    let names = manager.systemctl.names().await?;
-    let of_nodes: Vec<&str> = names.iter().map(String::as_str).filter(|name| number(name).is_some()).collect();
-    let units = manager.systemctl.show(&of_nodes).await?;
+    let mut names = manager.systemctl.names().await?;
+    names.retain(|name| number(name).is_some());
+    let units = manager.systemctl.units(&names).await?;
     let mut found: Vec<FoundNode> = units.iter().filter_map(|(name, unit)| of_files(name, unit)).collect();
     let told: HashSet<PathBuf> = found.iter().filter_map(|node| node.root_dir.clone()).collect();
     found.extend(leftovers(&manager.node_storage)?.into_iter().filter(|path| !told.contains(path)).map(leftover));
@@ -24,70 +25,52 @@ pub(crate) async fn survey(manager: &Systemd) -> Result<Vec<FoundNode>, ManagerE
     Ok(found)
 }
 
-/// A node as its unit's files tell it; none for antctl's nodes, and for what starts no node at all.
+/// A node as its unit's files describe it; none for antctl's nodes.
 fn of_files(name: &str, unit: &Unit) -> Option<FoundNode> {
     let texts: Vec<String> = unit.files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    of_texts(name, unit, &texts)
+}
+
+fn of_texts(name: &str, unit: &Unit, texts: &[String]) -> Option<FoundNode> {
     let state = of_unit(unit);
-    let Some(line) = CommandLine::of_files(&texts) else {
+    let Some(line) = command_line(texts) else {
         // Its unit file was deleted while it runs.
-        return state.map(|state| unknown(name, state));
+        return state.map(|state| FoundNode::named(name, number(name), state));
     };
     // Only antctl's have an RPC port; they are antctl's to manage.
     if line.option("--rpc").is_some() {
         return None;
     }
-    let binary = line.program();
-    let state = state.unwrap_or_else(|| match &binary {
-        Some(path) if path.is_file() => ProcessState::Stopped { reason: unit.end() },
-        _ => ProcessState::Incomplete { missing: "its program".to_owned() },
+    let program = line.program().filter(|path| is_one_place(path));
+    let missing = || program.map_or(Some("its program".to_owned()), |path| missing_program(&path));
+    let state = state.unwrap_or_else(|| match missing() {
+        None => ProcessState::Stopped { reason: unit.end() },
+        Some(missing) => ProcessState::Incomplete { missing },
     });
-    let port = |name| line.option(name).and_then(|text| text.parse().ok()).unwrap_or(0);
-    // v1 names the network by its last word, v2 by an option.
-    let network = Some(line.last()).filter(|word| word.starts_with("evm-")).map(str::to_owned);
-    Some(FoundNode {
-        root_dir: line.path("--root-dir"),
-        binary,
-        log_dir: line.path("--log-output-dest").or_else(|| line.path("--log-dir")),
-        ports: Some(Ports { node: port("--port"), metrics: port("--metrics-server-port"), rpc: 0 }),
-        wallet: line.option("--rewards-address").map(str::to_owned),
-        network: network.or_else(|| line.option("--evm-network").map(|network| format!("evm-{network}"))),
-        ..unknown(name, state)
-    })
+    let mut found = FoundNode::named(name, number(name), state).told(&line);
+    for path in [&mut found.root_dir, &mut found.binary, &mut found.log_dir] {
+        *path = path.take().filter(|path| is_one_place(path));
+    }
+    Some(found)
+}
+
+/// Whether a path leads to one place only, wherever it is read.
+fn is_one_place(path: &Path) -> bool {
+    path.is_absolute() && path.components().all(|part| part != Component::ParentDir)
 }
 
 /// Directories that are named as nodes' are.
 fn leftovers(node_storage: &Path) -> Result<Vec<PathBuf>, ManagerError> {
-    let entries = match fs::read_dir(node_storage) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-        Err(source) => {
-            return Err(ManagerError::Io { doing: "read the node storage", path: node_storage.to_owned(), source });
-        }
-    };
-    let real = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let entries = node_files::entries(node_storage)?.into_iter();
+    let real = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Ok(real.map(|entry| entry.path()).filter(|path| number(&name_of(path)).is_some()).collect())
 }
 
-/// What has no unit must not be taken for a free place: it may hold the key of a node that was.
+/// A directory without a unit is not free to use: it may hold the key of a former node.
 fn leftover(root_dir: PathBuf) -> FoundNode {
-    let name = format!("{}.service", name_of(&root_dir));
-    let missing = "its unit file".to_owned();
-    FoundNode { root_dir: Some(root_dir), ..unknown(&name, ProcessState::Incomplete { missing }) }
-}
-
-fn unknown(name: &str, state: ProcessState) -> FoundNode {
-    FoundNode {
-        service: name.to_owned(),
-        id: number(name),
-        root_dir: None,
-        binary: None,
-        log_dir: None,
-        ports: None,
-        wallet: None,
-        network: None,
-        group: None,
-        state,
-    }
+    let name = name_of(&root_dir);
+    let state = ProcessState::Incomplete { missing: "its unit file".to_owned() };
+    FoundNode { root_dir: Some(root_dir), ..FoundNode::named(format!("{name}.service"), number(&name), state) }
 }
 
 fn name_of(root_dir: &Path) -> String {
@@ -96,4 +79,34 @@ fn name_of(root_dir: &Path) -> String {
 
 fn number(name: &str) -> Option<NodeId> {
     NodeId::of_name(name.strip_suffix(".service").unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use wnm_pm::node::NodeRef;
+
+    use super::*;
+    use crate::paths::Scope;
+    use crate::render;
+
+    #[test]
+    fn a_found_node_is_of_its_flavour_and_in_its_network() {
+        for spec in render::tests::specs() {
+            let text = render::unit(&NodeRef::new(spec.clone()), Scope::User, 252).expect("it is plain");
+            let found = of_texts("antnode0007.service", &Unit::default(), &[text]).expect("it is a node");
+            assert_eq!((found.flavour, found.network), (Some(spec.flavour), Some(spec.network)));
+            assert_eq!((found.id, found.ports, found.wallet), (Some(spec.id), spec.ports, Some(spec.wallet)));
+            assert_eq!((found.root_dir, found.binary), (Some(spec.root_dir), Some(spec.binary)));
+            assert_eq!(found.log_dir, Some(spec.log_dir));
+        }
+    }
+
+    #[test]
+    fn a_directory_that_could_be_anywhere_is_none() {
+        for root_dir in ["antnode0001", "/srv/../home", "%h/antnode0001"] {
+            let text = format!("[Service]\nExecStart={root_dir}/antnode --root-dir {root_dir} --port 55001\n");
+            let found = of_texts("antnode0001.service", &Unit::default(), &[text]).expect("it is a node");
+            assert_eq!((found.root_dir, found.binary), (None, None), "{root_dir}");
+        }
+    }
 }

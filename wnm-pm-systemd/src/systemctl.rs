@@ -1,15 +1,18 @@
-//! systemctl is how systemd is asked and told: one call for all units of a batch.
+//! systemctl is how wnm asks systemd and gives it orders: one call for all units of a batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wnm_pm::batch::Batch;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::hint::Hint;
 use wnm_pm::privilege::{self, Privilege, SUDO_HINT};
 use wnm_pm::process_manager::{ManagerError, ManagerKind};
 
 use crate::parse::{self, Unit};
-use crate::paths::{Places, Scope, WITHOUT_SYSTEMD};
+use crate::paths::{Places, Scope, unit_name, without_systemd};
+use crate::step::units_of;
 
 /// Longer than systemd takes to stop a batch of nodes that do not want to.
 const TIMEOUT: Duration = Duration::from_mins(3);
@@ -39,25 +42,25 @@ impl Systemctl {
     pub(crate) fn refuse_unavailable(&self) -> Result<(), ManagerError> {
         match self.places.obstacle() {
             None => Ok(()),
-            Some((reason, hint)) => Err(self.unavailable(reason, hint)),
+            Some((reason, hint)) => Err(ManagerError::unavailable(self.kind, reason, hint)),
         }
     }
 
-    pub(crate) fn unavailable(&self, reason: String, hint: String) -> ManagerError {
-        ManagerError::Unavailable { manager: self.kind.to_string(), reason, hint }
+    /// What systemd knows of the unit of each good node, in one call.
+    pub(crate) async fn show<'a, T>(&self, batch: Batch<'a, T>) -> Batch<'a, (T, Unit)> {
+        let shown = self.units(&units_of(&batch)).await;
+        let (batch, units) = batch.all(shown);
+        let mut units = units.unwrap_or_default();
+        batch.then(|node, known| Ok((known, units.remove(&unit_name(node)).unwrap_or_default())))
     }
 
-    /// What runs and is to be started or stopped, and how; every unit that was asked for is in the answer.
-    pub(crate) async fn show(&self, names: &[&str]) -> Result<HashMap<String, Unit>, ManagerError> {
+    /// What systemd knows of these units. One that it does not know may be missing from the answer.
+    pub(crate) async fn units(&self, names: &[String]) -> Result<HashMap<String, Unit>, ManagerError> {
         if names.is_empty() {
             return Ok(HashMap::new());
         }
-        let output = self.ask(&["show", parse::PROPERTIES, "--"], names).await?;
-        let mut units = parse::units(&output.stdout);
-        for name in names {
-            units.entry((*name).to_owned()).or_default();
-        }
-        Ok(units)
+        let command = self.systemctl(Privilege::Own).args(["show", parse::PROPERTIES, "--"]).args(names);
+        Ok(parse::units(&self.succeed(command).await?.stdout))
     }
 
     /// The names of all nodes' units that systemd knows, with a file or without.
@@ -66,10 +69,10 @@ impl Systemctl {
         let mut names = Vec::new();
         for verb in [&["list-unit-files"][..], &["list-units", "--all"]] {
             let command = self.systemctl(Privilege::Own).args(verb).args(PLAIN).arg("antnode*.service");
-            let output = self.run(command.clone()).await?;
+            let output = self.run(&command).await?;
             // Some versions fail where there is none, and say nothing.
             if !output.success() && !output.stderr.trim().is_empty() {
-                self.succeed(command).await?;
+                return Err(self.explain(output.failure(&command)));
             }
             names.extend(parse::names(&output.stdout));
         }
@@ -85,8 +88,8 @@ impl Systemctl {
         if version >= OLDEST_VERSION {
             return Ok(version);
         }
-        let reason = format!("its version is {version}, and units of nodes need {OLDEST_VERSION}");
-        Err(self.unavailable(reason, WITHOUT_SYSTEMD.to_owned()))
+        let reason = format!("this is systemd {version}, and units of nodes need {OLDEST_VERSION} or newer");
+        Err(ManagerError::unavailable(self.kind, reason, without_systemd()))
     }
 
     /// How a person calls a program of systemd's for these units: `systemctl --user`, `sudo systemctl`.
@@ -98,19 +101,22 @@ impl Systemctl {
         }
     }
 
-    /// Has it read changed unit files.
+    /// Has systemd read changed unit files.
     pub(crate) async fn reload(&self) -> Result<(), ManagerError> {
-        self.tell(&["daemon-reload"], &[]).await.map(drop)
+        self.succeed(self.privileged(&["daemon-reload"])).await.map(drop)
     }
 
-    /// Asks about units.
-    pub(crate) async fn ask(&self, verb: &[&str], names: &[&str]) -> Result<Output, ManagerError> {
-        self.succeed(self.systemctl(Privilege::Own).args(verb).args(names)).await
+    /// Has systemd do something to units; for none there is nothing to do.
+    pub(crate) async fn tell(&self, verb: &[&str], names: &[String]) -> Result<(), ManagerError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.succeed(self.privileged(verb).args(names)).await.map(drop)
     }
 
-    /// Does something to units.
-    pub(crate) async fn tell(&self, verb: &[&str], names: &[&str]) -> Result<Output, ManagerError> {
-        self.succeed(self.systemctl(self.privilege).args(verb).args(names)).await
+    /// A systemctl command that not everybody may run.
+    pub(crate) fn privileged(&self, verb: &[&str]) -> Command {
+        self.systemctl(self.privilege).args(verb)
     }
 
     fn systemctl(&self, privilege: Privilege) -> Command {
@@ -128,7 +134,7 @@ impl Systemctl {
             .command(self.privilege, "journalctl")
             .args(["--no-pager", "--quiet", "--boot", "--output=cat", "--lines=200"])
             .args([format!("{field}={name}"), format!("_PID={}", unit.last_pid)]);
-        let output = self.run(command).await;
+        let output = self.run(&command).await;
         output.map(|output| wnm_pm::last_words::last_words(&output.stdout)).unwrap_or_default()
     }
 
@@ -141,8 +147,8 @@ impl Systemctl {
     }
 
     /// Runs a program, whatever its exit code.
-    pub(crate) async fn run(&self, command: Command) -> Result<Output, ManagerError> {
-        self.runner.run(&command).await.map_err(|error| self.explain(error))
+    async fn run(&self, command: &Command) -> Result<Output, ManagerError> {
+        self.runner.run(command).await.map_err(|error| self.explain(error))
     }
 
     /// Runs a program that has to succeed.
@@ -152,7 +158,7 @@ impl Systemctl {
 
     fn explain(&self, error: CommandError) -> ManagerError {
         match privilege::refusal(&error) {
-            Some(reason) => self.unavailable(reason, SUDO_HINT.to_owned()),
+            Some(reason) => ManagerError::unavailable(self.kind, reason, Hint::text(SUDO_HINT)),
             None => error.into(),
         }
     }

@@ -1,63 +1,105 @@
-//! Units are written when they are not what a node's specification says: a unit of an older wnm, one that was deleted by
-//! hand and one whose node got other settings are put right by the next start.
+//! A unit is rewritten at a node's start when it differs from what the node's launch says: one of an older wnm, one that was
+//! deleted or edited by hand, one whose node got other settings.
 
-use std::collections::HashMap;
 use std::fs;
 
+use tempfile::TempDir;
+use wnm_pm::batch::Batch;
+use wnm_pm::command::Command;
+use wnm_pm::hint::Hint;
+use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::Systemd;
-use crate::batch::{Batch, Item};
-use crate::files;
 use crate::parse::Unit;
-use crate::paths::SLICE;
+use crate::paths::{SLICE, Scope, unit_name};
 use crate::render;
 use crate::systemctl::Systemctl;
 
-/// Renders the units of a batch, writes those that differ from what is there, and has systemd read them: also what
-/// somebody else changed without telling systemd.
-pub(crate) async fn settle(manager: &Systemd, batch: &mut Batch<'_>, known: &HashMap<String, Unit>) {
-    let Some(version) = batch.all(manager.systemctl.version().await) else { return };
-    batch.check(|item| refuse_link(manager, item));
-    let mut changed = Vec::new();
-    for item in batch.good() {
-        match render::unit(item.spec, manager.scope(), version) {
-            Ok(text) => changed.push((item.unit.clone(), text)),
-            Err(error) => item.fail(error),
+impl Systemd {
+    /// Renders the units of a batch, writes those that differ from what is there, and has systemd read them, along with
+    /// what somebody else changed without a `daemon-reload`.
+    pub(crate) async fn reload_units<'a>(&self, batch: Batch<'a, Unit>) -> Batch<'a, Unit> {
+        if batch.is_done() {
+            return batch;
         }
-    }
-    changed.push((SLICE.to_owned(), render::slice()));
-    changed.retain(|(name, text)| !is_written(&manager.systemctl, name, text));
-    let is_outdated = batch.units().iter().any(|unit| known.get(unit).is_some_and(|unit| unit.is_outdated));
-    if batch.units().is_empty() || (changed.is_empty() && !is_outdated) {
-        return;
-    }
-    if !changed.is_empty() {
-        batch.all(files::write_units(&manager.systemctl, &changed).await);
-    }
-    if !batch.units().is_empty() {
-        batch.all(manager.systemctl.reload().await);
+        let systemctl = &self.systemctl;
+        let (batch, version) = batch.all(systemctl.version().await);
+        let version = version.unwrap_or_default();
+        let rendered = batch.check(|node, _| refuse_link(systemctl, node)).then(|node, unit| {
+            let text = render::unit(node, self.scope(), version)?;
+            Ok((unit, text))
+        });
+        let changed = rendered.part(|node, (_, text)| !is_written(systemctl, &unit_name(node), text));
+        let has_slice = is_written(systemctl, SLICE, &render::slice());
+        let is_stale = !changed.is_done() || rendered.good().any(|(_, (unit, _))| unit.is_outdated);
+        if rendered.is_done() || (has_slice && !is_stale) {
+            return rendered.then(|_, (unit, _)| Ok(unit));
+        }
+        let rendered = if has_slice { rendered } else { rendered.all(write_slice(systemctl).await).0 };
+        let rendered = rendered.join_part(write_units(systemctl, changed).await);
+        if rendered.is_done() {
+            return rendered.then(|_, (unit, _)| Ok(unit));
+        }
+        rendered.all(systemctl.reload().await).0.then(|_, (unit, _)| Ok(unit))
     }
 }
 
-/// Whoever masks a unit, or links it elsewhere, wants wnm to keep off it.
-fn refuse_link(manager: &Systemd, item: &Item<'_>) -> Result<(), ManagerError> {
-    let path = manager.systemctl.places.unit(&item.unit);
+/// A unit that somebody masked, or linked elsewhere, is not wnm's to touch.
+fn refuse_link(systemctl: &Systemctl, node: &NodeRef) -> Result<(), ManagerError> {
+    let unit = unit_name(node);
+    let path = systemctl.places.unit(&unit);
     let Ok(target) = fs::read_link(&path) else { return Ok(()) };
-    let reason = if target.as_os_str() == "/dev/null" {
-        let systemctl = manager.systemctl.typed("systemctl");
-        format!("it is masked, so that nobody starts it\nhint: `{systemctl} unmask {}` allows it again", item.unit)
-    } else {
-        format!("it is a link to {}, which wnm did not make", target.display())
-    };
-    Err(ManagerError::NotOurs { path, reason })
+    if target.as_os_str() != "/dev/null" {
+        let reason = format!("it is a link to {}, which wnm did not make", target.display());
+        return Err(ManagerError::NotOurs { path, reason });
+    }
+    let unmask = Hint::shell(format!("{} unmask {unit}", systemctl.typed("systemctl")));
+    let hint = unmask.to(format!("let {} start", node.spec.name));
+    Err(ManagerError::advised(format!("{} is left alone: it is masked", path.display()), hint))
 }
 
 fn is_written(systemctl: &Systemctl, name: &str, text: &str) -> bool {
     fs::read_to_string(systemctl.places.unit(name)).is_ok_and(|there| there == text)
 }
 
-/// Takes wnm's slice away, unless somebody else wrote it.
+async fn write_slice(systemctl: &Systemctl) -> Result<(), ManagerError> {
+    let staged = stage(systemctl, &[(SLICE.to_owned(), render::slice())])?;
+    systemctl.succeed(install(systemctl, &staged, [SLICE.to_owned()])).await.map(drop)
+}
+
+/// Writes unit files, all in one step.
+async fn write_units<'a>(systemctl: &Systemctl, batch: Batch<'a, (Unit, String)>) -> Batch<'a, (Unit, String)> {
+    let files: Vec<(String, String)> = batch.good().map(|(node, (_, text))| (unit_name(node), text.clone())).collect();
+    let (batch, staged) = batch.all(stage(systemctl, &files));
+    let Some(staged) = staged else { return batch };
+    let write = |nodes: &[&NodeRef]| install(systemctl, &staged, nodes.iter().map(|node| unit_name(node)));
+    systemctl.step(batch, write).await
+}
+
+/// Writes files to a temporary directory, from where `install` can copy them as root.
+fn stage(systemctl: &Systemctl, files: &[(String, String)]) -> Result<TempDir, ManagerError> {
+    let units = &systemctl.places.units;
+    if systemctl.places.scope == Scope::User {
+        fs::create_dir_all(units).map_err(|source| ManagerError::io("make the directory", units, source))?;
+    }
+    let write = || {
+        let directory = tempfile::tempdir()?;
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text)?;
+        }
+        Ok(directory)
+    };
+    write().map_err(|source| ManagerError::io("write unit files in", &std::env::temp_dir(), source))
+}
+
+fn install(systemctl: &Systemctl, staged: &TempDir, names: impl IntoIterator<Item = String>) -> Command {
+    let command = systemctl.privilege.command("install").args(["--mode", "0644", "--target-directory"]);
+    let paths = names.into_iter().map(|name| staged.path().join(name));
+    command.arg(&systemctl.places.units).arg("--").args(paths)
+}
+
+/// Deletes wnm's slice, unless somebody else wrote it.
 pub(crate) async fn remove_slice(systemctl: &Systemctl) -> Result<(), ManagerError> {
     if !is_written(systemctl, SLICE, &render::slice()) {
         return Ok(());

@@ -178,6 +178,22 @@ impl<'a, T> Batch<'a, T> {
         self.then(|node, known| outcomes.take(node.id()).unwrap_or(Ok(())).map(|()| known))
     }
 
+    /// Those good nodes that a step is for, as a batch of their own; [`Batch::join_part`] takes back what became of them.
+    #[must_use]
+    pub fn part(&self, mut wanted: impl FnMut(&'a NodeRef, &T) -> bool) -> Self
+    where
+        T: Clone,
+    {
+        let good = self.good().filter(|(node, known)| wanted(node, known));
+        Self(good.map(|(node, known)| Item { node, outcome: Ok(known.clone()) }).collect())
+    }
+
+    /// Whoever failed in a part has failed; the others keep what is known of them.
+    #[must_use]
+    pub fn join_part<U>(self, part: Batch<'_, U>) -> Self {
+        self.join(part.then(|_, _| Ok(())).outcomes())
+    }
+
     /// What a step of many nodes came to, with what it answers for each. A node that it does not answer for has failed.
     #[must_use]
     pub fn answered<U>(self, mut outcomes: Outcomes<U>) -> Batch<'a, U> {
@@ -280,6 +296,20 @@ mod tests {
         let outcomes = Batch::of(&nodes).answered(answered).outcomes();
         assert!(matches!(outcomes.get(NodeId(1)), Some(Ok(7))));
         assert!(outcomes.get(NodeId(2)).is_some_and(Result::is_err));
+    }
+
+    #[test]
+    fn what_fails_in_a_part_fails_in_the_whole() {
+        let nodes = [node(1), node(2), node(3), node(4)];
+        let fail = |_: &NodeRef, _: &u32| Err::<(), _>(ManagerError::Failed("broken".to_owned()));
+        let batch = Batch::of(&nodes).then(|node, ()| Ok(node.id().0));
+        let batch = batch.check(|node, known| if node.id().0 == 4 { fail(node, known) } else { Ok(()) });
+        let part = batch.part(|_, known| *known >= 2);
+        assert_eq!(part.good().map(|(_, known)| *known).collect::<Vec<_>>(), [2, 3], "4 takes no further part");
+        let part = part.check(|node, known| if node.id().0 == 2 { fail(node, known) } else { Ok(()) });
+        let batch = batch.join_part(part);
+        assert_eq!(batch.good().map(|(_, known)| *known).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(batch.bad().count(), 2);
     }
 
     #[tokio::test]

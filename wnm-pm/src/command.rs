@@ -173,8 +173,9 @@ pub trait CommandRunner: Send + Sync {
     }
 }
 
-/// What a program said, in one line.
-fn one_line(said: &str) -> String {
+/// What a program said, in one line: an error has no more.
+#[must_use]
+pub fn one_line(said: &str) -> String {
     said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -75,6 +75,11 @@ pub enum Task {
     Teardown,
     /// Print the Dockerfile of the image that container groups are made of.
     Dockerfile,
+    /// Build the image that container groups are made of, from the Dockerfile that wnm prints.
+    BuildImage {
+        /// The name that the image gets: `wnm-node:latest`.
+        image: String,
+    },
     /// Install the schedule.
     InstallSchedule,
     /// Remove the schedule.

@@ -66,8 +66,9 @@ fn shorten(line: &str) -> String {
     }
 }
 
-/// Takes out colours and whatever else would move a terminal's cursor.
-fn without_escapes(text: &str) -> String {
+/// A program's output without colours and whatever else would move a terminal's cursor; its lines stay.
+#[must_use]
+pub fn without_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {

@@ -44,13 +44,15 @@ impl Launch {
     }
 }
 
-/// Refuses a path that is not absolute, or not text.
+/// Refuses a path that is not absolute, not text, or holds a zero byte.
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] with the path and what is wrong with it.
 pub fn check_path(name: &str, path: &Path) -> Result<(), ManagerError> {
-    if path.to_str().is_none() {
-        return Err(unusable(format!("{name} {path:?}"), "it is not UTF-8 text"));
+    match path.to_str() {
+        None => return Err(unusable(format!("{name} {path:?}"), "it is not UTF-8 text")),
+        Some(text) if text.contains('\0') => return Err(unusable(format!("{name} {path:?}"), ZERO)),
+        Some(_) => {}
     }
     if !path.is_absolute() {
         return Err(unusable(format!("{name} {path:?}"), "it is not an absolute path"));
@@ -88,6 +90,7 @@ mod tests {
         insta::assert_snapshot!(with(|launch| launch.environment[0].0 = "A=B".to_owned()), @r#"the environment variable "A=B" cannot be used: a name must not be empty and holds neither `=` nor a zero byte"#);
         insta::assert_snapshot!(with(|launch| launch.environment[0].1 = "a\0b".to_owned()), @r#"the value "a\0b" of the environment variable A cannot be used: it holds a zero byte, which no process can be given"#);
         insta::assert_snapshot!(with(|launch| launch.arguments.push("\0".to_owned())), @r#"the argument "\0" cannot be used: it holds a zero byte, which no process can be given"#);
+        insta::assert_snapshot!(with(|launch| launch.program = "/srv/\0".into()), @r#"the program "/srv/\0" cannot be used: it holds a zero byte, which no process can be given"#);
         insta::assert_snapshot!(with(|launch| launch.directory = "antnode0007".into()), @r#"the directory "antnode0007" cannot be used: it is not an absolute path"#);
     }
 }

@@ -39,8 +39,8 @@ pub fn refusal(error: &CommandError) -> Option<String> {
             Some(format!("this user is not root, and sudo cannot be run: {reason}"))
         }
         CommandError::Failed { command, said, .. } if command.starts_with("sudo ") => {
-            // On a machine that does not know its own name sudo says so each time, and works.
-            let first = said.lines().find(|line| !line.contains("unable to resolve host")).unwrap_or_default();
+            // On a machine that does not know its own name sudo says so each time, and works. Lines are joined by "; ".
+            let first = said.split("; ").find(|line| !line.contains("unable to resolve host")).unwrap_or_default();
             let is_sudos = first.starts_with("sudo: ") || first.starts_with("Sorry, user ");
             is_sudos.then(|| format!("this user is not root, and sudo refuses: {first}"))
         }
@@ -55,14 +55,16 @@ pub const SUDO_HINT: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Output;
 
-    fn failed(command: &str, said: &str) -> CommandError {
-        CommandError::Failed { command: command.to_owned(), how: "exit code 1".to_owned(), said: said.to_owned() }
+    /// A program that failed after it printed this.
+    fn failed(command: &Command, printed: &str) -> CommandError {
+        Output { code: Some(1), stderr: printed.to_owned(), ..Output::default() }.failure(command)
     }
 
     #[test]
     fn only_sudos_own_words_are_a_refusal() {
-        let through_sudo = |said: &str| refusal(&failed("sudo -n -- install", said));
+        let through_sudo = |said: &str| refusal(&failed(&Privilege::Sudo.command("install"), said));
         let refused = through_sudo("sudo: a password is required");
         assert_eq!(refused.as_deref(), Some("this user is not root, and sudo refuses: sudo: a password is required"));
         let not_allowed = "Sorry, user resident is not allowed to execute '/usr/bin/install' as root on host.";
@@ -71,7 +73,7 @@ mod tests {
         let nameless = "sudo: unable to resolve host cloud: Temporary failure in name resolution\n";
         assert_eq!(through_sudo(&format!("{nameless}rm: cannot remove '/x': Device or resource busy")), None);
         assert_eq!(through_sudo(&format!("{nameless}sudo: a password is required")), refused);
-        assert_eq!(refusal(&failed("install", "sudo: a password is required")), None);
+        assert_eq!(refusal(&failed(&Command::new("install"), "sudo: a password is required")), None);
         let missing = CommandError::NotRun { command: "sudo -n -- rm".to_owned(), reason: "not found".to_owned() };
         assert!(refusal(&missing).is_some());
     }

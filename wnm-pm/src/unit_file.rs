@@ -54,10 +54,19 @@ pub fn path(path: &Path) -> Result<String, ManagerError> {
     Ok(word(text("the path", path)?))
 }
 
+/// The value of `WorkingDirectory=`: the rest of the line as it is, apart from specifiers.
+///
+/// # Errors
+/// [`ManagerError::Unusable`] for a directory that systemd cannot name there.
+pub fn working_directory(directory: &Path) -> Result<String, ManagerError> {
+    // The slash keeps a blank or a backslash at the end what it is.
+    Ok(text("the directory", directory)?.replace('%', "%%") + "/")
+}
+
 /// Paths that systemd can carry wherever it takes one: text without control characters.
 fn text<'p>(what: &str, path: &'p Path) -> Result<&'p str, ManagerError> {
     let Some(text) = path.to_str() else {
-        return Err(unusable(format!("{what} {path:?}"), "it is no UTF-8 text"));
+        return Err(unusable(format!("{what} {path:?}"), "it is not UTF-8 text"));
     };
     if text.contains(char::is_control) {
         return Err(unusable(format!("{what} {text:?}"), "systemd takes no control characters in a path"));
@@ -195,6 +204,12 @@ mod tests {
     fn an_assignment_is_one_word() {
         insta::assert_snapshot!(environment("A", "1").expect("it is plain"), @"A=1");
         insta::assert_snapshot!(environment("A", r#"x y="$B" %h"#).expect("it is quoted"), @r#""A=x y=\"$B\" %%h""#);
+    }
+
+    #[test]
+    fn a_directory_is_written_without_quotes() {
+        let directory = working_directory(Path::new("/srv/it's \"100%\" $HOME \\")).expect("it can be written");
+        insta::assert_snapshot!(directory, @r#"/srv/it's "100%%" $HOME \/"#);
     }
 
     #[test]

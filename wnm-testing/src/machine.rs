@@ -31,6 +31,19 @@ pub fn on_machine(user: &str, test: &str, body: impl AsyncFnOnce()) {
     }
 }
 
+/// Runs the whole of a program that is not a list of tests, such as a benchmark, on a machine of its own, and shows what it
+/// prints. `name` is the program's.
+///
+/// # Panics
+/// As [`on_machine`].
+pub fn program_on_machine(user: &str, name: &str, body: impl AsyncFnOnce()) {
+    if is_inside() {
+        return block_on(body());
+    }
+    let status = Machine::boot(name).program(user, "1").status().expect("docker can be run");
+    assert!(status.success(), "{name} fails as {user}");
+}
+
 /// Runs `before` on a machine of its own, restarts that machine, and runs `after` on it.
 ///
 /// # Panics
@@ -127,7 +140,8 @@ impl Machine {
         self.wait();
     }
 
-    fn run(&self, user: &str, test: &str, part: &str) {
+    /// This very program, inside.
+    fn program(&self, user: &str, part: &str) -> Command {
         let program = std::env::current_exe().expect("a test knows its own program");
         let program = program.strip_prefix(&self.profile).expect("it was built there");
         // As a job of cron: of the environment only HOME, and a short PATH.
@@ -137,6 +151,11 @@ impl Machine {
             command.args(["--env", variable]);
         }
         command.arg(&self.name).arg(Path::new(BUILD).join(program));
+        command
+    }
+
+    fn run(&self, user: &str, test: &str, part: &str) {
+        let mut command = self.program(user, part);
         let output = command.args(["--exact", test, "--nocapture"]).output().expect("docker can be run");
         let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Dice};
 use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
-use crate::doctor;
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::firewall::Firewall;
@@ -19,7 +18,7 @@ use crate::storage;
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::{Hint, Hinted, Task};
-use wnm_pm::process_manager::{Finding, ManagerError, ProcessManager};
+use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
 mod observation;
@@ -261,14 +260,4 @@ fn decided(plan: &Plan) -> Event {
         None => action.verb().to_owned(),
     };
     Event::Decided { actions: plan.actions.iter().map(words).collect(), reasons: plan.reasons.clone() }
-}
-
-impl Machine {
-    /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
-    pub async fn examine(&self) -> Vec<Finding> {
-        let mut findings = self.parts.manager.examine().await;
-        findings.extend(doctor::check(&self.parts.config, &doctor::gather(self).await));
-        doctor::sort(&mut findings);
-        findings
-    }
 }

@@ -1,6 +1,7 @@
 //! The doctor looks for everything on this machine that would keep nodes from working, now or later: facts are gathered
 //! ([`gather`]), and judged by pure checks ([`check`]). It changes nothing.
 
+use crate::cycle::Machine;
 use crate::firewall::OpenPort;
 use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
 use crate::settings::Config;
@@ -15,6 +16,14 @@ mod ports;
 mod upkeep;
 
 pub use gather::gather;
+
+/// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    let mut findings = machine.manager().examine().await;
+    findings.extend(check(machine.config(), &gather(machine).await));
+    sort(&mut findings);
+    findings
+}
 
 /// What the checks know of this machine. What could not be found out is none, and leads to no finding.
 #[derive(Debug, Clone, Default, PartialEq)]

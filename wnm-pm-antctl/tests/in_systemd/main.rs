@@ -2,6 +2,7 @@
 //! antctl was measured to do wrong.
 
 mod damage;
+mod programs;
 mod real_nodes;
 mod world;
 
@@ -10,11 +11,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use wnm_pm::command::SystemRunner;
-use wnm_pm::process_manager::{Mode, ProcessManager};
+use wnm_pm::hint::{Hint, Hinted};
+use wnm_pm::node::PortKind;
+use wnm_pm::process_manager::{Mode, NumberingKind, ProcessManager};
 use wnm_testing::Need::{SystemdImage, Tool};
 use wnm_testing::{ContractWorld, contract, on_machine};
 
-use world::World;
+use world::{World, only, text};
 
 fn contract_as_root() {
     on_machine("root", "contract_as_root", async || {
@@ -40,26 +43,32 @@ fn the_storage_is_opened_to_antctls_user_and_one_in_a_closed_place_is_refused() 
         std::fs::set_permissions(&storage, Permissions::from_mode(0o700)).expect("it is ours");
         let manager = world.manager(Mode::Sudo);
         let node = world.create(&manager, &[world.spec(1)]).await.remove(0);
-        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("its user gets there");
+        only(manager.start(std::slice::from_ref(&node)).await).expect("its user gets there");
 
         let settings =
             wnm_pm_antctl::AntctlSettings { mode: Mode::User, node_storage: "/root/nodes".into(), ..settings };
         let manager = wnm_pm_antctl::Antctl::new(settings, Arc::new(SystemRunner)).expect("root may use antctl");
         let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["node-storage-closed"]);
-        let error = manager.create(&[world.spec(2)]).await.remove(0).expect_err("no node could run there").to_string();
-        assert!(error.contains("/root does not let ant pass") && error.contains("hint: `chmod o+x /root`"), "{error}");
+        let error = only(manager.create(&world.planned([2])).await).expect_err("no node could run there");
+        assert!(text(&error).contains("/root does not let ant pass"), "{error}");
+        assert_eq!(error.hints(), [Hint::shell("chmod o+x /root").to("let it pass")]);
     });
 }
 
 fn sudo_mode_is_for_root_alone() {
     on_machine("resident", "sudo_mode_is_for_root_alone", async || {
         let world = World::new();
-        let error = world.try_manager(Mode::Sudo).err().expect("this user is not root").to_string();
-        assert!(error.contains("antctl+sudo cannot be used here"), "{error}");
-        assert!(error.contains("hint: run wnm as root"), "{error}");
-        let findings = world.manager(Mode::User).examine().await;
+        let error = world.try_manager(Mode::Sudo).err().expect("this user is not root");
+        assert!(text(&error).starts_with("antctl+sudo cannot be used here"), "{error}");
+        assert!(format!("{:?}", error.hints()).contains("run wnm as root"), "{:?}", error.hints());
+        let manager = world.manager(Mode::User);
+        let findings = manager.examine().await;
         assert!(findings.is_empty(), "nothing is wrong here: {findings:#?}");
+        let capabilities = manager.capabilities();
+        assert_eq!(capabilities.extra_ports, [PortKind::Rpc]);
+        assert_eq!(capabilities.numbering, NumberingKind::NeverReuse);
+        assert!(capabilities.places_nodes_itself && capabilities.teardown_takes_untracked);
     });
 }
 
@@ -72,5 +81,5 @@ wnm_testing::trials! {
 }
 
 fn main() -> std::process::ExitCode {
-    wnm_testing::run_trials([trials(), damage::trials(), real_nodes::trials()])
+    wnm_testing::run_trials([trials(), damage::trials(), programs::trials(), real_nodes::trials()])
 }

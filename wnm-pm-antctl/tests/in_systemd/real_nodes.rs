@@ -1,18 +1,21 @@
 //! The real antnode 0.4.17 under the real antctl: numbers, one frozen node among others, deaths, and other callers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use wnm_pm::command::SystemRunner;
-use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec, PortKind};
+use wnm_pm::port_use::{Protocol, ports_in_use};
+use wnm_pm::process_manager::{Binary, ManagerError, Mode, ProcessManager, ProcessState, Started};
+use wnm_pm::upgrade::upgrade;
 use wnm_testing::Need::{SystemdImage, Tool};
-use wnm_testing::{ContractWorld, on_machine};
+use wnm_testing::{ContractWorld, node_port, on_machine};
 
-use crate::world::World;
+use crate::world::{World, only, text};
 
 fn a_removed_number_never_comes_back() {
     on_machine("root", "real_nodes::a_removed_number_never_comes_back", async || {
@@ -24,19 +27,20 @@ fn a_removed_number_never_comes_back() {
         assert_eq!(services, ["antnode1", "antnode2", "antnode3", "antnode4", "antnode5"]);
 
         let third = nodes.remove(2);
-        assert!(manager.remove(std::slice::from_ref(&third)).await[0].is_ok());
+        assert!(only(manager.remove(std::slice::from_ref(&third)).await).is_ok());
         let sixth = world.create(&manager, &[world.real(6)]).await.remove(0);
         assert_eq!(sixth.service, "antnode6", "antctl counts all that it ever added");
         assert_eq!(world.state(&manager, &third).await, ProcessState::Absent);
 
-        let again = manager.create(&[world.real(3)]).await.remove(0);
-        let error = again.expect_err("antctl keeps a removed node's ports").to_string();
-        assert!(error.contains("a removed node keeps its ports until a reset"), "{error}");
+        let again = only(manager.create(&[NodeRef::new(world.real(3))]).await);
+        let error = again.expect_err("antctl keeps a removed node's ports");
+        assert!(matches!(error, ManagerError::PortInUse { .. }), "{error:?}");
+        assert!(text(&error).contains("where a removed node keeps its ports"), "{error}");
         let left = world.real(1).root_dir.with_file_name("antnode7");
         assert!(!left.exists(), "a refused node leaves nothing");
 
         nodes.push(sixth);
-        for outcome in manager.start(&nodes[..2]).await {
+        for (_, outcome) in manager.start(&nodes[..2]).await {
             outcome.expect("antnode runs on alone");
         }
         let notes = manager.teardown().await.expect("antctl resets, running nodes or not");
@@ -47,13 +51,14 @@ fn a_removed_number_never_comes_back() {
         }
         let anew = world.create(&manager, &[world.real(3)]).await.remove(0);
         assert_eq!(anew.service, "antnode1", "a reset begins anew, with all ports free");
-        let started = manager.start(std::slice::from_ref(&anew)).await.remove(0).expect("it starts");
+        let started = only(manager.start(std::slice::from_ref(&anew)).await).expect("it starts");
         let unit = std::fs::read_to_string(world.unit("antnode1")).expect("antctl wrote it");
-        assert!(unit.contains(&format!("--port {}", anew.spec.ports.node)), "{unit}");
+        let port = node_port(&anew.spec);
+        assert!(unit.contains(&format!("--port {port} ")), "{unit}");
         // A unit of that name existed before with other ports: systemd has read the new one.
         let pid = started.process.expect("it is known").pid;
         let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it lives").replace('\0', " ");
-        assert!(line.contains(&format!("--port {} ", anew.spec.ports.node)), "{line}");
+        assert!(line.contains(&format!("--port {port} ")), "{line}");
     });
 }
 
@@ -64,41 +69,52 @@ fn one_bad_node_does_not_block_the_others() {
         // One is the real antnode; the others are test nodes, which are quicker and no less frozen or dead.
         let specs = [world.real(1), world.spec(2), world.spec(3), world.spec(4)];
         let nodes = world.create(&manager, &specs).await;
-        // A stranger on its RPC port takes calls and never answers: antctl's own start of this node never ends.
-        let stranger = TcpListener::bind(("127.0.0.1", nodes[0].spec.ports.rpc)).expect("the port is free");
-        let started = manager.start(&nodes[..3]).await;
-        let pids: BTreeSet<u32> = started.iter().map(|outcome| pid(outcome.as_ref().expect("it runs"))).collect();
-        assert_eq!(pids.len(), 3, "three nodes, three processes");
-        for (node, outcome) in nodes.iter().zip(&started) {
-            let line = std::fs::read_to_string(format!("/proc/{}/cmdline", pid(outcome.as_ref().expect("it runs"))));
+        let rpc = nodes[0].spec.ports.get(PortKind::Rpc).expect("antctl's nodes have one");
+        let stranger = TcpListener::bind(("127.0.0.1", rpc)).expect("the port is free");
+        let error = only(manager.start(&nodes[..1]).await).expect_err("its RPC port is in use");
+        assert!(text(&error).starts_with(&format!("TCP port {rpc} is in use by ")), "{error}");
+        assert!(matches!(world.state(&manager, &nodes[0]).await, ProcessState::Stopped { .. }), "it was not started");
+        drop(stranger);
+
+        // A node that freezes takes calls on its RPC port and never answers: antctl's own start of it never ends.
+        let freeze = async {
+            while !ports_in_use(Protocol::Tcp).contains(&rpc) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let written = std::fs::read_to_string(nodes[0].spec.root_dir.join("antnode.pid")).expect("it lives");
+            signal(written.trim().parse().expect("it is a pid"), Signal::STOP);
+        };
+        let (started, ()) = tokio::join!(manager.start(&nodes[..3]), freeze);
+        let pids: BTreeMap<NodeId, u32> =
+            started.into_iter().map(|(id, outcome)| (id, pid(&outcome.expect("it runs")))).collect();
+        assert_eq!(BTreeSet::from_iter(pids.values()).len(), 3, "three nodes, three processes");
+        for node in &nodes[..3] {
+            let line = std::fs::read_to_string(format!("/proc/{}/cmdline", pids[&node.id()]));
             let own = format!("{}\0", node.spec.root_dir.display());
             assert!(line.expect("it lives").contains(&own), "the pid is that of {}", node.service);
         }
 
-        let frozen = Pid::from_raw(i32::try_from(pid(started[1].as_ref().expect("it runs"))).expect("a pid"));
-        kill_process(frozen.expect("a pid"), Signal::STOP).expect("it lives");
-        let killed = Pid::from_raw(i32::try_from(pid(started[2].as_ref().expect("it runs"))).expect("a pid"));
-        kill_process(killed.expect("a pid"), Signal::KILL).expect("it lives");
+        signal(pids[&nodes[1].id()], Signal::STOP);
+        signal(pids[&nodes[2].id()], Signal::KILL);
         assert!(matches!(world.state(&manager, &nodes[1]).await, ProcessState::Running { .. }), "frozen is not dead");
         wait_for_stop(&world, &manager, &nodes[2]).await;
         assert_eq!(
             world.state(&manager, &nodes[2]).await,
             ProcessState::Stopped { reason: Some("signal 9".to_owned()) }
         );
-        let outcome = manager.start(&nodes[3..]).await.remove(0);
+        let outcome = only(manager.start(&nodes[3..]).await);
         outcome.expect("a frozen node does not keep another from starting");
 
-        for outcome in manager.stop(&nodes[..2]).await {
+        for (_, outcome) in manager.stop(&nodes[..2]).await {
             outcome.expect("a frozen node is stopped");
         }
         for node in &nodes[..2] {
             assert!(matches!(world.state(&manager, node).await, ProcessState::Stopped { .. }));
         }
-        drop(stranger);
-        for outcome in manager.remove(&nodes).await {
+        for (_, outcome) in manager.remove(&nodes).await {
             outcome.expect("all go");
         }
-        assert_eq!(manager.survey().await.expect("antctl tells").len(), 0);
+        assert_eq!(manager.survey().await.expect("antctl reports them").len(), 0);
     });
 }
 
@@ -116,19 +132,30 @@ fn a_node_that_ends_at_once_says_why() {
         let findings = manager.examine().await;
         let codes: Vec<_> = findings.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, ["upnp-without-gateway"]);
-        assert!(findings[0].fix.contains("no_upnp"), "{findings:?}");
+        assert!(findings[0].fix.contains("add --no-upnp before --rewards-address in"), "{findings:?}");
+
+        // The advice works, and outlives the next program.
+        let unit = std::fs::read_to_string(world.unit("antnode1")).expect("antctl wrote it");
+        let forwarded = unit.replace(" --rewards-address ", " --no-upnp --rewards-address ");
+        std::fs::write(world.unit("antnode1"), &forwarded).expect("it can be written");
+        assert!(world.systemctl(&["daemon-reload"]).status.success());
+        only(manager.start(std::slice::from_ref(&node)).await).expect("antnode runs on alone");
+        assert_eq!(manager.examine().await, [], "antnode took its note away");
+        let to = Binary { path: node.spec.program.clone(), version: semver::Version::new(0, 4, 17) };
+        only(upgrade(&manager, std::slice::from_ref(&node), &to).await).expect("it is replaced");
+        assert_eq!(std::fs::read_to_string(world.unit("antnode1")).expect("it is there"), forwarded);
 
         // No peer at all and not the first: it gives up.
         let mut lonely = world.real(2);
         lonely.start_args = vec![];
         let lonely = world.create(&manager, &[lonely]).await.remove(0);
-        if let Ok(started) = manager.start(std::slice::from_ref(&lonely)).await.remove(0) {
+        if let Ok(started) = only(manager.start(std::slice::from_ref(&lonely)).await) {
             assert!(started.process.is_some());
             wait_for_stop(&world, &manager, &lonely).await;
         }
         let state = world.state(&manager, &lonely).await;
         assert_eq!(state, ProcessState::Stopped { reason: Some("exit code 1".to_owned()) });
-        let outcome = manager.start(std::slice::from_ref(&lonely)).await.remove(0);
+        let outcome = only(manager.start(std::slice::from_ref(&lonely)).await);
         if let Err(error) = outcome {
             assert!(matches!(error, ManagerError::ExitedAtOnce { .. }), "{error}");
         }
@@ -158,11 +185,11 @@ fn four_callers_at_once_lose_nothing() {
         let nodes: Vec<NodeRef> = adds.into_iter().flat_map(|add| add.join().expect("a caller ends well")).collect();
         let services: BTreeSet<_> = nodes.iter().map(|node| node.service.clone()).collect();
         assert_eq!(services.len(), 20, "twenty nodes have twenty names");
-        let found = world.manager(Mode::User).survey().await.expect("antctl tells");
+        let found = world.manager(Mode::User).survey().await.expect("antctl reports them");
         assert_eq!(found.len(), 20, "antctl knows them all");
         for node in &nodes {
             let unit = std::fs::read_to_string(world.unit(&node.service)).expect("antctl wrote it");
-            assert!(unit.contains(&format!("--port {} ", node.spec.ports.node)), "{unit}");
+            assert!(unit.contains(&format!("--port {} ", node_port(&node.spec))), "{unit}");
         }
     });
 }
@@ -180,33 +207,34 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
         assert!(world.antctl(&["remove", "--service-name", "antnode1"]).status.success());
 
         let manager = world.manager(Mode::Zen);
-        let found = manager.survey().await.expect("antctl tells").remove(0);
+        let found = manager.survey().await.expect("antctl reports them").remove(0);
         assert_eq!(found.service, "antnode2");
         assert_eq!(found.id.map(|id| id.0), Some(2));
-        let ports = found.ports.expect("antctl tells");
-        assert_eq!((ports.node, ports.metrics), (55002, 0), "it was added without metrics");
-        assert_ne!(ports.rpc, 0);
+        let ports = found.ports.clone();
+        assert_eq!((ports.node(), ports.metrics()), (Some(55002), None), "it was added without metrics");
+        assert!(ports.get(PortKind::Rpc).is_some(), "antctl chose one");
+        assert_eq!(found.flavour.map(|flavour| flavour.program_name()), Some("antnode"));
         assert!(found.wallet.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(&wallet)));
         assert_eq!(found.network.as_deref(), Some("evm-arbitrum-one"));
         let home = Path::new("/home/resident/.local/share/autonomi/node/antnode2");
         assert_eq!(found.root_dir.as_deref(), Some(home));
 
-        let mut node = NodeRef { spec: world.real(2), service: found.service, process: None };
+        let mut node = NodeRef { service: found.service, ..NodeRef::new(world.real(2)) };
         node.spec.root_dir = home.to_owned();
-        node.spec.binary = found.binary.expect("antctl tells");
-        node.spec.log_dir = found.log_dir.expect("antctl tells");
+        node.spec.binary = found.binary.expect("antctl reports them");
+        node.spec.log_dir = found.log_dir.expect("antctl reports them");
         node.spec.ports = ports;
-        assert!(manager.stop(std::slice::from_ref(&node)).await[0].is_ok());
+        assert!(only(manager.stop(std::slice::from_ref(&node)).await).is_ok());
         let enabled = |world: &World| world.systemctl(&["is-enabled", "antnode2"]).status.success();
         assert!(!enabled(&world), "what was stopped stays stopped when the machine restarts");
         let _ = manager.start(std::slice::from_ref(&node)).await;
         assert!(enabled(&world), "it comes back with the machine, as its owner told antctl");
 
         // antctl's own upgrade would forget that.
-        let to = wnm_pm::process_manager::Binary { path: program.into(), version: semver::Version::new(0, 4, 17) };
-        let _ = manager.upgrade(std::slice::from_ref(&node), &to).await;
+        let to = Binary { path: program.into(), version: semver::Version::new(0, 4, 17) };
+        let _ = upgrade(&manager, std::slice::from_ref(&node), &to).await;
         assert!(enabled(&world), "it still does after an upgrade");
-        assert!(manager.remove(std::slice::from_ref(&node)).await[0].is_ok());
+        assert!(only(manager.remove(std::slice::from_ref(&node)).await).is_ok());
         assert!(!home.exists() && !world.unit("antnode2").exists());
     });
 }
@@ -220,8 +248,8 @@ fn zen_takes_the_paths_that_antctl_chose() {
         assert_eq!(node.spec.root_dir, Path::new("/var/antctl/services/antnode1"));
         assert_eq!(node.spec.log_dir, Path::new("/var/log/antnode/antnode1"));
         assert_eq!(world.create(&manager, &[world.real(7)]).await.remove(0), node, "it is there already");
-        manager.start(std::slice::from_ref(&node)).await.remove(0).expect("antnode runs on alone");
-        assert!(manager.remove(std::slice::from_ref(&node)).await[0].is_ok());
+        only(manager.start(std::slice::from_ref(&node)).await).expect("antnode runs on alone");
+        assert!(only(manager.remove(std::slice::from_ref(&node)).await).is_ok());
         assert!(!node.spec.root_dir.exists() && !node.spec.log_dir.exists());
     });
 }
@@ -235,9 +263,10 @@ fn antctl_may_log_what_it_does() {
         let manager = wnm_pm_antctl::Antctl::new(settings, Arc::new(SystemRunner)).expect("this user may use antctl");
         let node = world.create(&manager, &[world.real(1)]).await.remove(0);
         assert!(matches!(world.state(&manager, &node).await, ProcessState::Stopped { .. }));
-        let error = manager.create(&[missing_network(&world)]).await.remove(0).expect_err("there is no such network");
+        let error =
+            only(manager.create(&[NodeRef::new(missing_network(&world))]).await).expect_err("there is no such network");
         assert!(matches!(error, ManagerError::Unusable { .. }), "{error:?}");
-        assert!(!error.to_string().contains('\u{1b}'), "{error}");
+        assert!(!text(&error).is_empty(), "it is one plain line");
     });
 }
 
@@ -245,21 +274,25 @@ fn missing_network(world: &World) -> NodeSpec {
     NodeSpec { network: "evm-nowhere".to_owned(), ..world.real(2) }
 }
 
-fn pid(started: &wnm_pm::process_manager::Started) -> u32 {
+fn pid(started: &Started) -> u32 {
     started.process.expect("its process is known").pid
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("it is a pid");
+    kill_process(pid, signal).expect("it lives");
 }
 
 /// Waits until systemd has seen a node's end.
 async fn wait_for_stop(world: &World, manager: &impl ProcessManager, node: &NodeRef) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(240);
+    let deadline = Instant::now() + Duration::from_secs(240);
     loop {
-        let mut states = manager.inspect(std::slice::from_ref(node)).await;
-        if matches!(states.remove(0), Ok(ProcessState::Stopped { .. })) {
+        if matches!(only(manager.inspect(std::slice::from_ref(node)).await), Ok(ProcessState::Stopped { .. })) {
             return;
         }
         let status = world.systemctl(&["status", &node.service]);
-        assert!(std::time::Instant::now() < deadline, "{}", String::from_utf8_lossy(&status.stdout));
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&status.stdout));
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -6,10 +6,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use semver::Version;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::command::SystemRunner;
-use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::node::{NodeRef, NodeSpec, PortKind};
 use wnm_pm::port_use::Protocol;
-use wnm_pm::process_manager::{Created, ManagerError, Mode, ProcessManager, ProcessState};
+use wnm_pm::process_manager::{Binary, Created, ManagerError, Mode, Outcome, ProcessManager, ProcessState};
 use wnm_pm_antctl::{Antctl, AntctlSettings};
 use wnm_testing::{ContractWorld, HostWorld};
 
@@ -62,19 +64,36 @@ impl World {
             program: tool("antnode"),
             environment: vec![],
             start_args: vec!["--peer".to_owned(), NOBODY.to_owned()],
-            ..self.host.spec(number)
+            ..self.spec(number)
         }
     }
 
-    /// Adds nodes; answers them as the record would hold them.
+    /// Adds nodes; answers them as the database would hold them.
     pub async fn create(&self, manager: &Antctl, specs: &[NodeSpec]) -> Vec<NodeRef> {
-        let created = manager.create(specs).await;
-        specs.iter().zip(created).map(|(spec, created)| reference(spec, created.expect("it is added"))).collect()
+        let nodes: Vec<NodeRef> = specs.iter().cloned().map(NodeRef::new).collect();
+        let mut created = manager.create(&nodes).await;
+        let created = |spec: &NodeSpec| created.take(spec.id).expect("each node has an outcome").expect("it is added");
+        specs.iter().map(created).zip(specs).map(|(created, spec)| reference(spec, created)).collect()
+    }
+
+    /// A newer node program.
+    pub fn newer(&self) -> Binary {
+        let version = Version::new(0, 4, 18);
+        Binary { path: self.program(&version), version }
+    }
+
+    /// Where the programs of replaced nodes are kept.
+    pub fn kept(&self) -> PathBuf {
+        self.registry().with_file_name("wnm-previous")
+    }
+
+    /// Nodes that nobody has created yet.
+    pub fn planned(&self, numbers: impl IntoIterator<Item = u32>) -> Vec<NodeRef> {
+        numbers.into_iter().map(|number| NodeRef::new(self.spec(number))).collect()
     }
 
     pub async fn state(&self, manager: &Antctl, node: &NodeRef) -> ProcessState {
-        let mut states = manager.inspect(std::slice::from_ref(node)).await;
-        states.remove(0).expect("it can be looked at")
+        only(manager.inspect(std::slice::from_ref(node)).await).expect("it can be observed")
     }
 
     /// The program that antctl's units run under this user's systemd.
@@ -110,13 +129,28 @@ impl World {
 
 fn reference(spec: &NodeSpec, created: Created) -> NodeRef {
     let Created { service, root_dir, binary, log_dir } = created;
-    NodeRef { spec: NodeSpec { root_dir, binary, log_dir, ..spec.clone() }, service, process: None }
+    NodeRef { service, ..NodeRef::new(NodeSpec { root_dir, binary, log_dir, ..spec.clone() }) }
+}
+
+/// An error as it is stored and shown: one line, without advice.
+pub fn text(error: &ManagerError) -> String {
+    let text = error.text();
+    assert!(!text.contains(char::is_control) && !text.contains("hint:"), "{text:?}");
+    text
+}
+
+/// The outcome of a batch of one.
+pub fn only<T>(outcomes: Outcomes<T>) -> Outcome<T> {
+    assert_eq!(outcomes.len(), 1, "one node has one outcome");
+    outcomes.into_iter().next().expect("it was counted").1
 }
 
 #[async_trait]
 impl ContractWorld for World {
     fn spec(&self, number: u32) -> NodeSpec {
-        self.host.spec(number)
+        let spec = self.host.spec(number);
+        let rpc = self.host.ports().rpc_port(u16::try_from(number).expect("tests use small numbers"));
+        NodeSpec { ports: spec.ports.clone().with(PortKind::Rpc, rpc), ..spec }
     }
 
     async fn listens(&self, spec: &NodeSpec) -> bool {

@@ -5,8 +5,8 @@ use std::fs;
 use wnm_pm::process_manager::{Finding, Severity};
 
 use super::finding;
+use crate::container::spec::{OPEN_FILES, threads};
 use crate::settings::S6Settings;
-use crate::spec::{OPEN_FILES, threads};
 
 /// What is found in `/proc/sys` for so many groups; nothing on a machine that has none.
 pub fn findings(settings: &S6Settings, groups: usize) -> Vec<Finding> {
@@ -32,11 +32,12 @@ fn open_files(most: i64) -> Option<Finding> {
 fn processes(settings: &S6Settings, groups: usize, most: i64) -> Option<Finding> {
     let wanted = threads(settings) * i64::try_from(groups).unwrap_or(i64::MAX);
     (wanted > most).then(|| {
+        let containers = if groups == 1 { "1 container".to_owned() } else { format!("{groups} containers") };
         finding(
             "few-processes",
             Severity::Warning,
-            &format!("the kernel has room for {most} processes and threads, and nodes may have {wanted} in {groups} container(s)"),
-            "when nodes use what they may, nothing can be started on this machine any more",
+            &format!("the kernel allows {most} processes and threads, and nodes in {containers} may have {wanted}"),
+            "when nodes use up what they may have, nothing can be started on this machine any more",
             "sysctl --write kernel.pid_max=4194304",
         )
     })

@@ -1,102 +1,89 @@
-//! What would not work on this machine, and what mends it.
+//! What would not work on this machine, and what fixes it.
 
 mod kernel;
 mod network;
 
 use bollard::models::SystemInfo;
 use wnm_pm::container_host::GroupState;
-use wnm_pm::process_manager::{Finding, ManagerError, Severity};
+use wnm_pm::hint::{Advice, Hint};
+use wnm_pm::process_manager::{Finding, Severity};
 
-use crate::containers::Container;
-use crate::engine::{Doing, EngineError};
-use crate::storage::Owner;
-use crate::{S6Overlay, script};
+use crate::container::containers::Container;
+use crate::container::contract::IMAGE_LABEL;
+use crate::container::error::{Doing, EngineError};
+use crate::container::labels;
+use crate::host::Host;
+use crate::owner;
 
-impl S6Overlay {
-    /// Everything that is found, the worst first.
-    pub(crate) async fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.storage_findings();
-        match self.engine_findings().await {
-            Ok(found) => findings.extend(found),
-            Err(error) => findings.push(unreachable(&error)),
-        }
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        findings
+/// Everything that is found, the worst first.
+pub async fn findings(host: &Host) -> Vec<Finding> {
+    let mut findings = storage_findings(host);
+    match engine_findings(host).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(unreachable(&error)),
     }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
 
-    /// A storage that is not there yet is made when wnm is set up.
-    fn storage_findings(&self) -> Vec<Finding> {
-        let storage = &self.settings.node_storage;
-        let Err(ManagerError::Unusable { what, .. }) = Owner::of(storage) else {
-            return Vec::new();
-        };
-        let fix = format!("chown USER:GROUP {}", storage.display());
-        let found = format!("{what} belongs to root, and nodes run as its owner");
-        vec![finding("storage-of-root", Severity::Error, &found, "no container is opened", &fix)]
-    }
+/// A storage that does not exist yet is made when wnm is set up.
+fn storage_findings(host: &Host) -> Vec<Finding> {
+    let storage = &host.settings.node_storage;
+    let what = format!("node_storage {} belongs to root, and nodes run as its owner", storage.display());
+    let fix = owner::chown_command(storage);
+    let found = finding("storage-of-root", Severity::Error, &what, "no container is opened", &fix);
+    owner::of(storage).is_ok_and(owner::is_root).then_some(found).into_iter().collect()
+}
 
-    async fn engine_findings(&self) -> Result<Vec<Finding>, EngineError> {
-        let info = self.engine.docker().await?.info().await.doing(|| "ask what it is".to_owned())?;
-        let containers = self.engine.containers(&self.machine).await?;
-        let mut findings = self.image_findings(&containers).await?;
-        findings.extend(containers.iter().filter_map(group_finding));
-        findings.extend(engine_finding(&info));
-        findings.extend(kernel::findings(&self.settings, containers.len()));
-        findings.extend(network::findings(self, &info).await);
-        Ok(findings)
-    }
+async fn engine_findings(host: &Host) -> Result<Vec<Finding>, EngineError> {
+    let info = host.engine.docker().await?.info().await.doing(|| "ask what it is".to_owned())?;
+    let containers = host.engine.containers(&host.machine).await?;
+    let mut findings = image_findings(host, &containers).await?;
+    findings.extend(containers.iter().filter_map(group_finding));
+    findings.extend(engine_finding(&info));
+    findings.extend(kernel::findings(&host.settings, containers.len()));
+    findings.extend(network::findings(host, &info).await);
+    Ok(findings)
+}
 
-    async fn image_findings(&self, containers: &[Container]) -> Result<Vec<Finding>, EngineError> {
-        let image = &self.settings.docker_image;
-        let build = format!("wnm dockerfile | docker build --tag {image} -");
-        let Some(found) = self.engine.image(image).await? else {
-            let what = format!("the image {image} is not on this engine");
-            return Ok(vec![finding(
-                "image-missing",
-                Severity::Warning,
-                &what,
-                "it is pulled when it is first needed",
-                &build,
-            )]);
-        };
-        let mut findings = Vec::new();
-        let (label, value) = script::IMAGE_LABEL;
-        if found.labels.get(label).map(String::as_str) != Some(value) {
-            let what = format!("the image {image} is not labelled {label}={value}");
-            let consequence = "nodes may not come back with their container, or not run in the operator's name";
-            findings.push(finding("image-unknown", Severity::Warning, &what, consequence, &build));
-        }
-        let is_old =
-            |container: &&Container| container.labels.get("wnm.image") == Some(image) && container.image_id != found.id;
-        let old: Vec<&str> = containers.iter().filter(is_old).map(|container| container.name.as_str()).collect();
-        if !old.is_empty() {
-            let what = format!("made of an older build of {image}: {}", old.join(", "));
-            let fix = format!(
-                "docker rm --force {}, one after the other; the next cycle makes it again with its nodes",
-                old[0]
-            );
-            findings.push(finding(
-                "image-outdated",
-                Severity::Warning,
-                &what,
-                "what the newer build mends is not mended there",
-                &fix,
-            ));
-        }
-        Ok(findings)
+async fn image_findings(host: &Host, containers: &[Container]) -> Result<Vec<Finding>, EngineError> {
+    let image = &host.settings.docker_image;
+    let build = format!("pipe the Dockerfile that wnm prints into `docker build --tag {image} -`");
+    let Some(found) = host.engine.image(image).await? else {
+        let what = format!("the image {image} is not on this engine");
+        let consequence = "it is pulled when it is first needed";
+        return Ok(vec![finding("image-missing", Severity::Warning, &what, consequence, &build)]);
+    };
+    let mut findings = Vec::new();
+    let (label, value) = IMAGE_LABEL;
+    if found.labels.get(label).map(String::as_str) != Some(value) {
+        let what = format!("the image {image} is not labelled {label}={value}");
+        let consequence = "nodes may not come back with their container, or run as somebody other than the operator";
+        findings.push(finding("image-unknown", Severity::Warning, &what, consequence, &build));
     }
+    let is_old =
+        |container: &&Container| container.labels.get(labels::IMAGE) == Some(image) && container.image_id != found.id;
+    let old: Vec<&str> = containers.iter().filter(is_old).map(|container| container.name.as_str()).collect();
+    if let Some(first) = old.first() {
+        let what = format!("made of an older build of {image}: {}", old.join(", "));
+        let consequence = "what the newer build fixes is not fixed there";
+        let fix =
+            format!("docker rm --force {first}, one after the other; the next cycle makes it again with its nodes");
+        findings.push(finding("image-outdated", Severity::Warning, &what, consequence, &fix));
+    }
+    Ok(findings)
 }
 
 fn unreachable(error: &EngineError) -> Finding {
     let what = error.to_string();
     let (code, fix) = match error {
         EngineError::Unreachable { hint, .. } if what.contains("ermission denied") => {
-            ("engine-forbidden", hint.as_str())
+            ("engine-forbidden", in_words(hint))
         }
-        EngineError::Unreachable { hint, .. } => ("engine-unreachable", hint.as_str()),
-        EngineError::Refused { .. } => ("engine-refuses", "see the engine's own log"),
+        EngineError::Unreachable { hint, .. } => ("engine-unreachable", in_words(hint)),
+        EngineError::Refused { .. } => ("engine-refuses", "see the engine's own log".to_owned()),
     };
-    finding(code, Severity::Error, &what, "nothing is known of any node, and nothing is changed", fix)
+    finding(code, Severity::Error, &what, "nothing is known of any node, and nothing is changed", &fix)
 }
 
 /// A container that does not run is one finding, however many nodes it has.
@@ -105,7 +92,7 @@ fn group_finding(container: &Container) -> Option<Finding> {
         return None;
     }
     let what = format!("the container {} does not run ({})", container.name, container.said);
-    Some(finding("group-down", Severity::Error, &what, "none of its nodes runs", "the next cycle puts it right"))
+    Some(finding("group-down", Severity::Error, &what, "none of its nodes runs", "the next cycle restarts it"))
 }
 
 fn engine_finding(info: &SystemInfo) -> Vec<Finding> {
@@ -114,7 +101,7 @@ fn engine_finding(info: &SystemInfo) -> Vec<Finding> {
         findings.push(finding(
             "live-restore-off",
             Severity::Warning,
-            "the engine does not keep containers while it restarts",
+            "the engine does not keep containers running while it restarts",
             "an update of Docker restarts all nodes",
             "\"live-restore\": true in /etc/docker/daemon.json, then `sudo systemctl reload docker`",
         ));
@@ -123,12 +110,28 @@ fn engine_finding(info: &SystemInfo) -> Vec<Finding> {
         findings.push(finding(
             "no-pids-limit",
             Severity::Warning,
-            "the engine cannot limit the processes of a container",
-            "nodes that run away take the machine with them",
+            "the engine cannot limit the number of processes in a container",
+            "a runaway node can take down the whole machine",
             "a kernel with the pids controller, and cgroup v2",
         ));
     }
     findings
+}
+
+/// A hint as the fix of a finding: a sentence, or a command of the machine.
+fn in_words(hint: &Hint) -> String {
+    let advice = match &hint.advice {
+        Advice::Set { setting, value: Some(value) } => format!("set {setting} to {value}"),
+        Advice::Set { setting, value: None } => format!("change {setting}"),
+        Advice::Shell(command) => format!("`{command}`"),
+        Advice::Text(text) => text.to_string(),
+        // All that the engine's errors have wnm do is to try again.
+        _ => return "the next cycle tries again".to_owned(),
+    };
+    match &hint.purpose {
+        Some(purpose) => format!("{advice}, to {purpose}"),
+        None => advice,
+    }
 }
 
 /// A finding in one line of code.
@@ -139,5 +142,30 @@ fn finding(code: &str, severity: Severity, what: &str, consequence: &str, fix: &
         what: what.to_owned(),
         consequence: consequence.to_owned(),
         fix: fix.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wnm_pm::hint::Task;
+
+    use super::*;
+
+    #[test]
+    fn hints_are_put_into_words_without_commands_of_wnm() {
+        let hints = [
+            Hint::set("container_network", "docker").to("let Docker publish the ports"),
+            Hint::change("docker_image"),
+            Hint::shell("sudo systemctl start docker").to("start it"),
+            Hint::text("check DOCKER_HOST"),
+            Hint::run(Task::Cycle).to("try again"),
+        ];
+        insta::assert_snapshot!(hints.map(|hint| in_words(&hint)).join("\n"), @"
+        set container_network to docker, to let Docker publish the ports
+        change docker_image
+        `sudo systemctl start docker`, to start it
+        check DOCKER_HOST
+        the next cycle tries again
+        ");
     }
 }

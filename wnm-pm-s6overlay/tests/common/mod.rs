@@ -7,6 +7,7 @@ pub mod events;
 pub mod peer;
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,9 +17,11 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use futures_util::StreamExt;
 use tempfile::TempDir;
+use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Range};
-use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec};
-use wnm_pm::process_manager::ProcessManager;
+use wnm_pm::hint::Hinted;
+use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind};
+use wnm_pm::process_manager::{ManagerError, Outcome, ProcessManager};
 use wnm_pm_s6overlay::{ContainerNetwork, MachineId, RulesBy, S6Overlay, S6Settings};
 pub use wnm_testing::s6_image as image;
 use wnm_testing::{Need, PortBlock, test_node};
@@ -80,9 +83,22 @@ impl Machine {
             group: group.into(),
             name: format!("a{group}"),
             image: self.settings.docker_image.clone(),
-            node_ports: range(self.ports.port_start),
-            metrics_ports: range(self.ports.metrics_port_start),
+            ports: [
+                (PortKind::Node, range(self.ports.port_start)),
+                (PortKind::Metrics, range(self.ports.metrics_port_start)),
+            ]
+            .into(),
         }
+    }
+
+    /// The UDP port of this number.
+    pub fn node_port(&self, number: u16) -> u16 {
+        self.ports.ports(number).node().expect("a block of ports has one")
+    }
+
+    /// The metrics port of this number.
+    pub fn metrics_port(&self, number: u16) -> u16 {
+        self.ports.ports(number).metrics().expect("a block of ports has one")
     }
 
     /// A test node that writes down what it was given.
@@ -139,27 +155,39 @@ impl Machine {
     }
 }
 
+/// The outcome of a call for one.
+pub fn only<T, K: Ord + Copy>(outcomes: Outcomes<T, K>) -> Outcome<T> {
+    assert_eq!(outcomes.len(), 1, "one call for one has one outcome");
+    outcomes.into_iter().next().expect("it was counted").1
+}
+
+/// What a call came to that has to go well for all, in the order of their numbers.
+pub fn all_good<T, K: Ord + Copy + Debug>(outcomes: Outcomes<T, K>) -> Vec<T> {
+    let each = outcomes.into_iter();
+    each.map(|(id, outcome)| outcome.unwrap_or_else(|error| panic!("{id:?}: {}", error.text()))).collect()
+}
+
+/// What can be done about an error, as far as a test looks for it.
+pub fn hints(error: &ManagerError) -> String {
+    format!("{:?}", error.hints())
+}
+
 /// Opens one group.
 pub async fn open(manager: &S6Overlay, spec: &GroupSpec) -> Group {
-    let mut outcomes = manager.open(std::slice::from_ref(spec)).await;
-    outcomes.remove(0).unwrap_or_else(|error| panic!("{} opens: {error}", spec.name))
+    only(manager.open(std::slice::from_ref(spec)).await)
+        .unwrap_or_else(|error| panic!("{} opens: {}", spec.name, error.text()))
+}
+
+/// Nodes that nobody has created yet.
+pub fn references(specs: &[NodeSpec]) -> Vec<NodeRef> {
+    specs.iter().cloned().map(NodeRef::new).collect()
 }
 
 /// Creates and starts nodes.
 pub async fn run(manager: &S6Overlay, specs: &[NodeSpec]) -> Vec<NodeRef> {
-    let created = manager.create(specs).await;
-    let nodes: Vec<NodeRef> = specs
-        .iter()
-        .zip(created)
-        .map(|(spec, created)| NodeRef {
-            spec: spec.clone(),
-            service: created.expect("it is created").service,
-            process: None,
-        })
-        .collect();
-    for outcome in manager.start(&nodes).await {
-        outcome.unwrap_or_else(|error| panic!("it starts: {error}"));
-    }
+    let nodes = references(specs);
+    all_good(manager.create(&nodes).await);
+    all_good(manager.start(&nodes).await);
     nodes
 }
 
@@ -200,6 +228,12 @@ fn give_to_a_user(path: &Path) {
     if is_root() {
         std::os::unix::fs::chown(path, Some(12_345), Some(12_345)).expect("root gives files away");
     }
+}
+
+/// Whom a directory belongs to: `1000:1000`.
+pub fn owner_of(path: &Path) -> String {
+    let data = std::fs::metadata(path).expect("it is there");
+    format!("{}:{}", data.uid(), data.gid())
 }
 
 pub fn is_root() -> bool {

@@ -145,12 +145,18 @@ pub fn ask_from_here(to: (impl Into<IpAddr>, u16)) -> Option<IpAddr> {
     ask(&udp_socket("[::]:0"), to)
 }
 
-/// What an HTTP server says to a question for metrics; none when nobody takes the connection.
+/// The metrics that a node serves there; none when nobody takes the connection.
 pub fn metrics(to: (impl Into<IpAddr>, u16)) -> Option<String> {
+    page("/metrics", to)
+}
+
+/// A page of a node's metrics server; none when nobody takes the connection.
+pub fn page(path: &str, to: (impl Into<IpAddr>, u16)) -> Option<String> {
     let to = SocketAddr::new(to.0.into(), to.1);
     let mut stream = TcpStream::connect_timeout(&to, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let question = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes()).ok()?;
     let mut said = Vec::new();
     let mut piece = [0; 8192];
     // It may keep the connection open for more.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 
-use wnm_pm_s6overlay::render::STORAGE;
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::{Call, NodeState};
 use wnm_testing::Need::{Root, S6Image};
 use wnm_testing::test_node;
@@ -110,11 +110,11 @@ fn assert_refused(options: &[&str], said: &str) {
 fn a_boot_refuses_ids_of_root_and_of_others() {
     assert_refused(&["--env", "WNM_UID=0"], "nodes never run as root");
     assert_refused(&["--env", "WNM_GID=0"], "nodes never run as root");
-    assert_refused(&["--env", "WNM_UID=1"], "user id 1 is daemon's in this image");
-    assert_refused(&["--env", "WNM_GID=42"], "group id 42 is that of shadow in this image");
-    assert_refused(&["--env", "WNM_UID=$(id)"], "WNM_UID is no user id: $(id)");
-    assert_refused(&["--env", "WNM_UID=007"], "WNM_UID is no user id: 007");
-    assert_refused(&["--env", "WNM_GID=/"], "WNM_GID is no group id: /");
+    assert_refused(&["--env", "WNM_UID=1"], "user id 1 belongs to daemon in this image");
+    assert_refused(&["--env", "WNM_GID=42"], "group id 42 belongs to shadow in this image");
+    assert_refused(&["--env", "WNM_UID=$(id)"], "WNM_UID is not a user id: $(id)");
+    assert_refused(&["--env", "WNM_UID=007"], "WNM_UID is not a user id: 007");
+    assert_refused(&["--env", "WNM_GID=/"], "WNM_GID is not a group id: /");
 }
 
 fn a_boot_refuses_a_volume_that_ant_cannot_write_to() {

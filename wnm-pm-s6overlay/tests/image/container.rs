@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use wnm_pm::launch::Launch;
 use wnm_pm::node::NodeId;
-use wnm_pm_s6overlay::render::{Definition, Launch, STORAGE, run_script};
+use wnm_pm_s6overlay::definition::{Definition, run_script};
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::{Call, NodeReport, NodeState, command, parse};
 pub use wnm_testing::s6_image as image;
 
@@ -111,9 +113,13 @@ impl Container {
 
     /// Writes a node's definition: this command line, in the node's own directory.
     pub fn define(&self, number: u32, arguments: &[&str], environment: &[(String, String)]) {
-        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-        let directory = Path::new(STORAGE).join(NodeId(number).name());
-        let text = run_script(&Launch { directory: &directory, arguments: &arguments, environment }).unwrap();
+        let launch = Launch {
+            program: arguments[0].into(),
+            arguments: arguments[1..].iter().map(|word| (*word).to_owned()).collect(),
+            environment: environment.to_vec(),
+            directory: Path::new(STORAGE).join(NodeId(number).name()),
+        };
+        let text = run_script(&launch).unwrap();
         let definition = self.definition(number);
         for dir in [self.storage().join(".s6"), self.storage().join(".s6/a1"), definition.dir, self.node_dir(number)] {
             self.make_dir(&dir);

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use wnm_pm_s6overlay::render::STORAGE;
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::NodeState;
 use wnm_testing::Need::S6Image;
 use wnm_testing::test_node;
@@ -82,12 +82,25 @@ fn without_the_right_nodes_run_unseen_and_the_log_says_why() {
     assert!(container.log().contains("lacks the sysctl net.ipv4.conf.all.route_localnet=1"), "{}", container.log());
 }
 
+fn several_ranges_are_handed_over_each_by_its_protocol() {
+    let mut options = OPTIONS;
+    options[5] = "WNM_METRICS_PORTS=14001-14200,13001-13200,15001-15002/udp";
+    let container = Container::prepared(&options);
+    define_node(&container);
+    container.run();
+    until("the node's metrics answer", || ask(&container, 13001).is_some());
+    let rules = container.shell("nft list chain ip wnm_metrics metrics");
+    for range in ["tcp dport 14001-14200", "tcp dport 13001-13200", "udp dport 15001-15002"] {
+        assert!(rules.contains(&format!("{range} dnat to 127.0.0.1")), "{range}: {rules}");
+    }
+}
+
 fn a_range_that_is_none_is_not_handed_to_nft() {
     let options = [OPTIONS[0], OPTIONS[2], OPTIONS[3], "--env", "WNM_METRICS_PORTS=1 accept; drop"];
     let container = Container::prepared(&options);
     container.run();
     container.await_boot();
-    assert!(container.log().contains("WNM_METRICS_PORTS is no range of ports"), "{}", container.log());
+    assert!(container.log().contains("WNM_METRICS_PORTS is not a list of port ranges"), "{}", container.log());
 }
 
 fn metrics_are_the_machines_business_and_not_a_neighbours() {
@@ -107,6 +120,7 @@ wnm_testing::trials! {
         metrics_are_reached_at_the_containers_address_also_after_a_restart,
         what_else_listens_inside_stays_out_of_reach,
         without_the_right_nodes_run_unseen_and_the_log_says_why,
+        several_ranges_are_handed_over_each_by_its_protocol,
         a_range_that_is_none_is_not_handed_to_nft,
         metrics_are_the_machines_business_and_not_a_neighbours;
 }

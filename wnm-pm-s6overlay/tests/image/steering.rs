@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::output::tail;
-use wnm_pm_s6overlay::render::STORAGE;
 use wnm_pm_s6overlay::script::{Call, Ended, NodeState};
 use wnm_testing::Need::S6Image;
 use wnm_testing::test_node_that;

@@ -1,13 +1,14 @@
-//! What befalls nodes from outside: kills, restarts of the machine, and hands in systemd's files.
+//! What happens to nodes from outside: kills, restarts of the machine, and changes to systemd's files.
 
 use std::fs;
 use std::path::Path;
 
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_systemd::Systemd;
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine, on_machine_that_restarts};
+use wnm_testing::{ContractWorld, on_machine, on_machine_that_restarts, only};
 
 use crate::world::World;
 
@@ -15,16 +16,16 @@ fn runs(state: &ProcessState) -> bool {
     matches!(state, ProcessState::Running { .. })
 }
 
-fn stands_still(state: &ProcessState) -> bool {
+fn is_stopped(state: &ProcessState) -> bool {
     matches!(state, ProcessState::Stopped { .. })
 }
 
 async fn start(manager: &Systemd, node: &NodeRef) -> Result<(), ManagerError> {
-    manager.start(std::slice::from_ref(node)).await.remove(0).map(drop)
+    only(manager.start(std::slice::from_ref(node)).await).map(drop)
 }
 
 async fn stop(manager: &Systemd, node: &NodeRef) {
-    manager.stop(std::slice::from_ref(node)).await.remove(0).expect("it stops");
+    only(manager.stop(std::slice::from_ref(node)).await).expect("it stops");
 }
 
 fn after_a_restart_of_the_machine_nodes_are_as_they_were() {
@@ -53,7 +54,7 @@ fn after_restart(mode: Mode) -> impl AsyncFnOnce() {
         let nodes: Vec<NodeRef> = [1, 2, 3].map(|number| world.reference(number)).into();
         world.until(&manager, &nodes[0], runs).await;
         world.until(&manager, &nodes[2], runs).await;
-        assert!(stands_still(&world.state(&manager, &nodes[1]).await), "what was stopped stays stopped");
+        assert!(is_stopped(&world.state(&manager, &nodes[1]).await), "what was stopped stays stopped");
     }
 }
 
@@ -83,7 +84,7 @@ fn a_deleted_unit_file_is_written_again() {
         fs::remove_file(world.unit(node)).expect("it was there");
         world.systemctl(&["daemon-reload"]);
         assert!(runs(&world.state(&manager, node).await), "the process does not mind");
-        let found = manager.survey().await.expect("the machine can be looked at");
+        let found = manager.survey().await.expect("the machine can be surveyed");
         assert!(found.iter().any(|found| found.service == node.service && runs(&found.state)), "{found:?}");
 
         stop(&manager, node).await;
@@ -92,7 +93,7 @@ fn a_deleted_unit_file_is_written_again() {
         start(&manager, node).await.expect("the unit is written again");
         assert!(runs(&world.state(&manager, node).await));
         fs::remove_file(world.unit(node)).expect("it was there");
-        manager.remove(std::slice::from_ref(node)).await.remove(0).expect("it is removed all the same");
+        only(manager.remove(std::slice::from_ref(node)).await).expect("it is removed all the same");
         assert_eq!(world.state(&manager, node).await, ProcessState::Absent);
     });
 }
@@ -106,8 +107,10 @@ fn a_deleted_program_is_put_back_by_a_start() {
         fs::remove_file(&node.spec.binary).expect("it was there");
         let mut without = node.clone();
         without.spec.program = "/nonexistent/antnode".into();
-        let error = start(&manager, &without).await.expect_err("there is nothing to copy").to_string();
-        assert!(error.contains("hint: it is a copy of /nonexistent/antnode, which is gone"), "{error}");
+        let state = world.state(&manager, node).await;
+        assert_eq!(state, ProcessState::Incomplete { missing: "its program".to_owned() });
+        let error = start(&manager, &without).await.expect_err("there is nothing to copy").text();
+        assert!(error.ends_with("and it cannot be copied again from /nonexistent/antnode"), "{error}");
         start(&manager, node).await.expect("it is copied again");
         assert!(runs(&world.state(&manager, node).await));
     });
@@ -124,15 +127,17 @@ fn a_masked_unit_is_left_to_whoever_masked_it() {
         std::os::unix::fs::symlink("/dev/null", &unit).expect("it is masked");
         world.systemctl(&["daemon-reload"]);
 
-        let error = start(&manager, node).await.expect_err("it is masked").to_string();
-        assert!(error.contains("is left alone: it is masked"), "{error}");
-        assert!(error.contains("hint: `systemctl unmask antnode0001.service`"), "{error}");
+        let error = start(&manager, node).await.expect_err("it is masked");
+        let told = "/etc/systemd/system/antnode0001.service is left alone: it is masked";
+        assert_eq!(error.text(), told);
+        let unmask = Hint::shell("systemctl unmask antnode0001.service").to("let antnode0001 start");
+        assert_eq!(error.hints(), [unmask]);
         let state = world.state(&manager, node).await;
         assert_eq!(state, ProcessState::Stopped { reason: Some("its unit is masked".to_owned()) });
         let findings = manager.examine().await;
         assert!(findings.iter().any(|finding| finding.code == "units-masked"), "{findings:?}");
-        manager.create(std::slice::from_ref(&node.spec)).await.remove(0).expect_err("nothing is written there");
-        manager.remove(std::slice::from_ref(node)).await.remove(0).expect("the node is removed");
+        only(manager.create(std::slice::from_ref(node)).await).expect_err("nothing is written there");
+        only(manager.remove(std::slice::from_ref(node)).await).expect("the node is removed");
         assert!(unit.is_symlink(), "the mask stays");
     });
 }
@@ -149,7 +154,7 @@ fn a_unit_that_systemd_gave_up_starts_again() {
         let ManagerError::ExitedAtOnce { how, said, .. } = error else { panic!("{error:?}") };
         assert_eq!(how, "exit code 7");
         assert_eq!(said, "Node terminated due to: \"told to end with 7\"", "its last words come from the journal");
-        assert!(stands_still(&world.state(&manager, node).await), "it is not tried again and again");
+        assert!(is_stopped(&world.state(&manager, node).await), "it is not tried again and again");
 
         for _ in 0..12 {
             world.systemctl(&["restart", &node.service]);
@@ -171,13 +176,13 @@ fn a_unit_that_was_changed_by_hand_is_read_anew() {
         let manager = world.manager();
         let mut node = world.running(&manager, &[1]).await.remove(0);
         stop(&manager, &node).await;
-        // A drop-in is whose it is; systemd was not told of it.
+        // A drop-in belongs to whoever wrote it; systemd has not read it yet.
         let drop_in = Path::new("/etc/systemd/system").join(format!("{}.d", node.service));
         fs::create_dir(&drop_in).expect("it is new");
         fs::write(drop_in.join("own.conf"), "[Service]\nEnvironment=OWN=1\n").expect("it is written");
         // The unit itself is wnm's.
         fs::write(world.unit(&node), "[Service]\nExecStart=/bin/false\n").expect("it is written");
-        node.spec.environment.push(("NEW".to_owned(), "setting".to_owned()));
+        node.launch.environment.push(("NEW".to_owned(), "setting".to_owned()));
         start(&manager, &node).await.expect("the unit is written and read");
         let seen = world.seen(&node).await;
         assert_eq!((&seen["environment"]["OWN"], &seen["environment"]["NEW"]), (&"1".into(), &"setting".into()));

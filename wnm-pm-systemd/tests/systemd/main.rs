@@ -5,6 +5,7 @@ mod batches;
 mod contract;
 mod damage;
 mod refusals;
+mod replacing;
 mod takeover;
 mod units;
 mod world;
@@ -16,6 +17,7 @@ fn main() -> std::process::ExitCode {
         contract::trials(),
         damage::trials(),
         refusals::trials(),
+        replacing::trials(),
         takeover::trials(),
         units::trials(),
     ])

@@ -2,42 +2,47 @@
 
 use std::fs;
 
+use wnm_pm::hint::{Hint, Hinted, Task};
+use wnm_pm::node::NodeRef;
+use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine};
+use wnm_testing::{ContractWorld, on_machine, only};
 
 use crate::world::World;
 
-/// What every deed is refused with.
-async fn refusal(world: &World) -> String {
+/// What every operation is refused with, and the advice that goes with it.
+async fn refusal(world: &World) -> (String, Vec<Hint>) {
     let manager = world.manager();
-    let node = world.reference(1);
-    let specs = [world.spec(1), world.spec(2)];
+    let nodes = [world.reference(1), world.reference(2)];
     let mut errors: Vec<ManagerError> = Vec::new();
-    for outcome in manager.create(&specs).await {
+    for (_, outcome) in manager.create(&nodes).await {
         errors.push(outcome.expect_err("no node can be created"));
     }
-    for spec in &specs {
+    for NodeRef { spec, .. } in &nodes {
         assert!(!spec.root_dir.exists() && !spec.log_dir.exists(), "nothing of {} is left behind", spec.name);
     }
-    assert!(!world.unit(&node).exists(), "no unit is left behind");
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(texts[0], texts[1]);
+    assert!(!world.unit(&nodes[0]).exists(), "no unit is left behind");
     assert!(errors.iter().all(|error| matches!(error, ManagerError::Unavailable { .. })), "{errors:?}");
+    let texts: Vec<String> = errors.iter().map(ManagerError::text).collect();
+    assert_eq!(texts[0], texts[1]);
+    assert!(!texts[0].contains('\n') && !texts[0].contains("hint"), "{texts:?}");
     let findings = manager.examine().await;
     let finding = findings.iter().find(|finding| finding.code == "manager-unavailable");
     let finding = finding.unwrap_or_else(|| panic!("doctor says so too: {findings:?}"));
-    assert!(texts[0].contains(&finding.fix), "{finding:?}");
-    texts[0].clone()
+    assert_eq!(texts[0].replace(" cannot be used here", ""), finding.what);
+    (texts[0].clone(), errors[0].hints())
 }
 
 fn f42_without_a_systemd_of_the_users_own_nothing_is_left_behind() {
     let test = "refusals::f42_without_a_systemd_of_the_users_own_nothing_is_left_behind";
     on_machine("keeper", test, async || {
         let world = World::new(Mode::User);
-        let told = "systemd+user cannot be used here: no systemd of this user runs (/run/user/1001/systemd is not there)\n\
-             hint: `sudo loginctl enable-linger keeper` keeps one running from boot on, without a login";
-        assert_eq!(refusal(&world).await, told);
+        let told = "systemd+user cannot be used here: no systemd of this user is running (/run/user/1001/systemd does \
+             not exist)";
+        let hint = Hint::shell("sudo loginctl enable-linger keeper");
+        let hint = hint.to("keep one running from boot on, without a login");
+        assert_eq!(refusal(&world).await, (told.to_owned(), vec![hint]));
         let findings = world.manager().examine().await;
         let lingering = findings.iter().find(|finding| finding.code == "lingering-off").expect("it is off");
         assert_eq!(lingering.fix, "sudo loginctl enable-linger keeper");
@@ -49,16 +54,16 @@ fn f42_without_a_systemd_of_the_users_own_nothing_is_left_behind() {
         }
         let nodes = world.running(&world.manager(), &[1]).await;
         assert_eq!(world.manager().examine().await, []);
-        world.manager().remove(&nodes).await.remove(0).expect("it is removed");
+        only(world.manager().remove(&nodes).await).expect("it is removed");
     });
 }
 
 fn who_may_not_use_sudo_is_told_so() {
     on_machine("resident", "refusals::who_may_not_use_sudo_is_told_so", async || {
         let world = World::in_home(Mode::Sudo);
-        let told = "systemd+sudo cannot be used here: this user is not root, and sudo refuses: sudo: a password is required\n\
-             hint: run wnm as root, or allow this user to use sudo without a password (see `man sudoers`, NOPASSWD)";
-        assert_eq!(refusal(&world).await, told);
+        let told =
+            "systemd+sudo cannot be used here: this user is not root, and sudo refuses: sudo: a password is required";
+        assert_eq!(refusal(&world).await, (told.to_owned(), vec![Hint::text(SUDO_HINT)]));
     });
 }
 
@@ -67,7 +72,7 @@ fn f63_root_needs_no_sudo() {
         fs::remove_file("/usr/bin/sudo").expect("it was there");
         let world = World::new(Mode::Sudo);
         let nodes = world.running(&world.manager(), &[1]).await;
-        world.manager().remove(&nodes).await.remove(0).expect("it is removed");
+        only(world.manager().remove(&nodes).await).expect("it is removed");
     });
 }
 
@@ -75,11 +80,12 @@ fn a_machine_without_systemd_is_told_so() {
     on_machine("root", "refusals::a_machine_without_systemd_is_told_so", async || {
         fs::rename("/run/systemd/system", "/run/systemd/away").expect("the container is the test's own");
         let world = World::new(Mode::Sudo);
-        let told = "systemd+sudo cannot be used here: this machine was not booted with systemd\n\
-             hint: boot with a systemd that can be used, or begin another record: `wnm init --process_manager setsid+user --database FILE`";
-        assert_eq!(refusal(&world).await, told);
-        let states = world.manager().inspect(&[world.reference(1)]).await;
-        assert!(matches!(states[..], [Err(ManagerError::Unavailable { .. })]), "{states:?}");
+        let told = "systemd+sudo cannot be used here: this machine was not booted with systemd";
+        let hint = Hint::run(Task::InitElsewhere { process_manager: "setsid+user".to_owned() });
+        let hint = hint.to("run nodes without systemd");
+        assert_eq!(refusal(&world).await, (told.to_owned(), vec![hint]));
+        let state = only(world.manager().inspect(&[world.reference(1)]).await);
+        assert!(matches!(state, Err(ManagerError::Unavailable { .. })), "{state:?}");
         assert!(world.manager().survey().await.is_err() && world.manager().teardown().await.is_err());
     });
 }
@@ -92,7 +98,7 @@ fn a_service_name_that_is_no_nodes_is_refused() {
         for service in ["antnode*", "--force", "dbus", "../antnode0001", "antnode0001 dbus", ""] {
             let mut node = world.reference(2);
             node.service = service.to_owned();
-            let error = manager.stop(&[node]).await.remove(0).expect_err("that is no node");
+            let error = only(manager.stop(&[node]).await).expect_err("that is not a node");
             assert!(matches!(error, ManagerError::Unusable { .. }), "{service:?}: {error}");
         }
         assert!(world.listens(&living[0].spec).await, "the node runs on");

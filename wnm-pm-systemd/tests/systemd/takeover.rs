@@ -1,4 +1,4 @@
-//! Nodes that the Python wnm left behind are found, taken over, and mended.
+//! Nodes that the Python wnm left behind are found, taken over, and repaired.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use wnm_pm::node::{NodeId, NodeRef};
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine, test_node};
+use wnm_testing::{ContractWorld, metrics_port, node_port, on_machine, only, test_node};
 
 use crate::world::World;
 
@@ -34,7 +34,7 @@ async fn left_behind(world: &World) -> (PathBuf, PathBuf) {
         world.root("/usr/sbin/useradd", &["-m".as_ref(), "ant".as_ref()]);
         world.root("chown", &own);
     }
-    let text = python_unit(&spec.root_dir, &spec.log_dir, spec.ports.node, spec.ports.metrics);
+    let text = python_unit(&spec.root_dir, &spec.log_dir, node_port(&spec), metrics_port(&spec));
     let unit = world.unit(&world.reference(1));
     fs::create_dir_all(unit.with_file_name("")).expect("it can be made");
     fs::write(unit, text).expect("it is written");
@@ -48,7 +48,7 @@ async fn is_taken_over(mode: Mode) {
     let manager = world.manager();
     let (root_dir, log_dir) = left_behind(&world).await;
 
-    let found = manager.survey().await.expect("the machine can be looked at");
+    let found = manager.survey().await.expect("the machine can be surveyed");
     let [node] = &found[..] else { panic!("one node is found: {found:?}") };
     assert_eq!(node.service, "antnode0001.service");
     assert_eq!(node.id, Some(NodeId(1)));
@@ -58,21 +58,20 @@ async fn is_taken_over(mode: Mode) {
     assert_eq!(node.wallet.as_deref(), Some("0x03B770D9cD32077cC0bF330c13C114a87643B124"));
     assert_eq!(node.network.as_deref(), Some("evm-arbitrum-one"));
     assert!(matches!(node.state, ProcessState::Running { process: Some(_) }), "{node:?}");
-    let ports = node.ports.expect("its unit tells them");
     let spec = world.spec(1);
-    assert_eq!((ports.node, ports.metrics), (spec.ports.node, spec.ports.metrics));
+    assert_eq!((node.flavour, &node.ports), (Some(spec.flavour), &spec.ports));
     let findings = manager.examine().await;
     assert!(findings.iter().any(|finding| finding.code == "nodes-not-started-at-boot"), "{findings:?}");
 
-    let taken = NodeRef { service: node.service.clone(), spec, process: None };
+    let taken = NodeRef { service: node.service.clone(), ..NodeRef::new(spec) };
     let nodes = std::slice::from_ref(&taken);
-    manager.stop(nodes).await.remove(0).expect("it stops");
-    manager.start(nodes).await.remove(0).expect("it starts");
+    only(manager.stop(nodes).await).expect("it stops");
+    only(manager.start(nodes).await).expect("it starts");
     let unit = fs::read_to_string(world.unit(&taken)).expect("it is there");
     assert!(unit.contains("[Install]"), "it is a unit of wnm's own now: {unit}");
     assert_eq!(world.systemctl(&["is-enabled", "antnode0001.service"]), "enabled");
     assert_eq!(manager.examine().await, []);
-    manager.remove(nodes).await.remove(0).expect("it is removed");
+    only(manager.remove(nodes).await).expect("it is removed");
     assert!(!root_dir.exists() && !log_dir.exists());
     assert!(world.node_storage().is_dir(), "only the node's own directory goes");
 }
@@ -90,8 +89,8 @@ fn f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays() {
     });
 }
 
-fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told() {
-    let test = "takeover::nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told";
+fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_found() {
+    let test = "takeover::nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_found";
     on_machine("resident", test, async || {
         let world = World::new(Mode::User);
         let manager = world.manager();
@@ -103,7 +102,7 @@ fn nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told() {
         fs::create_dir(world.node_storage().join("antnode0003")).expect("it is new");
         fs::create_dir(world.node_storage().join("else")).expect("it is new");
         world.systemctl(&["daemon-reload"]);
-        let found = manager.survey().await.expect("the machine can be looked at");
+        let found = manager.survey().await.expect("the machine can be surveyed");
         let [left] = &found[..] else { panic!("one directory is left: {found:?}") };
         assert_eq!((left.id, left.root_dir.clone()), (Some(NodeId(3)), Some(world.node_storage().join("antnode0003"))));
         assert_eq!(left.state, ProcessState::Incomplete { missing: "its unit file".to_owned() });
@@ -114,5 +113,5 @@ wnm_testing::trials! {
     &[SystemdImage] =>
         f43_a_node_of_the_machine_is_taken_over_and_comes_back_at_boot,
         f05_a_node_in_a_home_directory_is_taken_over_and_the_home_directory_stays,
-        nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_told;
+        nodes_of_antctl_are_antctls_and_directories_without_a_unit_are_found;
 }

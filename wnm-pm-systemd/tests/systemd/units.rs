@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use wnm_pm::node::NodeSpec;
+use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager};
 use wnm_testing::Need::SystemdImage;
-use wnm_testing::{ContractWorld, on_machine};
+use wnm_testing::{ContractWorld, on_machine, only};
 
 use crate::world::World;
 
@@ -18,7 +18,7 @@ fn every_control_character() -> String {
 
 fn hostile(world: &World, number: u32) -> NodeSpec {
     let mut spec = world.spec(number);
-    let name = format!("{} 100% $HOME ${{HOME}} $$ ; & | # * ü😀", spec.name);
+    let name = format!("{} 100% $HOME ${{HOME}} $$ ; & | # * ü😀 ", spec.name);
     spec.root_dir.set_file_name(&name);
     spec.binary = spec.root_dir.join("antnode");
     spec.log_dir.set_file_name(name);
@@ -32,16 +32,16 @@ async fn hands_over(mode: Mode) {
     let world = World::new(mode);
     let manager = world.manager();
     let node = world.create(&manager, &[hostile(&world, 1)]).await.remove(0);
-    manager.start(std::slice::from_ref(&node)).await.remove(0).expect("it starts");
+    only(manager.start(std::slice::from_ref(&node)).await).expect("it starts");
     let seen = world.seen(&node).await;
     for (name, value) in &node.spec.environment {
         assert_eq!(seen["environment"][name], value.as_str(), "{name} arrives exactly");
     }
-    let told = wnm_pm::flavour::arguments(&node.spec);
     let arrived: Vec<&str> =
         seen["arguments"].as_array().expect("a list").iter().filter_map(|word| word.as_str()).collect();
     assert_eq!(arrived[0], node.spec.binary.to_string_lossy());
-    assert_eq!(arrived[1..], told);
+    assert_eq!(arrived[1..], node.launch.arguments);
+    assert_eq!(seen["directory"], *node.launch.directory.to_string_lossy());
 }
 
 fn the_machines_systemd_hands_every_value_over() {
@@ -68,7 +68,7 @@ fn what_cannot_be_carried_is_refused_and_nothing_is_made() {
         for spoil in spoiled {
             let mut spec = world.spec(1);
             spoil(&mut spec);
-            let error = world.manager().create(std::slice::from_ref(&spec)).await.remove(0).expect_err("it is refused");
+            let error = only(world.manager().create(&[NodeRef::new(spec.clone())]).await).expect_err("it is refused");
             assert!(matches!(error, ManagerError::Unusable { .. }), "{error}");
             assert!(!spec.root_dir.exists());
         }
@@ -112,10 +112,9 @@ fn nodes_are_together_in_one_slice_and_stand_alone_in_their_directories() {
         let world = World::new(Mode::Sudo);
         let manager = world.manager();
         let nodes = world.running(&manager, &[1, 2]).await;
-        let cgroup =
-            |node: &wnm_pm::node::NodeRef| world.systemctl(&["show", "--value", "-P", "ControlGroup", &node.service]);
+        let cgroup = |node: &NodeRef| world.systemctl(&["show", "--value", "-P", "ControlGroup", &node.service]);
         assert_eq!(cgroup(&nodes[0]), "/wnm.slice/antnode0001.service");
-        let owner = |node: &wnm_pm::node::NodeRef| {
+        let owner = |node: &NodeRef| {
             let found = world.root("stat", &["--format=%U %a".as_ref(), &node.spec.root_dir]);
             String::from_utf8_lossy(&found.stdout).trim().to_owned()
         };
@@ -124,7 +123,7 @@ fn nodes_are_together_in_one_slice_and_stand_alone_in_their_directories() {
         assert_eq!(String::from_utf8_lossy(&key.stdout).trim(), "ant 600");
         manager.teardown().await.expect("the slice goes");
         assert!(!world.unit(&nodes[0]).with_file_name("wnm.slice").exists());
-        assert!(manager.remove(&nodes).await.iter().all(Result::is_ok), "its nodes do not need it to be removed");
+        assert!(manager.remove(&nodes).await.all_good(), "its nodes do not need it to be removed");
     });
 }
 

@@ -1,6 +1,5 @@
 //! The nodes of a test on a machine of its own, seen from outside the manager, in whoever's name they run.
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -9,10 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use wnm_pm::command::{CommandRunner, SystemRunner};
 use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::port_use::Protocol;
-use wnm_pm::process_manager::{Created, ManagerKind, Mode, Outcome, ProcessManager, ProcessState};
+use wnm_pm::process_manager::{ManagerKind, Mode, ProcessManager, ProcessState};
 use wnm_pm_systemd::Systemd;
-use wnm_testing::{ContractWorld, HostWorld};
+use wnm_testing::{ContractWorld, HostWorld, eventually, only};
 
 /// Nodes below `/srv/wnm`, or in the home directory of whoever has no rights.
 pub struct World {
@@ -88,48 +86,44 @@ impl World {
         .join(&node.service)
     }
 
-    /// Nodes as the record would hold them after their creation.
+    /// Nodes as the database would hold them after their creation.
     pub async fn create(&self, manager: &Systemd, specs: &[NodeSpec]) -> Vec<NodeRef> {
-        let created = manager.create(specs).await;
-        let reference = |(spec, created): (&NodeSpec, Outcome<Created>)| {
-            let service = created.expect("it is created").service;
-            NodeRef { spec: spec.clone(), service, process: None }
-        };
-        specs.iter().zip(created).map(reference).collect()
+        let mut nodes: Vec<NodeRef> = specs.iter().cloned().map(NodeRef::new).collect();
+        let mut created = manager.create(&nodes).await;
+        for node in &mut nodes {
+            let created = created.take(node.id()).expect("each node has an outcome");
+            node.service = created.expect("it is created").service;
+        }
+        nodes
     }
 
-    /// A node as the record would hold it.
+    /// A node as the database would hold it.
     pub fn reference(&self, number: u32) -> NodeRef {
-        let spec = self.spec(number);
-        NodeRef { service: format!("{}.service", spec.name), spec, process: None }
+        let node = NodeRef::new(self.spec(number));
+        NodeRef { service: format!("{}.service", node.spec.name), ..node }
     }
 
     /// What a node was started with, as it wrote it down itself.
     pub async fn seen(&self, node: &NodeRef) -> serde_json::Value {
         let path = node.spec.root_dir.join("seen.json");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Some(content) = self.read(&path).await {
-                return serde_json::from_slice(&content).expect("test nodes write JSON");
-            }
-            assert!(Instant::now() < deadline, "{} writes seen.json", node.spec.name);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("the node writes seen.json", async || self.read(&path).await.is_some()).await;
+        serde_json::from_slice(&self.read(&path).await.unwrap_or_default()).expect("test nodes write JSON")
     }
 
     /// Nodes that run.
     pub async fn running(&self, manager: &Systemd, numbers: &[u32]) -> Vec<NodeRef> {
         let specs: Vec<NodeSpec> = numbers.iter().map(|number| self.spec(*number)).collect();
         let mut nodes = self.create(manager, &specs).await;
-        let started = manager.start(&nodes).await;
-        for (node, started) in nodes.iter_mut().zip(started) {
+        let mut started = manager.start(&nodes).await;
+        for node in &mut nodes {
+            let started = started.take(node.id()).expect("each node has an outcome");
             node.process = started.expect("it starts").process;
         }
         nodes
     }
 
     pub async fn state(&self, manager: &Systemd, node: &NodeRef) -> ProcessState {
-        manager.inspect(std::slice::from_ref(node)).await.remove(0).expect("it can be looked at")
+        only(manager.inspect(std::slice::from_ref(node)).await).expect("it can be observed")
     }
 
     /// Waits until a node is as it should be.
@@ -152,18 +146,10 @@ impl ContractWorld for World {
         self.host.spec(number)
     }
 
-    async fn listens(&self, spec: &NodeSpec) -> bool {
-        self.host.listens(spec).await
-    }
-
     async fn kill(&self, spec: &NodeSpec) {
         let pid = self.read(&spec.root_dir.join("antnode.pid")).await.expect("the node wrote its pid");
         let killed = self.root("kill", &["-9".as_ref(), String::from_utf8_lossy(&pid).trim().as_ref()]);
         assert!(killed.status.success(), "{killed:?}");
-    }
-
-    async fn occupy(&self, protocol: Protocol, port: u16) -> Box<dyn Any + Send> {
-        self.host.occupy(protocol, port).await
     }
 
     async fn read(&self, path: &Path) -> Option<Vec<u8>> {

@@ -1,0 +1,90 @@
+//! The groups that exist, from the labels of their containers, and whether all around them is as it should be.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures_util::future::join_all;
+use wnm_pm::container_host::{ContainerNetwork, Group, GroupState};
+use wnm_pm::process_manager::ManagerError;
+
+use super::Groups;
+use crate::container::containers::Container;
+use crate::container::labels;
+use crate::container::network::RuleBackend;
+use crate::storage;
+
+impl Groups<'_> {
+    /// The groups of this machine that exist, by number. One that runs counts as damaged when something around it is not as
+    /// it should be.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub async fn list(&self) -> Result<Vec<Group>, ManagerError> {
+        let containers = self.0.engine.containers(&self.0.machine).await?;
+        let mut groups = existing(&containers);
+        if groups.iter().any(|group| group.state == GroupState::Running) && !self.is_connected(&containers).await? {
+            damage(&mut groups, |_| true);
+        }
+        let id = storage::id(&self.0.settings.node_storage);
+        let seen = join_all(groups.iter().map(|group| self.sees_storage(group, id.as_deref()))).await;
+        let blind: Vec<u32> =
+            groups.iter().zip(seen).filter(|(_, sees)| !sees).map(|(group, _)| group.spec.group).collect();
+        damage(&mut groups, |group| blind.contains(&group.spec.group));
+        Ok(groups)
+    }
+
+    /// Whether network and rules are as they should be.
+    async fn is_connected(&self, containers: &[Container]) -> Result<bool, ManagerError> {
+        if self.0.settings.container_network != ContainerNetwork::Published {
+            return Ok(true);
+        }
+        let published = self.published();
+        let Some(network) = published.network().await? else {
+            return Ok(false);
+        };
+        let name = self.0.machine.network_name();
+        if containers.iter().any(|container| container.networks.get(&name) != Some(&network.id)) {
+            return Ok(false);
+        }
+        let groups = existing(containers);
+        // Whoever may not read the rules may not repair them either: `open` says so.
+        let images = self.images(containers, groups.iter().map(|group| &group.spec));
+        let Ok(backend) = RuleBackend::find(&self.0.engine, &self.0.settings, &images).await else {
+            return Ok(false);
+        };
+        let in_place = published.is_in_place(&network, &groups, &backend).await;
+        backend.release().await;
+        in_place
+    }
+}
+
+/// The groups that containers are labelled as, by number.
+pub fn existing(containers: &[Container]) -> Vec<Group> {
+    let mut groups: Vec<Group> = containers.iter().filter_map(read).collect();
+    groups.sort_by_key(|group| group.spec.group);
+    groups
+}
+
+fn read(container: &Container) -> Option<Group> {
+    let (spec, address) = labels::group_spec(&container.labels)?;
+    Some(Group {
+        spec,
+        container_id: container.id.clone(),
+        container_name: container.name.clone(),
+        address,
+        state: container.state,
+    })
+}
+
+fn damage(groups: &mut [Group], is_damaged: impl Fn(&Group) -> bool) {
+    for group in groups {
+        if group.state == GroupState::Running && is_damaged(group) {
+            group.state = GroupState::Damaged;
+        }
+    }
+}
+
+/// Where a group's metrics are read: at its container's own address where it has one, so that no rule is needed.
+#[must_use]
+pub fn metrics_host(group: &Group) -> IpAddr {
+    group.address.unwrap_or(Ipv4Addr::LOCALHOST.into())
+}

@@ -1,0 +1,99 @@
+//! A node's output is what it printed: s6-log keeps the newest part of it beside the node's definition, each line with
+//! the time in front.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::definition::Definition;
+
+/// How much of the end is read; antnode prints long backtraces.
+const TAIL_BYTES: u64 = 64 * 1024;
+
+/// The length of a time and the two blanks behind it: `2026-11-22 17:11:50.367372354  `.
+const TIME_LENGTH: usize = 31;
+
+/// The end of what a node printed, without the times. Empty when it printed nothing, or it cannot be read.
+#[must_use]
+pub fn tail(definition: &Definition) -> String {
+    let text = match read_end(&definition.said) {
+        Ok(text) if !text.is_empty() => text,
+        // A full part was just put aside, and nothing has come after it.
+        _ => newest_aside(&definition.said).and_then(|path| read_end(&path).ok()).unwrap_or_default(),
+    };
+    text.lines().fold(String::new(), |all, line| all + without_time(line) + "\n")
+}
+
+fn read_end(path: &Path) -> io::Result<String> {
+    // The node could have put a link there, to make wnm read any file that root can read.
+    let mut file: File =
+        OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The part that was put aside last: the names of parts are times.
+fn newest_aside(said: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(said.parent()?).ok()?;
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_aside(path)).max()
+}
+
+fn is_aside(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('@'))
+}
+
+fn without_time(line: &str) -> &str {
+    match line.split_at_checked(TIME_LENGTH) {
+        Some((time, rest)) if time.ends_with("  ") && time.as_bytes()[0].is_ascii_digit() => rest,
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(files: &[(&str, &str)]) -> (tempfile::TempDir, Definition) {
+        let dir = tempfile::tempdir().unwrap();
+        let definition = Definition::new(dir.path(), "a1", "antnode0001");
+        let log = definition.said.parent().unwrap();
+        fs::create_dir_all(log).unwrap();
+        files.iter().for_each(|(name, text)| fs::write(log.join(name), text).unwrap());
+        (dir, definition)
+    }
+
+    #[test]
+    fn the_newest_output_is_read_without_times() {
+        let current = "2026-11-22 17:11:50.367372354  hello\n2026-11-22 17:11:50.462340388  \nno time\n";
+        let (_dir, definition) = definition(&[("current", current), ("@400000006b032a63038b2841.s", "older\n")]);
+        assert_eq!(tail(&definition), "hello\n\nno time\n");
+    }
+
+    #[test]
+    fn what_was_just_put_aside_is_the_newest() {
+        let aside = [("current", ""), ("@400000006b032a6303.s", "older\n"), ("@400000006b032a6304.s", "newer\n")];
+        let (_dir, definition) = definition(&aside);
+        assert_eq!(tail(&definition), "newer\n");
+    }
+
+    #[test]
+    fn only_the_end_of_long_output_is_read() {
+        let (_dir, definition) = definition(&[("current", &"x".repeat(1_000_000))]);
+        assert_eq!(tail(&definition).len(), 64 * 1024 + 1);
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_missing_output_is_empty() {
+        let (dir, definition) = definition(&[]);
+        assert_eq!(tail(&definition), "");
+        fs::write(dir.path().join("secret"), "secret").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), &definition.said).unwrap();
+        assert_eq!(tail(&definition), "");
+    }
+}

@@ -1,0 +1,148 @@
+//! Nodes' own copies of the program. While one is made or replaced, the new and the previous one lie beside the node's
+//! directory: inside, the node's own user could put something else in their place while root works on them. And they are
+//! copied and renamed by programs, not by [`wnm_pm::program`], since only a program can be run through sudo.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use wnm_pm::batch::Batch;
+use wnm_pm::command::Command;
+use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::path_policy::check_program;
+use wnm_pm::process_manager::ManagerError;
+
+use crate::files::{DISK, owner, owner_words};
+use crate::step::is_gone;
+use crate::systemctl::Systemctl;
+
+/// The copy that is not in its place yet.
+pub(crate) const NEW: &str = "new";
+
+/// The copy of the program that was replaced.
+pub(crate) const PREVIOUS: &str = "previous";
+
+/// Copies a program next to each node's directory; `from` says which. Where that fails, no part of the copy is left.
+pub(crate) async fn stage<'a, T>(
+    systemctl: &Systemctl,
+    batch: Batch<'a, T>,
+    from: impl Fn(&NodeRef) -> PathBuf,
+) -> Batch<'a, T> {
+    let (batch, owner) = owner(systemctl, batch).await;
+    let install = |nodes: &[&NodeRef]| {
+        let command = [vec!["install".to_owned(), "--mode=0755".to_owned()], owner_words(owner)].concat();
+        for_pairs(systemctl, &command, nodes, |node| (from(node), beside(&node.spec, NEW))).timeout(DISK)
+    };
+    let staged = systemctl.step(batch, install).await;
+    discard(systemctl, &staged, &[NEW]).await;
+    staged
+}
+
+/// Keeps a copy of each node's present program. Where that fails, no part of the copy is left.
+pub(crate) async fn keep<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
+    let copy = |nodes: &[&NodeRef]| {
+        let command = ["cp", "--no-dereference", "--preserve=mode,ownership", "--remove-destination", "--reflink=auto"];
+        let pair = |node: &NodeRef| (node.spec.binary.clone(), beside(&node.spec, PREVIOUS));
+        for_pairs(systemctl, &command.map(str::to_owned), nodes, pair).timeout(DISK)
+    };
+    let kept = systemctl.step(batch, copy).await;
+    discard(systemctl, &kept, &[NEW, PREVIOUS]).await;
+    kept
+}
+
+/// Renames a copy (`NEW`, `PREVIOUS`) to the place of the node's program. The node may be running. Where that fails, the
+/// program stays as it was.
+pub(crate) async fn put_in_place<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, copy: &str) -> Batch<'a, T> {
+    sync(&batch, copy).await;
+    let rename = |nodes: &[&NodeRef]| {
+        let command = ["mv", "--force"].map(str::to_owned);
+        for_pairs(systemctl, &command, nodes, |node| (beside(&node.spec, copy), node.spec.binary.clone()))
+    };
+    let is_placed = |node: &NodeRef| is_gone(&beside(&node.spec, copy)) && check_program(&node.spec.binary).is_ok();
+    let placed = systemctl.step_once(batch, rename, is_placed).await;
+    discard(systemctl, &placed, &[NEW]).await;
+    placed
+}
+
+/// Deletes the copies of these nodes' programs.
+pub(crate) async fn forget<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
+    let remove = |nodes: &[&NodeRef]| remove_all(systemctl, nodes.iter().flat_map(|node| copies(&node.spec)));
+    systemctl.step(batch, remove).await
+}
+
+/// Deletes copies of the nodes that something went wrong with. One that cannot be deleted does no harm.
+pub(crate) async fn discard<T>(systemctl: &Systemctl, batch: &Batch<'_, T>, which: &[&str]) {
+    let copies = batch.bad().flat_map(|(node, _)| which.iter().map(|copy| beside(&node.spec, copy)));
+    let copies: Vec<PathBuf> = copies.filter(|path| !is_gone(path)).collect();
+    if copies.is_empty() {
+        return;
+    }
+    if let Err(error) = systemctl.succeed(remove_all(systemctl, copies)).await {
+        tracing::warn!("cannot delete copies of the node program: {}", error.text());
+    }
+}
+
+/// Whether a node has this program already, and the one before it is kept: an earlier replacement was interrupted.
+pub(crate) fn is_replaced(node: &NodeRef, to: &Path) -> bool {
+    let length = |path: &Path| fs::metadata(path).map(|found| found.len()).ok();
+    let binary = &node.spec.binary;
+    check_program(&beside(&node.spec, PREVIOUS)).is_ok()
+        && length(binary) == length(to)
+        && fs::read(binary).is_ok_and(|own| fs::read(to).is_ok_and(|new| own == new))
+}
+
+/// Refuses a node of which no previous program is kept.
+pub(crate) fn check_previous(node: &NodeRef) -> Result<(), ManagerError> {
+    let previous = beside(&node.spec, PREVIOUS);
+    if is_gone(&previous) {
+        return Err(ManagerError::Failed(format!("no previous program of {} is kept", node.spec.name)));
+    }
+    check_program(&previous)
+}
+
+/// Where copies of a node's program may be while it is replaced.
+pub(crate) fn copies(spec: &NodeSpec) -> [PathBuf; 2] {
+    [NEW, PREVIOUS].map(|copy| beside(spec, copy))
+}
+
+/// A program that is replaced must survive a loss of power; a first one is simply copied again.
+async fn sync<T>(batch: &Batch<'_, T>, copy: &str) {
+    let replacing = batch.good().filter(|(node, _)| node.spec.binary.exists());
+    let copies: Vec<PathBuf> = replacing.map(|(node, _)| beside(&node.spec, copy)).collect();
+    let sync_all = move || {
+        for file in copies.into_iter().filter_map(|path| fs::File::open(path).ok()) {
+            let _ = file.sync_all();
+        }
+    };
+    let _ = tokio::task::spawn_blocking(sync_all).await;
+}
+
+fn remove_all(systemctl: &Systemctl, paths: impl IntoIterator<Item = PathBuf>) -> Command {
+    systemctl.privilege.command("rm").args(["--force", "--"]).args(paths)
+}
+
+/// A program that takes two paths, run for the pair of each node, in one step and without a shell. When it fails for one
+/// pair, it is still run for the others.
+fn for_pairs(
+    systemctl: &Systemctl,
+    command: &[String],
+    nodes: &[&NodeRef],
+    pair: impl Fn(&NodeRef) -> (PathBuf, PathBuf),
+) -> Command {
+    let mut input = Vec::new();
+    for node in nodes {
+        let (from, to) = pair(node);
+        for path in [from, to] {
+            input.extend_from_slice(path.as_os_str().as_bytes());
+            input.push(0);
+        }
+    }
+    let xargs = systemctl.privilege.command("xargs").args(["--null", "--max-args", "2", "--"]);
+    xargs.args(command).args(["--no-target-directory", "--"]).input(input)
+}
+
+/// `node_storage/.antnode0007.new`
+fn beside(spec: &NodeSpec, copy: &str) -> PathBuf {
+    let name = spec.root_dir.file_name().unwrap_or_default().to_string_lossy();
+    spec.root_dir.with_file_name(format!(".{name}.{copy}"))
+}

@@ -1,0 +1,84 @@
+//! Why the front door stays closed, or what was asked for came to nothing.
+
+use std::io;
+use std::path::PathBuf;
+
+use wnm_core::cycle::CycleError;
+use wnm_core::decide::Refusal;
+use wnm_core::lock::LockError;
+use wnm_core::settings::{NoHome, Problems};
+use wnm_core::store::StoreError;
+use wnm_pm::hint::{Hint, Hinted, Task};
+use wnm_pm::process_manager::ManagerError;
+
+/// Why something came to nothing. What was recorded before stays; nothing is half done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] Problems),
+    /// There is no home directory to put files in.
+    #[error(transparent)]
+    Home(#[from] NoHome),
+    /// The config file cannot be read.
+    #[error("cannot read the config file {path}", path = path.display())]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A directory for the database cannot be made.
+    #[error("cannot make the directory {path}", path = path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A setting that does not exist, or cannot be unset.
+    #[error("{setting} {reason}")]
+    Setting {
+        /// Its name.
+        setting: String,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// What to do.
+        hint: Box<Hint>,
+    },
+    /// The database cannot be opened, read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process is at work on it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// An initialisation began and never ended.
+    #[error("{path} is not initialised: an initialisation began and did not end", path = .0.display())]
+    NotInitialised(PathBuf),
+    /// The process manager cannot be used here.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    /// What was asked for cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A cycle came to nothing.
+    #[error(transparent)]
+    Cycle(#[from] CycleError),
+}
+
+impl Hinted for Error {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Settings(problems) => problems.hints(),
+            Self::Home(error) => error.hints(),
+            Self::Setting { hint, .. } => vec![(**hint).clone()],
+            Self::Store(_) | Self::Refused(_) => vec![],
+            Self::Lock(error) => error.hints(),
+            Self::NotInitialised(_) => vec![Hint::run(Task::Init).to("continue it")],
+            Self::Manager(error) => error.hints(),
+            Self::Cycle(error) => error.hints(),
+            Self::ConfigFile { .. } | Self::Directory { .. } => vec![],
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The front door of wnm, for programs that keep machines full of Autonomi nodes: [`Machine::init`], [`Machine::open`] and
+//! [`Machine::open_read_only`], with everything behind them set up in the order that a crash asks for.
+//!
+//! ```
+#![doc = include_str!("../examples/embed.rs")]
+//! ```
+//!
+//! Each process manager is a feature (`setsid`, `systemd`, `launchd`, `antctl`, `s6overlay`); all are on by default.
+
+mod error;
+mod machine;
+mod managers;
+mod options;
+
+pub use error::Error;
+pub use machine::Machine;
+pub use options::Options;
+
+pub use wnm_core::cycle::{Observation, Report, Trigger, Untracked};
+pub use wnm_core::decide::{Refusal, Request, Selection};
+pub use wnm_core::execute::{Execution, StepResult};
+pub use wnm_core::node::{Node, NodeId, Status, Verb};
+pub use wnm_core::plan::{Action, Effect, Plan, Reason};
+pub use wnm_core::progress::{Moment, Progress, Silent, Work};
+pub use wnm_core::report::{NodeRow, StatusReport, status};
+pub use wnm_core::settings::{Config, Origins, Problems};
+pub use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+pub use wnm_core::store::{HistoryEntry, HistoryFilter};
+pub use wnm_pm::container_host::{Group, Usage};
+pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};
+pub use wnm_pm::process_manager::{Finding, ManagerError, ManagerKind, Severity};

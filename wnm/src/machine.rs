@@ -1,0 +1,287 @@
+//! A machine as a program sees it: opened in an order that a crash at any point forgives, and locked while it may change.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use wnm_core::clock::{Clock, RandomDice, SystemClock};
+use wnm_core::cycle::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
+use wnm_core::doctor;
+use wnm_core::event::Event;
+use wnm_core::firewall::firewall;
+use wnm_core::lock::Lock;
+use wnm_core::observe::{Observer, ThisMachine};
+use wnm_core::plan::Plan;
+use wnm_core::progress::{Ongoing, Progress, Work, during};
+use wnm_core::settings::{Config, Lifetime, Occasion, Origins, lookup, to_record};
+use wnm_core::storage;
+use wnm_core::store::{HistoryEntry, HistoryFilter, Problem, Store, StoreError};
+use wnm_pm::batch::Outcomes;
+use wnm_pm::command::{CommandRunner, SystemRunner};
+use wnm_pm::container_host::{Group, Usage};
+use wnm_pm::hint::{Hint, Task};
+use wnm_pm::process_manager::{Capabilities, Finding, Mode};
+
+use crate::managers::manager;
+use crate::{Error, Options};
+
+/// A machine full of nodes, or about to be.
+pub struct Machine {
+    inner: cycle::Machine,
+    origins: Origins,
+    options: Options,
+    /// Held while the machine may be changed.
+    _lock: Option<Lock>,
+}
+
+impl Machine {
+    /// Initialises a machine: makes its database and the storage of its nodes. One that was interrupted goes on.
+    ///
+    /// # Errors
+    /// When the settings are wrong, the process manager cannot be had, or the machine is initialised already.
+    pub async fn init(options: &Options, progress: &dyn Progress) -> Result<Self, Error> {
+        let (config, origins) = options.new_config()?;
+        // A manager that cannot be had here is reported before anything is written.
+        manager(&config, &runner())?;
+        let path = options.new_database_path(&config);
+        make_directory(&path, config.process_manager.mode)?;
+        let lock = Lock::acquire(&path, "wnm init")?;
+        let has_begun = path.exists() && has_begun(&path)?;
+        let mut store = if has_begun { Store::open(&path)? } else { Store::create(&path)? };
+        storage::prepare(&config.node_storage).map_err(CycleError::from)?;
+        let (now, observer) = (SystemClock.now(), ThisMachine::new(runner()));
+        let measuring = observer.host(None, &config.node_storage, now);
+        let measured = during(progress, Work::MeasureMachine, measuring).await;
+        let counters = measured.map_err(CycleError::from)?.counters;
+        let initialised = Event::Initialised { settings: to_record(&config, &origins), boot_time: counters.boot_time };
+        store.apply(now, &[initialised, Event::Measured { counters }])?;
+        Self::with_store(options.clone(), Some(lock), store, &path)
+    }
+
+    /// Whether a machine is initialised, or is about to be, where [`Machine::init`] would put it.
+    ///
+    /// # Errors
+    /// When its database is there and cannot be read.
+    pub fn is_initialised(options: &Options) -> Result<bool, Error> {
+        let (config, _) = options.new_config()?;
+        let path = options.new_database_path(&config);
+        Ok(path.exists() && !has_begun(&path)?)
+    }
+
+    /// Opens a machine to change it. Nobody else can until this is dropped.
+    ///
+    /// # Errors
+    /// When it is not initialised, another process is at work on it, or the settings are wrong.
+    pub fn open(options: &Options, progress: &dyn Progress) -> Result<Self, Error> {
+        let _reading = Ongoing::begin(progress, Work::ReadDatabase);
+        let path = options.database_path();
+        // What is not there is reported by the store, in better words than the lock has.
+        if matches!(path.try_exists(), Ok(false)) {
+            return Err(StoreError { path, problem: Problem::Missing }.into());
+        }
+        let lock = Lock::acquire(&path, "wnm")?;
+        let store = Store::open(&path)?;
+        Self::with_store(options.clone(), Some(lock), store, &path)
+    }
+
+    /// Opens a machine to look at it; others may change it meanwhile. What would change something fails.
+    ///
+    /// # Errors
+    /// When it is not initialised, or the settings are wrong.
+    pub fn open_read_only(options: &Options, progress: &dyn Progress) -> Result<Self, Error> {
+        let _reading = Ongoing::begin(progress, Work::ReadDatabase);
+        let path = options.database_path();
+        let store = Store::open_read_only(&path)?;
+        Self::with_store(options.clone(), None, store, &path)
+    }
+
+    fn with_store(options: Options, lock: Option<Lock>, store: Store, path: &Path) -> Result<Self, Error> {
+        let recorded = store.load()?;
+        if !recorded.initialised {
+            return Err(Error::NotInitialised(path.to_owned()));
+        }
+        let (config, origins) = options.overlay(Occasion::Use, [], recorded.settings)?;
+        let runner = runner();
+        let inner = cycle::Machine::new(Parts {
+            manager: manager(&config, &runner)?,
+            firewall: firewall(config.firewall, &runner),
+            observer: Arc::new(ThisMachine::new(Arc::clone(&runner))),
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(RandomDice),
+            config,
+            store,
+            runner,
+        });
+        Ok(Self { inner, origins, options, _lock: lock })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.inner.config()
+    }
+
+    /// Where each setting comes from.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// What its process manager can do.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.inner.manager().capabilities()
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn database(&self) -> &Path {
+        self.inner.store().path()
+    }
+
+    /// How many nodes are in the database.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn node_count(&self) -> Result<usize, Error> {
+        Ok(self.inner.store().load()?.nodes.len())
+    }
+
+    /// Looks at the machine and all its nodes. Records nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the machine cannot be measured.
+    pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, Error> {
+        Ok(self.inner.observe(progress).await?)
+    }
+
+    /// What should happen. Changes nothing.
+    ///
+    /// # Errors
+    /// When a request is refused.
+    pub fn plan(&self, observation: &Observation, trigger: &Trigger) -> Result<Plan, Error> {
+        Ok(self.inner.plan(observation, trigger)?)
+    }
+
+    /// Observes, decides, acts and records.
+    ///
+    /// # Errors
+    /// When nothing could be observed, or a request is refused. What fails on single nodes is in the report.
+    pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, Error> {
+        Ok(self.inner.run(trigger, progress).await?)
+    }
+
+    /// Carries out a plan that was saved, if nothing that it rests on has changed since.
+    ///
+    /// # Errors
+    /// With everything that has changed; then nothing is done.
+    pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, Error> {
+        Ok(self.inner.apply(saved, progress).await?)
+    }
+
+    /// Whether a saved plan may be carried out on what is observed now.
+    ///
+    /// # Errors
+    /// With everything that has changed.
+    pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), Error> {
+        Ok(self.inner.still_holds(observation, saved)?)
+    }
+
+    /// The nodes of this machine's manager that are not in the database.
+    ///
+    /// # Errors
+    /// When the manager cannot tell.
+    pub async fn untracked(&self, observation: &Observation) -> Result<Vec<Untracked>, Error> {
+        Ok(self.inner.untracked(observation).await?)
+    }
+
+    /// Takes untracked nodes into the database, all or none.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn adopt(&mut self, observation: &Observation, untracked: &[Untracked]) -> Result<(), Error> {
+        Ok(self.inner.adopt(observation, untracked)?)
+    }
+
+    /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
+    pub async fn examine(&self) -> Vec<Finding> {
+        doctor::examine(&self.inner).await
+    }
+
+    /// What happened, the latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryEntry>, Error> {
+        Ok(self.inner.store().history(filter)?)
+    }
+
+    /// What the containers of these groups use now; nothing where nodes live in no containers.
+    pub async fn usage(&self, groups: &[Group]) -> Outcomes<Usage, u32> {
+        match self.inner.manager().containers() {
+            Some(host) => host.usage(groups).await,
+            None => Outcomes::none(),
+        }
+    }
+
+    /// Sets settings for good; those without a value go back to their defaults. Answers with the settings as they are then.
+    /// With `dry_run` they are only checked.
+    ///
+    /// # Errors
+    /// When a setting does not exist, cannot change any more, or would not go together with the others.
+    pub fn change_settings(
+        &mut self,
+        changes: &[(String, Option<String>)],
+        dry_run: bool,
+    ) -> Result<(Config, Origins), Error> {
+        for (name, value) in changes {
+            check_change(name, value.as_deref())?;
+        }
+        let before = self.inner.store().load()?.settings;
+        let mut after = before.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => after.insert(name.clone(), value.clone()),
+                None => after.remove(name),
+            };
+        }
+        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        self.options.overlay(Occasion::Change, set, before)?;
+        let settled = self.options.overlay(Occasion::Use, [], after)?;
+        if !dry_run {
+            let event = Event::SettingsChanged { changes: changes.to_vec() };
+            self.inner.parts_mut().store.apply(SystemClock.now(), &[event])?;
+        }
+        Ok(settled)
+    }
+}
+
+fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
+    let wrong = |reason, hint| Error::Setting { setting: name.to_owned(), reason, hint: Box::new(hint) };
+    match lookup(name) {
+        None => Err(wrong("is not a setting", Hint::run(Task::ShowSettings).to("list all settings"))),
+        Some(setting) if value.is_none() && setting.lifetime == Lifetime::Fixed => {
+            let hint = Hint::text("leave it out; it can only change with a teardown and a new init");
+            Err(wrong("is fixed once the machine is initialised", hint))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn runner() -> Arc<dyn CommandRunner> {
+    Arc::new(SystemRunner)
+}
+
+/// Whether an initialisation made this database and was interrupted.
+fn has_begun(database: &Path) -> Result<bool, Error> {
+    Ok(Store::open_read_only(database)?.load().is_ok_and(|recorded| !recorded.initialised))
+}
+
+/// Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.
+fn make_directory(database: &Path, mode: Mode) -> Result<(), Error> {
+    let directory = database.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = if mode == Mode::Sudo { 0o711 } else { 0o700 };
+    let made = DirBuilder::new().recursive(true).mode(mode).create(directory);
+    made.map_err(|source| Error::Directory { path: directory.to_owned(), source })
+}
