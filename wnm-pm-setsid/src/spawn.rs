@@ -12,10 +12,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::process::Child;
+use tokio::time::Instant;
 use wnm_pm::launch::Launch;
 use wnm_pm::process_manager::ManagerError;
 
@@ -27,6 +28,7 @@ const INHERITED: [&str; 9] = ["HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL
 
 /// Starts a node's process. It is a child of this one; when wnm ends it goes on, as a child of the machine's first
 /// process.
+#[expect(clippy::disallowed_methods, reason = "the door for programs that wnm waits for; a node goes on")]
 pub(crate) fn spawn(launch: &Launch, output: &File) -> Result<Child, ManagerError> {
     let refused = |error: io::Error| ManagerError::Program { path: launch.program.clone(), reason: error.to_string() };
     let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
