@@ -14,7 +14,6 @@ use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{counted, execution_text, plan_text};
-use wnm_pm::hint::chain;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
