@@ -5,6 +5,8 @@
 //! `survey` and `resurvey` carry no number. Unknown keys are ignored, and what a case leaves out has wnm's default.
 //! A line that cannot be read is answered `{"id": …, "error": "…"}`, and the exit code is then 1.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::io::{BufRead, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,11 +14,11 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wnm_core::decide::decide;
-use wnm_core::node::{Desired, Flavour, Node, NodeId, NodeSpec, Ports, Status, StoredNode, UnixSeconds};
+use wnm_core::node::{Desired, Flavour, Node, NodeId, NodeSpec, PortKind, Ports, Status, StoredNode, UnixSeconds};
 use wnm_core::plan::Action;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
-use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
+use wnm_pm::container_host::{Group, GroupSpec, GroupState};
 use wnm_pm::process_manager::{Binary, NumberingKind};
 
 #[derive(Deserialize)]
@@ -125,6 +127,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         available,
         flavour: Flavour::V1,
         numbering,
+        port_kinds: vec![PortKind::Node, PortKind::Metrics],
         highest_number_used: case.highest_number_used,
         groups: (1..=active_groups).map(group).collect(),
         nodes,
@@ -191,9 +194,13 @@ fn node(case: NodeCase, config: &Config) -> Result<Node, String> {
 }
 
 fn group(number: u32) -> Group {
-    let none = Range { first: 0, last: 0 };
     Group {
-        spec: GroupSpec { group: number, name: format!("a{number}"), image: String::new(), ports: Ranges::default() },
+        spec: GroupSpec {
+            group: number,
+            name: format!("a{number}"),
+            image: String::new(),
+            ports: std::collections::BTreeMap::new(),
+        },
         container_id: String::new(),
         container_name: String::new(),
         address: None,

@@ -18,6 +18,8 @@
 //! answered with `{"id": …, "error": "…"}`, where `id` is null if the line has none; then the exit code at the end is 1.
 //! A reader that goes away early is not an error.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::process::ExitCode;
 

@@ -3,6 +3,8 @@
 //! Prints the container groups with their ports, then what a first cycle on this machine would do and why, and what it
 //! would not do and why. Nothing is changed, and nothing but the machine's load is read.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,10 +14,10 @@ use clap::Parser;
 use serde::Serialize;
 use wnm_allocator::{Blocks, Group, Layout};
 use wnm_core::decide::{Request, decide, decide_request};
-use wnm_core::node::{Flavour, Node, Status, StoredNode, UnixSeconds};
+use wnm_core::node::{Flavour, Node, PortKind, Status, StoredNode, UnixSeconds};
 use wnm_core::observe;
 use wnm_core::plan::{Action, Plan};
-use wnm_core::report::plan_text;
+use wnm_core::report::{Detail, plan_text};
 use wnm_core::settings::Config;
 use wnm_core::settings::{Facts, Layers, Occasion, overlay};
 use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
@@ -125,6 +127,7 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         available: Some(Binary { path: config.antnode_path.clone(), version: semver::Version::new(0, 4, 17) }),
         flavour: Flavour::V1,
         numbering: NumberingKind::Blocks,
+        port_kinds: vec![PortKind::Node, PortKind::Metrics],
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
@@ -169,7 +172,7 @@ fn words(answer: &Answer, nodes: u32) -> String {
         host.used_mem_percent,
         host.used_hd_percent,
         host.load_average_1,
-        plan_text(&answer.plan)
+        plan_text(&answer.plan, Detail::Summary)
     ));
     text
 }

@@ -4,10 +4,14 @@
 //! processes run (a small test node), shows them, upgrades them to a newer test node, takes all down, and leaves nothing
 //! behind. Every line that begins with `$` is a command that an operator would type; it is run as it stands there.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use wnm_cli::Exit;
@@ -17,6 +21,13 @@ use wnm_testing::{PortBlock, test_node};
 const NODES: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::vars_os().any(|(name, _)| is_setting(&name)) {
+        return Err(run_without_settings().into());
+    }
+    tell("Building the test node that stands in for the real node program, unless that was done before.");
+    for version in ["0.4.17", "0.4.18"] {
+        let _ = test_node(version);
+    }
     let begin = Instant::now();
     let place = tempfile::tempdir()?;
     let tour = Tour { place: place.path(), ports: PortBlock::reserve() };
@@ -30,6 +41,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     place.close()?;
     tell(&format!("\nDone in {:.1} s; no process and no file is left.", begin.elapsed().as_secs_f64()));
     Ok(())
+}
+
+/// Whether this variable is one of wnm's: whatever it is meant for, it is not this tour.
+fn is_setting(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"WNM_")
+}
+
+/// Runs this program anew without wnm's variables. Answers only when that fails.
+fn run_without_settings() -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let mut anew = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+        anew.env_remove(name);
+    }
+    anew.exec()
 }
 
 struct Tour<'a> {

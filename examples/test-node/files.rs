@@ -1,5 +1,7 @@
 //! The files of a node, as antnode leaves them on disk.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};

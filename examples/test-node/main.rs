@@ -5,6 +5,7 @@
 //! every question, so that a running node can be turned), or as its own program says: see [`program`]. The words are in
 //! [`misbehaviour`]. Signals are antnode's: SIGTERM ends it at once, SIGINT after a second with exit code 1.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried here is started and waited for as by anybody")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a node program talks on its standard streams")]
 
 mod arguments;

@@ -148,10 +148,57 @@ fn no_process_manager_knows_another() {
 
 #[test]
 fn every_member_takes_part_in_the_lints() {
-    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("it is read");
-    let members = workspace.split('"').filter(|word| word.starts_with("wnm-") || *word == "examples");
-    for member in members.filter(|member| root().join(member).join("Cargo.toml").exists()) {
-        let manifest = fs::read_to_string(root().join(member).join("Cargo.toml")).expect("it is read");
+    for member in members() {
+        let manifest = fs::read_to_string(root().join(&member).join("Cargo.toml")).expect("it is read");
         assert!(manifest.contains("[lints]\nworkspace = true"), "{member} has no lints");
+    }
+}
+
+/// The members of the workspace: their folders.
+fn members() -> Vec<String> {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("it is read");
+    let members =
+        workspace.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).expect("it has members");
+    members.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_target_without_the_built_in_harness_has_no_test_that_only_that_would_find() {
+    let mut targets = 0;
+    for member in members() {
+        let manifest = fs::read_to_string(root().join(&member).join("Cargo.toml")).expect("it is read");
+        for target in manifest.split("[[test]]").skip(1).filter(|target| target.contains("harness = false")) {
+            let name = target.split('"').nth(1).expect("a target has a name");
+            let folder = format!("{member}/tests/{name}");
+            let files = if root().join(&folder).is_dir() {
+                sources(&folder)
+            } else {
+                let path = root().join(format!("{folder}.rs"));
+                let text = fs::read_to_string(&path).expect("the target is read");
+                vec![(path, text)]
+            };
+            targets += 1;
+            for (path, text) in files {
+                for attribute in ["#[test]", "#[tokio::test", "proptest!"] {
+                    assert!(!text.contains(attribute), "{} has {attribute}: list it in trials!", path.display());
+                }
+            }
+        }
+    }
+    assert!(targets > 10, "{targets} targets list their tests");
+}
+
+#[test]
+fn a_member_without_doctests_has_no_example_that_nobody_runs() {
+    for member in members() {
+        let manifest = fs::read_to_string(root().join(&member).join("Cargo.toml")).expect("it is read");
+        if manifest.contains("doctest = false") {
+            for (path, text) in sources(&format!("{member}/src")) {
+                let fences = text.lines().filter_map(|line| line.trim_start().strip_prefix("//")?.split("```").nth(1));
+                // Every other one closes a block.
+                let is_run = |language| ["", "rust", "no_run", "should_panic"].contains(&language);
+                assert!(!fences.step_by(2).any(is_run), "{}: take `doctest = false` out", path.display());
+            }
+        }
     }
 }

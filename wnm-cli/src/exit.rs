@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use wnm::{Error, Hint, Hinted, ManagerError, Task, chain};
-use wnm_core::cycle::CycleError;
 use wnm_core::decide::Refusal;
+use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
-use wnm_core::schedule::ScheduleError;
+use wnm_core::machine::CycleError;
 use wnm_core::settings::NoHome;
 use wnm_core::store::{Problem, StoreError};
 

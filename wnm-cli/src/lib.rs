@@ -13,8 +13,8 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use wnm_core::cycle::Trigger;
 use wnm_core::decide::Request;
+use wnm_core::machine::Trigger;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags};
@@ -117,6 +117,7 @@ fn completions(shell: clap_complete::Shell) -> String {
 /// What is logged without being asked for: to pull an image takes minutes, and it says how far it is.
 const LONG_WORK: &str = "wnm_pm_s6overlay::container::images=info";
 
+#[expect(clippy::disallowed_methods, reason = "whether it is a terminal decides about colours")]
 fn log(verbose: u8) {
     let level = match verbose {
         0 => &format!("warn,{}", LONG_WORK),

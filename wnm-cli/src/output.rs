@@ -1,6 +1,8 @@
 //! Output is the one place that prints: answers on the standard output, what is said beside them on the standard error.
 //! A closed pipe is not an error.
 
+#![expect(clippy::disallowed_methods, reason = "this module prints")]
+
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;

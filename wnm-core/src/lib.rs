@@ -4,19 +4,17 @@
 //! whatever keeps the processes alive; a process manager never sees the store.
 
 pub mod clock;
-pub mod cycle;
 pub mod decide;
-pub mod doctor;
 pub mod event;
 pub mod execute;
-pub mod firewall;
+pub mod host;
 pub mod lock;
+pub mod machine;
 pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod progress;
 pub mod report;
-pub mod schedule;
 pub mod settings;
 pub mod snapshot;
 pub mod storage;

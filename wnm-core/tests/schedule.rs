@@ -1,11 +1,13 @@
 //! Schedules: what is written for systemd and for cron, with paths that neither likes, and what becomes of a crontab.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::PathBuf;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use wnm_core::schedule::timer::Scope;
-use wnm_core::schedule::{Job, cron, timer};
+use wnm_core::host::schedule::timer::Scope;
+use wnm_core::host::schedule::{Job, cron, timer};
 use wnm_pm::command::{Command, SystemRunner};
 use wnm_pm::privilege::Privilege;
 use wnm_testing::{RecordedRunner, told};

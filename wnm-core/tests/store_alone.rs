@@ -1,5 +1,7 @@
 //! A record needs nothing but the program: no file beside it, no directory to stand in, no variable.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use wnm_pm::command::{Command, CommandError, CommandRunner};
 use wnm_pm::patience::poll;

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::last_words::{last_words, tail};

@@ -1,5 +1,6 @@
 //! Hundreds of nodes per container, measured: see `s6.sh`, which runs it.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 #![expect(clippy::print_stdout, reason = "a measurement is printed")]
 
 #[path = "../tests/common/mod.rs"]

@@ -24,15 +24,20 @@ suite=${WNM_TEST_SUITE:-$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERS
 
 # Whether image $1 was made from what has the hash $2.
 is_made() { [ "$(docker image inspect --format '{{index .Config.Labels "wnm.made-from"}}' "$1" 2>/dev/null)" = "$2" ]; }
+# Removes the image that had a name before another got it, unless a container still has it.
+remove() { [ -z "$1" ] || docker image rm "$1" >/dev/null 2>&1 || true; }
+id_of() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 # A hash of file names, modes and contents under the directories "$@".
 hash_of() { tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf - "$@" | sha256sum | cut -d' ' -f1; }
 
+old_base=
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 base_hash=$({ echo "$suite" && hash_of build-test-image.sh test-base; } | sha256sum | cut -d' ' -f1)
 if ! is_made "$base" "$base_hash"; then
     say "making $base from Debian packages"
+    old=$(id_of "$base")
     command -v mmdebstrap >/dev/null || {
         [ "$(id -u)" = 0 ] || fail "mmdebstrap is missing" "apt-get install mmdebstrap debian-archive-keyring"
         apt-get update >&2
@@ -47,6 +52,7 @@ if ! is_made "$base" "$base_hash"; then
         --customize-hook='chroot "$1" sh -c "ln -sf /usr/bin/s6-* /usr/lib/execline/bin/* /command/"' \
         "$suite" "$work/base.tar" >&2
     docker import --change "LABEL wnm.made-from=$base_hash" --change 'ENTRYPOINT ["/init"]' "$work/base.tar" "$base" >/dev/null
+    old_base=$old
 fi
 
 hash=$({ echo "$base_hash" && hash_of rootfs; } | sha256sum | cut -d' ' -f1)
@@ -55,6 +61,7 @@ if is_made "$tag" "$hash"; then
     exit 0
 fi
 say "making $tag"
+old=$(id_of "$tag")
 cp -R rootfs "$work/"
 cat >"$work/Dockerfile" <<DOCKERFILE
 FROM $base
@@ -66,3 +73,6 @@ ENTRYPOINT ["/init"]
 CMD ["sleep", "infinity"]
 DOCKERFILE
 docker build --quiet --tag "$tag" "$work" >"$work/said" 2>&1 || { cat "$work/said" >&2 && exit 1; }
+# The one above goes first: it is made of the other.
+remove "$old"
+remove "$old_base"

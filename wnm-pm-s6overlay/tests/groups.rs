@@ -9,6 +9,7 @@ use wnm_pm::container_host::{ContainerHost, GroupState};
 use wnm_pm::node::PortKind;
 use wnm_pm_s6overlay::ContainerNetwork;
 use wnm_testing::Need::S6Image;
+use wnm_testing::docker_label;
 
 async fn groups_open_and_close_and_stay_as_they_are_when_opened_again() {
     let machine = Machine::new(ContainerNetwork::Host).await;
@@ -112,7 +113,13 @@ async fn a_container_of_our_name_that_is_not_ours_is_left_alone() {
     let spec = machine.group(1);
     let name = machine.id().container_name("a1");
     let options = bollard::query_parameters::CreateContainerOptionsBuilder::new().name(&name).build();
-    let body = bollard::models::ContainerCreateBody { image: Some(common::image()), ..Default::default() };
+    let label = docker_label();
+    let (label, value) = label.split_once('=').expect("a name and a value");
+    let body = bollard::models::ContainerCreateBody {
+        image: Some(common::image()),
+        labels: Some([(label.to_owned(), value.to_owned())].into()),
+        ..Default::default()
+    };
     let foreign = machine.docker.create_container(Some(options), body).await.expect("made");
 
     let refused = only(machine.manager().open(&[spec]).await);

@@ -1,5 +1,7 @@
 //! Healing: whatever becomes of containers, engine, image, network, volume or s6, no node is lost.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 mod common;
 
 use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,7 @@
 //! Published ranges, seen by peers on other machines: reached by UDP with their own address, and by nothing else.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,5 +1,7 @@
 //! The real antnode in two groups: the same peers after a restart, an upgrade and another container.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 mod common;
 
 use std::collections::BTreeMap;

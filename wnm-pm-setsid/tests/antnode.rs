@@ -1,5 +1,7 @@
 //! Setsid with the real antnode 0.4.17, which is offline and the first of its network.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! Programs are run through one door, so that none can hang wnm, and none is given a shell.
 
+#![expect(clippy::disallowed_methods, reason = "this is the door, and it waits for programs on a thread of its own")]
+
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;

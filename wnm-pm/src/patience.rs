@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::future::ready;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::node::Ports;
 use crate::port::Protocol;

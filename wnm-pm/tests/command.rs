@@ -1,5 +1,7 @@
 //! The door through which programs are run, with real programs.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

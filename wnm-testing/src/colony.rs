@@ -1,5 +1,7 @@
 //! A colony is a whole machine with wnm in a temporary directory: real programs, real processes, a real database.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -17,6 +17,7 @@ mod runner;
 #[cfg(feature = "machines")]
 mod simulation;
 mod told;
+mod traces;
 mod trials;
 
 #[cfg(feature = "machines")]
@@ -35,6 +36,7 @@ pub use runner::RecordedRunner;
 #[cfg(feature = "machines")]
 pub use simulation::Simulation;
 pub use told::told;
+pub use traces::{NotedMachine, docker_label};
 pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 
 /// Runs a future to its end, as `#[tokio::test]` does.
@@ -44,14 +46,4 @@ pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     runtime.block_on(future)
-}
-
-/// Says loudly that something is not tested on this machine and why; where `CI` is set nothing may be left out.
-///
-/// # Panics
-/// Where the environment has `CI`.
-#[expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
-pub fn skip(what: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "CI may not skip {what}: {why}");
-    eprintln!("SKIPPED {what}: {why}");
 }

@@ -1,16 +1,17 @@
 //! A test machine is a container that was booted with systemd, for one test alone: the test runs itself again in there,
 //! as root, as a user of no rights (`resident`), or as one with sudo (`keeper`).
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::traces::{build_directory, docker_label};
 use super::{block_on, test_node, test_node_that};
 
 /// The image of test machines.
 pub(crate) const IMAGE: &str = "wnm-test-systemd:1";
-/// Marks what tests make on a Docker engine, so that it can be told from what belongs to somebody.
-pub(crate) const LABEL: &str = "org.wnm.test=1";
 /// What cargo built, as the machine sees it.
 const BUILD: &str = "/opt/wnm/debug";
 /// Tools of this machine that a test needs, as the test machine sees them.
@@ -99,11 +100,10 @@ impl Machine {
     fn boot(test: &str) -> Self {
         // The build directory cannot be written from inside.
         let _ = (test_node("0.4.17"), test_node("0.4.18"), test_node_that("exit:7:0", "0.4.19"));
-        let program = std::env::current_exe().expect("a test knows its own program");
-        let profile = program.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
-        let profile = profile.expect("the test lies in a build directory of cargo").to_owned();
+        let profile = build_directory().expect("the test lies in a build directory of cargo");
         let name = format!("wnm-test-machine-{}-{}", std::process::id(), test.replace("::", "-").replace('_', "-"));
-        let mut command = docker(&["run", "--detach", "--name", &name, "--label", LABEL, "--cgroupns=private"]);
+        let mut command =
+            docker(&["run", "--detach", "--name", &name, "--label", &docker_label(), "--cgroupns=private"]);
         for capability in ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"] {
             command.args(["--cap-add", capability]);
         }

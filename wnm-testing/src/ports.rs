@@ -1,5 +1,7 @@
 //! Port blocks keep tests that run at the same time, in whatever process, off each other's ports.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::thread;

@@ -1,10 +1,14 @@
 //! Test node programs: copies of the example `test-node` whose last lines say which version each is.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::traces::build_directory;
 
 /// A test node program of this version, named `antnode`; made when it is not there yet.
 ///
@@ -36,14 +40,10 @@ pub fn test_node_that(misbehaviour: &str, version: &str) -> PathBuf {
 fn original() -> &'static Path {
     static ORIGINAL: OnceLock<PathBuf> = OnceLock::new();
     ORIGINAL.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its own program");
-        let profile = test
-            .ancestors()
-            .find(|folder| folder.join(".fingerprint").is_dir() || folder.join(".cargo-lock").is_file())
-            .unwrap_or_else(|| panic!("{} does not lie in a build directory of cargo", test.display()));
+        let profile = build_directory().expect("the test lies in a build directory of cargo");
         let program = profile.join("examples/test-node");
         if sources().iter().any(|source| !is_newer(&program, source)) {
-            build(profile);
+            build(&profile);
         }
         program
     })

@@ -1,5 +1,7 @@
 //! The test node behaves as the real antnode 0.4.17 does, wherever wnm looks: the same is asked of both.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -13,14 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use wnm_pm::node::NodeSpec;
-use wnm_testing::{ContractWorld, HostWorld, metrics_port, node_port, skip, test_node, test_node_that};
-
-/// The real program: where `WNM_ANTNODE` says, or where the tests keep it.
-fn antnode() -> Option<PathBuf> {
-    let named = std::env::var_os("WNM_ANTNODE").map(PathBuf::from);
-    let usual = || Some(std::env::home_dir()?.join(".cache/wnm-tools/bin/antnode"));
-    named.or_else(usual).filter(|path| path.is_file())
-}
+use wnm_testing::Need::Tool;
+use wnm_testing::{ContractWorld, HostWorld, metrics_port, node_port, test_node, test_node_that, tool};
 
 /// A program and where it runs.
 struct Bed {
@@ -215,21 +211,15 @@ fn meets_busy_ports(bed: &Bed) {
     assert_eq!(node.0.try_wait().expect("it is ours"), None, "it runs on without metrics");
 }
 
-#[test]
-fn the_test_node_is_the_double_of_antnode() {
-    let [metadata, metrics] = behaves_as_antnode(test_node("0.4.17"));
-    let Some(program) = antnode() else {
-        return skip(
-            "the real antnode",
-            "WNM_ANTNODE names no program, and ~/.cache/wnm-tools/bin/antnode is not there",
-        );
-    };
-    let [real_metadata, real_metrics] = behaves_as_antnode(program);
-    assert_eq!(metadata, real_metadata);
-    assert_eq!(metrics, real_metrics);
+fn the_test_node_behaves_as_antnode() {
+    behaves_as_antnode(test_node("0.4.17"));
 }
 
-#[test]
+fn antnode_behaves_so_and_tells_what_the_test_node_tells() {
+    let real = behaves_as_antnode(tool("antnode").expect("this test needs it"));
+    assert_eq!(real, behaves_as_antnode(test_node("0.4.17")));
+}
+
 fn a_copy_of_the_test_node_has_its_own_version_and_misbehaviour() {
     let version = |program: PathBuf| {
         let output = Command::new(program).arg("--version").output().expect("it can be run");
@@ -241,7 +231,6 @@ fn a_copy_of_the_test_node_has_its_own_version_and_misbehaviour() {
     assert_eq!(bed.start(&bed.spec(1)).ends().code(), Some(7));
 }
 
-#[test]
 fn a_running_test_node_can_be_turned() {
     let bed = Bed::new(test_node("0.4.17"));
     let spec = bed.spec(1);
@@ -267,4 +256,16 @@ fn a_running_test_node_can_be_turned() {
     turn("dance");
     ask(&spec, "/metadata");
     assert_eq!(node.ends().code(), Some(2), "a word that means nothing ends it");
+}
+
+wnm_testing::trials! {
+    &[] =>
+        the_test_node_behaves_as_antnode,
+        a_copy_of_the_test_node_has_its_own_version_and_misbehaviour,
+        a_running_test_node_can_be_turned;
+    &[Tool("antnode")] => antnode_behaves_so_and_tells_what_the_test_node_tells;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

@@ -1,4 +1,5 @@
 //! A machine of its own in a temporary directory, three cycles, and why each did what it did.
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use wnm::{Machine, Options, Silent, Trigger};
 

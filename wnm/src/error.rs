@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use wnm_core::cycle::CycleError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
+use wnm_core::machine::CycleError;
 use wnm_core::settings::{NoHome, Problems};
 use wnm_core::store::StoreError;
 use wnm_pm::hint::{Hint, Hinted, Task};

@@ -18,9 +18,9 @@ pub use machine::Machine;
 pub use managers::dockerfile;
 pub use options::Options;
 
-pub use wnm_core::cycle::{Observation, Report, Trigger, Untracked};
 pub use wnm_core::decide::{Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
+pub use wnm_core::machine::{Observation, Report, Trigger, Untracked};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
 pub use wnm_core::plan::{Action, Effect, Plan, Reason};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};

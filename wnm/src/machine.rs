@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wnm_core::clock::{Clock, RandomDice, SystemClock};
-use wnm_core::cycle::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
-use wnm_core::doctor;
 use wnm_core::event::Event;
-use wnm_core::firewall::firewall;
+use wnm_core::host::doctor;
+use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
+use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
 use wnm_core::node::Node;
 use wnm_core::observe::{Observer, ThisMachine};
 use wnm_core::plan::Plan;
@@ -29,7 +29,7 @@ use crate::{Error, Options};
 
 /// A machine full of nodes, or about to be.
 pub struct Machine {
-    inner: cycle::Machine,
+    inner: machine::Machine,
     origins: Origins,
     options: Options,
     /// Held while the machine may be changed.
@@ -104,7 +104,7 @@ impl Machine {
         }
         let (config, origins) = options.overlay(Occasion::Use, [], recorded.settings)?;
         let runner = runner();
-        let inner = cycle::Machine::new(Parts {
+        let inner = machine::Machine::new(Parts {
             manager: manager(&config, &runner)?,
             firewall: firewall(config.firewall, &runner),
             observer: Arc::new(ThisMachine::new(Arc::clone(&runner))),

@@ -1,5 +1,7 @@
 //! The front door opens from outside: a program that is not part of this workspace builds with it and runs.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use wnm::{Hint, Machine, Task, chain};
-use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
+use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use wnm::Machine;
+use wnm_core::host::schedule::timer::{Installed, Scope};
+use wnm_core::host::schedule::{Job, ScheduleError, cron, timer};
 use wnm_core::progress::Silent;
-use wnm_core::schedule::timer::{Installed, Scope};
-use wnm_core::schedule::{Job, ScheduleError, cron, timer};
 use wnm_pm::command::{Command, CommandError, CommandRunner, SystemRunner};
 use wnm_pm::process_manager::Mode;
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use wnm::Machine;
-use wnm_core::cycle::{Trigger, Untracked};
 use wnm_core::decide::Request;
+use wnm_core::machine::{Trigger, Untracked};
 use wnm_core::node::NodeId;
 use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{self, Detail, Shared, StatusReport, by_reason, counted, errors_text, status, thousands};

@@ -168,6 +168,7 @@ fn work_words(work: Work, finished: usize) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test says when something began")]
 mod tests {
     use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Progress shows a person at a terminal what wnm is at, and takes Ctrl-C for "finish what is in hand".
 
+#![expect(clippy::disallowed_methods, reason = "this module draws at the terminal")]
+
 mod board;
 mod screen;
 

@@ -1,5 +1,7 @@
 //! The screen is one line at the foot of the terminal. Log lines go above it.
 
+#![expect(clippy::disallowed_methods, reason = "this module draws at the terminal")]
+
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 

@@ -1,24 +1,12 @@
 //! The real antnode, offline: added, watched, restarted and removed by the whole program.
 
-use std::path::PathBuf;
-
-use wnm_testing::skip;
+use wnm_testing::Need::Tool;
+use wnm_testing::tool;
 
 use crate::machine;
 
-/// The real node program; none where it is not installed.
-fn antnode() -> Option<PathBuf> {
-    let home = std::env::home_dir().unwrap_or_default();
-    let usual = home.join(".cache/wnm-tools/bin/antnode");
-    let path = std::env::var_os("WNM_ANTNODE").map_or(usual, PathBuf::from);
-    path.exists().then_some(path)
-}
-
-#[test]
 fn a_real_node_lives_under_wnm() {
-    let Some(program) = antnode() else {
-        return skip("the real antnode", "it is not installed (`.ci/install` does that, or set WNM_ANTNODE)");
-    };
+    let program = tool("antnode").expect("this test needs it");
     // Without a network only a first node runs; without UPnP it stays.
     let colony = machine(&["--node_cap=2", "--start_args=--first"]);
     colony.install(&program);
@@ -43,4 +31,8 @@ fn a_real_node_lives_under_wnm() {
     assert!(colony.done(&["upgrade", "1"]).stdout.starts_with("Nothing to do."), "it has the newest program already");
     colony.done(&["teardown", "--confirm"]);
     assert_eq!(colony.processes(), []);
+}
+
+wnm_testing::trials! {
+    &[Tool("antnode")] => a_real_node_lives_under_wnm;
 }

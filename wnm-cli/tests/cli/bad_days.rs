@@ -1,5 +1,7 @@
 //! An operator's bad days: each gets a clear message and the right exit code, loses nothing, and the next run goes on.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,11 +10,11 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 use wnm_core::node::Status::{Running, Stopped};
-use wnm_testing::{Colony, skip, test_node, test_node_that};
+use wnm_testing::Need::Mount;
+use wnm_testing::{Colony, test_node, test_node_that};
 
 use crate::{bare, machine, running, steady};
 
-#[test]
 fn nothing_works_before_init() {
     let colony = bare();
     for words in [&["run"][..], &["status"], &["add"], &["why"], &["config"], &["teardown", "--confirm"]] {
@@ -23,7 +25,6 @@ fn nothing_works_before_init() {
     assert!(!colony.database().exists());
 }
 
-#[test]
 fn init_is_not_repeated_over_a_record() {
     let colony = running(1);
     let run = colony.wnm(&["init", "--rewards_address", "faucet"]);
@@ -35,7 +36,6 @@ fn init_is_not_repeated_over_a_record() {
     assert_eq!(colony.statuses(), [(1, Running)]);
 }
 
-#[test]
 fn a_node_program_that_is_missing_or_none() {
     let colony = machine(&["--node_cap=1"]);
     fs::remove_file(colony.node_program()).expect("the node program is taken away");
@@ -59,7 +59,6 @@ fn a_node_program_that_is_missing_or_none() {
     colony.cycle_until_running(1);
 }
 
-#[test]
 fn f34_a_node_program_that_ends_at_once() {
     let colony = machine(&["--node_cap=1"]);
     colony.install(&test_node_that("exit:7:0", "0.4.17"));
@@ -79,30 +78,28 @@ fn f34_a_node_program_that_ends_at_once() {
     colony.agrees();
 }
 
-#[test]
 fn f35_a_port_that_somebody_else_holds() {
     let colony = machine(&["--node_cap=2"]);
     let ports = colony.ports();
-    let udp = UdpSocket::bind(("0.0.0.0", ports.ports(1).node)).expect("the port is free");
+    let udp = UdpSocket::bind(("0.0.0.0", ports.node_port(1))).expect("the port is free");
     let cycle = colony.done(&["run"]);
-    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.ports(1).node);
+    let expected = format!("antnode0001: skipped, UDP port {} is in use", ports.node_port(1));
     assert!(cycle.stdout.contains(&expected), "{cycle:?}");
     colony.cycle_until_running(2);
     assert_eq!(colony.statuses(), [(2, Running), (3, Running)]);
     drop(udp);
 
     colony.done(&["stop", "2"]);
-    let tcp = TcpListener::bind(("127.0.0.1", ports.ports(2).metrics)).expect("the port is free");
+    let tcp = TcpListener::bind(("127.0.0.1", ports.metrics_port(2))).expect("the port is free");
     let run = colony.wnm(&["start", "2"]);
     assert_eq!(run.code, 3, "{run:?}");
-    let expected = format!("TCP port {} is in use by", ports.ports(2).metrics);
+    let expected = format!("TCP port {} is in use by", ports.metrics_port(2));
     assert!(run.stdout.contains(&expected) && run.stdout.contains(&std::process::id().to_string()), "{run:?}");
     drop(tcp);
     colony.done(&["start", "2"]);
     colony.cycle_until_running(2);
 }
 
-#[test]
 fn a_process_that_was_killed_comes_back() {
     let colony = running(2);
     colony.kill(colony.pid(1));
@@ -112,7 +109,6 @@ fn a_process_that_was_killed_comes_back() {
     colony.agrees();
 }
 
-#[test]
 fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
     let colony = running(2);
     fs::remove_dir_all(colony.node_dir(2)).expect("it is deleted by hand");
@@ -124,7 +120,6 @@ fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
     colony.agrees();
 }
 
-#[test]
 fn a_node_whose_program_was_deleted_gets_it_back() {
     let colony = running(1);
     let peer = colony.stored().nodes[0].peer_id().map(str::to_owned);
@@ -135,7 +130,6 @@ fn a_node_whose_program_was_deleted_gets_it_back() {
     assert_eq!(colony.stored().nodes[0].peer_id(), peer.as_deref());
 }
 
-#[test]
 fn an_unmounted_storage_kills_no_node() {
     let colony = running(2);
     let (storage, away) = (colony.path().join("nodes"), colony.path().join("away"));
@@ -153,7 +147,6 @@ fn an_unmounted_storage_kills_no_node() {
     colony.agrees();
 }
 
-#[test]
 fn a_symlink_in_place_of_a_directory_is_left_alone() {
     let colony = running(1);
     colony.done(&["stop", "1"]);
@@ -167,7 +160,6 @@ fn a_symlink_in_place_of_a_directory_is_left_alone() {
     assert_eq!(colony.statuses().len(), 1, "its row stays");
 }
 
-#[test]
 fn names_and_counts_that_make_no_sense() {
     let colony = running(2);
     for (words, code, told) in [
@@ -189,7 +181,6 @@ fn names_and_counts_that_make_no_sense() {
     colony.agrees();
 }
 
-#[test]
 fn a_record_that_cannot_be_read_is_not_overwritten() {
     let colony = running(1);
     let pristine = fs::read(colony.database()).expect("the record is read");
@@ -212,7 +203,6 @@ fn a_record_that_cannot_be_read_is_not_overwritten() {
     colony.agrees();
 }
 
-#[test]
 fn f65_a_record_out_of_reach_is_not_taken_for_a_missing_one() {
     let colony = running(1);
     fs::rename(colony.database(), colony.path().join("aside")).expect("it is moved");
@@ -225,14 +215,16 @@ fn f65_a_record_out_of_reach_is_not_taken_for_a_missing_one() {
     colony.done(&["status"]);
 }
 
-/// A small disk of its own for the storage; none where that cannot be had.
+/// A small disk of its own for the storage.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(place: &'a Path, options: &str) -> Option<Self> {
+    fn mount(place: &'a Path, options: &str) -> Self {
         fs::create_dir_all(place).expect("the place is made");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(place))
+        let mounted = mounted.expect("mount can be run");
+        assert!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
+        Self(place)
     }
 
     fn remount(&self, options: &str) {
@@ -247,13 +239,10 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
-#[test]
 fn f25_a_full_disk_leaves_no_row_and_no_half_program() {
     let colony = bare();
     let storage = colony.path().join("nodes");
-    let Some(disk) = SmallDisk::mount(&storage, "size=600k,mode=700") else {
-        return skip("a full disk", "this user may not mount one");
-    };
+    let disk = SmallDisk::mount(&storage, "size=600k,mode=700");
     colony.init(&[], &["--node_cap=2"]);
     let run = colony.wnm(&["add"]);
     assert_eq!(run.code, 3, "{run:?}");
@@ -266,12 +255,9 @@ fn f25_a_full_disk_leaves_no_row_and_no_half_program() {
     colony.done(&["teardown", "--confirm"]);
 }
 
-#[test]
 fn a_full_disk_that_the_record_lies_on_is_relieved() {
     let colony = bare();
-    let Some(_disk) = SmallDisk::mount(colony.path(), "size=100m,mode=700") else {
-        return skip("a full disk", "this user may not mount one");
-    };
+    let _disk = SmallDisk::mount(colony.path(), "size=100m,mode=700");
     colony.install(&test_node("0.4.17"));
     colony.init(&[], &["--node_cap=2", "--hd_less_than=90", "--hd_remove=95"]);
     colony.cycle_until_running(2);
@@ -284,13 +270,10 @@ fn a_full_disk_that_the_record_lies_on_is_relieved() {
     colony.done(&["teardown", "--confirm"]);
 }
 
-#[test]
 fn a_read_only_storage_is_told_and_loses_nothing() {
     let colony = bare();
     let storage = colony.path().join("nodes");
-    let Some(disk) = SmallDisk::mount(&storage, "size=100m,mode=700") else {
-        return skip("a read-only storage", "this user may not mount one");
-    };
+    let disk = SmallDisk::mount(&storage, "size=100m,mode=700");
     colony.init(&[], &["--node_cap=2"]);
     disk.remount("ro");
     let run = colony.wnm(&["add"]);
@@ -302,7 +285,6 @@ fn a_read_only_storage_is_told_and_loses_nothing() {
     colony.done(&["teardown", "--confirm"]);
 }
 
-#[test]
 fn f29_a_node_that_hangs_is_told_and_restarted() {
     let colony = running(2);
     fs::write(colony.node_dir(1).join("misbehave"), "hang").expect("it is told to hang");
@@ -322,7 +304,6 @@ fn restart_now(colony: &Colony) {
     colony.done(&["restart", "1"]);
 }
 
-#[test]
 fn many_nodes_that_hang_do_not_hold_a_cycle_up() {
     let colony = machine(&["--node_cap=40", "--max_concurrent_starts=40", "--max_concurrent_operations=40"]);
     colony.install(&test_node_that("hang", "0.4.17"));
@@ -331,4 +312,27 @@ fn many_nodes_that_hang_do_not_hold_a_cycle_up() {
     colony.done(&["run"]);
     assert!(begin.elapsed().as_secs() < 30, "one after the other they would take two minutes");
     assert_eq!(colony.statuses().len(), 40);
+}
+
+wnm_testing::trials! {
+    &[] =>
+        nothing_works_before_init,
+        init_is_not_repeated_over_a_record,
+        a_node_program_that_is_missing_or_none,
+        f34_a_node_program_that_ends_at_once,
+        f35_a_port_that_somebody_else_holds,
+        a_process_that_was_killed_comes_back,
+        f37_a_directory_that_was_deleted_makes_a_dead_node,
+        a_node_whose_program_was_deleted_gets_it_back,
+        an_unmounted_storage_kills_no_node,
+        a_symlink_in_place_of_a_directory_is_left_alone,
+        names_and_counts_that_make_no_sense,
+        a_record_that_cannot_be_read_is_not_overwritten,
+        f65_a_record_out_of_reach_is_not_taken_for_a_missing_one,
+        f29_a_node_that_hangs_is_told_and_restarted,
+        many_nodes_that_hang_do_not_hold_a_cycle_up;
+    &[Mount] =>
+        f25_a_full_disk_leaves_no_row_and_no_half_program,
+        a_full_disk_that_the_record_lies_on_is_relieved,
+        a_read_only_storage_is_told_and_loses_nothing;
 }

@@ -1,18 +1,17 @@
 //! Nodes in container groups on the real Docker engine, under the whole program.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::process::Command;
 
 use serde_json::{Value, json};
 use wnm_core::node::Status::Running;
-use wnm_testing::{Colony, skip};
+use wnm_pm_s6overlay::MachineId;
+use wnm_testing::Need::S6Image;
+use wnm_testing::{Colony, NotedMachine, s6_image};
 
 use crate::WNM;
 use crate::fleet::lose_record;
-
-/// The image that tests run; `wnm-pm-s6overlay/image/build-test-image.sh` makes it.
-pub fn image() -> String {
-    std::env::var("WNM_TEST_S6_IMAGE").unwrap_or_else(|_| "wnm-test-s6:1".to_owned())
-}
 
 fn docker(words: &[&str]) -> Option<String> {
     let output = Command::new("docker").args(words).output().ok()?;
@@ -20,15 +19,9 @@ fn docker(words: &[&str]) -> Option<String> {
 }
 
 /// A machine whose nodes live in containers. Whatever a test does to it, its containers, network and rules go with it.
-pub struct Groups(pub Colony);
-
-/// Whether nodes can live in containers here; says so where they cannot.
-pub fn can_be_had() -> bool {
-    let can = docker(&["image", "inspect", &image()]).is_some();
-    if !can {
-        skip("nodes in containers", &format!("there is no Docker engine, or no image {} on it", image()));
-    }
-    can
+pub struct Groups {
+    pub colony: Colony,
+    _noted: NotedMachine,
 }
 
 /// The container of this group of a machine.
@@ -40,37 +33,42 @@ pub fn of_group(colony: &Colony, group: &str) -> String {
 }
 
 impl Groups {
-    fn new(settings: &[&str]) -> Option<Self> {
-        if !can_be_had() {
-            return None;
-        }
-        let groups = Self(Colony::in_containers(WNM));
-        let image = format!("--docker_image={}", image());
-        groups.0.init(&[], &[&["--max_node_per_container=3", "--min_container_count=2", &image], settings].concat());
-        Some(groups)
+    /// Not initialised.
+    pub fn bare() -> Self {
+        let colony = Colony::in_containers(WNM);
+        let noted = NotedMachine::new(MachineId::of(&colony.path().join("nodes")).as_str());
+        Self { colony, _noted: noted }
+    }
+
+    fn new(settings: &[&str]) -> Self {
+        let groups = Self::bare();
+        let image = format!("--docker_image={}", s6_image());
+        groups
+            .colony
+            .init(&[], &[&["--max_node_per_container=3", "--min_container_count=2", &image], settings].concat());
+        groups
     }
 
     fn rows(&self) -> Vec<Value> {
-        let answer = self.0.done(&["groups", "--json"]).json();
+        let answer = self.colony.done(&["groups", "--json"]).json();
         answer.as_array().expect("an array").clone()
     }
 
     /// The container of a group.
     fn container(&self, group: usize) -> String {
-        of_group(&self.0, &format!("a{}", group + 1))
+        of_group(&self.colony, &format!("a{}", group + 1))
     }
 }
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        let _ = self.0.wnm(&["teardown", "--confirm"]);
+        let _ = self.colony.wnm(&["teardown", "--confirm"]);
     }
 }
 
-#[test]
 fn groups_come_up_balanced_grow_heal_and_go() {
-    let Some(groups) = Groups::new(&["--node_cap=7"]) else { return };
-    let colony = &groups.0;
+    let groups = Groups::new(&["--node_cap=7"]);
+    let colony = &groups.colony;
     // Six fit into the two groups that stand from the start; the seventh opens one more.
     let first = colony.done(&["run", "--node_cap=4", "--json"]).json();
     let numbers: Vec<&Value> =
@@ -107,19 +105,17 @@ fn groups_come_up_balanced_grow_heal_and_go() {
     }
 }
 
-#[test]
 fn ports_that_docker_publishes_open_no_further_group() {
-    let Some(groups) = Groups::new(&["--node_cap=6", "--container_network=docker"]) else { return };
-    let colony = &groups.0;
+    let groups = Groups::new(&["--node_cap=6", "--container_network=docker"]);
+    let colony = &groups.colony;
     colony.done(&["run", "--node_cap=2"]);
     colony.cycle_until_running(6);
     assert_eq!(groups.rows().iter().map(|row| row["up"].clone()).collect::<Vec<_>>(), [3, 3]);
 }
 
-#[test]
 fn nodes_in_containers_are_taken_over_after_a_lost_record() {
-    let Some(groups) = Groups::new(&["--node_cap=4"]) else { return };
-    let colony = &groups.0;
+    let groups = Groups::new(&["--node_cap=4"]);
+    let colony = &groups.colony;
     colony.cycle_until_running(4);
     let nodes = |colony: &Colony| -> Vec<_> {
         let nodes = colony.stored().nodes.into_iter();
@@ -127,7 +123,7 @@ fn nodes_in_containers_are_taken_over_after_a_lost_record() {
     };
     let before = nodes(colony);
     lose_record(colony);
-    let image = format!("--docker_image={}", image());
+    let image = format!("--docker_image={}", s6_image());
     colony.init(&[], &["--import", "--max_node_per_container=3", "--min_container_count=2", "--node_cap=4", &image]);
     colony.cycle_until_running(4);
     assert_eq!(nodes(colony), before);
@@ -136,10 +132,9 @@ fn nodes_in_containers_are_taken_over_after_a_lost_record() {
     assert_eq!(colony.statuses(), []);
 }
 
-#[test]
 fn an_engine_that_cannot_be_reached_changes_nothing() {
-    let Some(groups) = Groups::new(&["--node_cap=2"]) else { return };
-    let colony = &groups.0;
+    let groups = Groups::new(&["--node_cap=2"]);
+    let colony = &groups.colony;
     colony.done(&["run"]);
     colony.cycle_until_running(2);
     let before = colony.statuses();
@@ -153,11 +148,19 @@ fn an_engine_that_cannot_be_reached_changes_nothing() {
     assert_eq!(colony.statuses(), before);
 }
 
-#[test]
 fn the_dockerfile_is_printed_by_a_command_and_by_a_flag() {
-    let print = |word| Command::new(WNM).arg(word).output().expect("wnm can be run");
+    let print = |word| Command::new(WNM).arg(word).env_clear().output().expect("wnm can be run");
     let (command, flag) = (print("dockerfile"), print("--dockerfile"));
     assert!(command.status.success());
     assert!(String::from_utf8_lossy(&command.stdout).contains("\nCMD [\"sleep\", \"infinity\"]"));
     assert_eq!(command.stdout, flag.stdout);
+}
+
+wnm_testing::trials! {
+    &[S6Image] =>
+        groups_come_up_balanced_grow_heal_and_go,
+        ports_that_docker_publishes_open_no_further_group,
+        nodes_in_containers_are_taken_over_after_a_lost_record,
+        an_engine_that_cannot_be_reached_changes_nothing;
+    &[] => the_dockerfile_is_printed_by_a_command_and_by_a_flag;
 }

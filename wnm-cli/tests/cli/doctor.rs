@@ -1,5 +1,7 @@
 //! What the doctor finds on a machine that something is wrong with, and what it makes of the exit code.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +29,6 @@ fn told(colony: &Colony, code: &str, key: &str) -> String {
     found[key].as_str().unwrap_or_default().to_owned()
 }
 
-#[test]
 fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     let colony = running(2);
     let codes =
@@ -41,9 +42,9 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     fs::set_permissions(colony.node_program(), fs::Permissions::from_mode(0o755)).expect("its mode is set");
 
     colony.done(&["stop", "2"]);
-    let held = UdpSocket::bind(("0.0.0.0", colony.ports().ports(2).node)).expect("the node ended");
+    let held = UdpSocket::bind(("0.0.0.0", colony.ports().node_port(2))).expect("the node ended");
     let what = told(&colony, "node-port-held", "what");
-    assert!(what.contains(&format!("UDP {} by", colony.ports().ports(2).node)), "{what}");
+    assert!(what.contains(&format!("UDP {} by", colony.ports().node_port(2))), "{what}");
     assert!(what.contains(&format!("(pid {})", std::process::id())), "{what}");
     drop(held);
 
@@ -71,7 +72,6 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     assert!(told(&colony, "storage-unmarked", "fix").contains("touch"));
 }
 
-#[test]
 fn a_record_that_cannot_be_read_is_a_finding_and_none_at_all_is_not() {
     let colony = machine(&[]);
     fs::write(colony.database(), b"hello").expect("it is spoilt");
@@ -80,7 +80,6 @@ fn a_record_that_cannot_be_read_is_a_finding_and_none_at_all_is_not() {
     assert_eq!(colony.wnm(&["doctor"]).code, 6, "a machine that is not initialised is not ill");
 }
 
-#[test]
 fn findings_are_told_in_words_the_worst_first() {
     let colony = machine(&[]);
     fs::remove_file(colony.node_program()).expect("the node program is taken away");
@@ -91,4 +90,11 @@ fn findings_are_told_in_words_the_worst_first() {
         run.stdout.contains("\n  consequence: no node can be added or upgraded\n  fix: install one there"),
         "{run:?}"
     );
+}
+
+wnm_testing::trials! {
+    &[] =>
+        each_thing_is_found_when_it_is_there_and_not_when_it_is_mended,
+        a_record_that_cannot_be_read_is_a_finding_and_none_at_all_is_not,
+        findings_are_told_in_words_the_worst_first;
 }

@@ -1,15 +1,18 @@
 //! Every `console` example of the documents is run, and prints what the document says (figures, times, addresses and
 //! peer ids aside).
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use wnm_testing::Colony;
+use wnm_testing::Need::S6Image;
+use wnm_testing::{Colony, s6_image};
 
 use crate::containers::Groups;
-use crate::{WNM, bare, containers, running};
+use crate::{bare, containers, running};
 
 /// A command of an example, and what it prints.
 struct Example {
@@ -77,7 +80,7 @@ fn run(colony: &Colony, command: &str) -> Vec<String> {
         ("WNM_HD_REMOVE", "102"),
         ("WNM_DESIRED_LOAD_AVERAGE", "9999"),
         ("WNM_MAX_LOAD_AVERAGE_ALLOWED", "10000"),
-        ("WNM_DOCKER_IMAGE", &containers::image()),
+        ("WNM_DOCKER_IMAGE", &s6_image()),
     ] {
         process.env(name, value);
     }
@@ -118,32 +121,25 @@ fn tell_the_truth(colony: &Colony, document: &str) {
     let _ = colony.wnm(&["teardown", "--confirm"]);
 }
 
-#[test]
 fn the_readme_tells_the_truth() {
     assert!(examples("README.md").len() > 5);
     tell_the_truth(&bare(), "README.md");
 }
 
-#[test]
 fn the_page_on_commands_tells_the_truth() {
     assert!(examples("docs/commands.md").len() > 4);
     tell_the_truth(&bare(), "docs/commands.md");
 }
 
-#[test]
 fn the_page_on_containers_tells_the_truth() {
     assert!(examples("docs/s6overlay.md").len() > 5);
-    if containers::can_be_had() {
-        let colony = Groups(Colony::in_containers(WNM));
-        tell_the_truth(&colony.0, "docs/s6overlay.md");
-    }
+    tell_the_truth(&Groups::bare().colony, "docs/s6overlay.md");
 }
 
-#[test]
 fn the_page_on_the_doctor_tells_the_truth() {
     let colony = running(2);
     colony.done(&["stop", "2"]);
-    let _held = UdpSocket::bind(("0.0.0.0", colony.ports().ports(2).node)).expect("the node ended");
+    let _held = UdpSocket::bind(("0.0.0.0", colony.ports().node_port(2))).expect("the node ended");
     let own = std::env::current_exe().expect("a test knows its own program");
     // A process's name is 15 characters long.
     let own: String = own.file_name().expect("a file").to_string_lossy().chars().take(15).collect();
@@ -153,4 +149,9 @@ fn the_page_on_the_doctor_tells_the_truth() {
     for line in printed {
         assert!(now.iter().any(|now| steady(now) == steady(line)), "{line}\nis not in\n{}", now.join("\n"));
     }
+}
+
+wnm_testing::trials! {
+    &[] => the_readme_tells_the_truth, the_page_on_commands_tells_the_truth, the_page_on_the_doctor_tells_the_truth;
+    &[S6Image] => the_page_on_containers_tells_the_truth;
 }

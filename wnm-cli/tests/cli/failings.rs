@@ -1,5 +1,7 @@
 //! What the Python wnm's command line does wrong: each test is named after the number of that failing.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,7 +9,6 @@ use wnm_core::node::Status::Running;
 
 use crate::{bare, machine, running};
 
-#[test]
 fn f01_f02_plain_processes_are_added_stopped_and_removed() {
     let colony = running(1);
     assert_eq!(colony.processes().len(), 1);
@@ -17,7 +18,6 @@ fn f01_f02_plain_processes_are_added_stopped_and_removed() {
     assert_eq!((colony.statuses(), colony.processes()), (vec![], vec![]));
 }
 
-#[test]
 fn f16_a_killed_wnm_leaves_no_lock() {
     let colony = machine(&["--action_delay=10000", "--node_cap=2"]);
     let mut child = colony.command(&["add", "--count", "2"]).spawn().expect("wnm is started");
@@ -34,14 +34,12 @@ fn f16_a_killed_wnm_leaves_no_lock() {
     colony.agrees();
 }
 
-#[test]
 fn f18_machines_with_records_of_their_own_do_not_wait_for_each_other() {
     let (one, other) = (machine(&[]), machine(&["--node_cap=0"]));
     let _lock = wnm_core::lock::Lock::acquire(&one.database(), "somebody").expect("the lock is free");
     other.done(&["run"]);
 }
 
-#[test]
 fn f19_f20_what_is_not_understood_does_nothing() {
     let colony = machine(&[]);
     for words in [
@@ -59,7 +57,6 @@ fn f19_f20_what_is_not_understood_does_nothing() {
     assert_eq!((colony.statuses(), colony.processes()), (vec![], vec![]));
 }
 
-#[test]
 fn f21_a_failed_action_is_no_success() {
     let colony = running(1);
     assert_eq!(colony.wnm(&["start", "nobody"]).code, 4);
@@ -69,7 +66,6 @@ fn f21_a_failed_action_is_no_success() {
     assert_eq!(colony.wnm(&["restart", "1"]).code, 3);
 }
 
-#[test]
 fn f32_a_proxy_in_the_environment_is_never_asked() {
     let colony = running(1);
     let mut command = colony.command(&["run"]);
@@ -80,7 +76,6 @@ fn f32_a_proxy_in_the_environment_is_never_asked() {
     assert_eq!(colony.statuses(), [(1, Running)]);
 }
 
-#[test]
 fn f46_a_path_without_antnode_is_enough() {
     let colony = running(1);
     for words in [&["status"][..], &["run"], &["stop", "1"], &["start", "1"]] {
@@ -90,7 +85,6 @@ fn f46_a_path_without_antnode_is_enough() {
     }
 }
 
-#[test]
 fn f54_delays_hold_for_what_is_asked_for_too() {
     let colony = machine(&["--node_cap=3"]);
     let begin = std::time::Instant::now();
@@ -101,7 +95,6 @@ fn f54_delays_hold_for_what_is_asked_for_too() {
     assert!(begin.elapsed().as_millis() > 1_400, "two pauses of 0.7 s between three nodes");
 }
 
-#[test]
 fn f55_a_switch_is_set_to_what_is_said() {
     let colony = machine(&[]);
     colony.done(&["config", "set", "no_upnp=false"]);
@@ -109,7 +102,6 @@ fn f55_a_switch_is_set_to_what_is_said() {
     assert!(colony.done(&["config"]).stdout.contains("no_upnp = false"));
 }
 
-#[test]
 fn f56_lists_can_be_cleared() {
     let colony = machine(&["--start_args=--first"]);
     colony.done(&["config", "set", "start_args="]);
@@ -118,7 +110,6 @@ fn f56_lists_can_be_cleared() {
     assert!(colony.done(&["config"]).stdout.contains("start_args = \"\"  # default"));
 }
 
-#[test]
 fn f67_asking_for_the_version_makes_no_directory() {
     let colony = bare();
     let before = fs::read_dir(colony.path()).expect("it is read").count();
@@ -129,11 +120,26 @@ fn f67_asking_for_the_version_makes_no_directory() {
     assert_eq!(fs::read_dir(colony.path()).expect("it is read").count(), before);
 }
 
-#[test]
 fn files_with_addresses_and_keys_are_for_their_owner_only() {
     let colony = running(1);
     let mode = |path: &std::path::Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o077;
     for path in [colony.database(), colony.path().join("nodes"), colony.node_dir(1), colony.path().join("logs")] {
         assert_eq!(mode(&path), 0, "{}", path.display());
     }
+}
+
+wnm_testing::trials! {
+    &[] =>
+        f01_f02_plain_processes_are_added_stopped_and_removed,
+        f16_a_killed_wnm_leaves_no_lock,
+        f18_machines_with_records_of_their_own_do_not_wait_for_each_other,
+        f19_f20_what_is_not_understood_does_nothing,
+        f21_a_failed_action_is_no_success,
+        f32_a_proxy_in_the_environment_is_never_asked,
+        f46_a_path_without_antnode_is_enough,
+        f54_delays_hold_for_what_is_asked_for_too,
+        f55_a_switch_is_set_to_what_is_said,
+        f56_lists_can_be_cleared,
+        f67_asking_for_the_version_makes_no_directory,
+        files_with_addresses_and_keys_are_for_their_owner_only;
 }

@@ -8,7 +8,6 @@ use wnm_testing::{Colony, test_node};
 
 use crate::{bare, machine, running, steady};
 
-#[test]
 fn init_and_a_first_cycle() {
     let colony = bare();
     let run = colony.done(&[
@@ -42,7 +41,6 @@ fn init_and_a_first_cycle() {
     colony.agrees();
 }
 
-#[test]
 fn a_fleet_comes_up_and_rests() {
     let colony = running(3);
     colony.agrees();
@@ -53,7 +51,6 @@ fn a_fleet_comes_up_and_rests() {
     assert_eq!(answer["plan"]["actions"], json!([{"verb": "survey"}]));
 }
 
-#[test]
 fn f69_status_shows_what_is_now() {
     let colony = running(2);
     let before = colony.done(&["status", "--json"]).json();
@@ -61,7 +58,7 @@ fn f69_status_shows_what_is_now() {
     let row = &before["nodes"][0];
     assert_eq!(row["name"], "antnode0001");
     assert_eq!(row["pid"], colony.pid(1));
-    assert_eq!(row["ports"]["node"], colony.ports().ports(1).node);
+    assert_eq!(row["ports"]["node"], colony.ports().node_port(1));
     assert!(row["peer_id"].as_str().is_some_and(|peer| peer.starts_with("12D3KooW")), "{row}");
     assert!(row["metrics"]["uptime_seconds"].is_u64(), "{row}");
     colony.kill(colony.pid(2));
@@ -77,7 +74,6 @@ fn statuses(status: &Value) -> Vec<&str> {
     rows.iter().filter_map(|row| row["status"].as_str()).collect()
 }
 
-#[test]
 fn stop_start_and_restart_by_name_and_by_count() {
     let colony = running(3);
     colony.done(&["stop", "antnode0001", "3"]);
@@ -93,7 +89,6 @@ fn stop_start_and_restart_by_name_and_by_count() {
     colony.agrees();
 }
 
-#[test]
 fn f03_f04_upgrades_bring_running_and_stopped_nodes_to_the_new_program() {
     let colony = running(2);
     let key = |number| std::fs::read(colony.node_dir(number).join("secret-key")).expect("the node has a key");
@@ -117,7 +112,6 @@ fn versions(colony: &Colony) -> Vec<String> {
     colony.stored().nodes.iter().filter_map(Node::version).map(ToString::to_string).collect()
 }
 
-#[test]
 fn disabled_nodes_stay_as_they_are() {
     let colony = running(2);
     colony.done(&["disable", "1"]);
@@ -135,7 +129,6 @@ fn disabled_nodes_stay_as_they_are() {
     colony.agrees();
 }
 
-#[test]
 fn remove_takes_files_and_teardown_takes_all() {
     let colony = running(3);
     colony.done(&["remove", "2"]);
@@ -149,7 +142,6 @@ fn remove_takes_files_and_teardown_takes_all() {
     assert_eq!(colony.stored().highest_number_used, 0, "numbering starts again");
 }
 
-#[test]
 fn the_cap_removes_the_youngest_after_its_delay() {
     let colony = running(3);
     colony.done(&["config", "set", "delay_remove=3600", "node_cap=2"]);
@@ -164,7 +156,6 @@ fn the_cap_removes_the_youngest_after_its_delay() {
     colony.agrees();
 }
 
-#[test]
 fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
     let colony = running(2);
     lose_record(&colony);
@@ -189,7 +180,6 @@ pub fn lose_record(colony: &Colony) {
     }
 }
 
-#[test]
 fn after_a_lost_record_no_key_is_touched_and_stopped_nodes_are_taken_over_too() {
     let colony = running(2);
     let keys = || [1, 2].map(|number| std::fs::read(colony.node_dir(number).join("secret-key")).expect("it is there"));
@@ -208,7 +198,6 @@ fn after_a_lost_record_no_key_is_touched_and_stopped_nodes_are_taken_over_too() 
     assert_eq!(keys(), before, "they are who they were");
 }
 
-#[test]
 fn init_says_which_nodes_it_could_not_take_over() {
     let colony = running(1);
     lose_record(&colony);
@@ -223,7 +212,6 @@ fn init_says_which_nodes_it_could_not_take_over() {
     assert_eq!(again.code, 4, "a dry run says what the run would say: {again:?}");
 }
 
-#[test]
 fn why_tells_the_reasons_of_cycles_and_of_nodes() {
     let colony = machine(&["--node_cap=1"]);
     assert_eq!(colony.done(&["why"]).stdout, "Nothing has been recorded yet.\n");
@@ -237,7 +225,6 @@ fn why_tells_the_reasons_of_cycles_and_of_nodes() {
     assert!(node.contains("reconciled [RUNNING]: STARTING -> RUNNING"), "{node}");
 }
 
-#[test]
 fn f52_environment_and_arguments_reach_the_node() {
     let colony = machine(&["--environment=WNM_TEST_NODE=record GREETING='hello  world'", "--start_args=--first"]);
     colony.done(&["add"]);
@@ -245,4 +232,21 @@ fn f52_environment_and_arguments_reach_the_node() {
         std::fs::read_to_string(colony.node_dir(1).join("seen.json")).expect("the node wrote down what it was given");
     assert!(seen.contains("hello  world"), "{seen}");
     assert!(seen.contains("--first") && seen.contains("--no-upnp"), "{seen}");
+}
+
+wnm_testing::trials! {
+    &[] =>
+        init_and_a_first_cycle,
+        a_fleet_comes_up_and_rests,
+        f69_status_shows_what_is_now,
+        stop_start_and_restart_by_name_and_by_count,
+        f03_f04_upgrades_bring_running_and_stopped_nodes_to_the_new_program,
+        disabled_nodes_stay_as_they_are,
+        remove_takes_files_and_teardown_takes_all,
+        the_cap_removes_the_youngest_after_its_delay,
+        survey_finds_nodes_that_nobody_recorded_and_takes_them_over,
+        after_a_lost_record_no_key_is_touched_and_stopped_nodes_are_taken_over_too,
+        init_says_which_nodes_it_could_not_take_over,
+        why_tells_the_reasons_of_cycles_and_of_nodes,
+        f52_environment_and_arguments_reach_the_node;
 }

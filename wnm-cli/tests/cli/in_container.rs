@@ -1,13 +1,16 @@
 //! The whole program on a machine that a test may turn upside down: a container with a systemd, a ufw, a firewalld and a
 //! cron of its own.
 
-use std::path::{Path, PathBuf};
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
-use wnm_testing::{skip, test_node};
+use wnm_testing::Need::SystemdImage;
+use wnm_testing::{docker_label, test_node};
 
 use crate::WNM;
 
@@ -29,20 +32,21 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    /// None, loudly, where it cannot be had.
-    fn boot(test: &str) -> Option<Self> {
+    fn boot() -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
-        let builder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wnm-pm-systemd/image/build-test-image.sh");
-        let there = Command::new("docker").args(["image", "inspect", IMAGE]).output();
-        if !there.is_ok_and(|output| output.status.success())
-            && !Command::new("sh").arg(builder).status().is_ok_and(|status| status.success())
-        {
-            skip(test, &format!("there is no image {IMAGE}: wnm-pm-systemd/image/build-test-image.sh makes it"));
-            return None;
-        }
         let name = format!("wnm-cli-test-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
         let mut command = Command::new("docker");
-        command.args(["run", "--detach", "--name", &name, "--network", "none", "--cgroupns=private"]);
+        command.args([
+            "run",
+            "--detach",
+            "--name",
+            &name,
+            "--label",
+            &docker_label(),
+            "--network",
+            "none",
+            "--cgroupns=private",
+        ]);
         for capability in ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"] {
             command.args(["--cap-add", capability]);
         }
@@ -58,7 +62,7 @@ impl Machine {
         machine.until("root", "systemctl is-system-running; systemctl --user -M resident@ is-system-running", |said| {
             said.lines().count() == 2 && said.lines().all(|line| ["running", "degraded"].contains(&line))
         });
-        Some(machine)
+        machine
     }
 
     /// What a shell of this user says, and its exit code.
@@ -96,9 +100,8 @@ impl Machine {
     }
 }
 
-#[test]
 fn ufw_lets_a_node_in_from_its_start_until_it_is_gone() {
-    let Some(machine) = Machine::boot("ufw") else { return };
+    let machine = Machine::boot();
     machine.done("root", "ufw --force enable && ufw allow 22/tcp && ufw allow 55002/udp comment mine");
     machine.wnm("root", INIT);
     machine.wnm("root", "add --count 3");
@@ -143,9 +146,8 @@ fn ufw_lets_a_node_in_from_its_start_until_it_is_gone() {
     ");
 }
 
-#[test]
 fn a_firewall_that_may_not_be_told_loses_no_node() {
-    let Some(machine) = Machine::boot("ufw without rights") else { return };
+    let machine = Machine::boot();
     machine.done("root", "ufw --force enable");
     machine.wnm("resident", INIT);
     let added = machine.wnm("resident", "add --count 2");
@@ -159,9 +161,8 @@ fn a_firewall_that_may_not_be_told_loses_no_node() {
     assert!(!added.contains("does not do as told"), "sudo does what is asked: {added}");
 }
 
-#[test]
 fn firewalld_lets_a_node_in_from_its_start_until_it_is_gone() {
-    let Some(machine) = Machine::boot("firewalld") else { return };
+    let machine = Machine::boot();
     machine.done("root", "systemctl start firewalld");
     machine.wnm("root", INIT);
     machine.wnm("root", "add --count 2");
@@ -173,9 +174,8 @@ fn firewalld_lets_a_node_in_from_its_start_until_it_is_gone() {
 }
 
 /// The time until a timer of a minute has fired is in this test.
-#[test]
 fn a_timer_of_systemd_runs_wnm_and_its_nodes_outlive_the_cycle() {
-    let Some(machine) = Machine::boot("timers of systemd") else { return };
+    let machine = Machine::boot();
     for user in ["root", "resident", "keeper"] {
         let start = match user {
             "root" => 51,
@@ -249,9 +249,8 @@ fn a_timer_of_systemd_runs_wnm_and_its_nodes_outlive_the_cycle() {
     }
 }
 
-#[test]
 fn debians_cron_takes_the_line() {
-    let Some(machine) = Machine::boot("Debian's cron") else { return };
+    let machine = Machine::boot();
     let moved = "mkdir '/home/resident/my 100% nodes' && cp /opt/wnm/wnm '/home/resident/my 100% nodes/wnm'";
     let database = "--database '/home/resident/it is 100%.db'";
     machine.done("resident", moved);
@@ -270,4 +269,13 @@ fn debians_cron_takes_the_line() {
     machine.until("resident", &format!("/opt/wnm/wnm status {database}"), |said| said.contains("antnode0001"));
     machine.done("resident", &format!("/opt/wnm/wnm schedule remove {database}"));
     assert_eq!(machine.done("resident", "crontab -l"), "# mine\n1 2 3 4 5 true\n");
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        ufw_lets_a_node_in_from_its_start_until_it_is_gone,
+        a_firewall_that_may_not_be_told_loses_no_node,
+        firewalld_lets_a_node_in_from_its_start_until_it_is_gone,
+        a_timer_of_systemd_runs_wnm_and_its_nodes_outlive_the_cycle,
+        debians_cron_takes_the_line;
 }

@@ -35,17 +35,14 @@ fn interrupted_by(signal: Signal) {
     colony.agrees();
 }
 
-#[test]
 fn ctrl_c_finishes_the_node_in_hand_and_says_where_it_stopped() {
     interrupted_by(Signal::INT);
 }
 
-#[test]
 fn f66_sigterm_leaves_a_record_that_agrees() {
     interrupted_by(Signal::TERM);
 }
 
-#[test]
 fn a_closed_pipe_is_no_error() {
     let colony = running(1);
     for words in [["status", "--json"], ["plan", "--json"], ["config", "--json"]] {
@@ -58,7 +55,6 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
-#[test]
 fn a_second_wnm_is_told_who_is_at_work() {
     let colony = machine(&[]);
     let lock = Lock::acquire(&colony.database(), "wnm").expect("the lock is free");
@@ -69,7 +65,6 @@ fn a_second_wnm_is_told_who_is_at_work() {
     colony.done(&["run", "--node_cap=0"]);
 }
 
-#[test]
 fn two_at_once_add_nothing_twice() {
     let colony = machine(&["--node_cap=3"]);
     let children: Vec<_> = (0..4)
@@ -79,4 +74,13 @@ fn two_at_once_add_nothing_twice() {
     assert!(codes.iter().all(|code| matches!(code, Some(0 | 5))), "{codes:?}");
     colony.cycle_until_running(3);
     colony.agrees();
+}
+
+wnm_testing::trials! {
+    &[] =>
+        ctrl_c_finishes_the_node_in_hand_and_says_where_it_stopped,
+        f66_sigterm_leaves_a_record_that_agrees,
+        a_closed_pipe_is_no_error,
+        a_second_wnm_is_told_who_is_at_work,
+        two_at_once_add_nothing_twice;
 }

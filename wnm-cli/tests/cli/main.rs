@@ -49,3 +49,22 @@ fn steady(colony: &Colony, text: &str) -> String {
     }
     text
 }
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([
+        antnode::trials(),
+        bad_days::trials(),
+        containers::trials(),
+        doctor::trials(),
+        documents::trials(),
+        failings::trials(),
+        fleet::trials(),
+        in_container::trials(),
+        interruptions::trials(),
+        plans::trials(),
+        schedule::trials(),
+        settings::trials(),
+        systemd::trials(),
+        terminal::trials(),
+    ])
+}

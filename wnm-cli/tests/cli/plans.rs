@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::{machine, running};
 
-#[test]
 fn a_saved_plan_is_applied_as_long_as_the_machine_is_as_it_was() {
     let colony = machine(&["--node_cap=2"]);
     let file = colony.path().join("plan.json");
@@ -26,7 +25,6 @@ fn a_saved_plan_is_applied_as_long_as_the_machine_is_as_it_was() {
     colony.agrees();
 }
 
-#[test]
 fn an_edited_plan_is_refused() {
     let colony = machine(&["--node_cap=2"]);
     let file = colony.path().join("plan.json");
@@ -50,7 +48,6 @@ fn an_edited_plan_is_refused() {
     assert_eq!(colony.statuses(), []);
 }
 
-#[test]
 fn a_dry_run_of_anything_changes_nothing() {
     let colony = running(2);
     colony.done(&["config", "set", "node_cap=4"]);
@@ -84,7 +81,6 @@ fn a_dry_run_of_anything_changes_nothing() {
     assert_eq!(teardown["plan"]["actions"], json!([{"verb": "teardown", "numbers": [1, 2], "groups": []}]));
 }
 
-#[test]
 fn arguments_that_are_wrong_are_told_in_json_too() {
     let run = machine(&[]).wnm(&["add", "--count", "many", "--json"]);
     assert_eq!(run.code, 2);
@@ -93,10 +89,18 @@ fn arguments_that_are_wrong_are_told_in_json_too() {
     assert!(answer["error"].as_str().is_some_and(|error| error.contains("'many'")), "{answer:#}");
 }
 
-#[test]
 fn f60_json_has_one_shape_whatever_the_count() {
     let none = machine(&[]).done(&["status", "--json"]).json();
     assert_eq!(none["nodes"], json!([]));
     let one = running(1).done(&["status", "--json"]).json();
     assert_eq!(one["nodes"].as_array().map(Vec::len), Some(1));
+}
+
+wnm_testing::trials! {
+    &[] =>
+        a_saved_plan_is_applied_as_long_as_the_machine_is_as_it_was,
+        an_edited_plan_is_refused,
+        a_dry_run_of_anything_changes_nothing,
+        arguments_that_are_wrong_are_told_in_json_too,
+        f60_json_has_one_shape_whatever_the_count;
 }

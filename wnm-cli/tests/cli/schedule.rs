@@ -1,10 +1,14 @@
 //! Schedules, with the machine's own crontab out of reach: a `crontab` stands first on the PATH that keeps its table in a file.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use insta::assert_snapshot;
+use wnm_testing::Need::WithoutSystemd;
 use wnm_testing::{Colony, Run};
 
 use crate::{WNM, machine, steady};
@@ -25,30 +29,42 @@ fn run_with(colony: &Colony, programs: &Path, words: &[&str]) -> Run {
 }
 
 fn run_on_path(colony: &Colony, path: &str, words: &[&str]) -> Run {
-    let output = colony.command(words).env("PATH", path).output().expect("wnm can be run");
+    let mut command = colony.command(words);
+    command.env("PATH", path);
+    let output = without_systemd(command).output().expect("wnm can be run");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("wnm writes UTF-8");
     Run { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// None where a systemd runs: there wnm is no longer cron's business.
-fn cron(colony: &Colony) -> Option<std::path::PathBuf> {
-    if Path::new("/run/systemd/system").is_dir() {
-        return None;
+/// The same command where it sees no systemd: with one, wnm is not cron's business.
+fn without_systemd(command: Command) -> Command {
+    if !Path::new("/run/systemd/system").is_dir() {
+        return command;
     }
+    let mut alone = Command::new("/usr/bin/unshare");
+    let hide = "/bin/mount -t tmpfs tmpfs /run/systemd && exec \"$@\"";
+    alone.args(["--mount", "/bin/sh", "-c", hide, "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => alone.env(name, value),
+            None => alone.env_remove(name),
+        };
+    }
+    alone
+}
+
+/// A directory with a `crontab` that keeps its table there.
+fn cron(colony: &Colony) -> PathBuf {
     let programs = colony.path().join("programs");
     fs::create_dir(&programs).expect("it is made");
     fs::write(programs.join("crontab"), CRONTAB).expect("it is written");
     fs::set_permissions(programs.join("crontab"), fs::Permissions::from_mode(0o755)).expect("its mode is set");
-    Some(programs)
+    programs
 }
 
-#[test]
 fn cron_runs_wnm_where_no_systemd_does() {
     let colony = machine(&["--node_cap=1"]);
-    let Some(programs) = cron(&colony) else {
-        // A timer of systemd is tested in a container of its own.
-        return;
-    };
+    let programs = cron(&colony);
     let table = programs.join("table");
     let others = "# mine\r\nMAILTO=\"\"\n\n5 4 * * * backup 50\\% # wnm elsewhere";
     fs::write(&table, others).expect("it is written");
@@ -75,9 +91,11 @@ fn cron_runs_wnm_where_no_systemd_does() {
     let shown = run_with(&colony, &programs, &["schedule", "show", "--json"]).json();
     assert_eq!(shown["schedule"], serde_json::json!({"by": "cron", "at": line, "active": true}));
 
-    // What cron would do: five fields, and the rest is a shell's.
+    // What cron would do: five fields, and the rest is a shell's, with next to no environment.
     let command = line.splitn(6, ' ').nth(5).expect("a command");
-    let status = std::process::Command::new("sh").args(["-c", command]).env("HOME", colony.path()).status();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", colony.path());
+    let status = shell.status();
     assert!(status.expect("sh can be run").success());
     assert_eq!(colony.statuses().len(), 1, "a cycle was run");
 
@@ -86,13 +104,8 @@ fn cron_runs_wnm_where_no_systemd_does() {
     assert_snapshot!(told(&run_with(&colony, &programs, &["schedule", "show"])), @"Nothing of wnm's own runs it every minute.");
 }
 
-#[test]
 fn without_cron_nothing_is_scheduled_and_install_says_which_line_to_run() {
     let colony = machine(&[]);
-    if Path::new("/run/systemd/system").is_dir() {
-        // A timer of systemd is tested in a container of its own.
-        return;
-    }
     let run = run_on_path(&colony, "/nonexistent", &["schedule", "install"]);
     assert_eq!(run.code, 1, "{run:?}");
     assert_snapshot!(steady(&colony, &run.stderr).replace(WNM, "[WNM]"), @"
@@ -103,4 +116,10 @@ fn without_cron_nothing_is_scheduled_and_install_says_which_line_to_run() {
         let run = run_on_path(&colony, "/nonexistent", &["schedule", word]);
         assert_eq!((run.code, run.stdout.as_str()), (0, "Nothing of wnm's own runs it every minute.\n"), "{run:?}");
     }
+}
+
+wnm_testing::trials! {
+    &[WithoutSystemd] =>
+        cron_runs_wnm_where_no_systemd_does,
+        without_cron_nothing_is_scheduled_and_install_says_which_line_to_run;
 }

@@ -4,7 +4,6 @@ use insta::assert_snapshot;
 
 use crate::{bare, machine, steady};
 
-#[test]
 fn all_that_is_wrong_is_told_at_once_and_nothing_is_written() {
     let colony = bare();
     let run = colony.wnm(&[
@@ -26,7 +25,6 @@ fn all_that_is_wrong_is_told_at_once_and_nothing_is_written() {
     assert!(!colony.database().exists());
 }
 
-#[test]
 fn f44_a_flag_counts_in_this_run_and_only_in_this_run() {
     let colony = machine(&["--node_cap=1"]);
     let address = "0x52908400098527886E0F7030069857D2E4169EE7";
@@ -35,7 +33,6 @@ fn f44_a_flag_counts_in_this_run_and_only_in_this_run() {
     assert_eq!(colony.stored().settings["rewards_address"], "faucet");
 }
 
-#[test]
 fn f45_reports_change_no_setting_and_wait_for_nobody() {
     let colony = machine(&[]);
     let _lock = wnm_core::lock::Lock::acquire(&colony.database(), "somebody else").expect("the lock is free");
@@ -48,7 +45,6 @@ fn f45_reports_change_no_setting_and_wait_for_nobody() {
     assert_eq!(colony.stored(), before);
 }
 
-#[test]
 fn config_set_changes_for_good_and_shows_where_values_come_from() {
     let colony = machine(&["--node_cap=1"]);
     let set = colony.done(&["config", "set", "node_cap", "7"]);
@@ -61,7 +57,6 @@ fn config_set_changes_for_good_and_shows_where_values_come_from() {
     assert!(colony.done(&["config", "show"]).stdout.contains("node_cap = 20  # default\n"));
 }
 
-#[test]
 fn f57_what_config_shows_can_be_given_back_as_a_config_file() {
     let colony = machine(&["--start_args=--first 'a  b'", "--environment=A='$(touch /tmp/never)'"]);
     let shown = colony.done(&["config"]).stdout;
@@ -74,7 +69,6 @@ fn f57_what_config_shows_can_be_given_back_as_a_config_file() {
     assert_eq!(values(&again), values(&shown));
 }
 
-#[test]
 fn what_is_fixed_at_init_says_so() {
     let colony = machine(&[]);
     let run = colony.wnm(&["config", "set", "max_node_per_container", "100"]);
@@ -90,7 +84,6 @@ fn what_is_fixed_at_init_says_so() {
     }
 }
 
-#[test]
 fn settings_that_contradict_each_other_are_refused_when_set() {
     let colony = machine(&[]);
     let run = colony.wnm(&["config", "set", "cpu_remove=50"]);
@@ -107,7 +100,6 @@ fn settings_that_contradict_each_other_are_refused_when_set() {
     "#);
 }
 
-#[test]
 fn f53_variables_of_common_names_mean_nothing() {
     let colony = machine(&[]);
     let mut command = colony.command(&["config", "--json"]);
@@ -123,4 +115,16 @@ fn f53_variables_of_common_names_mean_nothing() {
     let mut command = colony.command(&["config"]);
     let output = command.env("WNM_NODE_CAPP", "33").output().expect("wnm can be run");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+wnm_testing::trials! {
+    &[] =>
+        all_that_is_wrong_is_told_at_once_and_nothing_is_written,
+        f44_a_flag_counts_in_this_run_and_only_in_this_run,
+        f45_reports_change_no_setting_and_wait_for_nobody,
+        config_set_changes_for_good_and_shows_where_values_come_from,
+        f57_what_config_shows_can_be_given_back_as_a_config_file,
+        what_is_fixed_at_init_says_so,
+        settings_that_contradict_each_other_are_refused_when_set,
+        f53_variables_of_common_names_mean_nothing;
 }

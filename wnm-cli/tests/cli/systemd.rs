@@ -1,9 +1,12 @@
 //! The whole program with nodes as units, on machines with a systemd of their own.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use wnm_testing::{on_machine, on_machine_that_restarts, skip, test_node, tool};
+use wnm_testing::Need::{SystemdImage, Tool};
+use wnm_testing::{on_machine, on_machine_that_restarts, test_node, tool};
 
 /// Settings under which nothing has to be waited for and nothing presses.
 const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \
@@ -90,7 +93,6 @@ fn after_restart() {
     assert_eq!(nodes(), []);
 }
 
-#[test]
 fn root_keeps_units_of_the_machine() {
     on_machine_that_restarts(
         "root",
@@ -100,7 +102,6 @@ fn root_keeps_units_of_the_machine() {
     );
 }
 
-#[test]
 fn a_user_with_sudo_keeps_units_of_the_machine() {
     on_machine_that_restarts(
         "keeper",
@@ -113,7 +114,6 @@ fn a_user_with_sudo_keeps_units_of_the_machine() {
     );
 }
 
-#[test]
 fn a_user_without_rights_keeps_units_of_their_own() {
     on_machine_that_restarts(
         "resident",
@@ -123,11 +123,10 @@ fn a_user_without_rights_keeps_units_of_their_own() {
     );
 }
 
-#[test]
 fn root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone() {
     let test = "systemd::root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone";
     on_machine("root", test, async || {
-        let Some(antctl) = tool("antctl") else { return skip(test, "there is no antctl: set WNM_ANTCTL") };
+        let antctl = tool("antctl").expect("this test needs it");
         let antctl = antctl.display().to_string();
         run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
         let init = INIT.replace("--node_cap 3", "--node_cap 2");
@@ -165,4 +164,12 @@ fn root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone() {
             assert!(!std::path::Path::new(gone).exists(), "{gone} is gone");
         }
     });
+}
+
+wnm_testing::trials! {
+    &[SystemdImage] =>
+        root_keeps_units_of_the_machine,
+        a_user_with_sudo_keeps_units_of_the_machine,
+        a_user_without_rights_keeps_units_of_their_own;
+    &[SystemdImage, Tool("antctl")] => root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone;
 }

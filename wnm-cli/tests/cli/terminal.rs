@@ -54,7 +54,6 @@ fn hanging() -> Colony {
     colony
 }
 
-#[test]
 fn words_say_what_is_waited_for_and_leave_nothing_behind() {
     let colony = hanging();
     for columns in [80, 120] {
@@ -65,7 +64,6 @@ fn words_say_what_is_waited_for_and_leave_nothing_behind() {
     }
 }
 
-#[test]
 fn steps_are_counted_one_by_one() {
     let colony = machine(&["--node_cap=3", "--action_delay=500"]);
     let seen = at_a_terminal(80, &colony, &["add", "--count", "3"]);
@@ -77,7 +75,6 @@ fn steps_are_counted_one_by_one() {
     assert!(seen.stdout.starts_with("Actions:\n  added 3 nodes (0.4.17): antnode0001–0003\n"), "{}", seen.stdout);
 }
 
-#[test]
 fn a_step_that_fails_is_counted_as_failed() {
     let colony = machine(&["--node_cap=3", "--action_delay=500"]);
     colony.install(&test_node_that("exit:7:0", "0.4.17"));
@@ -86,7 +83,6 @@ fn a_step_that_fails_is_counted_as_failed() {
     assert!(seen.stdout.contains("failed to add 2 nodes (antnode0001–0002):"), "{}", seen.stdout);
 }
 
-#[test]
 fn where_nobody_watches_nothing_is_drawn() {
     let colony = hanging();
     let piped = colony.done(&["status"]);
@@ -96,9 +92,17 @@ fn where_nobody_watches_nothing_is_drawn() {
     }
 }
 
-#[test]
 fn log_lines_stand_above_the_words() {
     let seen = at_a_terminal(120, &hanging(), &["restart", "1", "-vv"]);
     assert!(seen.written.contains("asking 2 nodes over HTTP"), "{}", seen.written);
     assert!(seen.left.contains("carrying out") && !seen.left.contains("asking"), "{}", seen.left);
+}
+
+wnm_testing::trials! {
+    &[] =>
+        words_say_what_is_waited_for_and_leave_nothing_behind,
+        steps_are_counted_one_by_one,
+        a_step_that_fails_is_counted_as_failed,
+        where_nobody_watches_nothing_is_drawn,
+        log_lines_stand_above_the_words;
 }

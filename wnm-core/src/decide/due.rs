@@ -26,7 +26,8 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     let nodes = || draft.snapshot.nodes.iter().map(|each| &each.node);
     let removed: Vec<NodeId> =
         nodes().filter(|node| node.status() == Status::Removing && is_due(config, now, node)).map(Node::id).collect();
-    let disabled: Vec<NodeId> = nodes().filter(|node| node.life().pending() == Some(Verb::Disable)).map(Node::id).collect();
+    let disabled: Vec<NodeId> =
+        nodes().filter(|node| node.life().pending() == Some(Verb::Disable)).map(Node::id).collect();
     draft.because_of(Cause::RemovalDue, &removed);
     draft.because_of(Cause::DisableInterrupted, &disabled);
     let removals = removed.iter().map(|&number| Action::Remove { number, now: true });

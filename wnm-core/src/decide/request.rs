@@ -271,7 +271,9 @@ fn upgrade(draft: &Draft<'_>, each: &NodeSnapshot) -> Result<Option<Action>, Ref
             available: Box::new(to.version.clone()),
         }),
         Some((_, Ordering::Equal)) => Ok(None),
-        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => Err(Refusal::StoppedByOwner { name }),
+        _ if node.life().is_stopped_by_owner() && node.status() == Status::Stopped => {
+            Err(Refusal::StoppedByOwner { name })
+        }
         _ => Ok(Some(Action::Upgrade { number: node.id(), to: to.clone() })),
     }
 }

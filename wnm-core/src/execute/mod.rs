@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::event::Event;
-use crate::firewall::Firewall;
+use crate::host::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Effect, Plan};
 use crate::progress::{Moment, Ongoing, Progress, Work};

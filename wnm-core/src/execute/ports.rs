@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Executor;
 use crate::event::Event;
-use crate::firewall::{Change, OpenPort, PortOutcomes};
+use crate::host::firewall::{Change, OpenPort, PortOutcomes};
 use crate::node::Node;
 use crate::report::port_ranges;
 use wnm_pm::hint::chain;

@@ -144,8 +144,7 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     let failed = snapshot.nodes.iter().filter(failed).map(|each| each.node.id());
     let flown: BTreeSet<NodeId> = gone.filter_map(Action::step).map(|(_, id)| id).chain(failed).collect();
     let removing = snapshot.count(Status::Removing) as usize - flown.len();
-    let (starting, upgrading) =
-        (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
+    let (starting, upgrading) = (snapshot.starting() as usize, snapshot.count(Status::Upgrading) as usize);
     let mut hold = |rule, begun: usize, already: usize, most: u32| {
         if begun > 0 && begun + already > most as usize {
             wrong.push(Violation::OverLimit { rule, begun, already, most });

@@ -1,5 +1,7 @@
 //! Adopting: what is taken into the record may be deleted as a node's own one day, so it must be one.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A saved plan is carried out only where it still makes sense.
 
-use wnm_core::cycle::{CycleError, Observation, Trigger};
 use wnm_core::decide::Request;
+use wnm_core::machine::{CycleError, Observation, Trigger};
 use wnm_core::plan::{Action, Plan};
 
 use crate::Scene;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::{Request, Selection};
-use wnm_core::firewall::Ufw;
+use wnm_core::host::firewall::Ufw;
+use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::Status;
 use wnm_core::progress::Silent;
 use wnm_core::store::HistoryFilter;

@@ -1,5 +1,7 @@
 //! Looking gathers what is there, says what it could not see, and changes nothing.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
@@ -17,12 +19,12 @@ use wnm_testing::{Operation, alter, metrics_port, node_port, test_node};
 
 use crate::Scene;
 
-fn seen(observation: &wnm_core::cycle::Observation, number: u32) -> &Seen {
+fn seen(observation: &wnm_core::machine::Observation, number: u32) -> &Seen {
     let node = observation.snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
     node.and_then(|each| each.seen.as_ref()).expect("it was looked at")
 }
 
-fn blocked(observation: &wnm_core::cycle::Observation) -> Vec<(u32, Blocker)> {
+fn blocked(observation: &wnm_core::machine::Observation) -> Vec<(u32, Blocker)> {
     observation.snapshot.blocked.iter().map(|blocked| (blocked.number.0, blocked.by.clone())).collect()
 }
 

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use wnm_core::clock::{Clock, RandomDice};
-use wnm_core::cycle::{Machine, Observation, Parts};
 use wnm_core::event::Event;
-use wnm_core::firewall::Null;
+use wnm_core::host::firewall::Null;
+use wnm_core::machine::{Machine, Observation, Parts};
 use wnm_core::node::{Flavour, Node, NodeId, NodeRef, NodeSpec, Ports, UnixSeconds, Verb};
 use wnm_core::observe::ThisMachine;
 use wnm_core::progress::Silent;

@@ -2,9 +2,9 @@
 
 use std::sync::Mutex;
 
-use wnm_core::cycle::{Report, Trigger};
 use wnm_core::decide::{Request, Selection};
 use wnm_core::execute::StepResult;
+use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::progress::{Moment, Progress, Work};
 use wnm_testing::Operation;

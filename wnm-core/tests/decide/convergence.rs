@@ -2,10 +2,10 @@
 //! then nothing more is planned.
 
 use proptest::prelude::*;
-use wnm_core::cycle::Trigger;
 use wnm_core::decide::Request;
 use wnm_core::event::Event;
 use wnm_core::execute::Execution;
+use wnm_core::machine::Trigger;
 use wnm_core::node::{Node, NodeId, Status};
 use wnm_core::plan::{Action, Plan};
 use wnm_core::progress::Silent;

@@ -137,11 +137,17 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             (rebooted(1), rebooted(0))
         }
         Rule::DelayRemove => {
-            let removed = |ago| cycle(&[Removing], move |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.status_since = NOW - ago));
+            let removed = |ago| {
+                cycle(&[Removing], move |_, snapshot| {
+                    alter(&mut snapshot.nodes[0].node, |node| node.status_since = NOW - ago)
+                })
+            };
             (removed(300), removed(299))
         }
         Rule::Disable => {
-            let begun = |verb| cycle(&[Disabled], move |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.pending = verb));
+            let begun = |verb| {
+                cycle(&[Disabled], move |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.pending = verb))
+            };
             (begun(Some(Verb::Disable)), begun(None))
         }
         Rule::Dead => (cycle(&[Dead], unchanged), cycle(&[Stopped], unchanged)),
@@ -202,7 +208,13 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             (most(1), most(2))
         }
         Rule::StoppedByOwner => {
-            let stopped = |by_owner| cycle(&[Stopped], move |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.desired = if by_owner { Desired::Stop } else { Desired::Run }));
+            let stopped = |by_owner| {
+                cycle(&[Stopped], move |_, snapshot| {
+                    alter(&mut snapshot.nodes[0].node, |node| {
+                        node.desired = if by_owner { Desired::Stop } else { Desired::Run }
+                    })
+                })
+            };
             (stopped(true), stopped(false))
         }
         Rule::BackOff => (resting(1, 1), resting(1, 0)),

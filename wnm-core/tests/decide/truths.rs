@@ -65,7 +65,9 @@ impl Case<'_> {
 
     fn removal_is_due(&self, node: &Node) -> bool {
         let (now, delay) = (self.snapshot.now, i64::try_from(self.config.delay_remove).expect("it is short"));
-        node.status() == Status::Removing && (node.life().status_since() > now || node.life().retry_at().unwrap_or(node.life().status_since() + delay) <= now)
+        node.status() == Status::Removing
+            && (node.life().status_since() > now
+                || node.life().retry_at().unwrap_or(node.life().status_since() + delay) <= now)
     }
 
     fn removing(&self) -> usize {
@@ -191,7 +193,8 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
             same(*waiting, case.count(outdated) - case.does(Verb::Upgrade).len()) && case.is_used_up(*limit)
         }
         Cause::UpgradesFirst { .. } => {
-            !case.grows() && case.count(|each| each.node.status() == Status::Running && case.is_outdated(&each.node)) > 0
+            !case.grows()
+                && case.count(|each| each.node.status() == Status::Running && case.is_outdated(&each.node)) > 0
         }
         Cause::Migrating { count } => same(*count, case.count(has(Status::Migrating))) && !case.grows(),
         Cause::RunningAtCap { running, .. } => {
@@ -241,7 +244,8 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             let stopped = case.does(Verb::Stop);
             let youngest = case.of(reason).map(|each| each.node.created_at()).min();
             let others = case.nodes().filter(|each| is(Status::Running)(each) && !stopped.contains(&each.node.id()));
-            reason.nodes == stopped && others.filter(|each| !rests(each)).all(|each| Some(each.node.created_at()) <= youngest)
+            reason.nodes == stopped
+                && others.filter(|each| !rests(each)).all(|each| Some(each.node.created_at()) <= youngest)
         }
         Cause::YoungestRemoved => {
             let stopped_stay =
@@ -249,7 +253,8 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             reason.nodes == case.relieved() && (!stopped_stay || case.all(reason, is(Status::Stopped)))
         }
         Cause::RemovalFailed => {
-            case.relieved().is_empty() && case.all(reason, |each| is(Status::Removing)(each) && each.node.life().failures() > 0)
+            case.relieved().is_empty()
+                && case.all(reason, |each| is(Status::Removing)(each) && each.node.life().failures() > 0)
         }
         Cause::OperationFailed => case.all(reason, rests),
         Cause::StartFailed => {
@@ -266,7 +271,9 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
                 && case.all(reason, |each| each.node.spec().flavour == *own)
                 && program != own
         }
-        Cause::StoppedByOwner => case.all(reason, |each| is(Status::Stopped)(each) && each.node.life().is_stopped_by_owner()),
+        Cause::StoppedByOwner => {
+            case.all(reason, |each| is(Status::Stopped)(each) && each.node.life().is_stopped_by_owner())
+        }
         Cause::MetricsPortInUse => case.all(reason, |each| {
             each.lives() && seen(each).is_some_and(|seen| matches!(seen.answer, Answer::Foreign { .. }))
         }),

@@ -3,8 +3,6 @@
 //! Where a lock has to be free again, its holder was a process of its own: this one runs many tests at once, and what one
 //! of them starts has copies of what the others have open until it becomes another program.
 
-#[path = "../support/nobody.rs"]
-mod nobody;
 mod worker;
 
 use std::fs;
@@ -150,7 +148,7 @@ fn a_directory_that_may_not_be_written_is_told() {
     let place = place();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o555)).expect("it is ours");
     let database = place.path().join("colony.db");
-    let refused = nobody::as_nobody(|| Lock::acquire(&database, "wnm")).expect_err("nobody can make a file there");
+    let refused = wnm_testing::as_nobody(|| Lock::acquire(&database, "wnm")).expect_err("nobody can make a file there");
     let said = told(&refused);
     assert!(said.contains("cannot lock") && said.contains("Permission denied"), "{said}");
 }

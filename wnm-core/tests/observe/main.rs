@@ -4,5 +4,4 @@ mod host;
 mod nodes;
 mod openmetrics;
 mod program;
-mod test_nodes;
 mod turns;

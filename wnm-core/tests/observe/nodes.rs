@@ -1,5 +1,7 @@
 //! Nodes are asked over real sockets, by servers that do what they like: whatever comes, asking ends in time.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;

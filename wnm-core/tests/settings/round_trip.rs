@@ -1,5 +1,7 @@
 //! What is shown can be given back, whatever it holds.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;

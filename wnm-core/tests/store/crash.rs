@@ -1,5 +1,7 @@
 //! A writer that is killed at any moment leaves whole slices, in order, and a record that opens.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

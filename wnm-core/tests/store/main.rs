@@ -5,8 +5,6 @@ mod events;
 mod history;
 mod life;
 mod model;
-#[path = "../support/nobody.rs"]
-mod nobody;
 mod rows;
 mod schemas;
 mod storage;

@@ -1,61 +1,16 @@
-//! The storage under a record: its rights, and what happens when it is full, read-only, locked or out of reach.
+//! The storage under a record: its rights, and what happens when it is locked or out of reach.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use rusqlite::Connection;
 use rustix::process::geteuid;
-use tempfile::TempDir;
-use wnm_core::event::Event;
 use wnm_core::store::{Problem, Store};
-use wnm_testing::skip;
+use wnm_testing::as_nobody;
 
-use crate::nobody::as_nobody;
 use crate::rows::{NOW, added, node};
 use crate::scratch;
-
-/// A small file system of its own, in memory.
-struct Volume(TempDir);
-
-impl Volume {
-    /// None, loudly, where this user may not mount one.
-    fn mount(what: &str, size: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let options = format!("size={size},mode=755");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(directory.path());
-        match mount.output() {
-            Ok(output) if output.status.success() => Some(Self(directory)),
-            Ok(output) => {
-                skip(what, &format!("no volume can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()));
-                None
-            }
-            Err(error) => {
-                skip(what, &format!("no volume can be mounted: {error}"));
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn remount(&self, option: &str) {
-        let options = format!("remount,{option}");
-        let done = Command::new("mount").args(["-o", &options]).arg(self.path()).status().expect("mount runs");
-        assert!(done.success());
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
-    }
-}
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o777
@@ -121,53 +76,6 @@ fn a_record_that_may_be_read_only_is_read_and_not_opened() {
     assert!(matches!(opened.expect_err("it is refused").problem, Problem::NoRights(_)));
     assert_eq!(read.expect("reading is enough for reports").nodes, [node(1)]);
     fs::set_permissions(scratch.directory.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-}
-
-#[test]
-fn read_only_storage_is_read_and_not_written() {
-    let Some(volume) = Volume::mount("a record on read-only storage", "4m") else { return };
-    let path = volume.path().join("a record?#%.db");
-    let mut store = Store::create(&path).expect("a new record");
-    store.apply(NOW, &[added(node(1))]).expect("it is recorded");
-    drop(store);
-    volume.remount("ro");
-    let error = Store::open(&path).expect_err("it cannot be written");
-    assert!(matches!(error.problem, Problem::NoRights(_)), "{error:?}");
-    let store = Store::open_read_only(&path).expect("it is read");
-    assert_eq!(store.load().expect("the record is read").nodes, [node(1)]);
-    let error = Store::create(&volume.path().join("other.db")).expect_err("nothing is made here");
-    assert!(matches!(error.problem, Problem::NoRights(_)), "{error:?}");
-}
-
-#[test]
-fn f25_a_full_disk_loses_nothing_and_the_next_run_goes_on() {
-    let Some(volume) = Volume::mount("a record on a full disk", "4m") else { return };
-    let path = volume.path().join("colony.db");
-    let mut store = Store::create(&path).expect("a new record");
-    store.apply(NOW, &[added(node(1))]).expect("it is recorded");
-    let before = store.load().expect("the record is read");
-    let ballast = volume.path().join("ballast");
-    let mut file = File::create(&ballast).expect("there is room");
-    while file.write_all(&[0; 512]).is_ok() {}
-
-    let more: Vec<Event> = (2..=300).map(|number| added(node(number))).collect();
-    let error = store.apply(NOW, &more).expect_err("there is no room");
-    assert!(matches!(error.problem, Problem::Full), "{error:?}");
-    assert_eq!(store.load().expect("the record is read"), before);
-    drop(store);
-    let error = Store::create(&volume.path().join("other.db")).expect_err("there is no room");
-    insta::assert_snapshot!(error.problem, @"no space is left on its disk");
-    assert!(!volume.path().join("other.db").exists());
-    let reader = Store::open_read_only(&path).expect("reading needs no room");
-    assert_eq!(reader.load().expect("the record is read"), before);
-    drop(reader);
-
-    drop(file);
-    fs::remove_file(ballast).expect("it is ours");
-    let mut store = Store::open(&path).expect("there is room again");
-    assert_eq!(store.load().expect("the record is read"), before);
-    store.apply(NOW, &more).expect("there is room again");
-    assert_eq!(store.load().expect("the record is read").nodes.len(), 300);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Property lists, read by other programs than the crate that wrote them.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::process::Command;
 

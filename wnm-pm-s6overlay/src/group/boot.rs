@@ -1,6 +1,8 @@
 //! A container has booted when its main program runs, and sees the storage when it reads the same storage id as the machine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use wnm_pm::container_host::{Group, GroupState};
 use wnm_pm::hint::Hint;

@@ -1,6 +1,7 @@
 //! A machine of one test: a storage of its own, and with it containers, a network and rules of its own, all gone when
 //! the test ends, however it ends.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test program uses its part")]
 
 pub mod events;
@@ -24,7 +25,7 @@ use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind};
 use wnm_pm::process_manager::{ManagerError, Outcome, ProcessManager};
 use wnm_pm_s6overlay::{ContainerNetwork, MachineId, RulesBy, S6Overlay, S6Settings};
 pub use wnm_testing::s6_image as image;
-use wnm_testing::{Need, PortBlock, test_node};
+use wnm_testing::{Need, NotedMachine, PortBlock, test_node};
 
 /// Nodes per group in tests.
 pub const GROUP_SIZE: u16 = 30;
@@ -37,6 +38,7 @@ pub struct Machine {
     pub settings: S6Settings,
     pub docker: Docker,
     pub ports: PortBlock,
+    _noted: NotedMachine,
     _dir: TempDir,
 }
 
@@ -62,7 +64,8 @@ impl Machine {
             engine_address: None,
             rules_by: RulesBy::WhoeverCan,
         };
-        Self { settings, docker, ports, _dir: dir }
+        let noted = NotedMachine::new(settings.machine().as_str());
+        Self { settings, docker, ports, _noted: noted, _dir: dir }
     }
 
     pub fn id(&self) -> MachineId {

@@ -1,5 +1,7 @@
 //! A container of one test with a volume of its own, both gone when the test ends, however it ends.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -14,6 +16,7 @@ use wnm_pm::node::NodeId;
 use wnm_pm_s6overlay::definition::{Definition, run_script};
 use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::{Call, NodeReport, NodeState, command, parse};
+use wnm_testing::docker_label;
 pub use wnm_testing::s6_image as image;
 
 /// Enough for whatever has to happen, on a busy machine.
@@ -67,7 +70,9 @@ impl Container {
     /// Makes the container and starts it.
     pub fn run(&self) {
         let mount = format!("type=bind,source={},target={STORAGE}", self.storage().display());
-        let mut arguments = vec!["run", "--detach", "--name", &self.name, "--mount", &mount, "--env", "WNM_GROUP=a1"];
+        let label = docker_label();
+        let mut arguments = vec!["run", "--detach", "--name", &self.name, "--label", &label];
+        arguments.extend(["--mount", &mount, "--env", "WNM_GROUP=a1"]);
         arguments.extend(self.options.iter().map(String::as_str));
         arguments.push(&self.image);
         assert_success(&docker(&arguments));

@@ -1,6 +1,8 @@
 //! The printed Dockerfile, built by the real builder with every step as it stands. Where it would fetch s6-overlay and
 //! antup from the network, a `curl` of the test hands out stand-ins, checksums and all.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use wnm_pm_s6overlay::dockerfile::{DockerfileOptions, dockerfile};
 use wnm_pm_s6overlay::script::NodeState;
 use wnm_testing::Need::{DebianMirror, S6Image};
+use wnm_testing::docker_label;
 
 use crate::container::{Container, all, docker};
 
@@ -49,6 +52,9 @@ ANTUP
 chmod +x "$HOME/.local/bin/antup"
 "##;
 
+/// The label of all images of the test, also of those that a build which fails leaves without a name.
+const LABEL: &str = "org.wnm.test.dockerfile";
+
 /// Images of the test, removed at its end.
 struct Images(Vec<String>);
 
@@ -65,6 +71,8 @@ impl Drop for Images {
         for image in self.0.iter().rev() {
             docker(&["rmi", "--force", image]);
         }
+        let own = format!("label={LABEL}={}", std::process::id());
+        docker(&["image", "prune", "--force", "--filter", &own]);
     }
 }
 
@@ -91,7 +99,9 @@ fn said(output: &Output) -> String {
 
 /// Packs paths of the base as a part of s6-overlay, with its checksum beside it.
 fn pack(folder: &Path, part: &str, paths: &[&str]) {
-    let arguments = [&["run", "--rm", "--entrypoint", "tar", BASE, "-C", "/", "-cf", "-"], paths].concat();
+    let label = docker_label();
+    let arguments =
+        [&["run", "--rm", "--label", &label, "--entrypoint", "tar", BASE, "-C", "/", "-cf", "-"], paths].concat();
     let tarball = format!("s6-overlay-{part}.tar");
     let packed = docker(&arguments);
     assert!(packed.status.success(), "{}", said(&packed));
@@ -112,7 +122,8 @@ fn build_base(tag: &str) {
     fs::write(fetched.join("install.sh"), INSTALLER).unwrap();
     fs::write(folder.path().join("curl"), CURL).unwrap();
     let text = format!(
-        "FROM {BASE}\nCOPY curl /usr/local/bin/\nCOPY fetched /srv/fetched\nRUN chmod 755 /usr/local/bin/curl && rm -r /init /command /usr/local/lib/test-base\n"
+        "FROM {BASE}\nLABEL {LABEL}={}\nCOPY curl /usr/local/bin/\nCOPY fetched /srv/fetched\nRUN chmod 755 /usr/local/bin/curl && rm -r /init /command /usr/local/lib/test-base\n",
+        std::process::id()
     );
     let built = build(tag, &text, Some(folder.path()));
     assert!(built.status.success(), "{}", said(&built));
@@ -139,7 +150,8 @@ fn the_printed_dockerfile_makes_an_image_that_runs_nodes() {
     assert!(inspected.starts_with(r#"["/init"] ["sleep","infinity"] "#), "{inspected}");
     assert!(inspected.contains(r#""wnm.contract":"1""#), "{inspected}");
     let look = "id -nG ant; command -v sudo || echo no sudo; ls /var/lib/apt/lists | wc -l; stat -c %U $(command -v antnode); antnode; echo $PATH; ls /tmp | wc -l; command -v ping ps ip curl nft";
-    let looked = said(&docker(&["run", "--rm", "--entrypoint", "bash", &image, "-c", look]));
+    let looked =
+        said(&docker(&["run", "--rm", "--label", &docker_label(), "--entrypoint", "bash", &image, "-c", look]));
     insta::assert_snapshot!(looked, @"
     ant
     no sudo

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::script::NodeState;
 use wnm_testing::Need::S6Image;
-use wnm_testing::test_node;
+use wnm_testing::{docker_label, test_node};
 
 use crate::container::{Container, docker, image, until};
 
@@ -109,7 +109,9 @@ fn metrics_are_the_machines_business_and_not_a_neighbours() {
     container.run();
     until("the node's metrics answer the machine", || ask(&container, 13001).is_some());
     let address = format!("http://{}:13001/metrics", container.inspect("{{.NetworkSettings.IPAddress}}"));
-    let neighbour = ["run", "--rm", "--entrypoint", "curl", &image(), "--silent", "--max-time", "3", &address];
+    let label = docker_label();
+    let neighbour =
+        ["run", "--rm", "--label", &label, "--entrypoint", "curl", &image(), "--silent", "--max-time", "3", &address];
     let asked = docker(&neighbour);
     assert!(!asked.status.success() && asked.stdout.is_empty(), "a neighbour reads nothing: {asked:?}");
     assert!(ask(&container, 13001).is_some(), "the machine still does");

@@ -1,5 +1,7 @@
 //! What the batch script does with nodes.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 

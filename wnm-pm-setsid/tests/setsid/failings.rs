@@ -1,5 +1,7 @@
 //! Failings of the old program that this manager does not have, each by its number.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};

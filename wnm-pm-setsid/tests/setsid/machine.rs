@@ -1,5 +1,7 @@
 //! A machine of a test's own: node storage in a temporary directory, a block of ports, and nothing left in the end.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Nodes are processes of their own: they outlive wnm, hold nothing of it, and are ended together.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

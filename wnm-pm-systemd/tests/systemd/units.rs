@@ -1,5 +1,7 @@
 //! systemd's own opinion of the units that wnm writes, and what it hands to a node.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::PathBuf;
 use std::process::Command;
 

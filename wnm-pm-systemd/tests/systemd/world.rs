@@ -1,5 +1,7 @@
 //! The nodes of a test on a machine of its own, seen from outside the manager, in whoever's name they run.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The contract is what every process manager promises, tried on the manager itself with test nodes for nodes.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 mod changes;
 mod hostile;
 mod lifecycle;

@@ -99,22 +99,24 @@ struct Harness {
 impl Harness {
     /// What becomes of a trial on this machine.
     fn judge(&mut self, Trial { name, needs, body }: Trial) -> libtest_mimic::Trial {
-        let runs = libtest_mimic::Trial::test(name.as_str(), || {
-            body();
-            Ok(())
-        });
-        if self.arguments.is_filtered_out(&runs) {
-            return runs;
+        let may_be_ignored = libtest_mimic::Trial::test(name.as_str(), || Ok(())).with_ignored_flag(true);
+        if self.arguments.is_filtered_out(&may_be_ignored) {
+            return may_be_ignored;
         }
-        let Some(lack) = needs.iter().find_map(|need| self.probes.lack(*need)) else { return runs };
+        let Some(lack) = needs.iter().find_map(|need| self.probes.lack(*need)) else {
+            return libtest_mimic::Trial::test(name, || {
+                body();
+                Ok(())
+            });
+        };
         if self.ci {
             let fails = move || Err(Failed::from(format!("nothing may be left out where CI is set: {lack}")));
             return libtest_mimic::Trial::test(name, fails);
         }
         self.left_out.push(lack.clone());
         let ignored = libtest_mimic::Trial::ignorable_test(name, move || Ok(Completion::ignored_with(lack)));
-        // Who only lists the tests learns it from the list; otherwise it is printed in its turn, with the reason.
-        ignored.with_ignored_flag(self.arguments.list)
+        // A list of the ignored ones has it; when tests run, it is printed in its turn, with the reason.
+        ignored.with_ignored_flag(self.arguments.list || self.arguments.ignored)
     }
 }
 
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_list_marks_what_would_be_left_out() {
-        let mut harness = harness(&["--list"], false);
+        let mut harness = harness(&["--list", "--ignored"], false);
         let listed = trials().into_iter().map(|trial| harness.judge(trial));
         let marks: Vec<_> = listed.map(|trial| (trial.name().to_owned(), trial.has_ignored_flag())).collect();
         assert_eq!(

@@ -10,10 +10,10 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use wnm_pm::command::{Command, CommandRunner, SystemRunner};
 
-use crate::{block_on, machine, tool};
+use crate::{block_on, docker_label, machine, tool};
 
 /// An engine that does not answer by then counts as none.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Something that a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +36,8 @@ pub enum Need {
     Immutable,
     /// To start a process in a process namespace of its own.
     PidNamespace,
+    /// A machine that was not booted with systemd, or the right to hide that from a process.
+    WithoutSystemd,
     /// An IPv6 address, and a route that survives when the machine forwards for containers.
     Ipv6,
 }
@@ -81,6 +83,10 @@ fn lack(need: Need) -> Option<String> {
             let alone = run("unshare", &["--pid", "--fork", "true"]);
             unless(alone.is_ok(), "process namespaces cannot be made")
         }
+        Need::WithoutSystemd => {
+            let hidden = !Path::new("/run/systemd/system").is_dir() || run("unshare", &["--mount", "true"]).is_ok();
+            unless(hidden, "systemd runs here, and only root can hide it")
+        }
         Need::Ipv6 => unless(has_ipv6(), "no IPv6 that containers could be given"),
     }
 }
@@ -96,11 +102,13 @@ fn image(name: &str) -> Option<String> {
     Some("no Docker engine that this user may use".to_owned())
 }
 
-/// Whether a container gets an answer from the mirror that its own package manager would ask.
+/// Whether a container reaches the mirror that its own package manager would ask.
 fn mirror_answers() -> bool {
-    let ask =
-        "curl --silent --fail --head --max-time 5 \"$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)\"/dists/";
-    run("docker", &["run", "--rm", "--label", machine::LABEL, "--entrypoint", "sh", S6_BASE, "-c", ask]).is_ok()
+    let list = r#"awk '/^deb/ { print $2 "/dists/" $3 "/InRelease"; exit }' /etc/apt/sources.list"#;
+    let ask = format!("curl --silent --fail --head --max-time 10 \"$({list})\"");
+    let label = docker_label();
+    let words = ["run", "--rm", "--label", &label, "--entrypoint", "sh", S6_BASE, "-c", &ask];
+    run_within(Duration::from_secs(30), "docker", &words).is_ok()
 }
 
 /// A way out that the kernel learnt from a router is lost once the machine forwards.
@@ -137,8 +145,12 @@ fn is_on_path(program: &str) -> bool {
 
 /// Runs a program to its end; what it complained of when that is not a good one.
 fn run<A: AsRef<Path> + ?Sized>(program: &str, arguments: &[&A]) -> Result<(), String> {
+    run_within(PATIENCE, program, arguments)
+}
+
+fn run_within<A: AsRef<Path> + ?Sized>(time: Duration, program: &str, arguments: &[&A]) -> Result<(), String> {
     let arguments = arguments.iter().map(|argument| OsString::from(argument.as_ref()));
-    let command = Command::new(program).args(arguments).timeout(PATIENCE);
+    let command = Command::new(program).args(arguments).timeout(time);
     let output = block_on(SystemRunner.run(&command)).map_err(|error| error.to_string())?;
     if output.success() { Ok(()) } else { Err(output.stderr) }
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use wnm_pm::process;
 
+use crate::traces::build_directory;
+
 /// Adds the reasons of this target, one for each test, and prints the sum of all targets so far, unless it is none.
 #[expect(clippy::print_stderr, reason = "what is left out has to be seen")]
 pub(super) fn print(left_out: &[String]) {
@@ -28,9 +30,7 @@ pub(super) fn print(left_out: &[String]) {
 
 /// Beside what cargo built.
 fn file() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let profile = program.ancestors().find(|folder| folder.join(".fingerprint").is_dir())?;
-    Some(profile.join("tests-left-out"))
+    Some(build_directory()?.join("tests-left-out"))
 }
 
 /// Names the `cargo test` that runs this target, or this very process where it is run by hand.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::firewall::OpenPort;
+use crate::host::firewall::OpenPort;
 use crate::node::NodeId;
 use crate::settings::{self, Layers, Occasion, OperatingSystem};
 

@@ -1,5 +1,7 @@
 //! Real node processes that misbehave, and what is told of them.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +11,8 @@ use tempfile::TempDir;
 use wnm_core::node::{NodeId, PortKind, Ports};
 use wnm_core::observe::{Limits, ask};
 use wnm_core::snapshot::Answer;
-use wnm_testing::{PortBlock, test_node_that};
+use wnm_testing::Need::Tool;
+use wnm_testing::{PortBlock, test_node_that, tool};
 
 struct RunningNode {
     process: Child,
@@ -62,7 +65,6 @@ impl Drop for RunningNode {
     }
 }
 
-#[tokio::test]
 async fn every_misbehaviour_is_told_apart() {
     let block = PortBlock::reserve();
     type Check = fn(&Answer) -> bool;
@@ -93,7 +95,6 @@ async fn every_misbehaviour_is_told_apart() {
     assert_ne!(peers[0], peers[1]);
 }
 
-#[tokio::test]
 async fn a_node_without_metrics_refuses() {
     let block = PortBlock::reserve();
     let node = RunningNode::start("no_metrics", block.ports(1));
@@ -101,15 +102,8 @@ async fn a_node_without_metrics_refuses() {
     assert_eq!(node.answer().await, Answer::Refused);
 }
 
-#[tokio::test]
 async fn the_real_node_answers() {
-    let named = std::env::var_os("WNM_ANTNODE").map(std::path::PathBuf::from);
-    let usual = || std::env::home_dir().unwrap_or_default().join(".cache/wnm-tools/bin/antnode");
-    let program = named.unwrap_or_else(usual);
-    if !program.is_file() {
-        wnm_testing::skip("the real antnode's answers", "it is not on this machine");
-        return;
-    }
+    let program = tool("antnode").expect("this test needs it");
     let block = PortBlock::reserve();
     let node = RunningNode::start_program(&program, block.ports(1), |command| {
         command.args(["--first", "--no-upnp", "evm-arbitrum-one"]);
@@ -122,4 +116,13 @@ async fn the_real_node_answers() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+wnm_testing::trials! {
+    &[] => every_misbehaviour_is_told_apart, a_node_without_metrics_refuses;
+    &[Tool("antnode")] => the_real_node_answers;
+}
+
+fn main() -> std::process::ExitCode {
+    wnm_testing::run_trials([trials()])
 }

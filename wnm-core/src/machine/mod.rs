@@ -6,7 +6,7 @@ use crate::clock::{Clock, Dice};
 use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
-use crate::firewall::Firewall;
+use crate::host::firewall::Firewall;
 use crate::observe::{HostError, Observer};
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};

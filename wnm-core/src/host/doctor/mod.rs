@@ -1,8 +1,8 @@
 //! The doctor looks for everything on this machine that would keep nodes from working, now or later: facts are gathered
 //! ([`gather`]), and judged by pure checks ([`check`]). It changes nothing.
 
-use crate::cycle::Machine;
-use crate::firewall::OpenPort;
+use crate::host::firewall::OpenPort;
+use crate::machine::Machine;
 use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
 use crate::settings::Config;
 use wnm_pm::process_manager::{Finding, Severity};

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
-use crate::cycle::Machine;
 use crate::decide::port_start;
-use crate::firewall::OpenPort;
+use crate::host::firewall::OpenPort;
+use crate::host::schedule::timer::{self, Scope};
+use crate::machine::Machine;
 use crate::node::{Node, Status};
 use crate::observe::{self, VersionCache};
-use crate::schedule::timer::{self, Scope};
 use wnm_pm::command::{Command, CommandRunner};
 use wnm_pm::hint::chain;
 use wnm_pm::port_use::holder;
