@@ -34,6 +34,7 @@ impl Executor<'_> {
             Ok(Teardown::OneByOne) => {}
             Err(error) => {
                 execution.group_errors.push(error.text());
+                execution.advise(error.hints());
                 return Ok(());
             }
         }
@@ -66,6 +67,7 @@ impl Executor<'_> {
                     whole = false;
                     let text = format!("container group {} could not be closed: {}", group.spec.name, error.text());
                     execution.group_errors.push(text);
+                    execution.advise(error.hints());
                 }
             }
         }
