@@ -8,6 +8,7 @@ use crate::node::{Node, NodeId};
 use crate::plan::Action;
 use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
+use wnm_pm::hint::Hinted;
 use wnm_pm::process_manager::{ManagerError, Teardown};
 
 impl Executor<'_> {
