@@ -18,6 +18,7 @@ use wnm_pm::hint::chain;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
+use crate::hints::words;
 use crate::output::Output;
 use crate::session::{Access, Given};
 
@@ -31,6 +32,7 @@ struct Answer<'a> {
     group_errors: &'a [String],
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
+    hints: &'a [Hint],
     warnings: &'a [String],
 }
 
@@ -128,14 +130,14 @@ fn row<'a>(
     execution: &'a Execution,
     warnings: &'a [String],
 ) -> Answer<'a> {
-    let Execution { group_errors, notes, left, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, notes, left, warnings }
+    let Execution { group_errors, notes, left, hints, .. } = execution;
+    Answer { dry_run, plan, results, group_errors, notes, left, hints, warnings }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     let Report { plan, execution, warnings: warned } = report;
     output.answer(&row(false, plan, Some(&execution.results), execution, warned), || {
-        format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail()))
+        format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail(), &words))
     })?;
     Ok(if !execution.left.is_empty() {
         Exit::Interrupted
