@@ -14,7 +14,6 @@ use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{counted, execution_text, plan_text};
-use wnm_pm::hint::chain;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -32,8 +31,10 @@ struct Answer<'a> {
     group_errors: &'a [String],
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
-    hints: &'a [Hint],
     warnings: &'a [String],
+    /// What can be done about groups and ports that failed; each result has its own hints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 /// Carries out a cycle, or what the owner asks for.
@@ -131,7 +132,7 @@ fn row<'a>(
     warnings: &'a [String],
 ) -> Answer<'a> {
     let Execution { group_errors, notes, left, hints, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, notes, left, hints, warnings }
+    Answer { dry_run, plan, results, group_errors, notes, left, warnings, hint: words(hints) }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {

@@ -60,18 +60,18 @@ pub struct Execution {
 }
 
 impl Execution {
-    fn advise(&mut self, hints: impl IntoIterator<Item = Hint>) {
+    /// Whether everything that was begun succeeded.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.group_errors.is_empty() && self.results.iter().all(|result| result.error.is_none())
+    }
+
+    fn advise(&mut self, hints: Vec<Hint>) {
         for hint in hints {
             if !self.hints.contains(&hint) {
                 self.hints.push(hint);
             }
         }
-    }
-
-    /// Whether everything that was begun succeeded.
-    #[must_use]
-    pub fn succeeded(&self) -> bool {
-        self.group_errors.is_empty() && self.results.iter().all(|result| result.error.is_none())
     }
 }
 
@@ -130,7 +130,7 @@ pub struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Carries `plan` out on the nodes of the record.
+    /// Carries `plan` out on the nodes of the database.
     ///
     /// # Errors
     /// When something cannot be written down: then nothing more is done, and the next run finds out the truth.

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
-use wnm_pm::shell;
+use wnm_pm::shell::word;
 use wnm_pm::upgrade::upgrade;
 
 /// A batch in the making: rows as they are now, and what became of the step on each.
@@ -189,9 +189,8 @@ impl Executor<'_> {
     fn refuse_additions(&self, batch: &mut Batch) {
         let (storage, mark) = (self.config.node_storage.display(), storage::STORAGE_MARKER);
         let error = format!("{storage} has no file {mark}, which wnm puts there: is its disk mounted?");
-        let mark = shell::word(&self.config.node_storage.join(mark));
-        let hints =
-            [Hint::text("mount the disk"), Hint::shell(format!("touch {mark}")).to("use the directory as it is")];
+        let mark = word(&self.config.node_storage.join(mark));
+        let hints = [Hint::text("mount the disk"), Hint::shell(format!("touch {mark}")).to("use this directory")];
         for row in std::mem::take(&mut batch.rows) {
             let id = row.id();
             batch.hints.insert(id, hints.to_vec());

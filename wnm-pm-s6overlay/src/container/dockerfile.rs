@@ -159,7 +159,6 @@ CMD ["sleep", "infinity"]
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 mod tests {
     use std::process::Command;
 
