@@ -32,7 +32,7 @@ struct Answer<'a> {
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
     warnings: &'a [String],
-    /// What can be done about what failed.
+    /// What can be done about groups and ports that failed; each result has its own hints.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
@@ -138,8 +138,7 @@ fn row<'a>(
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     let Report { plan, execution, warnings: warned } = report;
     output.answer(&row(false, plan, Some(&execution.results), execution, warned), || {
-        let hint = words(&execution.hints).map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
-        format!("{}{}{hint}", warnings(warned), execution_text(plan, execution, output.detail()))
+        format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail(), &words))
     })?;
     Ok(if !execution.left.is_empty() {
         Exit::Interrupted

@@ -39,6 +39,9 @@ pub struct StepResult {
     pub name: String,
     /// Why it failed; none when it did not.
     pub error: Option<String>,
+    /// What can be done about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }
 
 /// What became of a plan.
@@ -52,7 +55,7 @@ pub struct Execution {
     pub notes: Vec<String>,
     /// Actions that were not begun, since somebody asked to stop.
     pub left: Vec<(Verb, NodeId)>,
-    /// What can be done about what failed, each once.
+    /// What can be done about container groups, ports and a teardown that failed, each once.
     pub hints: Vec<Hint>,
 }
 

@@ -23,16 +23,16 @@ struct Batch {
     rows: Vec<Node>,
     events: Vec<Event>,
     results: Vec<StepResult>,
-    /// What the firewall could not do, a sentence each.
-    notes: Vec<String>,
-    /// What can be done about what failed.
-    hints: Vec<Hint>,
+    /// What can be done about what went wrong with a node.
+    hints: BTreeMap<NodeId, Vec<Hint>>,
+    /// What the firewall could not do.
+    ports: PortNotes,
 }
 
 impl Batch {
     fn new(verb: Verb) -> Self {
-        let (events, results) = (Vec::new(), Vec::new());
-        Self { verb, rows: Vec::new(), events, results, notes: Vec::new(), hints: Vec::new() }
+        let (rows, events, results) = (Vec::new(), Vec::new(), Vec::new());
+        Self { verb, rows, events, results, hints: BTreeMap::new(), ports: PortNotes::default() }
     }
 
     /// The step on this node ended so. Answers its row as it is now.
@@ -55,23 +55,26 @@ impl Batch {
 
     fn take(&mut self, ports: PortNotes) {
         self.events.extend(ports.events);
-        self.notes.extend(ports.notes);
-    }
-
-    /// Each row with what became of it. What nobody answered for is found out by the next observation.
-    fn with_outcomes<T>(&mut self, rows: Vec<Node>, mut outcomes: Outcomes<T>) -> Vec<(Node, Outcome<T>)> {
-        let mut each = Vec::new();
-        for row in rows {
-            let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
-            self.hints.extend(outcome.as_ref().err().map(Hinted::hints).unwrap_or_default());
-            each.push((row, outcome));
-        }
-        each
+        self.ports.notes.extend(ports.notes);
+        self.ports.hints.extend(ports.hints);
     }
 
     fn report(&mut self, node: &Node, error: Option<String>) {
         let (number, name) = (node.id(), node.name().to_owned());
-        self.results.push(StepResult { verb: self.verb, number, name, error });
+        let hints = self.hints.remove(&number).filter(|_| error.is_some()).unwrap_or_default();
+        self.results.push(StepResult { verb: self.verb, number, name, error, hints });
+    }
+
+    /// Each row with what became of it. What nobody answered for is found out by the next observation.
+    fn with_outcomes<T>(&mut self, rows: Vec<Node>, mut outcomes: Outcomes<T>) -> Vec<(Node, Outcome<T>)> {
+        let with_outcome = |row: Node| {
+            let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
+            if let Err(error) = &outcome {
+                self.hints.insert(row.id(), error.hints());
+            }
+            (row, outcome)
+        };
+        rows.into_iter().map(with_outcome).collect()
     }
 }
 
@@ -118,8 +121,8 @@ impl Executor<'_> {
         self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
-        execution.notes.extend(batch.notes);
-        execution.advise(batch.hints);
+        execution.notes.extend(batch.ports.notes);
+        execution.advise(batch.ports.hints);
         Ok(())
     }
 
@@ -186,11 +189,11 @@ impl Executor<'_> {
     fn refuse_additions(&self, batch: &mut Batch) {
         let (storage, mark) = (self.config.node_storage.display(), storage::STORAGE_MARKER);
         let error = format!("{storage} has no file {mark}, which wnm puts there: is its disk mounted?");
-        let marker = self.config.node_storage.join(mark);
-        batch.hints.push(Hint::text("mount the disk"));
-        batch.hints.push(Hint::shell(format!("touch {}", word(&marker))).to("use this directory"));
+        let mark = word(&self.config.node_storage.join(mark));
+        let hints = [Hint::text("mount the disk"), Hint::shell(format!("touch {mark}")).to("use this directory")];
         for row in std::mem::take(&mut batch.rows) {
             let id = row.id();
+            batch.hints.insert(id, hints.to_vec());
             batch.ended(row, Transition::StepFailed { error: error.clone() }, self.clock.now());
             batch.events.push(Event::Forgotten { id, why: error.clone() });
         }

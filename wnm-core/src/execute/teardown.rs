@@ -29,6 +29,7 @@ impl Executor<'_> {
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
                 let ports = self.close_ports(&gone).await;
                 execution.notes.extend(ports.notes);
+                execution.advise(ports.hints);
                 self.record(&ports.events)?;
                 return self.record(&[Event::TornDown]);
             }
