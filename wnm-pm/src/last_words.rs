@@ -97,7 +97,6 @@ pub fn without_escapes(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 mod tests {
     use super::*;
     use crate::command::{Command, CommandRunner, SystemRunner};
