@@ -73,7 +73,7 @@ impl Hinted for LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the record in `database`, which need not exist yet; its directory must. `program` is what
+    /// Takes the lock of the database in `database`, which need not exist yet; its directory must. `program` is what
     /// others are told about who holds it. Never waits.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ fn f10_a_record_is_made_by_the_program_alone() {
         .expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let files: Vec<_> = std::fs::read_dir(empty.path()).expect("it is read").flatten().collect();
-    assert_eq!(files.len(), 2, "the record and its reserve: {files:?}");
+    assert_eq!(files.len(), 2, "the database and its reserve: {files:?}");
     let record = Store::open(&database).and_then(|store| store.load()).expect("it is whole");
     assert!(!record.initialised);
 }

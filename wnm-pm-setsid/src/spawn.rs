@@ -1,10 +1,5 @@
 //! Spawning makes a node's process: in a session of its own, with nothing of wnm's in its hands.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "nodes are started without anybody waiting for them, which the door does not do"
-)]
-
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, RawFd};

@@ -122,7 +122,7 @@ fn disabled_nodes_stay_as_they_are() {
     assert_eq!(refused.code, 4);
     assert_snapshot!(refused.stderr, @"
     error: cannot start antnode0001: it is DISABLED
-    hint: `wnm enable` gives it back into wnm's hands first
+    hint: `wnm enable` manages it again first
     ");
     colony.done(&["enable", "1"]);
     colony.cycle_until_running(2);
@@ -176,7 +176,7 @@ fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
 pub fn lose_record(colony: &Colony) {
     for more in ["", "-wal", "-shm"] {
         let gone = std::fs::remove_file(format!("{}{more}", colony.database().display()));
-        assert!(gone.is_ok() || !more.is_empty(), "the record is lost");
+        assert!(gone.is_ok() || !more.is_empty(), "the database is lost");
     }
 }
 

@@ -18,6 +18,7 @@ use crate::report::{group_names, reason_text};
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
@@ -51,6 +52,8 @@ pub struct Execution {
     pub notes: Vec<String>,
     /// Actions that were not begun, since somebody asked to stop.
     pub left: Vec<(Verb, NodeId)>,
+    /// What can be done about what failed, each once.
+    pub hints: Vec<Hint>,
 }
 
 impl Execution {
@@ -58,6 +61,14 @@ impl Execution {
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.group_errors.is_empty() && self.results.iter().all(|result| result.error.is_none())
+    }
+
+    fn advise(&mut self, hints: Vec<Hint>) {
+        for hint in hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
     }
 }
 
@@ -116,7 +127,7 @@ pub struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Carries `plan` out on the nodes of the record.
+    /// Carries `plan` out on the nodes of the database.
     ///
     /// # Errors
     /// When something cannot be written down: then nothing more is done, and the next run finds out the truth.
@@ -194,6 +205,7 @@ impl Executor<'_> {
                     let what = format!("{short}: {}", error.text());
                     closed.insert(spec.group, short);
                     execution.group_errors.push(what.clone());
+                    execution.advise(error.hints());
                     Event::Noted { id: None, what }
                 }
             };

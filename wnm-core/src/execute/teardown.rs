@@ -8,6 +8,7 @@ use crate::node::{Node, NodeId};
 use crate::plan::Action;
 use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
+use wnm_pm::hint::Hinted;
 use wnm_pm::process_manager::{ManagerError, Teardown};
 
 impl Executor<'_> {
@@ -34,6 +35,7 @@ impl Executor<'_> {
             Ok(Teardown::OneByOne) => {}
             Err(error) => {
                 execution.group_errors.push(error.text());
+                execution.advise(error.hints());
                 return Ok(());
             }
         }
@@ -66,6 +68,7 @@ impl Executor<'_> {
                     whole = false;
                     let text = format!("container group {} could not be closed: {}", group.spec.name, error.text());
                     execution.group_errors.push(text);
+                    execution.advise(error.hints());
                 }
             }
         }

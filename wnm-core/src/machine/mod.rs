@@ -89,12 +89,12 @@ pub struct Parts {
     pub dice: Arc<dyn Dice>,
 }
 
-/// What was seen of the machine, put right, and what has to be recorded for that.
+/// What was seen of the machine, reconciled, and what has to be recorded for that.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// What is known now.
     pub snapshot: Snapshot,
-    /// What follows from it for the record.
+    /// What follows from it for the database.
     pub events: Vec<Event>,
     /// What could not be seen, a sentence each.
     pub warnings: Vec<String>,
@@ -155,7 +155,7 @@ impl Machine {
     /// Looks at the machine and all its nodes. Records nothing.
     ///
     /// # Errors
-    /// When the record cannot be read, or the machine cannot be measured.
+    /// When the database cannot be read, or the machine cannot be measured.
     pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, CycleError> {
         observation::observe(self, self.parts.dice.roll(), progress).await
     }
@@ -228,7 +228,7 @@ impl Machine {
         self.parts.store.apply(now, &[decided(&plan)])?;
         drop(writing);
         let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        let mut hands = Executor {
+        let mut executor = Executor {
             config: &self.parts.config,
             manager: &*self.parts.manager,
             firewall: &*self.parts.firewall,
@@ -237,7 +237,7 @@ impl Machine {
             progress,
             storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
-        let execution = hands.execute(&plan, nodes).await?;
+        let execution = executor.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
             self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;

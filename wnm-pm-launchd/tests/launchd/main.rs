@@ -3,8 +3,6 @@
 //!
 //! Needs Python 3.
 
-#![expect(clippy::disallowed_methods, reason = "a test runs programs itself")]
-
 mod plists;
 mod world;
 

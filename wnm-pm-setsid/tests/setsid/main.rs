@@ -1,7 +1,5 @@
 //! Setsid with test nodes for nodes.
 
-#![expect(clippy::disallowed_methods, reason = "a test runs programs itself, and waits by the clock on the wall")]
-
 mod contract;
 mod failings;
 mod machine;

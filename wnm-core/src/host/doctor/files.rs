@@ -25,12 +25,12 @@ pub(super) fn rights(facts: &Facts) -> Vec<Finding> {
         if *kind == FileKind::Record && *owner != facts.user {
             let what = format!("{path} belongs to user {owner}, and this wnm runs as user {}", facts.user);
             let consequence = "what one of them writes, the other may not be able to read";
-            findings.push(warning("record-of-another", what, consequence, format!("sudo -u '#{owner}' wnm doctor")));
+            findings.push(warning("database-of-another", what, consequence, format!("sudo -u '#{owner}' wnm doctor")));
         }
         let (code, what, consequence, change) = match kind {
             FileKind::Record if open => (
-                "record-readable",
-                "others may use the record",
+                "database-readable",
+                "others may use the database",
                 "others see, or change, addresses and settings",
                 "go-rwx",
             ),
@@ -70,7 +70,7 @@ fn sudo(facts: &Facts, owners: &[u32]) -> &'static str {
     if own { "" } else { "sudo " }
 }
 
-/// Nodes that run as whoever keeps the record need directories that are that user's.
+/// Nodes that run as whoever owns the database need directories that are that user's.
 pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
     let of_kind = |kind: FileKind| facts.files.iter().filter(move |file| file.kind == kind);
     let keeper = of_kind(FileKind::Record).map(|record| record.owner).next().unwrap_or(facts.user);
