@@ -24,7 +24,7 @@ fn killed(colony: &Colony, moment: &str, words: &[&str]) {
     at_rest(colony, moment);
 }
 
-/// No node is left in between, and the record agrees with the machine.
+/// No node is left in between, and the database agrees with the machine.
 fn at_rest(colony: &Colony, moment: &str) {
     for _ in 0..20 {
         let run = colony.done(&["never:before:1", "run", "--json"]);

@@ -1,4 +1,4 @@
-//! The decision engine and the record of wnm: what a node is, what should happen next and why, and what happened.
+//! The decision engine and the database of wnm: what a node is, what should happen next and why, and what happened.
 //!
 //! The flow of a cycle is *observe → decide → execute → record*. [`wnm_pm::process_manager::ProcessManager`] is the door to
 //! whatever keeps the processes alive; a process manager never sees the store.

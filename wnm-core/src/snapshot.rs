@@ -125,7 +125,7 @@ pub enum DirectoryState {
 /// A recorded node and what was just seen of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeSnapshot {
-    /// What the record says.
+    /// What the database says.
     pub node: Node,
     /// What was just seen; none where nothing was looked at.
     pub seen: Option<Seen>,

@@ -13,7 +13,7 @@ const VARIABLE: &str = "WNM_TEST_ALONE";
 #[test]
 fn f10_a_record_is_made_by_the_program_alone() {
     if let Some(database) = std::env::var_os(VARIABLE) {
-        drop(Store::create(Path::new(&database)).expect("a new record"));
+        drop(Store::create(Path::new(&database)).expect("a new database"));
         return;
     }
     let [empty, place] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
@@ -29,7 +29,7 @@ fn f10_a_record_is_made_by_the_program_alone() {
         .expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let files: Vec<_> = std::fs::read_dir(empty.path()).expect("it is read").flatten().collect();
-    assert_eq!(files.len(), 2, "the record and its reserve: {files:?}");
+    assert_eq!(files.len(), 2, "the database and its reserve: {files:?}");
     let record = Store::open(&database).and_then(|store| store.load()).expect("it is whole");
     assert!(!record.initialised);
 }

@@ -56,14 +56,14 @@ fn read_only_storage_is_read_and_not_written() {
     let volume = Volume::mount();
     let world = HostWorld::new(volume.path());
     let path = volume.path().join("a record?#%.db");
-    let mut store = Store::create(&path).expect("a new record");
+    let mut store = Store::create(&path).expect("a new database");
     store.apply(NOW, &[added(&world, 1)]).expect("it is recorded");
     drop(store);
     volume.remount("ro");
     let error = Store::open(&path).expect_err("it cannot be written");
     assert!(matches!(error.problem, Problem::NoRights(_)), "{error:?}");
     let store = Store::open_read_only(&path).expect("it is read");
-    assert_eq!(store.load().expect("the record is read").nodes.len(), 1);
+    assert_eq!(store.load().expect("the database is read").nodes.len(), 1);
     let error = Store::create(&volume.path().join("other.db")).expect_err("nothing is made here");
     assert!(matches!(error.problem, Problem::NoRights(_)), "{error:?}");
 }
@@ -72,9 +72,9 @@ fn f25_a_full_disk_loses_nothing_and_the_next_run_goes_on() {
     let volume = Volume::mount();
     let world = HostWorld::new(volume.path());
     let path = volume.path().join("colony.db");
-    let mut store = Store::create(&path).expect("a new record");
+    let mut store = Store::create(&path).expect("a new database");
     store.apply(NOW, &[added(&world, 1)]).expect("it is recorded");
-    let before = store.load().expect("the record is read");
+    let before = store.load().expect("the database is read");
     let ballast = volume.path().join("ballast");
     let mut file = File::create(&ballast).expect("there is room");
     while file.write_all(&[0; 512]).is_ok() {}
@@ -82,21 +82,21 @@ fn f25_a_full_disk_loses_nothing_and_the_next_run_goes_on() {
     let more: Vec<Event> = (2..=300).map(|number| added(&world, number)).collect();
     let error = store.apply(NOW, &more).expect_err("there is no room");
     assert!(matches!(error.problem, Problem::Full), "{error:?}");
-    assert_eq!(store.load().expect("the record is read"), before);
+    assert_eq!(store.load().expect("the database is read"), before);
     drop(store);
     let error = Store::create(&volume.path().join("other.db")).expect_err("there is no room");
     insta::assert_snapshot!(error.problem, @"no space is left on its disk");
     assert!(!volume.path().join("other.db").exists());
     let reader = Store::open_read_only(&path).expect("reading needs no room");
-    assert_eq!(reader.load().expect("the record is read"), before);
+    assert_eq!(reader.load().expect("the database is read"), before);
     drop(reader);
 
     drop(file);
     fs::remove_file(ballast).expect("it is ours");
     let mut store = Store::open(&path).expect("there is room again");
-    assert_eq!(store.load().expect("the record is read"), before);
+    assert_eq!(store.load().expect("the database is read"), before);
     store.apply(NOW, &more).expect("there is room again");
-    assert_eq!(store.load().expect("the record is read").nodes.len(), 300);
+    assert_eq!(store.load().expect("the database is read").nodes.len(), 300);
 }
 
 wnm_testing::trials! {

@@ -183,7 +183,7 @@ fn names_and_counts_that_make_no_sense() {
 
 fn a_record_that_cannot_be_read_is_not_overwritten() {
     let colony = running(1);
-    let pristine = fs::read(colony.database()).expect("the record is read");
+    let pristine = fs::read(colony.database()).expect("the database is read");
     let middle = pristine.len() / 2;
     let spoilt: [(&str, Vec<u8>); 3] =
         [("empty", Vec::new()), ("text", b"hello".repeat(1000)), ("truncated", pristine[..middle].to_vec())];

@@ -32,7 +32,7 @@ fn told(colony: &Colony, code: &str, key: &str) -> String {
 fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
     let colony = running(2);
     let codes =
-        ["node-program", "node-port-held", "free-port-held", "key-readable", "record-readable", "storage-unmarked"];
+        ["node-program", "node-port-held", "free-port-held", "key-readable", "database-readable", "storage-unmarked"];
     for code in codes {
         assert_eq!(finding(&colony, code), None, "nothing is wrong yet");
     }
@@ -57,7 +57,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode is set");
     };
     everybody(&colony.database(), 0o644);
-    fix("record-readable");
+    fix("database-readable");
     everybody(&colony.path().join("nodes"), 0o777);
     fix("storage-writable");
     everybody(&colony.path().join("nodes"), 0o755);
@@ -75,7 +75,7 @@ fn each_thing_is_found_when_it_is_there_and_not_when_it_is_mended() {
 fn a_record_that_cannot_be_read_is_a_finding_and_none_at_all_is_not() {
     let colony = machine(&[]);
     fs::write(colony.database(), b"hello").expect("it is spoilt");
-    assert!(told(&colony, "record-unreadable", "what").contains("colony.db"));
+    assert!(told(&colony, "database-unreadable", "what").contains("colony.db"));
     fs::remove_file(colony.database()).expect("it goes");
     assert_eq!(colony.wnm(&["doctor"]).code, 6, "a machine that is not initialised is not ill");
 }

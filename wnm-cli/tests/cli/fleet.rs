@@ -176,7 +176,7 @@ fn survey_finds_nodes_that_nobody_recorded_and_takes_them_over() {
 pub fn lose_record(colony: &Colony) {
     for more in ["", "-wal", "-shm"] {
         let gone = std::fs::remove_file(format!("{}{more}", colony.database().display()));
-        assert!(gone.is_ok() || !more.is_empty(), "the record is lost");
+        assert!(gone.is_ok() || !more.is_empty(), "the database is lost");
     }
 }
 

@@ -116,7 +116,7 @@ pub struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Carries `plan` out on the nodes of the record.
+    /// Carries `plan` out on the nodes of the database.
     ///
     /// # Errors
     /// When something cannot be written down: then nothing more is done, and the next run finds out the truth.

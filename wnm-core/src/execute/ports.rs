@@ -13,7 +13,7 @@ use wnm_pm::hint::chain;
 /// What the firewall did and did not do.
 #[derive(Default)]
 pub(super) struct PortNotes {
-    /// For the record: what changed, and what failed.
+    /// For the database: what changed, and what failed.
     pub events: Vec<Event>,
     /// For the report: what failed, a sentence each.
     pub notes: Vec<String>,

@@ -1,4 +1,4 @@
-//! Adopting takes nodes into the record that run here and that nobody recorded.
+//! Adopting takes nodes into the database that run here and that nobody recorded.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use crate::snapshot::Snapshot;
 use wnm_pm::path_policy;
 use wnm_pm::process_manager::{Capabilities, FoundNode};
 
-/// A node that was found on the machine and is not in the record.
+/// A node that was found on the machine and is not in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Untracked {
     /// What was found.
     pub found: FoundNode,
-    /// The row that it would get, or why it cannot be taken into the record.
+    /// The row that it would get, or why it cannot be taken into the database.
     pub row: Result<Box<Node>, String>,
 }
 
 impl Machine {
-    /// The nodes of this machine's manager that are not in the record.
+    /// The nodes of this machine's manager that are not in the database.
     ///
     /// # Errors
     /// When the manager cannot tell.
@@ -55,10 +55,10 @@ impl Machine {
         path_policy::check(&self.parts.config.node_storage, &node.reference()).map_err(|error| error.text())
     }
 
-    /// Takes nodes into the record, all or none. What they are is looked at in the next cycle.
+    /// Takes nodes into the database, all or none. What they are is looked at in the next cycle.
     ///
     /// # Errors
-    /// When the record cannot be written.
+    /// When the database cannot be written.
     pub fn adopt(&mut self, observation: &Observation, untracked: &[Untracked]) -> Result<(), CycleError> {
         let rows = untracked.iter().filter_map(|each| each.row.as_ref().ok());
         let events: Vec<Event> = rows.map(|node| Event::Adopted { node: node.clone() }).collect();

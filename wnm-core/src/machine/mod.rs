@@ -94,7 +94,7 @@ pub struct Parts {
 pub struct Observation {
     /// What is known now.
     pub snapshot: Snapshot,
-    /// What follows from it for the record.
+    /// What follows from it for the database.
     pub events: Vec<Event>,
     /// What could not be seen, a sentence each.
     pub warnings: Vec<String>,
@@ -155,7 +155,7 @@ impl Machine {
     /// Looks at the machine and all its nodes. Records nothing.
     ///
     /// # Errors
-    /// When the record cannot be read, or the machine cannot be measured.
+    /// When the database cannot be read, or the machine cannot be measured.
     pub async fn observe(&self, progress: &dyn Progress) -> Result<Observation, CycleError> {
         observation::observe(self, self.parts.dice.roll(), progress).await
     }

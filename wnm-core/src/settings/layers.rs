@@ -34,7 +34,7 @@ pub enum Origin {
         /// The line of the name, from 1; none when it is about the whole file.
         line: Option<usize>,
     },
-    /// The record of the machine.
+    /// The machine's database.
     Database,
     /// Nobody gave it.
     Default,
@@ -163,7 +163,7 @@ impl Layers {
         self
     }
 
-    /// With the settings that the record holds.
+    /// With the settings that the database holds.
     #[must_use]
     pub fn database<N: Into<String>, T: Into<String>>(mut self, rows: impl IntoIterator<Item = (N, T)>) -> Self {
         for (name, text) in rows {
@@ -179,7 +179,7 @@ impl Layers {
         given.max_by_key(|given| given.origin.rank()).map(|given| (given.text.as_str(), &given.origin))
     }
 
-    /// What the record holds of a setting.
+    /// What the database holds of a setting.
     pub(super) fn recorded(&self, name: &str) -> Option<&str> {
         let mut rows = self.given.iter().filter(|given| given.origin == Origin::Database);
         rows.find(|given| given.name == name).map(|given| given.text.as_str())

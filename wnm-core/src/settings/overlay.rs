@@ -73,7 +73,7 @@ fn mode(facts: &Facts, layers: &Layers) -> Mode {
     manager.map_or(Mode::User, |manager| manager.mode)
 }
 
-/// What the record needs to hold at init: what was given, and what must not change with whoever calls next.
+/// What the database needs to hold at init: what was given, and what must not change with whoever calls next.
 #[must_use]
 pub fn to_record(config: &Config, origins: &Origins) -> Vec<(String, String)> {
     let texts = config.texts().into_iter().zip(TABLE);

@@ -159,7 +159,7 @@ settings! {
     metrics_port_start: u16 = thousands("13");
     /// The RPC port of node N is this × 1000 + N (TCP); only antctl's nodes have one.
     rpc_port_start: u16 = thousands("30");
-    /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the record says.
+    /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the database says.
     highest_node_id_used: Option<u32> = always("").within(0.0, NUMBERS).lasting(Explicit);
     /// What keeps the nodes alive, and in whose name.
     process_manager: ManagerKind = Setting::computed(

@@ -1,4 +1,4 @@
-//! Adopting: what is taken into the record may be deleted as a node's own one day, so it must be one.
+//! Adopting: what is taken into the database may be deleted as a node's own one day, so it must be one.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 

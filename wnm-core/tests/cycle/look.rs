@@ -211,7 +211,7 @@ async fn what_a_node_tells_is_taken_over() {
     assert_eq!(surveyed, Some(vec![1]));
 
     scene.machine.parts_mut().store.apply(crate::NOW, &observation.events).expect("it is recorded");
-    assert_eq!(scene.machine.store().load().expect("it is read").nodes[0], *told, "the record is what was seen");
+    assert_eq!(scene.machine.store().load().expect("it is read").nodes[0], *told, "the database is what was seen");
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ fn f22_a_node_that_cannot_be_created_leaves_no_row() {
         fleet.0.world.fail(Operation::Create, NodeId(2), "the disk is full");
         let execution = fleet.request(Request::Add(3)).await;
         assert_eq!(execution.results.iter().filter(|result| result.error.is_some()).count(), 1);
-        let record = fleet.0.machine.store().load().expect("the record is read");
+        let record = fleet.0.machine.store().load().expect("the database is read");
         assert_eq!(record.nodes.iter().map(|node| node.id().0).collect::<Vec<_>>(), [1, 3]);
     });
 }

@@ -140,7 +140,7 @@ async fn a_known_file_is_not_run_again() {
     let runner = RecordedRunner::new().on_success(&path.to_string_lossy(), "Autonomi Node v0.4.17\n");
     let (first, cache) = program_version(&runner, &path, &VersionCache::default()).await.expect("it tells");
     let cache = cache.expect("there is something to keep");
-    // It is kept in the record as text.
+    // It is kept in the database as text.
     let text = serde_json::to_string(&cache).expect("it is text");
     let cache: VersionCache = serde_json::from_str(&text).expect("it comes back");
     let (second, renewed) = program_version(&runner, &path, &cache).await.expect("it is known");

@@ -44,7 +44,7 @@ fn a_killed_writer_leaves_whole_slices() {
     for round in 0..12_u32 {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("colony.db");
-        drop(Store::create(&path).expect("a new record"));
+        drop(Store::create(&path).expect("a new database"));
         let mut writer = Command::new(std::env::current_exe().expect("a test knows its own program"))
             .args(["--exact", "crash::a_killed_writer_leaves_whole_slices", "--nocapture"])
             .env(VARIABLE, &path)
@@ -63,7 +63,7 @@ fn a_killed_writer_leaves_whole_slices() {
         writer.wait().expect("it ends");
 
         let store = Store::open(&path).expect("whatever happened, it opens");
-        let nodes = store.load().expect("the record is read").nodes;
+        let nodes = store.load().expect("the database is read").nodes;
         let count = u32::try_from(nodes.len()).expect("there are a few");
         assert!(count >= reported, "{reported} were reported, {count} are there");
         assert_eq!(nodes, (1..=count).map(node).collect::<Vec<_>>(), "all of each slice, in order");

@@ -13,7 +13,7 @@ use crate::scratch;
 #[test]
 fn a_new_record_is_empty_and_not_initialised() {
     let scratch = scratch();
-    assert_eq!(scratch.store.load().expect("the record is read"), StoredState::default());
+    assert_eq!(scratch.store.load().expect("the database is read"), StoredState::default());
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_machine_is_initialised_once() {
         boot_time,
     };
     scratch.apply(&[begin("20", 77)]);
-    let record = scratch.store.load().expect("the record is read");
+    let record = scratch.store.load().expect("the database is read");
     assert!(record.initialised);
     assert_eq!(record.settings["node_cap"], "20");
     assert_eq!(record.last_surveyed_boot, 77);
@@ -37,7 +37,7 @@ fn a_setting_without_a_value_goes_back_to_its_default() {
     let change = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     scratch.apply(&[Event::SettingsChanged { changes: vec![change("a", Some("1")), change("b", Some(""))] }]);
     scratch.apply(&[Event::SettingsChanged { changes: vec![change("a", None), change("c", None)] }]);
-    let settings = scratch.store.load().expect("the record is read").settings;
+    let settings = scratch.store.load().expect("the database is read").settings;
     assert_eq!(settings.into_iter().collect::<Vec<_>>(), [("b".to_owned(), String::new())]);
 }
 
@@ -46,7 +46,7 @@ fn every_column_of_a_node_comes_back() {
     let mut scratch = scratch();
     let minimal = Node::planned(NodeSpec { version: None, group: None, ..stored(2).spec }, NOW);
     scratch.apply(&[added(node(1)), added(minimal.clone())]);
-    assert_eq!(scratch.store.load().expect("the record is read").nodes, [node(1), minimal]);
+    assert_eq!(scratch.store.load().expect("the database is read").nodes, [node(1), minimal]);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_completed_step_replaces_the_whole_row() {
     let columns = StoredNode { status: Status::Stopped, process: None, metrics: None, last_error: None, ..stored(1) };
     let stopped = restored(columns);
     scratch.apply(&[Event::Completed { verb: Verb::Stop, node: Box::new(stopped.clone()) }]);
-    assert_eq!(scratch.store.load().expect("the record is read").nodes, [stopped]);
+    assert_eq!(scratch.store.load().expect("the database is read").nodes, [stopped]);
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn the_highest_number_stays_until_the_teardown() {
     let mut scratch = scratch();
     scratch.apply(&[added(node(7)), added(node(3))]);
     scratch.apply(&[Event::Forgotten { id: NodeId(7), why: "it is gone".to_owned() }]);
-    let record = scratch.store.load().expect("the record is read");
+    let record = scratch.store.load().expect("the database is read");
     assert_eq!((record.highest_number_used, record.nodes.len()), (7, 1));
     scratch.apply(&[Event::GroupSeen { group: Box::new(group(1)) }, Event::TornDown]);
-    assert_eq!(scratch.store.load().expect("the record is read"), StoredState::default());
+    assert_eq!(scratch.store.load().expect("the database is read"), StoredState::default());
 }
 
 /// A node that is nothing but that.
@@ -98,7 +98,7 @@ fn f26_a_survey_never_touches_the_status() {
     };
     // Number 99 was forgotten since it was asked.
     scratch.apply(&[Event::Surveyed { reports: (1..=9).chain([99]).map(report).collect() }]);
-    let nodes = scratch.store.load().expect("the record is read").nodes;
+    let nodes = scratch.store.load().expect("the database is read").nodes;
     assert_eq!(nodes.iter().map(Node::status).collect::<Vec<_>>(), Status::ALL);
     for (number, seen) in (1..).zip(nodes) {
         let columns = StoredNode::from(with_status(number, seen.status(), Some(report(number).metrics)));
@@ -122,7 +122,7 @@ fn counters_caches_and_boots_are_kept_once() {
     let later = Counters { cpu_busy: 50, boot_id: None, ..counters() };
     scratch.apply(&[Event::Measured { counters: counters() }, Event::Measured { counters: later.clone() }]);
     scratch.apply(&[Event::VersionCached { json: "{}".to_owned() }, Event::Rebooted { boot_time: 5 }]);
-    let record = scratch.store.load().expect("the record is read");
+    let record = scratch.store.load().expect("the database is read");
     assert_eq!(record.counters, Some(later));
     assert_eq!((record.version_cache.as_deref(), record.last_surveyed_boot), (Some("{}"), 5));
 }
@@ -139,9 +139,9 @@ fn a_group_is_kept_as_it_was_last_seen() {
     for each in [group(2), group(1), gone.clone()] {
         scratch.apply(&[Event::GroupSeen { group: Box::new(each) }]);
     }
-    assert_eq!(scratch.store.load().expect("the record is read").groups, [group(1), gone]);
+    assert_eq!(scratch.store.load().expect("the database is read").groups, [group(1), gone]);
     scratch.apply(&[Event::GroupClosed { group: 2 }]);
-    assert_eq!(scratch.store.load().expect("the record is read").groups, [group(1)]);
+    assert_eq!(scratch.store.load().expect("the database is read").groups, [group(1)]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_count_beyond_what_sqlite_holds_is_kept_as_the_most_it_can() {
     let mut scratch = scratch();
     let endless = NodeMetrics { records: Some(u64::MAX), ..metrics(1) };
     scratch.apply(&[added(restored(StoredNode { metrics: Some(endless), ..stored(1) }))]);
-    let nodes = scratch.store.load().expect("the record is read").nodes;
+    let nodes = scratch.store.load().expect("the database is read").nodes;
     let most = i64::MAX.cast_unsigned();
     assert_eq!(nodes[0].metrics().expect("they are kept").records, Some(most));
 }

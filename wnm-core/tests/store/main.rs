@@ -26,7 +26,7 @@ struct Scratch {
 fn scratch() -> Scratch {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("colony.db");
-    let store = Store::create(&path).expect("a new record");
+    let store = Store::create(&path).expect("a new database");
     Scratch { store, path, directory }
 }
 
@@ -37,9 +37,9 @@ impl Scratch {
 
     /// What is wrong with these events; nothing of them may be recorded then.
     fn refused(&mut self, events: &[Event]) -> Problem {
-        let before = self.store.load().expect("the record is read");
+        let before = self.store.load().expect("the database is read");
         let problem = self.store.apply(rows::NOW, events).expect_err("it is refused").problem;
-        assert_eq!(self.store.load().expect("the record is read"), before, "a refused slice changes nothing");
+        assert_eq!(self.store.load().expect("the database is read"), before, "a refused slice changes nothing");
         problem
     }
 }

@@ -151,13 +151,13 @@ proptest! {
             let expected = model.apply_all(slice);
             let done = scratch.store.apply(NOW, slice);
             prop_assert_eq!(done.is_ok(), expected.is_ok(), "{:?} of {:?}", done, slice);
-            prop_assert_eq!(&scratch.store.load().expect("the record is read"), &model.stored);
+            prop_assert_eq!(&scratch.store.load().expect("the database is read"), &model.stored);
         }
         drop(scratch.store);
         let again = Store::open(&scratch.path).expect("it is opened again");
-        prop_assert_eq!(&again.load().expect("the record is read"), &model.stored);
+        prop_assert_eq!(&again.load().expect("the database is read"), &model.stored);
         drop(again);
         let reader = Store::open_read_only(&scratch.path).expect("it is opened for reading");
-        prop_assert_eq!(reader.load().expect("the record is read"), model.stored);
+        prop_assert_eq!(reader.load().expect("the database is read"), model.stored);
     }
 }

@@ -27,7 +27,7 @@ fn refused(content: &[u8]) -> Problem {
     problem
 }
 
-/// A whole record with ten nodes, as one file.
+/// A whole database with ten nodes, as one file.
 fn record() -> Vec<u8> {
     let mut scratch = scratch();
     scratch.apply(&(1..=10).map(|number| added(node(number))).collect::<Vec<_>>());
@@ -202,7 +202,7 @@ fn what_is_no_file_is_no_database() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However much of a record is left, it is refused, or it is the record.
+    /// However much of a record is left, it is refused, or it is the database.
     #[test]
     fn a_truncated_record_is_never_taken_for_another(part in 0.0_f64..1.0) {
         let content = record();

@@ -135,7 +135,7 @@ pub struct OwnFile {
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// The record.
+    /// The database.
     Record,
     /// The directory of all nodes.
     Storage,

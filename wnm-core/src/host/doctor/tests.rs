@@ -43,7 +43,7 @@ fn well() -> (Config, Facts) {
         },
         disk: Some(Disk { used_percent: 40.0, free_bytes: 100_000_000_000 }),
         files: vec![
-            file("/srv/colony.db", FileKind::Record, 0o600),
+            file("/srv/colony.db", FileKind::Database, 0o600),
             file("/srv/nodes", FileKind::Storage, 0o700),
             file("/srv/nodes/antnode0001", FileKind::Node, 0o700),
             file("/srv/nodes/antnode0001/secret-key", FileKind::Key, 0o600),
@@ -227,7 +227,7 @@ fn files_and_the_storage() {
       mount the disk; if this is the right directory, `touch /srv/nodes/.wnm-storage`
     ");
     insta::assert_snapshot!(found(|_, facts| facts.user = 0), @"
-    Warning record-of-another: /srv/colony.db belongs to user 1000, and this wnm runs as user 0
+    Warning database-of-another: /srv/colony.db belongs to user 1000, and this wnm runs as user 0
       what one of them writes, the other may not be able to read
       sudo -u '#1000' wnm doctor
     ");
@@ -235,7 +235,7 @@ fn files_and_the_storage() {
     Error key-readable: others may read the keys of 1 nodes: /srv/nodes/antnode0001/secret-key has mode 0666
       whoever copies a key can pass for the node
       chmod go-rwx /srv/nodes/antnode0001/secret-key
-    Warning record-readable: others may use the record: /srv/colony.db has mode 0666
+    Warning database-readable: others may use the database: /srv/colony.db has mode 0666
       others see, or change, addresses and settings
       chmod go-rwx /srv/colony.db
     Warning storage-writable: others may write to the storage: /srv/nodes has mode 0666

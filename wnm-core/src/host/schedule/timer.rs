@@ -18,9 +18,9 @@ const STORAGE_MARKER: &str = "# Written by `wnm schedule install`.\n";
 /// Whose systemd it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// The machine's; the cycle runs as this user id, since the record belongs to that user.
+    /// The machine's; the cycle runs as this user id, since the database belongs to that user.
     Machine {
-        /// The record's owner.
+        /// The database's owner.
         owner: u32,
     },
     /// That of the user who calls, who has this home directory and this user id.
@@ -149,7 +149,7 @@ pub struct Installed {
     pub unit: PathBuf,
     /// What is in it.
     pub content: String,
-    /// The record that it runs wnm on.
+    /// The database that it runs wnm on.
     pub database: Option<PathBuf>,
     /// Whether the timer runs.
     pub active: bool,
@@ -165,7 +165,7 @@ pub async fn installed(scope: &Scope, runner: &dyn CommandRunner) -> Option<Inst
     Some(Installed { unit, content, database, active: asked.is_ok_and(|output| output.success()) })
 }
 
-/// The record that a service runs wnm on.
+/// The database that a service runs wnm on.
 fn database(content: &str) -> Option<PathBuf> {
     let line = content.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
     let mut words = unit_file::split(line).into_iter().skip_while(|word| word != "--database");
@@ -175,7 +175,7 @@ fn database(content: &str) -> Option<PathBuf> {
 /// What has to be done for the timer to run this job: nothing when it does.
 ///
 /// # Errors
-/// [`ScheduleError::Taken`] when it runs another record's, [`ScheduleError::Foreign`] where a unit file that wnm did not
+/// [`ScheduleError::Taken`] when it runs another database's, [`ScheduleError::Foreign`] where a unit file that wnm did not
 /// write is in the way, and what [`install`] refuses.
 pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
     let there = installed(scope, runner).await;
@@ -193,7 +193,7 @@ pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) ->
     install(job, scope, scope.privilege())
 }
 
-/// What has to be done for no timer to run wnm on this record: nothing when none does.
+/// What has to be done for no timer to run wnm on this database: nothing when none does.
 ///
 /// # Errors
 /// [`ScheduleError::Foreign`] when one does that wnm did not write.
