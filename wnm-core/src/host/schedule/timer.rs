@@ -175,7 +175,7 @@ fn database(content: &str) -> Option<PathBuf> {
 /// What has to be done for the timer to run this job: nothing when it does.
 ///
 /// # Errors
-/// [`ScheduleError::Taken`] when it runs another record's, [`ScheduleError::Foreign`] where a unit file that wnm did not
+/// [`ScheduleError::Taken`] when it runs another database's, [`ScheduleError::Foreign`] where a unit file that wnm did not
 /// write is in the way, and what [`install`] refuses.
 pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
     let there = installed(scope, runner).await;
@@ -193,7 +193,7 @@ pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) ->
     install(job, scope, scope.privilege())
 }
 
-/// What has to be done for no timer to run wnm on this record: nothing when none does.
+/// What has to be done for no timer to run wnm on this database: nothing when none does.
 ///
 /// # Errors
 /// [`ScheduleError::Foreign`] when one does that wnm did not write.
