@@ -1,6 +1,6 @@
 //! The main job, on an embedded default: `cargo run --example quickstart`.
 //!
-//! In a temporary directory, with nothing installed: puts a machine under wnm's care, runs cycles until five real node
+//! In a temporary directory, with nothing installed: initialises wnm on a machine, runs cycles until five real node
 //! processes run (a small test node), shows them, upgrades them to a newer test node, takes all down, and leaves nothing
 //! behind. Every line that begins with `$` is a command that an operator would type; it is run as it stands there.
 

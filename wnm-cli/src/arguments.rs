@@ -22,16 +22,16 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "Every setting is a flag of every command, for that one run: `wnm --help` lists them.
 
 Exit codes: 0 done, also when there was nothing to do; 1 another failure; 2 arguments or settings are wrong; 3 some node
-failed; 4 refused; 5 another wnm is at work; 6 not initialised; 7 the record cannot be read or written; 8 the process
+failed; 4 refused; 5 another wnm is at work; 6 not initialised; 7 the database cannot be read or written; 8 the process
 manager cannot be used here; 130 interrupted.";
 
 /// Options that all subcommands share.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// The record, instead of the one in the usual place
+    /// Database file to use instead of the default
     #[arg(long, global = true, value_name = "FILE", env = "WNM_DATABASE", alias = "dbpath")]
     pub database: Option<PathBuf>,
-    /// The config file, instead of the one in the usual place
+    /// Config file to use instead of the default
     #[arg(short = 'c', long, global = true, value_name = "FILE", env = "WNM_CONFIG")]
     pub config: Option<PathBuf>,
     /// Print JSON
@@ -57,7 +57,7 @@ pub(crate) struct Nodes {
     /// Nodes: names, services or numbers
     #[arg(value_name = "NODE", conflicts_with = "count")]
     pub names: Vec<String>,
-    /// So many nodes, chosen as a cycle would choose [default: 1]
+    /// Act on N nodes, picked the way a cycle would [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub count: Option<u32>,
 }
@@ -70,7 +70,7 @@ impl From<Nodes> for Selection {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Put this machine under wnm's care
+    /// Initialise wnm on this machine
     Init(Init),
     /// Run one cycle
     Run,
@@ -101,17 +101,17 @@ pub(crate) enum Command {
     Upgrade(Nodes),
     /// Remove nodes, with their files
     Remove(Nodes),
-    /// Stop nodes and take them out of wnm's hands
+    /// Stop nodes and leave them unmanaged
     Disable(Nodes),
-    /// Give nodes back into wnm's hands
+    /// Manage nodes again
     Enable(Nodes),
-    /// Look at all nodes, and for nodes that nobody recorded
+    /// Check all nodes, and look for untracked nodes
     Survey {
-        /// Take the nodes that nobody recorded into the record
+        /// Record the untracked nodes, to manage them from now on
         #[arg(long)]
         adopt: bool,
     },
-    /// Take everything down: all nodes with their files
+    /// Remove all nodes with their files
     Teardown {
         /// Do not ask
         #[arg(long)]
@@ -165,11 +165,11 @@ pub(crate) struct Init {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScheduleCommand {
-    /// Have it run; what is there already is put right
+    /// Install or repair the schedule
     Install,
-    /// Have it run no longer
+    /// Remove the schedule
     Remove,
-    /// Show what has it run
+    /// Show the schedule
     Show,
 }
 

@@ -9,7 +9,7 @@ use wnm_core::machine::CycleError;
 use wnm_core::settings::NoHome;
 use wnm_core::store::{Problem, StoreError};
 
-use crate::hints::hints;
+use crate::hints::{hints, words};
 
 /// How wnm ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,25 @@ impl Failure {
     /// What a person is told to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         hints(self)
+    }
+
+    /// The failure as a person reads it: of several settings each with its own hint.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match self {
+            Self::Machine(Error::Settings(problems)) if problems.0.len() > 1 => {
+                lines.push(format!("error: {} invalid settings:", problems.0.len()));
+                for problem in &problems.0 {
+                    lines.push(format!("- {problem}"));
+                    lines.extend(words(problem.hint.as_slice()).map(|hint| format!("  hint: {hint}")));
+                }
+            }
+            _ => {
+                lines.push(format!("error: {}", self.text()));
+                lines.extend(self.hint().map(|hint| format!("hint: {hint}")));
+            }
+        }
+        lines
     }
 
     /// The failure with its causes, without the hint.

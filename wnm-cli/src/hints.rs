@@ -52,6 +52,7 @@ fn command(task: &Task) -> String {
         Task::Teardown => "teardown".to_owned(),
         Task::ConfirmedTeardown => "teardown --confirm".to_owned(),
         Task::Dockerfile => "dockerfile".to_owned(),
+        Task::BuildImage { image } => format!("dockerfile | docker build --tag {} -", text(image)),
         Task::InstallSchedule => "schedule install".to_owned(),
         Task::RemoveSchedule { database: None } => "schedule remove".to_owned(),
         Task::RemoveSchedule { database: Some(database) } => format!("schedule remove --database {}", word(database)),
@@ -80,6 +81,7 @@ mod tests {
             Hint::node("enable", "antnode0007").to("manage it again"),
             Hint::run(Task::Plan { out: Some("my plan.json".to_owned()) }),
             Hint::run(Task::RemoveSchedule { database: Some("/srv/a b.db".into()) }).to("free it"),
+            Hint::run(Task::BuildImage { image: "wnm-node:latest".to_owned() }).to("build it"),
             Hint::shell("sudo loginctl enable-linger 1000").to("keep it running"),
             Hint::text("mount the disk"),
         ];
@@ -89,6 +91,7 @@ mod tests {
         `wnm enable antnode0007` to manage it again
         `wnm plan --out 'my plan.json'`
         `wnm schedule remove --database '/srv/a b.db'` to free it
+        `wnm dockerfile | docker build --tag wnm-node:latest -` to build it
         `sudo loginctl enable-linger 1000` to keep it running
         mount the disk
         ");

@@ -69,10 +69,7 @@ impl Output {
             let row = FailureRow::from(failure);
             let _ = serde_json::to_string_pretty(&row).map(|text| print(&format!("{text}\n")));
         }
-        say(&format!("error: {}", failure.text()));
-        if let Some(hint) = failure.hint() {
-            say(&format!("hint: {hint}"));
-        }
+        say(&failure.lines().join("\n"));
     }
 
     /// Asks a person yes or no; nobody there is a no.

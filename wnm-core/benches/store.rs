@@ -40,7 +40,7 @@ fn record(criterion: &mut Criterion) {
             bencher.iter(|| Store::open(black_box(&path)).expect("it is opened"));
         });
         group.bench_function(BenchmarkId::new("load", count), |bencher| {
-            bencher.iter(|| black_box(store.load()).expect("the record is read"));
+            bencher.iter(|| black_box(store.load()).expect("the database is read"));
         });
         group.bench_function(BenchmarkId::new("surveyed", count), |bencher| {
             bencher.iter(|| store.apply(rows::NOW, std::slice::from_ref(&surveyed)).expect("it is recorded"));

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use wnm_pm::hint::chain;
-use wnm_pm::last_words::last_failure;
 use wnm_pm::process_manager::{Finding, Mode};
 use wnm_pm::user::User;
 
+use crate::observation::last_failure;
 use crate::parse::{Entry, Registry, complaint};
 use crate::start::found_no_router;
 use crate::{Antctl, access};

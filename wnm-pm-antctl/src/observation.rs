@@ -1,8 +1,9 @@
 //! An observation of the nodes: what antctl's registry, systemd and the kernel say about them at one moment, taken together.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
-use wnm_pm::last_words::last_failure;
+use wnm_pm::last_words::{last_words, tail};
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::exists;
 use wnm_pm::process::identity;
@@ -107,5 +108,28 @@ impl Antctl {
         // antctl calls a node whose first start failed `Added`, as if nothing had happened.
         let reason = last_failure(&entry.log_dir_path).or_else(|| unit.and_then(Unit::end));
         ProcessState::Stopped { reason }
+    }
+}
+
+/// Why a node ended by itself, as it wrote it down in its log directory; it takes the note away at its next start.
+pub(crate) fn last_failure(log_dir: &Path) -> Option<String> {
+    let line = last_words(&tail(&log_dir.join("critical_failure.log"), 0));
+    // `[2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!`
+    let said = line.split_once("] ").map_or(line.as_str(), |(_, said)| said);
+    (!said.is_empty()).then(|| said.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_a_node_wrote_down_is_read_without_its_time() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        assert_eq!(last_failure(directory.path()), None);
+        let note =
+            "[2026-11-22 11:11:39.0 UTC] first\n[2026-11-22 11:11:40.175987888 UTC] Ctrl-C \u{1b}[31mreceived!\n\n";
+        std::fs::write(directory.path().join("critical_failure.log"), note).expect("it is written");
+        assert_eq!(last_failure(directory.path()).as_deref(), Some("Ctrl-C received!"));
     }
 }

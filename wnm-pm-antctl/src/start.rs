@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::hint::{Hint, chain};
-use wnm_pm::last_words::{last_failure, last_words, tail};
+use wnm_pm::last_words::{last_words, tail};
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::exists;
 use wnm_pm::path_policy::check_program;
@@ -12,7 +12,7 @@ use wnm_pm::port_use;
 use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 
 use crate::call::named;
-use crate::observation::Observation;
+use crate::observation::{Observation, last_failure};
 use crate::parse::Entry;
 use crate::systemd::Unit;
 use crate::{Antctl, parse};

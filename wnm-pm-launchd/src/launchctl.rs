@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-
 use wnm_pm::command::{Command, CommandError, CommandRunner};
 use wnm_pm::patience::poll;
 use wnm_pm::process_manager::ManagerError;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
-
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::last_words::{last_words, tail};
 use wnm_pm::node::NodeRef;

@@ -1,7 +1,6 @@
 //! Hundreds of nodes per container, measured: see `s6.sh`, which runs it.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-#![expect(clippy::print_stdout, reason = "a measurement is printed")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement takes the time and is printed")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;

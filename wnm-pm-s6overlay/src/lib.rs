@@ -56,7 +56,13 @@ impl ProcessManager for S6Overlay {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { restarts_crashed: true, starts_at_boot: true, ..Capabilities::plain(NumberingKind::Blocks) }
+        Capabilities {
+            restarts_crashed: true,
+            starts_at_boot: true,
+            // In a container files belong to whom the volume maps them to.
+            runs_nodes_as_caller: false,
+            ..Capabilities::plain(NumberingKind::Blocks)
+        }
     }
 
     fn containers(&self) -> Option<&dyn ContainerHost> {

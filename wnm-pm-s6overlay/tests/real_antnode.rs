@@ -1,6 +1,6 @@
 //! The real antnode in two groups: the same peers after a restart, an upgrade and another container.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+#![expect(clippy::disallowed_methods, reason = "a test looks at the machine by itself, and takes the time")]
 
 mod common;
 

@@ -1,10 +1,5 @@
 //! Spawning makes a node's process: in a session of its own, with nothing of wnm's in its hands.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "nodes are started without anybody waiting for them, which the door does not do"
-)]
-
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, RawFd};
@@ -12,10 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::process::Child;
+use tokio::time::Instant;
 use wnm_pm::launch::Launch;
 use wnm_pm::process_manager::ManagerError;
 
@@ -27,6 +23,7 @@ const INHERITED: [&str; 9] = ["HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL
 
 /// Starts a node's process. It is a child of this one; when wnm ends it goes on, as a child of the machine's first
 /// process.
+#[expect(clippy::disallowed_methods, reason = "the door for programs that wnm waits for; a node goes on")]
 pub(crate) fn spawn(launch: &Launch, output: &File) -> Result<Child, ManagerError> {
     let refused = |error: io::Error| ManagerError::Program { path: launch.program.clone(), reason: error.to_string() };
     let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));

@@ -1,6 +1,6 @@
 //! Setsid with the real antnode 0.4.17, which is offline and the first of its network.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
+#![expect(clippy::disallowed_methods, reason = "a test runs programs itself, and waits by the clock on the wall")]
 
 use std::fs;
 use std::path::Path;

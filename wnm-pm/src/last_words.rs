@@ -31,15 +31,6 @@ fn read_tail(path: &Path, start: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Why a node ended by itself, as it wrote it down in its log directory; it takes the note away at its next start. None when
-/// it wrote nothing.
-#[must_use]
-pub fn last_failure(log_dir: &Path) -> Option<String> {
-    // `[2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!`
-    let line = last_line(&tail(&log_dir.join("critical_failure.log"), 0))?;
-    Some(line.split_once("] ").map_or(line.clone(), |(_, said)| said.to_owned()))
-}
-
 /// The last thing that a node said, by what it printed: its last complaint, or else its last line. Empty when it said
 /// nothing.
 #[must_use]
@@ -97,9 +88,9 @@ pub fn without_escapes(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 mod tests {
     use super::*;
+    use crate::command::{Command, CommandRunner, SystemRunner};
 
     #[test]
     fn the_message_of_a_panic_is_a_complaint() {
@@ -128,8 +119,8 @@ mod tests {
         assert_eq!(last_line(""), None);
     }
 
-    #[test]
-    fn only_the_end_of_a_file_is_read_and_no_link_is_followed() {
+    #[tokio::test]
+    async fn only_the_end_of_a_file_is_read_and_no_link_is_followed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let [output, link] = ["output", "link"].map(|name| directory.path().join(name));
         std::fs::write(&output, format!("{}end", "x".repeat(1_000_000))).expect("there is room");
@@ -139,17 +130,8 @@ mod tests {
         std::os::unix::fs::symlink(&output, &link).expect("a link is made");
         assert_eq!(tail(&link, 0), "");
         let pipe = directory.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is everywhere");
-        assert!(made.success() && tail(&pipe, 0).is_empty());
-    }
-
-    #[test]
-    fn a_failure_that_a_node_wrote_down_is_told_without_its_time() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        assert_eq!(last_failure(directory.path()), None);
-        let note = "[2026-11-22 11:11:40.175987888 UTC] Ctrl-C received!\n\n";
-        std::fs::write(directory.path().join("critical_failure.log"), note).expect("it is written");
-        assert_eq!(last_failure(directory.path()).as_deref(), Some("Ctrl-C received!"));
+        SystemRunner.succeed(&Command::new("mkfifo").arg(&pipe)).await.expect("mkfifo is everywhere");
+        assert_eq!(tail(&pipe, 0), "");
     }
 
     #[test]

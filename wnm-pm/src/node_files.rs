@@ -137,6 +137,10 @@ pub fn remove(spec: &NodeSpec) -> Result<(), ManagerError> {
 /// # Errors
 /// When it cannot be deleted.
 pub fn delete(path: &Path) -> Result<(), ManagerError> {
+    // On a disk that is read-only, even what is not there cannot be deleted.
+    if !exists(path) {
+        return Ok(());
+    }
     let is_directory = path.symlink_metadata().is_ok_and(|found| found.is_dir());
     match if is_directory { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(ManagerError::io("delete", path, error)),

@@ -22,7 +22,7 @@ pub use wnm_core::decide::{Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
 pub use wnm_core::machine::{Observation, Report, Trigger, Untracked};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
-pub use wnm_core::plan::{Action, Effect, Plan, Reason};
+pub use wnm_core::plan::{Action, Cause, Effect, Plan, Reason, Rule};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};
 pub use wnm_core::report::{NodeRow, StatusReport, status};
 pub use wnm_core::settings::{Config, Origins, Problems};

@@ -17,6 +17,7 @@ use wnm_core::report::{counted, execution_text, plan_text};
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
+use crate::hints::words;
 use crate::output::Output;
 use crate::session::{Access, Given};
 
@@ -31,6 +32,9 @@ struct Answer<'a> {
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
     warnings: &'a [String],
+    /// What can be done about groups and ports that failed; each result has its own hints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 /// Carries out a cycle, or what the owner asks for.
@@ -127,14 +131,14 @@ fn row<'a>(
     execution: &'a Execution,
     warnings: &'a [String],
 ) -> Answer<'a> {
-    let Execution { group_errors, notes, left, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, notes, left, warnings }
+    let Execution { group_errors, notes, left, hints, .. } = execution;
+    Answer { dry_run, plan, results, group_errors, notes, left, warnings, hint: words(hints) }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     let Report { plan, execution, warnings: warned } = report;
     output.answer(&row(false, plan, Some(&execution.results), execution, warned), || {
-        format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail()))
+        format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail(), &words))
     })?;
     Ok(if !execution.left.is_empty() {
         Exit::Interrupted

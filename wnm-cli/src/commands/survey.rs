@@ -1,4 +1,4 @@
-//! `wnm survey` looks at all nodes, records what they tell, and finds nodes that nobody recorded.
+//! `wnm survey` looks at all nodes, records what they tell, and finds untracked nodes.
 
 use serde::Serialize;
 use wnm::Machine;
@@ -21,12 +21,12 @@ struct Answer {
     warnings: Vec<String>,
 }
 
-/// A node that is not in the record.
+/// A node that is not in the database.
 #[derive(Serialize)]
 pub(crate) struct Row {
     service: String,
     directory: Option<String>,
-    /// Why it cannot be taken into the record; none when it can.
+    /// Why it cannot be taken into the database; none when it can.
     obstacle: Option<String>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     Ok(Exit::Done)
 }
 
-/// Takes everything into the record that can be: the names that the nodes have from now on, and what could not be.
+/// Takes everything into the database that can be: the names that the nodes have from now on, and what could not be.
 pub(crate) async fn adopt_all(
     machine: &mut Machine,
     progress: &dyn Progress,

@@ -180,7 +180,13 @@ mod tests {
 
     fn results(nodes: &[NodeId], failed: &[u32]) -> Vec<StepResult> {
         let error = |id: &NodeId| failed.contains(&id.0).then(|| "it failed".to_owned());
-        let result = |id: &NodeId| StepResult { verb: Verb::Add, number: *id, name: id.name(), error: error(id) };
+        let result = |id: &NodeId| StepResult {
+            verb: Verb::Add,
+            number: *id,
+            name: id.name(),
+            error: error(id),
+            hints: Vec::new(),
+        };
         nodes.iter().map(result).collect()
     }
 

@@ -65,7 +65,7 @@ fn f34_a_node_program_that_ends_at_once() {
     let run = colony.wnm(&["add"]);
     assert_eq!(run.code, 3, "{run:?}");
     assert!(
-        run.stdout.contains("failed to add antnode0001: antnode0001 ended right after its start (exit code 7)"),
+        run.stdout.contains("failed to add antnode0001: antnode0001 exited right after its start (exit code 7)"),
         "{run:?}"
     );
     assert!(run.stdout.contains("hint: see its log in"), "{run:?}");

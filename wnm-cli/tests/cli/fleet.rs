@@ -65,7 +65,7 @@ fn f69_status_shows_what_is_now() {
     assert_eq!(statuses(&colony.done(&["status", "--json"]).json()), ["RUNNING", "STOPPED"]);
     assert_eq!(colony.statuses()[1].1, Running, "looking records nothing");
     let one = colony.done(&["status", "--details", "antnode0002.service"]).stdout;
-    assert!(one.contains("Trouble         its process is gone"), "{one}");
+    assert!(one.contains("Last error      its process is gone"), "{one}");
     assert!(!one.contains("antnode0001"), "{one}");
 }
 
@@ -122,7 +122,7 @@ fn disabled_nodes_stay_as_they_are() {
     assert_eq!(refused.code, 4);
     assert_snapshot!(refused.stderr, @"
     error: cannot start antnode0001: it is DISABLED
-    hint: `wnm enable` gives it back into wnm's hands first
+    hint: `wnm enable` manages it again first
     ");
     colony.done(&["enable", "1"]);
     colony.cycle_until_running(2);

@@ -20,7 +20,7 @@ fn all_that_is_wrong_is_told_at_once_and_nothing_is_written() {
     - rewards_address = "0x00455d78f850b0358E8cea5be24d415E01E107Cf" (flag --rewards_address): 0x00455d78f850b0358E8cea5be24d415E01E107Cf has a wrong checksum, so some character in it is wrong (with these digits it would be 0x00455d78f850b0358E8cea5be24d415E01E107CF)
       hint: copy the address again: what is earned for a mistyped address is lost
     - hd_less_than = "95" (flag --hd_less_than): must be below hd_remove, which is 90 (default)
-      hint: otherwise nodes would be added and removed in turns
+      hint: or wnm would keep adding and removing nodes
     "#);
     assert!(!colony.database().exists());
 }
@@ -90,7 +90,7 @@ fn settings_that_contradict_each_other_are_refused_when_set() {
     assert_eq!(run.code, 2);
     assert_snapshot!(steady(&colony, &run.stderr), @r#"
     error: the settings cannot be used: cpu_less_than = "101" (database): must be below cpu_remove, which is 50 (flag --cpu_remove)
-    hint: otherwise nodes would be added and removed in turns
+    hint: or wnm would keep adding and removing nodes
     "#);
     let run = colony.wnm(&["config", "set", "nod_cap=50"]);
     assert_eq!(run.code, 2);

@@ -44,9 +44,9 @@ pub enum Request {
     Upgrade(Selection),
     /// Remove nodes with their files, at once: stopped ones first, youngest first.
     Remove(Selection),
-    /// Stop nodes and take them out of wnm's hands, running ones first, youngest first.
+    /// Stop nodes and leave them unmanaged, running ones first, youngest first.
     Disable(Selection),
-    /// Give nodes back into wnm's hands, oldest first.
+    /// Manage nodes again, oldest first.
     Enable(Selection),
     /// Look at all nodes.
     Survey,
@@ -56,6 +56,7 @@ pub enum Request {
 
 /// Why a request is not turned into a plan. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Names that no node has.
     UnknownNames(Vec<String>),

@@ -18,6 +18,7 @@ use crate::report::{group_names, reason_text};
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
@@ -38,6 +39,9 @@ pub struct StepResult {
     pub name: String,
     /// Why it failed; none when it did not.
     pub error: Option<String>,
+    /// What can be done about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }
 
 /// What became of a plan.
@@ -51,6 +55,8 @@ pub struct Execution {
     pub notes: Vec<String>,
     /// Actions that were not begun, since somebody asked to stop.
     pub left: Vec<(Verb, NodeId)>,
+    /// What can be done about container groups, ports and a teardown that failed, each once.
+    pub hints: Vec<Hint>,
 }
 
 impl Execution {
@@ -58,6 +64,14 @@ impl Execution {
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.group_errors.is_empty() && self.results.iter().all(|result| result.error.is_none())
+    }
+
+    fn advise(&mut self, hints: Vec<Hint>) {
+        for hint in hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
     }
 }
 
@@ -194,6 +208,7 @@ impl Executor<'_> {
                     let what = format!("{short}: {}", error.text());
                     closed.insert(spec.group, short);
                     execution.group_errors.push(what.clone());
+                    execution.advise(error.hints());
                     Event::Noted { id: None, what }
                 }
             };

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::host::firewall::{Change, OpenPort, PortOutcomes};
 use crate::node::Node;
 use crate::report::port_ranges;
-use wnm_pm::hint::chain;
+use wnm_pm::hint::{Hint, Hinted, chain};
 
 /// What the firewall did and did not do.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct PortNotes {
     pub events: Vec<Event>,
     /// For the report: what failed, a sentence each.
     pub notes: Vec<String>,
+    /// What can be done about that.
+    pub hints: Vec<Hint>,
 }
 
 impl Executor<'_> {
@@ -50,6 +52,7 @@ fn tell(outcomes: PortOutcomes, done: &str) -> PortNotes {
             Ok(Change::Unneeded) => continue,
             Ok(Change::Made) => format!("UDP port {port} was {done}"),
             Err(error) => {
+                told.hints.extend(error.hints());
                 let error = chain(&error);
                 failures.entry(error.clone()).or_default().push(port);
                 format!("UDP port {port} was not {done}: {error}")

@@ -12,7 +12,9 @@ use crate::progress::Moment;
 use crate::storage;
 use crate::store::StoreError;
 use wnm_pm::batch::Outcomes;
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::shell::word;
 use wnm_pm::upgrade::upgrade;
 
 /// A batch in the making: rows as they are now, and what became of the step on each.
@@ -21,13 +23,16 @@ struct Batch {
     rows: Vec<Node>,
     events: Vec<Event>,
     results: Vec<StepResult>,
-    /// What the firewall could not do, a sentence each.
-    notes: Vec<String>,
+    /// What can be done about what went wrong with a node.
+    hints: BTreeMap<NodeId, Vec<Hint>>,
+    /// What the firewall could not do.
+    ports: PortNotes,
 }
 
 impl Batch {
     fn new(verb: Verb) -> Self {
-        Self { verb, rows: Vec::new(), events: Vec::new(), results: Vec::new(), notes: Vec::new() }
+        let (rows, events, results) = (Vec::new(), Vec::new(), Vec::new());
+        Self { verb, rows, events, results, hints: BTreeMap::new(), ports: PortNotes::default() }
     }
 
     /// The step on this node ended so. Answers its row as it is now.
@@ -50,25 +55,31 @@ impl Batch {
 
     fn take(&mut self, ports: PortNotes) {
         self.events.extend(ports.events);
-        self.notes.extend(ports.notes);
+        self.ports.notes.extend(ports.notes);
+        self.ports.hints.extend(ports.hints);
     }
 
     fn report(&mut self, node: &Node, error: Option<String>) {
         let (number, name) = (node.id(), node.name().to_owned());
-        self.results.push(StepResult { verb: self.verb, number, name, error });
+        let hints = self.hints.remove(&number).filter(|_| error.is_some()).unwrap_or_default();
+        self.results.push(StepResult { verb: self.verb, number, name, error, hints });
+    }
+
+    /// Each row with what became of it. What nobody answered for is found out by the next observation.
+    fn with_outcomes<T>(&mut self, rows: Vec<Node>, mut outcomes: Outcomes<T>) -> Vec<(Node, Outcome<T>)> {
+        let with_outcome = |row: Node| {
+            let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
+            if let Err(error) = &outcome {
+                self.hints.insert(row.id(), error.hints());
+            }
+            (row, outcome)
+        };
+        rows.into_iter().map(with_outcome).collect()
     }
 }
 
 fn references(rows: &[Node]) -> Vec<NodeRef> {
     rows.iter().map(Node::reference).collect()
-}
-
-/// Each row with what became of it. What nobody answered for is found out by the next observation.
-fn with_outcomes<T>(rows: Vec<Node>, mut outcomes: Outcomes<T>) -> impl Iterator<Item = (Node, Outcome<T>)> {
-    rows.into_iter().map(move |row| {
-        let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
-        (row, outcome)
-    })
 }
 
 impl Executor<'_> {
@@ -110,7 +121,8 @@ impl Executor<'_> {
         self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
-        execution.notes.extend(batch.notes);
+        execution.notes.extend(batch.ports.notes);
+        execution.advise(batch.ports.hints);
         Ok(())
     }
 
@@ -151,7 +163,8 @@ impl Executor<'_> {
         self.at(Verb::Add, &batch.rows, Moment::Created);
         let now = self.clock.now();
         let (mut created, mut refused) = (Vec::new(), Vec::new());
-        for (mut row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
+        let rows = std::mem::take(&mut batch.rows);
+        for (mut row, outcome) in batch.with_outcomes(rows, outcomes) {
             let applied = outcome.map_err(|error| error.text()).and_then(|settled| {
                 row.apply(Transition::Created(settled), now).map_err(|impossible| impossible.to_string())
             });
@@ -175,11 +188,12 @@ impl Executor<'_> {
     /// Where the disk of the storage is not mounted, a node would be hidden as soon as it is.
     fn refuse_additions(&self, batch: &mut Batch) {
         let (storage, mark) = (self.config.node_storage.display(), storage::STORAGE_MARKER);
-        let error = format!(
-            "{storage} has no file {mark}, which wnm puts there: is its disk mounted?\nhint: mount it; if this is the right directory, `touch {storage}/{mark}`"
-        );
+        let error = format!("{storage} has no file {mark}, which wnm puts there: is its disk mounted?");
+        let mark = word(&self.config.node_storage.join(mark));
+        let hints = [Hint::text("mount the disk"), Hint::shell(format!("touch {mark}")).to("use this directory")];
         for row in std::mem::take(&mut batch.rows) {
             let id = row.id();
+            batch.hints.insert(id, hints.to_vec());
             batch.ended(row, Transition::StepFailed { error: error.clone() }, self.clock.now());
             batch.events.push(Event::Forgotten { id, why: error.clone() });
         }
@@ -213,7 +227,7 @@ impl Executor<'_> {
     /// The step on each row of the batch ended in its outcome.
     fn each_ended<T>(&self, batch: &mut Batch, outcomes: Outcomes<T>, end: impl Fn(Outcome<T>) -> Transition) {
         let now = self.clock.now();
-        for (row, outcome) in with_outcomes(batch.rows.clone(), outcomes) {
+        for (row, outcome) in batch.with_outcomes(batch.rows.clone(), outcomes) {
             batch.ended(row, end(outcome), now);
         }
     }
@@ -221,7 +235,8 @@ impl Executor<'_> {
     async fn restart(&mut self, batch: &mut Batch) {
         let outcomes = self.manager.stop(&references(&batch.rows)).await;
         let mut stopped = Vec::new();
-        for (row, outcome) in with_outcomes(std::mem::take(&mut batch.rows), outcomes) {
+        let rows = std::mem::take(&mut batch.rows);
+        for (row, outcome) in batch.with_outcomes(rows, outcomes) {
             match outcome {
                 Ok(()) => stopped.push(row),
                 Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, self.clock.now())),
@@ -235,7 +250,7 @@ impl Executor<'_> {
     async fn stop(&mut self, batch: &mut Batch, rows: Vec<Node>) -> Vec<Node> {
         let outcomes = self.manager.stop(&references(&rows)).await;
         let mut stopped = Vec::new();
-        for (row, outcome) in with_outcomes(rows, outcomes) {
+        for (row, outcome) in batch.with_outcomes(rows, outcomes) {
             let now = self.clock.now();
             match outcome {
                 Ok(()) => stopped.push(batch.ended(row, Transition::Stopped, now)),
@@ -276,7 +291,7 @@ impl Executor<'_> {
         let (gone, going): (Vec<Node>, Vec<Node>) = batch.rows.clone().into_iter().partition(at_once);
         let removed = self.manager.remove(&references(&gone)).await;
         let mut closing = Vec::new();
-        for (row, outcome) in with_outcomes(gone, removed) {
+        for (row, outcome) in batch.with_outcomes(gone, removed) {
             match outcome {
                 Ok(()) => {
                     batch.gone(&row, row.life().last_error().unwrap_or("removed"));

@@ -8,6 +8,7 @@ use crate::node::{Node, NodeId};
 use crate::plan::Action;
 use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
+use wnm_pm::hint::Hinted;
 use wnm_pm::process_manager::{ManagerError, Teardown};
 
 impl Executor<'_> {
@@ -28,12 +29,14 @@ impl Executor<'_> {
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
                 let ports = self.close_ports(&gone).await;
                 execution.notes.extend(ports.notes);
+                execution.advise(ports.hints);
                 self.record(&ports.events)?;
                 return self.record(&[Event::TornDown]);
             }
             Ok(Teardown::OneByOne) => {}
             Err(error) => {
                 execution.group_errors.push(error.text());
+                execution.advise(error.hints());
                 return Ok(());
             }
         }
@@ -66,6 +69,7 @@ impl Executor<'_> {
                     whole = false;
                     let text = format!("container group {} could not be closed: {}", group.spec.name, error.text());
                     execution.group_errors.push(text);
+                    execution.advise(error.hints());
                 }
             }
         }

@@ -89,7 +89,7 @@ pub struct Parts {
     pub dice: Arc<dyn Dice>,
 }
 
-/// What was seen of the machine, put right, and what has to be recorded for that.
+/// What was seen of the machine, reconciled, and what has to be recorded for that.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// What is known now.
@@ -228,7 +228,7 @@ impl Machine {
         self.parts.store.apply(now, &[decided(&plan)])?;
         drop(writing);
         let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        let mut hands = Executor {
+        let mut executor = Executor {
             config: &self.parts.config,
             manager: &*self.parts.manager,
             firewall: &*self.parts.firewall,
@@ -237,7 +237,7 @@ impl Machine {
             progress,
             storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
-        let execution = hands.execute(&plan, nodes).await?;
+        let execution = executor.execute(&plan, nodes).await?;
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
             self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;

@@ -78,6 +78,7 @@ impl Basis {
 
 /// One thing that has changed since a plan was made.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Change {
     /// The machine was restarted.
     Rebooted,

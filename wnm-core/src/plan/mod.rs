@@ -65,12 +65,12 @@ pub enum Action {
         /// Whether its files go at once (a DEAD node, a request, or a delay that has passed).
         now: bool,
     },
-    /// Stop a node and take it out of wnm's hands.
+    /// Stop a node and leave it unmanaged.
     Disable {
         /// Its number.
         number: NodeId,
     },
-    /// Give a node back into wnm's hands.
+    /// Manage a node again.
     Enable {
         /// Its number.
         number: NodeId,

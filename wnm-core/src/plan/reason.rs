@@ -70,6 +70,7 @@ impl Limit {
 /// Everything that can be the reason for an action, or for holding one back. Which rule it belongs to follows from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Cause {
     /// The machine was restarted since the last cycle.
     Reboot,

@@ -7,6 +7,7 @@ use crate::node::{NodeId, PortKind, Ports, Status, Verb};
 
 /// One thing that a plan may not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Violation {
     /// The plan has a node in two actions.
     NamedTwice {

@@ -9,22 +9,30 @@ use super::{Detail, counted, reasons_text, section, shorten};
 use crate::execute::{Execution, StepResult};
 use crate::node::{NodeId, Verb};
 use crate::plan::{Action, Plan};
+use wnm_pm::hint::Hint;
 
 /// How many reasons for failures, and how many notes, a summary shows.
 const FAILURES_MAX: usize = 4;
 const NOTES_MAX: usize = 5;
 
-/// What became of a plan in words, several lines.
+/// What became of a plan in words, several lines. `advice` words hints in one line, as whoever shows them has to: only
+/// they know their commands.
 #[must_use]
-pub fn execution_text(plan: &Plan, execution: &Execution, detail: Detail) -> String {
+pub fn execution_text(
+    plan: &Plan,
+    execution: &Execution,
+    detail: Detail,
+    advice: &dyn Fn(&[Hint]) -> Option<String>,
+) -> String {
     let mut lines = done(plan, execution, detail);
     lines.extend(shorten(execution.notes.clone(), NOTES_MAX, detail, |left| format!("… and {left} more notes")));
     let groups = group_failures(execution, detail);
     lines.extend(shorten(groups, FAILURES_MAX, detail, |left| format!("… and {left} more like these")));
-    let failed = shorten(failures(execution, detail), FAILURES_MAX, detail, |left| {
+    let failed = shorten(failures(execution, detail, advice), FAILURES_MAX, detail, |left| {
         format!("… and nodes failed for {left} more reasons")
     });
     lines.extend(failed);
+    lines.extend(advice(&execution.hints).map(|hint| format!("hint: {hint}")));
     let left = step_lines(plan, execution.left.iter().copied(), Tense::ToDo, detail);
     let left = section("Interrupted, not begun:", &left);
     let actions = match lines.as_slice() {
@@ -76,13 +84,18 @@ fn of_whole(action: &Action, execution: &Execution) -> Vec<String> {
 }
 
 /// What failed, by verb and reason.
-fn failures(execution: &Execution, detail: Detail) -> Vec<String> {
+fn failures(execution: &Execution, detail: Detail, advice: &dyn Fn(&[Hint]) -> Option<String>) -> Vec<String> {
+    let with_hint = |result: &StepResult, error: &str| match advice(&result.hints) {
+        Some(hint) => format!("{error}\nhint: {hint}"),
+        None => error.to_owned(),
+    };
     let failed = execution.results.iter().filter_map(|result| Some((result, result.error.as_deref()?)));
+    let failed: Vec<(&StepResult, String)> = failed.map(|(result, error)| (result, with_hint(result, error))).collect();
     if detail == Detail::Each {
-        return failed.map(|(result, error)| failure(result.verb, &result.name, error)).collect();
+        return failed.iter().map(|(result, text)| failure(result.verb, &result.name, text)).collect();
     }
     let mut verbs: Vec<(Verb, Vec<(NodeId, &str)>)> = Vec::new();
-    for (StepResult { verb, number, .. }, error) in failed {
+    for (StepResult { verb, number, .. }, error) in &failed {
         match verbs.iter_mut().find(|(known, _)| known == verb) {
             Some((_, errors)) => errors.push((*number, error)),
             None => verbs.push((*verb, vec![(*number, error)])),

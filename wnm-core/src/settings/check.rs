@@ -45,9 +45,9 @@ fn pairs(config: &Config, origins: &Origins) -> Vec<Problem> {
 }
 
 fn swing(origins: &Origins, name: &str, low: &str, other: &str, high: &str) -> Problem {
-    let reason = format!("must be below {other}, which is {high} ({})", origins.of(other));
-    let problem = Problem::new(name, Some(low), origins.of(name), reason);
-    problem.hint("or wnm would keep adding and removing nodes")
+    let of_other = origins.of(other);
+    let reason = format!("must be below {other} = {high} ({of_other}), or wnm would keep adding and removing nodes");
+    Problem::new(name, Some(low), origins.of(name), reason)
 }
 
 /// Node directories are deleted, so they have a place of their own.

@@ -98,4 +98,7 @@ async fn a_firewall_that_fails_is_told_and_loses_no_node() {
     );
     assert_eq!(report.execution.notes.len(), 1, "{report:?}");
     assert!(report.execution.notes[0].starts_with(&told), "{report:?}");
+    let hints = &report.execution.hints;
+    assert!(!hints.is_empty(), "{report:?}");
+    assert!(hints.iter().all(|hint| hints.iter().filter(|other| *other == hint).count() == 1), "each once: {hints:?}");
 }

@@ -113,6 +113,19 @@ async fn a_step_that_fails_is_not_reported_as_done() {
 }
 
 #[tokio::test]
+async fn each_step_that_fails_has_hints_of_its_own() {
+    let (mut scene, listener) = (Scene::new(), Listener::default());
+    scene.world.break_program(&scene.machine.config().antnode_path);
+    let report = run(&mut scene, Request::Add(2), &listener).await;
+    assert_eq!(report.execution.results.len(), 2);
+    for StepResult { name, error, hints, .. } in &report.execution.results {
+        assert!(error.as_ref().is_some_and(|error| error.contains(name)), "{report:#?}");
+        assert!(format!("{hints:?}").contains(name), "its own log is named: {report:#?}");
+    }
+    assert_eq!(report.execution.hints, [], "a thousand logs are named with their nodes, not once more");
+}
+
+#[tokio::test]
 async fn all_that_a_cycle_waits_for_is_said() {
     let mut scene = Scene::new();
     scene.recorded(1, None).await;

@@ -11,6 +11,7 @@ use wnm_core::report::{Detail, ReasonRow, errors_text, execution_text, history_t
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_core::store::{Decision, EventKind, HistoryEntry};
+use wnm_pm::hint::{Advice, Hint, Hinted};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, NumberingKind};
 use wnm_testing::alter;
@@ -55,14 +56,29 @@ fn readable(text: String) -> String {
     text
 }
 
-fn result(verb: Verb, number: u32, error: Option<String>) -> StepResult {
-    StepResult { verb, number: NodeId(number), name: NodeId(number).name(), error }
+fn result(verb: Verb, number: u32, error: Option<ManagerError>) -> StepResult {
+    let hints = error.as_ref().map(Hinted::hints).unwrap_or_default();
+    let error = error.map(|error| error.to_string());
+    StepResult { verb, number: NodeId(number), name: NodeId(number).name(), error, hints }
+}
+
+/// Hints as a program words them that has no commands.
+fn advice(hints: &[Hint]) -> Option<String> {
+    let words = |hint: &Hint| match &hint.advice {
+        Advice::Text(text) => text.to_string(),
+        advice => format!("{advice:?}"),
+    };
+    (!hints.is_empty()).then(|| hints.iter().map(words).collect::<Vec<_>>().join("; or "))
+}
+
+fn text(plan: &Plan, execution: &Execution) -> String {
+    execution_text(plan, execution, Detail::Summary, &advice)
 }
 
 /// What fails, as managers say it: a few nodes end at once, a few ports are taken, one directory is not what it should be.
-fn error(number: u32) -> Option<String> {
+fn error(number: u32) -> Option<ManagerError> {
     let name = NodeId(number).name();
-    let error = match number {
+    Some(match number {
         41..=43 | 977 => ManagerError::ExitedAtOnce {
             log_dir: PathBuf::from("/var/log/antnode").join(&name),
             name,
@@ -79,8 +95,7 @@ fn error(number: u32) -> Option<String> {
             reason: "it is a symbolic link".to_owned(),
         },
         _ => return None,
-    };
-    Some(error.to_string())
+    })
 }
 
 fn decided(plan: &Plan) -> Decision {
@@ -130,8 +145,8 @@ fn a_run_of_which_some_failed() {
     let results = plan.actions.iter().filter_map(Action::step).map(|(verb, id)| result(verb, id.0, error(id.0)));
     let notes = vec!["container groups a1–a5 are up".to_owned()];
     let execution = Execution { results: results.collect(), notes, ..Execution::default() };
-    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
-    let each = execution_text(&plan, &execution, Detail::Each);
+    assert_snapshot!(readable(text(&plan, &execution)));
+    let each = execution_text(&plan, &execution, Detail::Each, &advice);
     assert_eq!(each.matches("  added a").count(), 993);
     assert_eq!(each.matches("  failed to add antnode").count(), 7);
 }
@@ -140,10 +155,13 @@ fn a_run_of_which_some_failed() {
 fn a_run_of_which_each_node_failed_in_its_own_way() {
     let plan = addition();
     let words = ["disk", "memory", "socket", "key", "log", "cache"];
-    let error = |number: u32| Some(format!("no {} for attempt {}", words[number as usize % 6], number % 100));
+    let error = |number: u32| {
+        let said = format!("no {} for attempt {}", words[number as usize % 6], number % 100);
+        Some(ManagerError::Failed(said))
+    };
     let results = plan.actions.iter().filter_map(Action::step).map(|(verb, id)| result(verb, id.0, error(id.0)));
     let execution = Execution { results: results.collect(), ..Execution::default() };
-    let text = readable(execution_text(&plan, &execution, Detail::Summary));
+    let text = readable(text(&plan, &execution));
     assert!(text.contains("more reasons"), "{text}");
 }
 
@@ -152,10 +170,10 @@ fn a_run_whose_groups_could_not_be_opened() {
     let plan = addition();
     let short = |group: u32| format!("container group a{group} could not be opened");
     let groups = (1..=5).map(|group| format!("{}: TCP port {} is in use", short(group), 13_000 + group * 200));
-    let closed = |id: NodeId| Some(short(id.0.div_ceil(200)));
+    let closed = |id: NodeId| Some(ManagerError::Failed(short(id.0.div_ceil(200))));
     let results = plan.actions.iter().filter_map(Action::step).map(|(verb, id)| result(verb, id.0, closed(id)));
     let execution = Execution { group_errors: groups.collect(), results: results.collect(), ..Execution::default() };
-    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
+    assert_snapshot!(readable(text(&plan, &execution)));
 }
 
 #[test]
@@ -164,7 +182,7 @@ fn an_interrupted_run() {
     let steps: Vec<(Verb, NodeId)> = plan.actions.iter().filter_map(Action::step).collect();
     let results = steps[..320].iter().map(|(verb, id)| result(*verb, id.0, None)).collect();
     let execution = Execution { results, left: steps[320..].to_vec(), ..Execution::default() };
-    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
+    assert_snapshot!(readable(text(&plan, &execution)));
 }
 
 #[test]
@@ -173,9 +191,9 @@ fn a_teardown() {
     assert_snapshot!("teardown_planned", readable(plan_text(&plan, Detail::Summary)));
     let results = (1..=NODES).map(|number| result(Verb::Remove, number, None));
     let execution = Execution { results: results.collect(), ..Execution::default() };
-    assert_snapshot!("teardown_done", readable(execution_text(&plan, &execution, Detail::Summary)));
-    let at_once = execution_text(&plan, &Execution::default(), Detail::Summary);
-    assert_eq!(at_once, execution_text(&plan, &execution, Detail::Summary), "antctl takes all down in one call");
+    assert_snapshot!("teardown_done", readable(text(&plan, &execution)));
+    let at_once = text(&plan, &Execution::default());
+    assert_eq!(at_once, text(&plan, &execution), "antctl takes all down in one call");
 }
 
 #[test]
@@ -183,7 +201,7 @@ fn a_teardown_that_leaves_nodes_does_not_say_that_groups_are_gone() {
     let plan = teardown();
     let results = (1..=NODES).map(|number| result(Verb::Remove, number, error(number)));
     let execution = Execution { results: results.collect(), ..Execution::default() };
-    assert_snapshot!(readable(execution_text(&plan, &execution, Detail::Summary)));
+    assert_snapshot!(readable(text(&plan, &execution)));
 }
 
 #[test]
@@ -231,7 +249,7 @@ fn why_of_one_node() {
         text: text.to_owned(),
         ..entry(cycle, kind, None)
     };
-    let failed = error(41).expect("it failed");
+    let failed = error(41).expect("it failed").to_string();
     let entries = [
         about(3, EventKind::Reconciled, None, Some(Status::Running), "STOPPED -> RUNNING: it runs and answers"),
         about(2, EventKind::Failed, Some(Verb::Add), Some(Status::Stopped), &failed),
@@ -256,7 +274,7 @@ fn the_errors_below_a_status() {
         let last_error = match number {
             1..=40 => Some(format!("its process lives, but its metrics port {port} does not answer in time")),
             900 => Some("its process is gone".to_owned()),
-            number => error(number),
+            number => error(number).map(|error| error.to_string()),
         };
         alter(&mut each.node, |node| node.last_error = last_error);
     }

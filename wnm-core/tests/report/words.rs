@@ -39,7 +39,8 @@ fn all_kinds(each: u32) -> Vec<Action> {
 
 fn done(plan: &Plan) -> Execution {
     let steps = plan.actions.iter().filter_map(Action::step);
-    let results = steps.map(|(verb, number)| StepResult { verb, number, name: number.name(), error: None });
+    let results =
+        steps.map(|(verb, number)| StepResult { verb, number, name: number.name(), error: None, hints: Vec::new() });
     Execution { results: results.collect(), ..Execution::default() }
 }
 
@@ -47,7 +48,7 @@ fn done(plan: &Plan) -> Execution {
 fn one_node_of_each_kind() {
     let plan = plan(all_kinds(1));
     assert_snapshot!("one_planned", plan_text(&plan, Detail::Summary));
-    assert_snapshot!("one_done", execution_text(&plan, &done(&plan), Detail::Summary));
+    assert_snapshot!("one_done", execution_text(&plan, &done(&plan), Detail::Summary, &|_| None));
     assert_eq!(
         plan_text(&plan, Detail::Each),
         plan_text(&plan, Detail::Summary),
@@ -59,7 +60,7 @@ fn one_node_of_each_kind() {
 fn three_nodes_of_each_kind() {
     let plan = plan(all_kinds(3));
     assert_snapshot!("three_planned", plan_text(&plan, Detail::Summary));
-    assert_snapshot!("three_done", execution_text(&plan, &done(&plan), Detail::Summary));
+    assert_snapshot!("three_done", execution_text(&plan, &done(&plan), Detail::Summary, &|_| None));
 }
 
 #[test]
@@ -75,22 +76,26 @@ fn every_node_that_goes_is_named_before_anything_else() {
         number,
         name: number.name(),
         error: Some("the disk is read-only".to_owned()),
+        hints: Vec::new(),
     };
     let results = plan.actions[1..].iter().filter_map(Action::step).map(|(_, id)| failed(id)).collect();
-    let text = execution_text(&plan, &Execution { results, ..Execution::default() }, Detail::Summary);
+    let text = execution_text(&plan, &Execution { results, ..Execution::default() }, Detail::Summary, &|_| None);
     assert_eq!(text.matches("antnode").count(), 40, "neither is one lost that did not go:\n{text}");
 }
 
 #[test]
 fn nothing_at_all() {
     assert_eq!(plan_text(&plan(Vec::new()), Detail::Summary), "Nothing to do.\n");
-    assert_eq!(execution_text(&plan(vec![Action::Survey]), &Execution::default(), Detail::Summary), "Nothing to do.\n");
+    assert_eq!(
+        execution_text(&plan(vec![Action::Survey]), &Execution::default(), Detail::Summary, &|_| None),
+        "Nothing to do.\n"
+    );
     assert_snapshot!(plan_text(&plan(vec![Action::Survey]), Detail::Summary), @r"
     Would do:
       check all nodes
     ");
     let resurvey = plan(vec![Action::Resurvey]);
-    assert_snapshot!(execution_text(&resurvey, &Execution::default(), Detail::Summary), @r"
+    assert_snapshot!(execution_text(&resurvey, &Execution::default(), Detail::Summary, &|_| None), @r"
     Actions:
       checked all nodes after the restart of the machine
     ");

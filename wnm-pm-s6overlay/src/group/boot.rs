@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-
 use wnm_pm::container_host::{Group, GroupState};
 use wnm_pm::hint::Hint;
 use wnm_pm::process_manager::ManagerError;

@@ -1,7 +1,5 @@
 //! What the engine itself says it did to a machine's containers.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 

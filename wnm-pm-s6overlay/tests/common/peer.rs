@@ -1,7 +1,5 @@
 //! A peer is another machine as far as the kernel can tell: a network namespace with a cable to this one.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};

@@ -1,7 +1,5 @@
 //! A container of one test with a volume of its own, both gone when the test ends, however it ends.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};

@@ -1,7 +1,5 @@
 //! What a container does with nodes that crash, and with nodes whose supervisor does.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::time::{Duration, Instant};
 
 use wnm_pm_s6overlay::output::tail;

@@ -1,8 +1,6 @@
 //! The printed Dockerfile, built by the real builder with every step as it stands. Where it would fetch s6-overlay and
 //! antup from the network, a `curl` of the test hands out stand-ins, checksums and all.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::fs;
 use std::io::Write;
 use std::path::Path;

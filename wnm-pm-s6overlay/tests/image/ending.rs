@@ -1,7 +1,5 @@
 //! How a container ends.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::time::{Duration, Instant};
 
 use wnm_pm_s6overlay::script::NodeState;

@@ -5,7 +5,8 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "tests tell times, and what a container said before a failure"
+    clippy::disallowed_methods,
+    reason = "tests run docker, take times and print them, and what a container said before a failure"
 )]
 
 mod boot;

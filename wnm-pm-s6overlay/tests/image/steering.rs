@@ -1,7 +1,5 @@
 //! What the batch script does with nodes.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::machine::{Machine, SmallDisk, files_below, is_process, pid, taken};
 use rustix::process::{Pid, getpgid, getsid};
+use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm::upgrade::upgrade;
 use wnm_testing::Need::{Immutable, Mount};
@@ -174,6 +175,15 @@ async fn f52_start_args_and_each_variable_reach_the_node() {
     assert_eq!(arguments[0], nodes[0].spec.binary.to_string_lossy());
     assert!(arguments.ends_with(&["--peer", "/ip4/10.0.0.1/udp/1", "evm-arbitrum-one"]), "{arguments:?}");
     machine.stop(&nodes).await;
+
+    // What changed meanwhile reaches it by its next start.
+    fs::remove_file(nodes[0].spec.root_dir.join("seen.json")).expect("it was written");
+    let environment = [nodes[0].spec.environment.clone(), vec![("C".to_owned(), "4".to_owned())]].concat();
+    let changed = machine.start(&[NodeSpec { environment, start_args: vec![], ..nodes[0].spec.clone() }]).await;
+    let seen = machine.seen(&changed[0]).await;
+    assert_eq!(seen["environment"]["C"], "4");
+    assert!(!seen["arguments"].to_string().contains("--peer"), "{seen}");
+    machine.stop(&changed).await;
 }
 
 wnm_testing::trials! {

@@ -149,3 +149,57 @@ impl Hinted for ManagerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind. Whoever adds a kind adds it here: the match is exhaustive.
+    fn one_of_each() -> Vec<ManagerError> {
+        let failed = |text: &str| ManagerError::Failed(text.to_owned());
+        let said = "first\nsecond".to_owned();
+        let output = crate::command::Output { code: Some(1), stdout: String::new(), stderr: said };
+        let command = output.failure(&crate::command::Command::new("ufw"));
+        let (path, reason) = (PathBuf::from("/srv/x"), "it is empty".to_owned());
+        let all = vec![
+            ManagerError::unavailable("setsid+sudo", "this user is not root", Hint::text("run wnm as root")),
+            command.into(),
+            ManagerError::PortInUse { protocol: Protocol::Udp, port: 55001, holder: "nginx (pid 812)".to_owned() },
+            ManagerError::Program { path: path.clone(), reason: reason.clone() },
+            ManagerError::ExitedAtOnce {
+                name: "a".to_owned(),
+                how: "b".to_owned(),
+                said: "c".to_owned(),
+                log_dir: path.clone(),
+            },
+            ManagerError::io("delete", &path, io::ErrorKind::PermissionDenied.into()),
+            ManagerError::NotOurs { path, reason: reason.clone() },
+            ManagerError::Unusable { what: "x".to_owned(), reason },
+            ManagerError::NotRolledBack { first: Box::new(failed("x")), second: Box::new(failed("y")) },
+            ManagerError::advised("x", Hint::node("remove", "antnode0001")),
+            failed("x"),
+        ];
+        for error in &all {
+            match error {
+                ManagerError::Unavailable { .. } | ManagerError::Command(_) | ManagerError::PortInUse { .. } => {}
+                ManagerError::Program { .. } | ManagerError::ExitedAtOnce { .. } | ManagerError::Io { .. } => {}
+                ManagerError::NotOurs { .. } | ManagerError::Unusable { .. } | ManagerError::NotRolledBack { .. } => {}
+                ManagerError::Advised { .. } | ManagerError::Failed(_) => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn an_error_is_one_line_names_each_cause_once_and_keeps_its_hints_apart() {
+        for error in one_of_each() {
+            let text = error.text();
+            assert!(!text.contains('\n') && !text.contains("hint"), "{text}");
+            if let Some(cause) = std::error::Error::source(&error) {
+                assert_eq!(text.matches(&cause.to_string()).count(), 1, "{text}");
+            }
+        }
+        let hints = one_of_each().iter().flat_map(Hinted::hints).count();
+        assert_eq!(hints, 5, "no manager, a port in use, a program, a node that exited, and an advised error have one");
+    }
+}

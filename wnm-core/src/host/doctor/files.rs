@@ -70,7 +70,7 @@ fn sudo(facts: &Facts, owners: &[u32]) -> &'static str {
     if own { "" } else { "sudo " }
 }
 
-/// Nodes that run as whoever keeps the database need directories that are that user's.
+/// Nodes that run as whoever owns the database need directories that are that user's.
 pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
     let of_kind = |kind: FileKind| facts.files.iter().filter(move |file| file.kind == kind);
     let keeper = of_kind(FileKind::Database).map(|database| database.owner).next().unwrap_or(facts.user);
