@@ -73,7 +73,7 @@ fn sudo(facts: &Facts, owners: &[u32]) -> &'static str {
 /// Nodes that run as whoever owns the database need directories that are that user's.
 pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
     let of_kind = |kind: FileKind| facts.files.iter().filter(move |file| file.kind == kind);
-    let keeper = of_kind(FileKind::Database).map(|record| record.owner).next().unwrap_or(facts.user);
+    let keeper = of_kind(FileKind::Database).map(|database| database.owner).next().unwrap_or(facts.user);
     if config.process_manager.mode != Mode::User || !facts.runs_nodes_as_caller {
         return Vec::new();
     }
