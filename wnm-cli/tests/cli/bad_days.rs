@@ -31,7 +31,7 @@ fn init_is_not_repeated_over_a_record() {
     assert_eq!(run.code, 4);
     assert_snapshot!(steady(&colony, &run.stderr), @"
     error: cannot use the database [DIR]/colony.db: something is there already, and is not overwritten
-    hint: `wnm status` shows the machine recorded there; to begin anew, move [DIR]/colony.db away
+    hint: `wnm status` to see the machine that it is for; or move [DIR]/colony.db away to begin anew
     ");
     assert_eq!(colony.statuses(), [(1, Running)]);
 }
@@ -43,7 +43,7 @@ fn a_node_program_that_is_missing_or_none() {
     assert_eq!(run.code, 4);
     assert_snapshot!(steady(&colony, &run.stderr), @"
     error: no usable node program at [DIR]/antnode
-    hint: install one there, or `wnm config set antnode_path PATH`
+    hint: install one there; or set antnode_path to use another one
     ");
     let cycle = colony.done(&["run"]);
     assert!(cycle.stdout.contains("no node is added [antnode_path]"), "{cycle:?}");

@@ -87,7 +87,8 @@ fn findings_are_told_in_words_the_worst_first() {
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stdout.starts_with("error "), "{run:?}");
     assert!(
-        run.stdout.contains("\n  consequence: no node can be added or upgraded\n  fix: install one there"),
+        run.stdout
+            .contains("\n  consequence: no node can be added or upgraded\n  fix: set antnode_path to a node program"),
         "{run:?}"
     );
 }

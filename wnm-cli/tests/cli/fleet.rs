@@ -122,7 +122,7 @@ fn disabled_nodes_stay_as_they_are() {
     assert_eq!(refused.code, 4);
     assert_snapshot!(refused.stderr, @"
     error: cannot start antnode0001: it is DISABLED
-    hint: `wnm enable` manages it again first
+    hint: `wnm enable antnode0001` to manage it again
     ");
     colony.done(&["enable", "1"]);
     colony.cycle_until_running(2);

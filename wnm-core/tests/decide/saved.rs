@@ -57,15 +57,15 @@ fn what_became_of_a_node_is_a_change() {
         changes_text(&before.changes(&Basis::of(&config(), &after)))
     };
     let stopped_by_owner = changes(|after| alter(&mut after.nodes[0].node, |node| node.desired = Desired::Stop));
-    insta::assert_snapshot!(stopped_by_owner, @"antnode0001 was STOPPED (0.4.17) and is STOPPED (0.4.17, stopped by its owner)");
+    insta::assert_snapshot!(stopped_by_owner, @"antnode0001: STOPPED (0.4.17, stopped by its owner) instead of STOPPED (0.4.17)");
     let begun = changes(|after| alter(&mut after.nodes[1].node, |node| node.pending = Some(Verb::Restart)));
-    insta::assert_snapshot!(begun, @"antnode0002 was RUNNING (0.4.17) and is RUNNING (0.4.17, restart was begun)");
+    insta::assert_snapshot!(begun, @"antnode0002: RUNNING (0.4.17, restart not finished) instead of RUNNING (0.4.17)");
     let stopped = changes(|after| alter(&mut after.nodes[1].node, |node| node.status = Stopped));
-    insta::assert_snapshot!(stopped, @"antnode0002 was RUNNING (0.4.17) and is STOPPED (0.4.17)");
+    insta::assert_snapshot!(stopped, @"antnode0002: STOPPED (0.4.17) instead of RUNNING (0.4.17)");
     let new = changes(|after| after.nodes.extend(fleet(&[Stopped; 5]).nodes.drain(2..)));
     insta::assert_snapshot!(new, @"antnode0003–0005: new");
     let gone = changes(|after| after.nodes.clear());
     insta::assert_snapshot!(gone, @"antnode0001–0002: gone");
     let unknown = changes(|after| alter(&mut after.nodes[1].node, |node| node.version = None));
-    insta::assert_snapshot!(unknown, @"antnode0002 was RUNNING (0.4.17) and is RUNNING (no version)");
+    insta::assert_snapshot!(unknown, @"antnode0002: RUNNING (no version) instead of RUNNING (0.4.17)");
 }

@@ -32,7 +32,7 @@ fn a_first_cycle_in_containers() {
       opening container groups a1–a2 for new nodes [container_group]
       the machine has room (0 of 10 nodes) [add]
     Not done, because:
-      7 more nodes to add in later cycles (max_concurrent_starts = 3) [max_concurrent_starts]
+      7 more nodes to add in later cycles (max_concurrent_starts = 3)
     ");
 }
 
@@ -47,9 +47,9 @@ fn pressure_on_everything() {
     Would do:
       stop 2 nodes: antnode0001–0002
     Why:
-      CPU usage is 71.2 %, above the limit (cpu_remove = 70 %) [cpu_remove]
-      load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2) [max_load_average_allowed]
-      disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s) [hdio_read_remove]
+      CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
+      load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2)
+      disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s)
       youngest nodes first [stop]
     ");
 }
@@ -65,9 +65,9 @@ fn no_room_for_growth() {
     Would do:
       check all nodes
     Not done, because:
-      memory usage is 60.0 %, too high to add or start nodes (mem_less_than = 60 %) [mem_less_than]
-      load average (15 min) is 1.2, too high to add or start nodes (desired_load_average = 1.2) [desired_load_average]
-      2 nodes running, the maximum (node_cap = 2) [node_cap]
+      memory usage is 60.0 %, too high to add or start nodes (mem_less_than = 60 %)
+      load average (15 min) is 1.2, too high to add or start nodes (desired_load_average = 1.2)
+      2 nodes running, the maximum (node_cap = 2)
     ");
 }
 
@@ -80,7 +80,7 @@ fn removal_for_a_full_disk() {
     Would do:
       stop antnode0002 and remove it after delay_remove
     Why:
-      disk usage is 95.0 %, above the limit (hd_remove = 90 %) [hd_remove]
+      disk usage is 95.0 %, above the limit (hd_remove = 90 %)
       stopped nodes first, then the youngest [remove]
     ");
 }

@@ -18,11 +18,10 @@ fn f58_all_problems_are_reported_at_once_with_bounds_and_origin() {
         .file(Path::new("/etc/wnm/config.toml"), file)
         .database([("hd_remove", "70.5"), ("hd_less_than", "70.5")]);
     insta::assert_snapshot!(bad(&layers), @r#"
-    11 invalid settings: node-cap = "3" (flag --node-cap): there is no such setting; WNM_DELAY_STRAT = "1" (environment variable WNM_DELAY_STRAT): there is no such setting; node_cap = "-5" (flag --node_cap): must be a whole number from 0 to 65535 (nodes); cpu_less_than = "500" (environment variable WNM_CPU_LESS_THAN): must be a number from 0 to 200 (percent); mem_less_than = "ten" (flag --mem_less_than): must be a number from 0 to 200 (percent); delay_start = "-1" (file /etc/wnm/config.toml line 3): must be a whole number from 0 to 31536000 (seconds); port_start = "70" (file /etc/wnm/config.toml line 1): must be a whole number from 2 to 65 (thousands); process_manager = "docker" (flag --process_manager): must be one of setsid+user, setsid+sudo, systemd+user, systemd+sudo, launchd+user, launchd+sudo, antctl+user, antctl+sudo, antctl+zen, s6overlay+user; donate_address = "bogus" (file /etc/wnm/config.toml line 5): "bogus" is not a valid address: it must be 0x and 40 hexadecimal digits; rewards_address is not set, and has no default; hd_less_than = "70.5" (database): must be below hd_remove, which is 70.5 (database)
+    11 invalid settings: node-cap = "3" (flag --node-cap): there is no such setting; WNM_DELAY_STRAT = "1" (environment variable WNM_DELAY_STRAT): there is no such setting; node_cap = "-5" (flag --node_cap): must be a whole number from 0 to 65535 (nodes); cpu_less_than = "500" (environment variable WNM_CPU_LESS_THAN): must be a number from 0 to 200 (percent); mem_less_than = "ten" (flag --mem_less_than): must be a number from 0 to 200 (percent); delay_start = "-1" (file /etc/wnm/config.toml line 3): must be a whole number from 0 to 31536000 (seconds); port_start = "70" (file /etc/wnm/config.toml line 1): must be a whole number from 2 to 65 (thousands); process_manager = "docker" (flag --process_manager): must be one of setsid+user, setsid+sudo, systemd+user, systemd+sudo, launchd+user, launchd+sudo, antctl+user, antctl+sudo, antctl+zen, s6overlay+user; donate_address = "bogus" (file /etc/wnm/config.toml line 5): "bogus" is not a valid address: it must be 0x and 40 hexadecimal digits; rewards_address is not set, and has no default; hd_less_than = "70.5" (database): must be below hd_remove = 70.5 (database), or wnm would keep adding and removing nodes
     hint: did you mean node_cap?
     hint: did you mean WNM_DELAY_START?
     hint: give an address, faucet, donate, or a list of them with weights, for example with --rewards_address
-    hint: or wnm would keep adding and removing nodes
     "#);
 }
 
@@ -87,9 +86,8 @@ fn f46_the_node_program_is_a_path_and_not_a_name_to_look_up() {
 #[test]
 fn a_missing_reward_address_is_said_with_the_other_problems() {
     insta::assert_snapshot!(bad(&Layers::default().flags([("cpu_remove", "40")])), @r#"
-    2 invalid settings: rewards_address is not set, and has no default; cpu_less_than = "50" (default): must be below cpu_remove, which is 40 (flag --cpu_remove)
+    2 invalid settings: rewards_address is not set, and has no default; cpu_less_than = "50" (default): must be below cpu_remove = 40 (flag --cpu_remove), or wnm would keep adding and removing nodes
     hint: give an address, faucet, donate, or a list of them with weights, for example with --rewards_address
-    hint: or wnm would keep adding and removing nodes
     "#);
 }
 

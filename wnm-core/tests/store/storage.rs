@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rustix::process::geteuid;
 use wnm_core::store::{Problem, Store};
+use wnm_pm::hint::Hinted;
 use wnm_testing::as_nobody;
 
 use crate::rows::{NOW, added, node};
@@ -57,7 +58,8 @@ fn another_users_record_is_out_of_reach() {
     for opened in as_nobody(|| [Store::open(&scratch.path), Store::open_read_only(&scratch.path)]) {
         let error = opened.expect_err("it is refused");
         assert!(matches!(error.problem, Problem::NoRights(_)), "{error:?}");
-        assert!(error.to_string().contains("hint: run wnm as the user who initialised it"), "{error}");
+        let hints = error.hints();
+        assert!(format!("{hints:?}").contains("run wnm as the user who initialised it"), "{hints:?}");
     }
     assert_eq!(fs::metadata(&scratch.path).expect("it is there").len(), content);
 }

@@ -55,7 +55,7 @@ fn a_missing_record_says_that_the_machine_is_not_initialised() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     insta::assert_snapshot!(message(&directory.path().join("colony.db")), @"
     cannot use the database /base/colony.db: it does not exist; this machine is not initialised
-    hint: `wnm init` initialises wnm on this machine
+    hint: Run(Init) to initialise wnm on this machine
     ");
     assert_eq!(fs::read_dir(directory.path()).expect("it is read").count(), 0, "looking makes nothing");
 }
