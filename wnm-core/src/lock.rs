@@ -1,4 +1,4 @@
-//! The lock makes sure that one wnm at a time works on a machine's record. The kernel lets go of it when its process
+//! The lock makes sure that one wnm at a time works on a machine's database. The kernel lets go of it when its process
 //! ends, however it ends.
 
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use crate::clock::{Clock, SystemClock};
 use crate::node::UnixSeconds;
 
-/// The right to work on a record, held until it is dropped or the process ends.
+/// The right to work on a database, held until it is dropped or the process ends.
 ///
 /// It belongs to this process only: programs that it starts do not inherit it.
 #[derive(Debug)]

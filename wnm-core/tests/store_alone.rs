@@ -13,7 +13,7 @@ const VARIABLE: &str = "WNM_TEST_ALONE";
 #[test]
 fn f10_a_record_is_made_by_the_program_alone() {
     if let Some(database) = std::env::var_os(VARIABLE) {
-        drop(Store::create(Path::new(&database)).expect("a new record"));
+        drop(Store::create(Path::new(&database)).expect("a new database"));
         return;
     }
     let [empty, place] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));

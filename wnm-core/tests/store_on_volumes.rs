@@ -56,7 +56,7 @@ fn read_only_storage_is_read_and_not_written() {
     let volume = Volume::mount();
     let world = HostWorld::new(volume.path());
     let path = volume.path().join("a record?#%.db");
-    let mut store = Store::create(&path).expect("a new record");
+    let mut store = Store::create(&path).expect("a new database");
     store.apply(NOW, &[added(&world, 1)]).expect("it is recorded");
     drop(store);
     volume.remount("ro");
@@ -72,7 +72,7 @@ fn f25_a_full_disk_loses_nothing_and_the_next_run_goes_on() {
     let volume = Volume::mount();
     let world = HostWorld::new(volume.path());
     let path = volume.path().join("colony.db");
-    let mut store = Store::create(&path).expect("a new record");
+    let mut store = Store::create(&path).expect("a new database");
     store.apply(NOW, &[added(&world, 1)]).expect("it is recorded");
     let before = store.load().expect("the database is read");
     let ballast = volume.path().join("ballast");

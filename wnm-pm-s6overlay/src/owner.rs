@@ -1,8 +1,7 @@
 //! Nodes run in the name of the owner of `node_storage`, and all their files belong to that owner.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use wnm_pm::hint::Hint;
@@ -48,36 +47,4 @@ pub fn is_root(owner: Owner) -> bool {
 #[must_use]
 pub fn chown_command(path: &Path) -> String {
     format!("chown USER:GROUP {}", shell::word(path))
-}
-
-/// Makes a directory that this owner alone may use, and its parents; one that exists already stays as it is.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn make_dir(path: &Path, owner: Owner) -> Result<(), ManagerError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        make_dir(parent, owner)?;
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(ManagerError::io("make the directory", path, error));
-        }
-        _ => {}
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-        .map_err(|source| ManagerError::io("set the mode of", path, source))?;
-    give(path, owner)
-}
-
-/// Gives a file or directory to this owner, where another user (root) made it.
-fn give(path: &Path, owner: Owner) -> Result<(), ManagerError> {
-    let data = fs::symlink_metadata(path).map_err(|source| ManagerError::io("read", path, source))?;
-    if (data.uid(), data.gid()) == (owner.uid, owner.gid) {
-        return Ok(());
-    }
-    lchown(path, Some(owner.uid), Some(owner.gid))
-        .map_err(|source| ManagerError::io("change the owner of", path, source))
 }

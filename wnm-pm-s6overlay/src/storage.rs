@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::hint::Hint;
+use wnm_pm::node_files::Made;
 use wnm_pm::path_policy::STORAGE_MARKER;
 use wnm_pm::process_manager::ManagerError;
 use wnm_pm::program::write_whole;
@@ -39,9 +40,11 @@ pub fn prepare(settings: &S6Settings, occupied: bool) -> Result<Owner, ManagerEr
     let owner = owner::of_storage(storage)?;
     let definitions = definitions(storage);
     refuse_links(&[&definitions])?;
+    let mut made = Made::default();
     for directory in [&definitions, &settings.log_dir, &settings.bootstrap_cache_dir] {
-        owner::make_dir(directory, owner)?;
+        made.directory(directory, Some(owner))?;
     }
+    made.keep();
     Ok(owner)
 }
 

@@ -102,16 +102,16 @@ pub(super) fn directories(facts: &Facts, mode: Mode) -> Directories {
     Directories { node_storage: format!("{base}/{node}"), base, log_dir: logs, bootstrap_cache_dir: cache }
 }
 
-/// The directory of a mode's record (`colony.db`) and lock.
+/// The directory of a mode's database (`colony.db`) and lock.
 #[must_use]
 pub fn base_dir(facts: &Facts, mode: Mode) -> PathBuf {
     directories(facts, mode).base.into()
 }
 
-/// Where to look for a record when nothing names one, in this order.
+/// Where to look for a database when nothing names one, in this order.
 ///
 /// `named` is the mode of the process manager that a flag, a variable or a file names: then there is one place. Otherwise
-/// both are possible: root's first place is the system's, everybody else's is their own. Where no place has a record,
+/// both are possible: root's first place is the system's, everybody else's is their own. Where no place has a database,
 /// a new one belongs into the [`base_dir`] of the process manager that [`overlay`](super::overlay) comes to.
 #[must_use]
 pub fn base_dirs(facts: &Facts, named: Option<Mode>) -> Vec<PathBuf> {

@@ -34,7 +34,7 @@ pub enum Origin {
         /// The line of the name, from 1; none when it is about the whole file.
         line: Option<usize>,
     },
-    /// The database of the machine.
+    /// The machine's database.
     Database,
     /// Nobody gave it.
     Default,

@@ -66,7 +66,7 @@ impl Scene {
             ..wnm_testing::config(&base.join("storage"))
         };
         wnm_core::storage::prepare(&config.node_storage).expect("it is ours");
-        let mut store = Store::create(&base.join("colony.db")).expect("a new record");
+        let mut store = Store::create(&base.join("colony.db")).expect("a new database");
         store.apply(NOW, &[Event::Initialised { settings: Vec::new(), boot_time: NOW }]).expect("it is recorded");
         let world = MemoryWorld::new();
         let kind = "setsid+user".parse().expect("there is such a manager");

@@ -78,7 +78,7 @@ impl Case<'_> {
     }
 
     fn in_progress(&self) -> usize {
-        self.count(|each| matches!(each.node.status(), Status::Restarting | Status::Upgrading)) + self.removing()
+        self.count(|each| is_starting(each) || has(Status::Upgrading)(each)) + self.removing()
     }
 
     fn is_outdated(&self, node: &Node) -> bool {
@@ -89,7 +89,7 @@ impl Case<'_> {
 
     /// Whether nothing more fits into a limit, counting what the plan begins.
     fn is_used_up(&self, limit: Limit) -> bool {
-        let (starting, upgrading) = (has(Status::Restarting), has(Status::Upgrading));
+        let (starting, upgrading) = (is_starting, has(Status::Upgrading));
         let (begun, already, most) = match limit.rule {
             Rule::MaxConcurrentStarts => {
                 let begun = self.starts().len() + self.does(Verb::Add).len();
@@ -119,6 +119,10 @@ impl Case<'_> {
     fn adds_to(&self, group: u32) -> bool {
         self.plan.actions.iter().any(|action| matches!(action, Action::Add { node } if node.group == Some(group)))
     }
+}
+
+fn is_starting(each: &NodeSnapshot) -> bool {
+    matches!(each.node.status(), Status::Starting | Status::Restarting)
 }
 
 fn has(status: Status) -> impl Fn(&NodeSnapshot) -> bool + Copy {

@@ -64,7 +64,7 @@ fn one_database_has_one_lock_by_whatever_path_it_is_reached() {
     let place = place();
     let database = place.path().join("colony.db");
     let _lock = Lock::acquire(&database, "wnm init").expect("it is free");
-    drop(Store::create(&database).expect("a new record"));
+    drop(Store::create(&database).expect("a new database"));
     symlink(place.path(), place.path().join("directory")).expect("a link");
     symlink(&database, place.path().join("link.db")).expect("a link");
     for path in ["colony.db", "./colony.db", "directory/colony.db", "link.db"] {

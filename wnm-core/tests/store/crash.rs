@@ -44,7 +44,7 @@ fn a_killed_writer_leaves_whole_slices() {
     for round in 0..12_u32 {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("colony.db");
-        drop(Store::create(&path).expect("a new record"));
+        drop(Store::create(&path).expect("a new database"));
         let mut writer = Command::new(std::env::current_exe().expect("a test knows its own program"))
             .args(["--exact", "crash::a_killed_writer_leaves_whole_slices", "--nocapture"])
             .env(VARIABLE, &path)

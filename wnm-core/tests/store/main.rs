@@ -26,7 +26,7 @@ struct Scratch {
 fn scratch() -> Scratch {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("colony.db");
-    let store = Store::create(&path).expect("a new record");
+    let store = Store::create(&path).expect("a new database");
     Scratch { store, path, directory }
 }
 

@@ -20,7 +20,7 @@ fn mode(path: &Path) -> u32 {
 fn a_record_is_for_its_owner_only() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("new/deep/colony.db");
-    let mut store = Store::create(&path).expect("a new record, and its directories");
+    let mut store = Store::create(&path).expect("a new database, and its directories");
     store.apply(NOW, &[added(node(1))]).expect("it is recorded");
     for name in ["colony.db", "colony.db-wal", "colony.db-shm", "colony.db.reserve"] {
         assert_eq!(mode(&path.with_file_name(name)), 0o600, "{name}");

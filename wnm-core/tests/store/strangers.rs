@@ -27,7 +27,7 @@ fn refused(content: &[u8]) -> Problem {
     problem
 }
 
-/// A whole record with ten nodes, as one file.
+/// A whole database with ten nodes, as one file.
 fn record() -> Vec<u8> {
     let mut scratch = scratch();
     scratch.apply(&(1..=10).map(|number| added(node(number))).collect::<Vec<_>>());

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use wnm_pm::process_manager::{Finding, Severity};
+use wnm_pm::process_manager::Finding;
 
-use super::finding;
 use crate::container::spec::{OPEN_FILES, threads};
 use crate::settings::S6Settings;
 
@@ -19,12 +18,11 @@ pub fn findings(settings: &S6Settings, groups: usize) -> Vec<Finding> {
 
 fn open_files(most: i64) -> Option<Finding> {
     (most < OPEN_FILES).then(|| {
-        finding(
+        Finding::error(
             "few-open-files",
-            Severity::Error,
-            &format!("the kernel gives a process {most} open files, and containers ask for {OPEN_FILES}"),
+            format!("the kernel gives a process {most} open files, and containers ask for {OPEN_FILES}"),
             "no container can be started",
-            &format!("sysctl --write fs.nr_open={OPEN_FILES}"),
+            format!("sysctl --write fs.nr_open={OPEN_FILES}"),
         )
     })
 }
@@ -33,10 +31,9 @@ fn processes(settings: &S6Settings, groups: usize, most: i64) -> Option<Finding>
     let wanted = threads(settings) * i64::try_from(groups).unwrap_or(i64::MAX);
     (wanted > most).then(|| {
         let containers = if groups == 1 { "1 container".to_owned() } else { format!("{groups} containers") };
-        finding(
+        Finding::warning(
             "few-processes",
-            Severity::Warning,
-            &format!("the kernel allows {most} processes and threads, and nodes in {containers} may have {wanted}"),
+            format!("the kernel allows {most} processes and threads, and nodes in {containers} may have {wanted}"),
             "when nodes use up what they may have, nothing can be started on this machine any more",
             "sysctl --write kernel.pid_max=4194304",
         )

@@ -6,7 +6,7 @@ mod network;
 use bollard::models::SystemInfo;
 use wnm_pm::container_host::GroupState;
 use wnm_pm::hint::{Advice, Hint};
-use wnm_pm::process_manager::{Finding, Severity};
+use wnm_pm::process_manager::Finding;
 
 use crate::container::containers::Container;
 use crate::container::contract::IMAGE_LABEL;
@@ -31,7 +31,7 @@ fn storage_findings(host: &Host) -> Vec<Finding> {
     let storage = &host.settings.node_storage;
     let what = format!("node_storage {} belongs to root, and nodes run as its owner", storage.display());
     let fix = owner::chown_command(storage);
-    let found = finding("storage-of-root", Severity::Error, &what, "no container is opened", &fix);
+    let found = Finding::error("storage-of-root", what, "no container is opened", fix);
     owner::of(storage).is_ok_and(owner::is_root).then_some(found).into_iter().collect()
 }
 
@@ -52,14 +52,14 @@ async fn image_findings(host: &Host, containers: &[Container]) -> Result<Vec<Fin
     let Some(found) = host.engine.image(image).await? else {
         let what = format!("the image {image} is not on this engine");
         let consequence = "it is pulled when it is first needed";
-        return Ok(vec![finding("image-missing", Severity::Warning, &what, consequence, &build)]);
+        return Ok(vec![Finding::warning("image-missing", what, consequence, build)]);
     };
     let mut findings = Vec::new();
     let (label, value) = IMAGE_LABEL;
     if found.labels.get(label).map(String::as_str) != Some(value) {
         let what = format!("the image {image} is not labelled {label}={value}");
         let consequence = "nodes may not come back with their container, or run as somebody other than the operator";
-        findings.push(finding("image-unknown", Severity::Warning, &what, consequence, &build));
+        findings.push(Finding::warning("image-unknown", what, consequence, build));
     }
     let is_old =
         |container: &&Container| container.labels.get(labels::IMAGE) == Some(image) && container.image_id != found.id;
@@ -69,7 +69,7 @@ async fn image_findings(host: &Host, containers: &[Container]) -> Result<Vec<Fin
         let consequence = "what the newer build fixes is not fixed there";
         let fix =
             format!("docker rm --force {first}, one after the other; the next cycle makes it again with its nodes");
-        findings.push(finding("image-outdated", Severity::Warning, &what, consequence, &fix));
+        findings.push(Finding::warning("image-outdated", what, consequence, fix));
     }
     Ok(findings)
 }
@@ -83,7 +83,7 @@ fn unreachable(error: &EngineError) -> Finding {
         EngineError::Unreachable { hint, .. } => ("engine-unreachable", in_words(hint)),
         EngineError::Refused { .. } => ("engine-refuses", "see the engine's own log".to_owned()),
     };
-    finding(code, Severity::Error, &what, "nothing is known of any node, and nothing is changed", &fix)
+    Finding::error(code, what, "nothing is known of any node, and nothing is changed", fix)
 }
 
 /// A container that does not run is one finding, however many nodes it has.
@@ -92,24 +92,22 @@ fn group_finding(container: &Container) -> Option<Finding> {
         return None;
     }
     let what = format!("the container {} does not run ({})", container.name, container.said);
-    Some(finding("group-down", Severity::Error, &what, "none of its nodes runs", "the next cycle restarts it"))
+    Some(Finding::error("group-down", what, "none of its nodes runs", "the next cycle restarts it"))
 }
 
 fn engine_finding(info: &SystemInfo) -> Vec<Finding> {
     let mut findings = Vec::new();
     if info.live_restore_enabled != Some(true) {
-        findings.push(finding(
+        findings.push(Finding::warning(
             "live-restore-off",
-            Severity::Warning,
             "the engine does not keep containers running while it restarts",
             "an update of Docker restarts all nodes",
             "\"live-restore\": true in /etc/docker/daemon.json, then `sudo systemctl reload docker`",
         ));
     }
     if info.pids_limit == Some(false) {
-        findings.push(finding(
+        findings.push(Finding::warning(
             "no-pids-limit",
-            Severity::Warning,
             "the engine cannot limit the number of processes in a container",
             "a runaway node can take down the whole machine",
             "a kernel with the pids controller, and cgroup v2",
@@ -131,17 +129,6 @@ fn in_words(hint: &Hint) -> String {
     match &hint.purpose {
         Some(purpose) => format!("{advice}, to {purpose}"),
         None => advice,
-    }
-}
-
-/// A finding in one line of code.
-fn finding(code: &str, severity: Severity, what: &str, consequence: &str, fix: &str) -> Finding {
-    Finding {
-        code: code.to_owned(),
-        severity,
-        what: what.to_owned(),
-        consequence: consequence.to_owned(),
-        fix: fix.to_owned(),
     }
 }
 

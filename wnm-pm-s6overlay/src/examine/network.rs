@@ -4,7 +4,7 @@ use bollard::models::SystemInfo;
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::process_manager::{Finding, ManagerError, Severity};
 
-use super::{finding, in_words};
+use super::in_words;
 use crate::container::engine::Place;
 use crate::container::network::{RuleBackend, find_program, has_ipv6, ipv6_is_usable, is_absent};
 use crate::host::Host;
@@ -18,9 +18,8 @@ pub async fn findings(host: &Host, info: &SystemInfo) -> Vec<Finding> {
     let network = host.settings.container_network;
     let mut findings = Vec::new();
     if network != ContainerNetwork::Host && info.ipv4_forwarding == Some(false) {
-        findings.push(finding(
+        findings.push(Finding::error(
             "forwarding-off",
-            Severity::Error,
             "this machine does not forward packets (net.ipv4.ip_forward = 0)",
             "no peer reaches a node in a container",
             "sysctl --write net.ipv4.ip_forward=1, and the same line in /etc/sysctl.d/wnm.conf",
@@ -28,7 +27,7 @@ pub async fn findings(host: &Host, info: &SystemInfo) -> Vec<Finding> {
     }
     if let Some((reason, hint)) = Place::of(info).objection(network) {
         let fix = in_words(&hint);
-        findings.push(finding("engine-elsewhere", Severity::Error, reason, "no container is opened", &fix));
+        findings.push(Finding::error("engine-elsewhere", reason, "no container is opened", fix));
         return findings;
     }
     match network {
@@ -49,10 +48,9 @@ fn publishing_cost(nodes: u32) -> Finding {
             "set container_network to published; or \"userland-proxy\": false in /etc/docker/daemon.json",
         ),
     };
-    finding(
+    Finding::warning(
         "docker-publishes",
-        Severity::Warning,
-        &format!(
+        format!(
             "container_network is docker: each range of {nodes} ports costs {} rules{proxies}, and a container has one for each kind of port",
             nodes * 3
         ),
@@ -64,9 +62,7 @@ fn publishing_cost(nodes: u32) -> Finding {
 async fn rules_findings(host: &Host) -> Vec<Finding> {
     let mut findings = Vec::new();
     if has_ipv6() && !ipv6_is_usable() {
-        findings.push(finding(
-            "ipv6-left-out",
-            Severity::Warning,
+        findings.push(Finding::warning("ipv6-left-out",
             "this machine learns its IPv6 default route from a router, and would lose it by forwarding",
             "containers get no IPv6",
             "sysctl --write net.ipv6.conf.DEVICE.accept_ra=2 for that device; it counts when the network is made, with the first group",
@@ -76,10 +72,8 @@ async fn rules_findings(host: &Host) -> Vec<Finding> {
     if let Ok(Some(_)) = host.engine.image(&host.settings.docker_image).await {
         match probe(host).await {
             Ok(found) => findings.extend(found),
-            Err(error) => findings.push(finding(
-                "rules-refused",
-                Severity::Error,
-                &error.text(),
+            Err(error) => findings.push(Finding::error("rules-refused",
+                error.text(),
                 "no container is opened",
                 "run wnm as root, let the engine give NET_ADMIN on the host network, or set container_network to docker or host",
             )),
@@ -95,9 +89,8 @@ async fn probe(host: &Host) -> Result<Vec<Finding>, ManagerError> {
     backend.release().await;
     let mut findings = lacking?;
     if rustix::process::geteuid().is_root() && host.engine.is_local() && find_program("nft").is_none() {
-        findings.push(finding(
+        findings.push(Finding::warning(
             "nft-missing",
-            Severity::Warning,
             "nft is not installed on this machine",
             "every check of the rules starts a helper container, which takes a second",
             "apt install nftables",
@@ -125,14 +118,13 @@ async fn lacking(backend: &RuleBackend<'_>, machine: &MachineId) -> Result<Vec<F
                 let fix = "build the image again from the Dockerfile that wnm prints".to_owned();
                 (format!("{program} is not in the image"), fix)
             };
-            findings.push(finding(&format!("no-{program}"), severity, &what, consequence, &fix));
+            findings.push(Finding { severity, ..Finding::error(&format!("no-{program}"), what, consequence, fix) });
         }
     }
     let forward = backend.run("iptables", &["-w", "-S", "FORWARD"], "").await?.stdout;
     if forward.contains("-P FORWARD DROP") && !forward.contains("DOCKER-USER") {
-        findings.push(finding(
+        findings.push(Finding::error(
             "forward-drop",
-            Severity::Error,
             "a firewall of this machine forwards nothing, and Docker's chain DOCKER-USER is not before it",
             "no peer reaches a node in a container",
             "restart Docker after the firewall, or have the firewall forward to the bridge",
@@ -154,12 +146,11 @@ fn ipv6_forward_finding(forward: &str, machine: &MachineId) -> Option<Finding> {
     if !forward.contains("-P FORWARD DROP") || forward.contains("DOCKER-USER") || is_accepted {
         return None;
     }
-    Some(finding(
+    Some(Finding::warning(
         "ipv6-forward-drop",
-        Severity::Warning,
         "a firewall of this machine forwards no IPv6, and Docker's chain DOCKER-USER is not before it",
         "no peer reaches a node in a container over IPv6, and nodes reach no peer that has IPv6 only",
-        &format!(
+        format!(
             "ip6tables -I FORWARD -i {bridge} -j ACCEPT; ip6tables -I FORWARD -o {bridge} -m conntrack --ctstate DNAT,ESTABLISHED,RELATED -j ACCEPT; and the same where the firewall keeps its rules (ufw: /etc/ufw/before6.rules)"
         ),
     ))

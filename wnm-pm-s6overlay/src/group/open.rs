@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerNetwork, Group, GroupSpec, GroupState};
 use wnm_pm::hint::Hint;
+use wnm_pm::node_files::Made;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 use wnm_pm::user::Owner;
 
@@ -18,7 +19,7 @@ use crate::container::network::{Network, RuleBackend};
 use crate::container::{labels, spec};
 use crate::host::Host;
 use crate::settings::MANAGER;
-use crate::{owner, storage};
+use crate::storage;
 
 /// What all groups of one `open` have in common.
 struct Site {
@@ -77,7 +78,9 @@ impl Groups<'_> {
         let name = self.0.machine.container_name(&spec.name);
         let definitions = storage::definitions(&self.0.settings.node_storage).join(&spec.name);
         storage::refuse_links(&[&definitions])?;
-        owner::make_dir(&definitions, site.owner)?;
+        let mut made = Made::default();
+        made.directory(&definitions, Some(site.owner))?;
+        made.keep();
         match site.containers.iter().find(|container| container.name == name) {
             None => {
                 ports::check(spec).await?;

@@ -1,17 +1,12 @@
 //! A node's output is what it printed: s6-log keeps the newest part of it beside the node's definition, each line with
 //! the time in front.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use wnm_pm::last_words;
 
 use super::definition::Definition;
-
-/// How much of the end is read; antnode prints long backtraces.
-const TAIL_BYTES: u64 = 64 * 1024;
 
 /// The length of a time and the two blanks behind it: `2026-11-22 17:11:50.367372354  `.
 const TIME_LENGTH: usize = 31;
@@ -19,23 +14,11 @@ const TIME_LENGTH: usize = 31;
 /// The end of what a node printed, without the times. Empty when it printed nothing, or it cannot be read.
 #[must_use]
 pub fn tail(definition: &Definition) -> String {
-    let text = match read_end(&definition.said) {
-        Ok(text) if !text.is_empty() => text,
-        // A full part was just put aside, and nothing has come after it.
-        _ => newest_aside(&definition.said).and_then(|path| read_end(&path).ok()).unwrap_or_default(),
-    };
+    let current = last_words::tail(&definition.said, 0);
+    // A full part was just put aside, and nothing has come after it.
+    let aside = || newest_aside(&definition.said).map(|path| last_words::tail(&path, 0)).unwrap_or_default();
+    let text = if current.is_empty() { aside() } else { current };
     text.lines().fold(String::new(), |all, line| all + without_time(line) + "\n")
-}
-
-fn read_end(path: &Path) -> io::Result<String> {
-    // The node could have put a link there, to make wnm read any file that root can read.
-    let mut file: File =
-        OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The part that was put aside last: the names of parts are times.

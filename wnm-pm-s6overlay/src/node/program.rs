@@ -1,73 +1,39 @@
 //! Nodes' own copies of the program are replaced, put back, and forgotten.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use wnm_pm::batch::{Batch, Outcomes};
-use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::path_policy::check_program;
-use wnm_pm::process_manager::{Binary, ManagerError, Outcome};
-use wnm_pm::program::{self, Staged};
+use wnm_pm::node::NodeRef;
+use wnm_pm::process_manager::Binary;
+use wnm_pm::replacement;
 
 use super::{Nodes, all_failed, paths};
 use crate::owner;
-use crate::settings::S6Settings;
 
 impl Nodes<'_> {
-    /// Copies the new program and keeps the present one while the nodes still run, so that a full disk stops none of them;
-    /// then stops those that are ready, and swaps.
+    /// Copies the new program for each node, stops those that have their copy, and puts it in its place.
     pub async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
         if let Err(error) = self.0.engine.docker().await {
             return all_failed(nodes, error);
         }
-        let (settings, from) = (Arc::clone(&self.0.settings), to.path.clone());
-        let staged = Batch::of(nodes).in_background(move |node, ()| prepare(&settings, &node.spec, &from)).await;
-        let ready = staged.good_nodes();
-        let stopped = staged.join(self.stop(&ready).await);
-        let replaced = stopped.in_background(|_, staged: Staged| staged.put_in_place()).await.outcomes();
-        for node in &ready {
-            if replaced.get(node.id()).is_some_and(Result::is_err) {
-                // It is the present program by another name.
-                let _ = program::forget_previous(&node.spec.binary);
-            }
-        }
-        replaced
+        let owner = match owner::of_storage(&self.0.settings.node_storage) {
+            Ok(owner) => owner,
+            Err(error) => return all_failed(nodes, error),
+        };
+        let stop = |nodes: Vec<NodeRef>| async move { self.stop(&nodes).await };
+        replacement::replace(self.ours(nodes), &to.path, Some(owner), stop).await
     }
 
     /// Stops nodes whose previous program is kept, and puts it back.
     pub async fn restore_program(&self, nodes: &[NodeRef]) -> Outcomes<()> {
-        let settings = Arc::clone(&self.0.settings);
-        let kept = Batch::of(nodes).in_background(move |node, ()| check_previous(&settings, &node.spec)).await;
-        let stopped = self.stop(&kept.good_nodes()).await;
-        let restored = kept.join(stopped).in_background(|node, ()| program::restore_previous(&node.spec.binary));
-        restored.await.outcomes()
+        replacement::restore(self.ours(nodes), |nodes| async move { self.stop(&nodes).await }).await
     }
 
     /// Deletes the previous programs of nodes.
     pub async fn forget_previous(&self, nodes: &[NodeRef]) -> Outcomes<()> {
-        let settings = Arc::clone(&self.0.settings);
-        let forget = move |node: NodeRef, ()| {
-            paths::check(&settings, &node.spec)?;
-            program::forget_previous(&node.spec.binary)
-        };
-        Batch::of(nodes).in_background(forget).await.outcomes()
+        replacement::forget(self.ours(nodes)).await
     }
-}
 
-/// Copies the new program next to a node's own, which is kept under a second name.
-fn prepare(settings: &S6Settings, spec: &NodeSpec, from: &Path) -> Outcome<Staged> {
-    paths::check(settings, spec)?;
-    check_program(&spec.binary)?;
-    let owner = Some(owner::of_storage(&settings.node_storage)?);
-    let staged = program::stage(from, &spec.binary, owner)?;
-    program::keep_previous(&spec.binary, owner)?;
-    Ok(staged)
-}
-
-fn check_previous(settings: &S6Settings, spec: &NodeSpec) -> Outcome<()> {
-    paths::check(settings, spec)?;
-    if program::has_previous(&spec.binary) {
-        return Ok(());
+    /// These nodes, those with paths that are not theirs left out.
+    fn ours<'a>(&self, nodes: &'a [NodeRef]) -> Batch<'a> {
+        Batch::of(nodes).check(|node, ()| paths::check(&self.0.settings, &node.spec))
     }
-    Err(ManagerError::Failed(format!("no previous program of {} is kept", spec.name)))
 }

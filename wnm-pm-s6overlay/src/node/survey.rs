@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use wnm_pm::node::NodeId;
+use wnm_pm::node_files;
 use wnm_pm::process_manager::{FoundNode, ManagerError, Outcome, ProcessState};
 
 use super::Nodes;
@@ -70,11 +70,8 @@ fn number_of_group(name: &str) -> Option<u32> {
 
 /// The directories in a directory; none when it does not exist.
 fn directories(dir: &Path) -> Outcome<Vec<(String, PathBuf)>> {
-    let listed = match fs::read_dir(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-        listed => listed.map_err(|source| ManagerError::io("list", dir, source))?,
-    };
-    let directories = listed.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let entries = node_files::entries(dir)?.into_iter();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Ok(directories.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect())
 }
 

@@ -5,6 +5,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "tests run docker, take times and print them, and what a container said before a failure"
 )]
 

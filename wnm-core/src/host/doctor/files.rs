@@ -22,13 +22,13 @@ pub(super) fn rights(facts: &Facts) -> Vec<Finding> {
     for OwnFile { path, kind, owner, mode } in &facts.files {
         let open = mode & 0o077 != 0;
         let (shell_word, path) = (word(path), path.display());
-        if *kind == FileKind::Record && *owner != facts.user {
+        if *kind == FileKind::Database && *owner != facts.user {
             let what = format!("{path} belongs to user {owner}, and this wnm runs as user {}", facts.user);
             let consequence = "what one of them writes, the other may not be able to read";
             findings.push(warning("database-of-another", what, consequence, format!("sudo -u '#{owner}' wnm doctor")));
         }
         let (code, what, consequence, change) = match kind {
-            FileKind::Record if open => (
+            FileKind::Database if open => (
                 "database-readable",
                 "others may use the database",
                 "others see, or change, addresses and settings",
@@ -73,7 +73,7 @@ fn sudo(facts: &Facts, owners: &[u32]) -> &'static str {
 /// Nodes that run as whoever owns the database need directories that are that user's.
 pub(super) fn owners(config: &Config, facts: &Facts) -> Vec<Finding> {
     let of_kind = |kind: FileKind| facts.files.iter().filter(move |file| file.kind == kind);
-    let keeper = of_kind(FileKind::Record).map(|record| record.owner).next().unwrap_or(facts.user);
+    let keeper = of_kind(FileKind::Database).map(|database| database.owner).next().unwrap_or(facts.user);
     if config.process_manager.mode != Mode::User || !facts.runs_nodes_as_caller {
         return Vec::new();
     }

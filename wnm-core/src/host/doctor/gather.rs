@@ -149,8 +149,10 @@ fn own_cgroup_limit() -> Option<ThreadLimit> {
 
 fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
     let storage = &machine.parts.config.node_storage;
-    let mut files =
-        vec![own_file(machine.parts.store.path(), FileKind::Record, None), own_file(storage, FileKind::Storage, None)];
+    let mut files = vec![
+        own_file(machine.parts.store.path(), FileKind::Database, None),
+        own_file(storage, FileKind::Storage, None),
+    ];
     for node in nodes {
         let root_dir = &node.spec().root_dir;
         files.push(own_file(root_dir, FileKind::Node, None));
@@ -191,7 +193,7 @@ async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
     Some(FirewallState { name, closed })
 }
 
-/// What runs wnm every minute: our own timer on this record, or any line of a crontab that names wnm.
+/// What runs wnm every minute: our own timer on this database, or any line of a crontab that names wnm.
 async fn schedule(database: &Path, runner: &dyn CommandRunner) -> Option<String> {
     let home = std::env::home_dir().unwrap_or_default();
     let user = Scope::User { home, uid: rustix::process::geteuid().as_raw() };

@@ -136,7 +136,7 @@ pub struct OwnFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// The database.
-    Record,
+    Database,
     /// The directory of all nodes.
     Storage,
     /// A node's directory.

@@ -43,7 +43,7 @@ fn well() -> (Config, Facts) {
         },
         disk: Some(Disk { used_percent: 40.0, free_bytes: 100_000_000_000 }),
         files: vec![
-            file("/srv/colony.db", FileKind::Record, 0o600),
+            file("/srv/colony.db", FileKind::Database, 0o600),
             file("/srv/nodes", FileKind::Storage, 0o700),
             file("/srv/nodes/antnode0001", FileKind::Node, 0o700),
             file("/srv/nodes/antnode0001/secret-key", FileKind::Key, 0o600),

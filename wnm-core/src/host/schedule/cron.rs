@@ -47,7 +47,7 @@ fn quoted(word: &str) -> String {
     shlex::Quoter::new().allow_nul(true).quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Whether this line of a crontab is this record's.
+/// Whether this line of a crontab is this database's.
 fn is_ours(line: &str, job: &Job) -> bool {
     let names_it = format!("--database {}", quoted(&job.database.to_string_lossy())).replace('%', "\\%");
     line.starts_with(WHEN) && line.contains(&names_it) && line.ends_with(&mark(job).replace('%', "\\%"))
@@ -77,7 +77,7 @@ pub fn without(crontab: &str, job: &Job) -> String {
     crontab.split_inclusive('\n').filter(others).collect()
 }
 
-/// The line of this record that is in the crontab.
+/// The line of this database that is in the crontab.
 #[must_use]
 pub fn find<'c>(crontab: &'c str, job: &Job) -> Option<&'c str> {
     crontab.lines().find(|line| is_ours(line, job))

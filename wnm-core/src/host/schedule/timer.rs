@@ -13,7 +13,7 @@ const SERVICE: &str = "wnm.service";
 /// The unit that is switched on and off.
 pub const TIMER: &str = "wnm.timer";
 /// What a file of wnm's begins with; one that does not is somebody's own.
-const STORAGE_MARKER: &str = "# Written by `wnm schedule install`.\n";
+const HEADER: &str = "# Written by `wnm schedule install`.\n";
 
 /// Whose systemd it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
         environment.push_str(&format!("Environment={}\n", unit_file::environment(name, value)?));
     }
     Ok(format!(
-        "{STORAGE_MARKER}\
+        "{HEADER}\
         [Unit]\n\
         Description=One cycle of wnm\n\
         \n\
@@ -100,7 +100,7 @@ pub fn service_unit(job: &Job, scope: &Scope) -> Result<String, ScheduleError> {
 #[must_use]
 pub fn timer_unit() -> String {
     format!(
-        "{STORAGE_MARKER}\
+        "{HEADER}\
         [Unit]\n\
         Description=One cycle of wnm every minute\n\
         \n\
@@ -175,7 +175,7 @@ fn database(content: &str) -> Option<PathBuf> {
 /// What has to be done for the timer to run this job: nothing when it does.
 ///
 /// # Errors
-/// [`ScheduleError::Taken`] when it runs another record's, [`ScheduleError::Foreign`] where a unit file that wnm did not
+/// [`ScheduleError::Taken`] when it runs another database's, [`ScheduleError::Foreign`] where a unit file that wnm did not
 /// write is in the way, and what [`install`] refuses.
 pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> Result<Vec<Command>, ScheduleError> {
     let there = installed(scope, runner).await;
@@ -193,7 +193,7 @@ pub async fn to_install(job: &Job, scope: &Scope, runner: &dyn CommandRunner) ->
     install(job, scope, scope.privilege())
 }
 
-/// What has to be done for no timer to run wnm on this record: nothing when none does.
+/// What has to be done for no timer to run wnm on this database: nothing when none does.
 ///
 /// # Errors
 /// [`ScheduleError::Foreign`] when one does that wnm did not write.
@@ -209,7 +209,7 @@ pub async fn to_remove(job: &Job, scope: &Scope, runner: &dyn CommandRunner) -> 
 /// Refuses where somebody's own file, or a link that masks the unit, stands in the place of one of wnm's.
 fn refuse_foreign(scope: &Scope) -> Result<(), ScheduleError> {
     let is_foreign = |unit: &PathBuf| match std::fs::read(unit) {
-        Ok(content) => !content.starts_with(STORAGE_MARKER.as_bytes()),
+        Ok(content) => !content.starts_with(HEADER.as_bytes()),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound || unit.is_symlink(),
     };
     match [SERVICE, TIMER].map(|name| scope.unit(name)).into_iter().find(is_foreign) {
