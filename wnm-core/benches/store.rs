@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use wnm_core::event::{Event, NodeReport};
-use wnm_core::node::Status;
+use wnm_core::node::{Evidence, Status};
 use wnm_core::store::Store;
 
 #[path = "../tests/store/rows.rs"]
@@ -30,7 +30,7 @@ fn record(criterion: &mut Criterion) {
         let surveyed = Event::Surveyed { reports: (1..=count).map(report).collect() };
         // What a cycle writes that finds every node changed.
         let changed = |number| {
-            let (from, why) = (Status::Stopped, "it runs and answers".to_owned());
+            let (from, why) = (Status::Stopped, Evidence::Running);
             Event::Reconciled { from, node: Box::new(rows::node(number)), why }
         };
         let reconciled: Vec<Event> = (1..=count).map(changed).collect();

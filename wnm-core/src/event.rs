@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
+use crate::node::{Evidence, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -62,7 +62,7 @@ pub enum Event {
         /// The whole row.
         node: Box<Node>,
         /// What was seen.
-        why: String,
+        why: Evidence,
     },
     /// Nodes were asked for their metrics.
     Surveyed {

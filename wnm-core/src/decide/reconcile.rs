@@ -3,7 +3,7 @@
 
 use super::due;
 use crate::event::Event;
-use crate::node::{End, Found, Node, Status, Transition, UnixSeconds, Verb};
+use crate::node::{End, Evidence, Found, Node, PortFault, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
@@ -39,7 +39,7 @@ pub fn reconcile(config: &Config, mut snapshot: Snapshot) -> Reconciled {
 /// What became of a node, and what was seen of it.
 struct Change {
     became: Became,
-    why: String,
+    why: Evidence,
 }
 
 /// What became of a node.
@@ -51,8 +51,8 @@ enum Became {
 }
 
 impl Change {
-    fn found(found: Found, why: impl Into<String>) -> Option<Self> {
-        Some(Self { became: Became::Found(found), why: why.into() })
+    fn found(found: Found, why: Evidence) -> Option<Self> {
+        Some(Self { became: Became::Found(found), why })
     }
 
     fn transition(self) -> Transition {
@@ -91,7 +91,7 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
     }
     match seen.directory {
         DirectoryState::Missing => {
-            return Change::found(Found::Gone, format!("its directory {} is gone", node.spec().root_dir.display()));
+            return Change::found(Found::Gone, Evidence::DirectoryGone { directory: node.spec().root_dir.clone() });
         }
         DirectoryState::NotADirectory if matches!(process, ProcessState::Running { .. }) => return None,
         DirectoryState::NotADirectory => return not_a_directory(node),
@@ -100,7 +100,7 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
     match node.status() {
         Status::Running => running(config, node, seen, process),
         Status::Stopped => match (process, health(node, seen)) {
-            (ProcessState::Running { .. }, Health::Good) => Change::found(Found::Running, "it runs and answers"),
+            (ProcessState::Running { .. }, Health::Good) => Change::found(Found::Running, Evidence::Running),
             _ => None,
         },
         _ if rebooted => due_node(node, seen, process).map(Change::after_reboot),
@@ -116,10 +116,11 @@ fn is_left_alone(status: Status) -> bool {
 
 /// Something else is where the node's directory was: nothing there is touched until somebody has checked it.
 fn not_a_directory(node: &Node) -> Option<Change> {
-    let why = format!("{} is not a directory (it is a symbolic link or a file)", node.spec().root_dir.display());
+    let why = Evidence::NotADirectory { path: node.spec().root_dir.clone() };
     let life = node.life();
-    let known = life.status() == Status::Stopped && life.pending().is_none() && life.last_error() == Some(why.as_str());
-    if known { None } else { Change::found(Found::Failed, why) }
+    let is_known = life.last_error() == Some(why.to_string().as_str());
+    let is_so = life.status() == Status::Stopped && life.pending().is_none() && is_known;
+    if is_so { None } else { Change::found(Found::Failed, why) }
 }
 
 /// The same where the manager cannot report whether its process lives: wnm cannot use it, so it counts as stopped.
@@ -136,18 +137,18 @@ fn out_of_reach(node: &Node) -> Option<Change> {
 fn interrupted(verb: Verb, process: &ProcessState) -> Option<Change> {
     let lives = matches!(process, ProcessState::Running { .. } | ProcessState::Waiting { .. });
     let complete = lives || matches!(process, ProcessState::Stopped { .. });
-    let (end, what) = match verb {
-        Verb::Remove => (End::Removing, "the removal goes on"),
+    let end = match verb {
+        Verb::Remove => End::Removing,
         // It stays pending, and is carried out again.
         Verb::Disable if lives => return None,
-        Verb::Disable => (End::Disabled, "the node does not run"),
-        Verb::Enable => (End::Enabled, "the node is managed again"),
-        Verb::Add if !complete => (End::Incomplete, "the node is not complete"),
-        Verb::Stop if lives => (End::StillRunning, "the node still runs"),
-        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade if lives => (End::Underway, "the node runs"),
-        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Stop => (End::Stopped, "the node does not run"),
+        Verb::Disable => End::Disabled,
+        Verb::Enable => End::Enabled,
+        Verb::Add if !complete => End::Incomplete,
+        Verb::Stop if lives => End::StillRunning,
+        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade if lives => End::Underway,
+        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Stop => End::Stopped,
     };
-    Some(Change { became: Became::Ended(end), why: format!("{verb} was interrupted: {what}") })
+    Some(Change { became: Became::Ended(end), why: Evidence::Interrupted { verb, end } })
 }
 
 /// A node that lives without answering, or that its manager keeps restarting, is left alone for a while: it may come
@@ -159,7 +160,7 @@ fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) ->
             Health::Bad(why) => Change::found(hanging, why),
             Health::Good | Health::Unknown => None,
         },
-        ProcessState::Waiting { reason } => Change::found(hanging, reason.clone()),
+        ProcessState::Waiting { reason } => Change::found(hanging, Evidence::Waiting { reason: reason.clone() }),
         other => Change::found(Found::Down, death(other)),
     }
 }
@@ -168,28 +169,28 @@ fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) ->
 fn due_node(node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
     match process {
         ProcessState::Running { .. } => match health(node, seen) {
-            Health::Good => Change::found(Found::Running, "it runs and answers"),
+            Health::Good => Change::found(Found::Running, Evidence::Running),
             Health::Bad(why) => Change::found(Found::Failed, why),
             // The next cycle asks it.
             Health::Unknown => None,
         },
-        ProcessState::Waiting { reason } => Change::found(Found::Failed, reason.clone()),
+        ProcessState::Waiting { reason } => Change::found(Found::Failed, Evidence::Waiting { reason: reason.clone() }),
         other => Change::found(Found::Failed, death(other)),
     }
 }
 
-fn death(process: &ProcessState) -> String {
+fn death(process: &ProcessState) -> Evidence {
     match process {
-        ProcessState::Stopped { reason: Some(reason) } => format!("its process is gone: {reason}"),
-        ProcessState::Incomplete { missing } => format!("it is not complete: {missing} is missing"),
-        _ => "its process is gone".to_owned(),
+        ProcessState::Stopped { reason } => Evidence::ProcessGone { reason: reason.clone() },
+        ProcessState::Incomplete { missing } => Evidence::Incomplete { missing: missing.clone() },
+        _ => Evidence::ProcessGone { reason: None },
     }
 }
 
 /// Whether a living node counts as running.
 enum Health {
     Good,
-    Bad(String),
+    Bad(Evidence),
     /// It was not asked.
     Unknown,
 }
@@ -197,16 +198,16 @@ enum Health {
 fn health(node: &Node, seen: &Seen) -> Health {
     let spec = node.spec();
     let Some(port) = spec.ports.metrics().filter(|_| spec.flavour.has_metrics()) else { return Health::Good };
-    let what = match &seen.answer {
+    let fault = match &seen.answer {
         Answer::NotAsked => return Health::Unknown,
         Answer::Node { peer_id, .. } => match (peer_id.as_deref(), node.peer_id()) {
-            (Some(reported), Some(own)) if reported != own => format!("answers for another node, {reported}"),
+            (Some(reported), Some(own)) if reported != own => PortFault::OtherNode { peer_id: reported.to_owned() },
             _ => return Health::Good,
         },
-        Answer::Foreign { said } => format!("is answered by another program ({said})"),
-        Answer::Refused => "is not open".to_owned(),
-        Answer::TimedOut => "does not answer in time".to_owned(),
-        Answer::Broken { reason } => format!("answers with something broken ({reason})"),
+        Answer::Foreign { said } => PortFault::OtherProgram { said: said.clone() },
+        Answer::Refused => PortFault::Closed,
+        Answer::TimedOut => PortFault::TimedOut,
+        Answer::Broken { reason } => PortFault::Unreadable { reason: reason.clone() },
     };
-    Health::Bad(format!("its process lives, but its metrics port {port} {what}"))
+    Health::Bad(Evidence::NotAnswering { port, fault })
 }

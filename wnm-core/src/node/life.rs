@@ -218,8 +218,8 @@ impl Life {
                 self.pending = self.pending.filter(|verb| *verb == Verb::Disable);
                 self.fail(error, now);
             }
-            Transition::Observed { found, why } => self.found(*found, why, now),
-            Transition::Resolved { end, why } => self.resolve(*end, why, now),
+            Transition::Observed { found, why } => self.found(*found, &why.to_string(), now),
+            Transition::Resolved { end, why } => self.resolve(*end, &why.to_string(), now),
         }
         Ok(())
     }

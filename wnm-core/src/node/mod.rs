@@ -1,5 +1,6 @@
 //! A node as the database holds it: what was settled about it, and what became of it.
 
+mod evidence;
 mod life;
 mod metrics;
 mod status;
@@ -9,6 +10,7 @@ mod transition;
 use serde::{Deserialize, Serialize};
 pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
 
+pub use evidence::{Evidence, PortFault};
 pub(crate) use life::LONGEST_BACK_OFF_SECONDS;
 pub use life::{Life, back_off};
 pub use metrics::NodeMetrics;

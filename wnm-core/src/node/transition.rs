@@ -3,10 +3,11 @@
 use std::fmt;
 
 use semver::Version;
+use serde::{Deserialize, Serialize};
 use wnm_pm::node::ProcessId;
 use wnm_pm::process_manager::Created;
 
-use super::{Status, Verb};
+use super::{Evidence, Status, Verb};
 
 /// One thing that happens to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +52,14 @@ pub enum Transition {
         /// What it was found to be.
         found: Found,
         /// What was seen.
-        why: String,
+        why: Evidence,
     },
     /// The pending step was interrupted before its outcome was recorded, and this is what became of it.
     Resolved {
         /// How it ended.
         end: End,
         /// What was seen.
-        why: String,
+        why: Evidence,
     },
 }
 
@@ -133,7 +134,8 @@ pub enum Found {
 }
 
 /// What became of a step that was interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// A stop did not happen: the node is still up.
     StillRunning,

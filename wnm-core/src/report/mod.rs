@@ -5,6 +5,7 @@
 
 mod change;
 mod count;
+mod evidence;
 mod execution;
 mod failures;
 mod history;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use wnm_core::event::Event;
-use wnm_core::node::{Node, NodeId, PortKind, Status};
+use wnm_core::node::{Evidence, Node, NodeId, PortKind, Status};
 use wnm_core::snapshot::{Answer, Blocker, DirectoryState, Seen};
 use wnm_core::storage::STORAGE_MARKER;
 use wnm_core::store::HistoryFilter;
@@ -219,7 +219,7 @@ async fn f31_an_answer_for_another_peer_changes_nothing() {
     let mut scene = Scene::new();
     let mut node = scene.recorded(1, None).await;
     alter(&mut node, |node| node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned()));
-    let row = Event::Reconciled { from: Status::Stopped, node: Box::new(node.clone()), why: "a test".to_owned() };
+    let row = Event::Reconciled { from: Status::Stopped, node: Box::new(node.clone()), why: Evidence::Running };
     scene.machine.parts_mut().store.apply(crate::NOW, &[row]).expect("it is recorded");
     let _answering = Answering::start(&node);
     let observation = scene.observe().await;

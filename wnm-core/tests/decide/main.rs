@@ -1,6 +1,7 @@
 //! The decision engine, held to its laws, to the failings of the Python wnm, and to a fleet that runs in memory.
 
 mod convergence;
+mod evidence;
 mod failings;
 mod fleet;
 mod groups;

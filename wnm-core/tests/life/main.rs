@@ -9,8 +9,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use wnm_core::node::{
-    Desired, End, Flavour, Found, Intent, Node, NodeId, NodeSpec, Ports, Status, StoredNode, Transition, UnixSeconds,
-    Verb,
+    Desired, End, Evidence, Flavour, Found, Intent, Node, NodeId, NodeSpec, Ports, Status, StoredNode, Transition,
+    UnixSeconds, Verb,
 };
 
 use Status::{Dead, Disabled, Migrating, Removing, Restarting, Running, Starting, Stopped, Upgrading};
@@ -221,7 +221,7 @@ fn started() -> Transition {
 }
 
 fn observed(found: Found) -> Transition {
-    Transition::Observed { found, why: "it was seen".to_owned() }
+    Transition::Observed { found, why: Evidence::ProcessGone { reason: None } }
 }
 
 fn created() -> Transition {

@@ -1,7 +1,7 @@
 //! The history tells what happened and why, newest first, and never grows without end.
 
 use wnm_core::event::Event;
-use wnm_core::node::{NodeId, Status, StoredNode, Verb};
+use wnm_core::node::{Evidence, NodeId, Status, StoredNode, Verb};
 use wnm_core::plan::{Cause, Effect, Reason};
 use wnm_core::report::ReasonRow;
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
@@ -43,7 +43,7 @@ fn every_event_that_matters_is_told() {
         added(node(1)),
         Event::Completed { verb: Verb::Add, node: row() },
         Event::Failed { verb: Verb::Stop, node: row(), error: "it would not".to_owned() },
-        Event::Reconciled { from: Status::Stopped, node: row(), why: "it runs and answers".to_owned() },
+        Event::Reconciled { from: Status::Stopped, node: row(), why: Evidence::Running },
         Event::Surveyed { reports: Vec::new() },
         Event::Measured { counters: counters() },
         Event::VersionCached { json: "{}".to_owned() },
@@ -66,7 +66,7 @@ fn every_event_that_matters_is_told() {
     3 | 1 | Intended | 1 | add | RUNNING | there is room
     4 | 1 | Completed | 1 | add | RUNNING | 
     5 | 1 | Failed | 1 | stop | RUNNING | it would not
-    6 | 1 | Reconciled | 1 |  | RUNNING | STOPPED -> RUNNING: it runs and answers
+    6 | 1 | Reconciled | 1 |  | RUNNING | STOPPED -> RUNNING: it is running and answers
     7 | 1 | Rebooted |  |  |  | boot time 2
     8 | 1 | Decided |  |  |  | survey; start antnode0001
     9 | 1 | GroupSeen |  |  |  | a1 running

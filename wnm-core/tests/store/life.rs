@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use wnm_core::event::Event;
-use wnm_core::node::{Node, Status};
+use wnm_core::node::{Evidence, Node, Status};
 
 use crate::rows::{NOW, lives, stored};
 use crate::scratch;
@@ -21,7 +21,7 @@ proptest! {
             if node.apply(transition, now).is_err() {
                 continue;
             }
-            let row = Event::Reconciled { from: Status::Stopped, node: Box::new(node.clone()), why: String::new() };
+            let row = Event::Reconciled { from: Status::Stopped, node: Box::new(node.clone()), why: Evidence::Running };
             scratch.apply(&[row]);
             prop_assert_eq!(&scratch.store.load().expect("the database is read").nodes, std::slice::from_ref(&node));
         }

@@ -10,6 +10,7 @@ use wnm_core::snapshot::Counters;
 use wnm_core::store::{Store, StoredState};
 use wnm_pm::container_host::Group;
 
+use crate::rows::lives::evidence;
 use crate::rows::{self, NOW};
 use crate::scratch;
 
@@ -123,7 +124,7 @@ fn events() -> impl Strategy<Value = Event> {
         6 => (verb(), row(), text()).prop_map(|(verb, node, why)| Event::Intended { verb, node, why }),
         4 => (verb(), row()).prop_map(|(verb, node)| Event::Completed { verb, node }),
         2 => (verb(), row(), text()).prop_map(|(verb, node, error)| Event::Failed { verb, node, error }),
-        2 => (row(), text()).prop_map(|(node, why)| Event::Reconciled { from: Status::Running, node, why }),
+        2 => (row(), evidence()).prop_map(|(node, why)| Event::Reconciled { from: Status::Running, node, why }),
         2 => row().prop_map(|node| Event::Adopted { node }),
         3 => (number(), text()).prop_map(|(id, why)| Event::Forgotten { id: NodeId(id), why }),
         4 => vec(report, 0..4).prop_map(|reports| Event::Surveyed { reports }),

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use semver::Version;
-use wnm_core::node::{End, Found, Intent, Node, ProcessId, Transition, UnixSeconds};
+use wnm_core::node::{End, Evidence, Found, Intent, Node, ProcessId, Transition, UnixSeconds};
 use wnm_pm::process_manager::Created;
 
 fn intents() -> impl Strategy<Value = Intent> {
@@ -41,6 +41,11 @@ fn ends() -> impl Strategy<Value = End> {
     ])
 }
 
+/// What was seen, with texts of any kind where managers and nodes give them.
+pub fn evidence() -> impl Strategy<Value = Evidence> {
+    any::<String>().prop_map(|reason| Evidence::ProcessGone { reason: Some(reason) })
+}
+
 /// Anything that can happen to a node, whether it can happen to the one at hand or not.
 pub fn transitions() -> impl Strategy<Value = Transition> {
     let error = || any::<String>();
@@ -62,8 +67,8 @@ pub fn transitions() -> impl Strategy<Value = Transition> {
         3 => Just(Transition::Stopped),
         1 => Just(Transition::Enabled),
         3 => error().prop_map(|error| Transition::StepFailed { error }),
-        4 => (found(), error()).prop_map(|(found, why)| Transition::Observed { found, why }),
-        3 => (ends(), error()).prop_map(|(end, why)| Transition::Resolved { end, why }),
+        4 => (found(), evidence()).prop_map(|(found, why)| Transition::Observed { found, why }),
+        3 => (ends(), evidence()).prop_map(|(end, why)| Transition::Resolved { end, why }),
     ]
 }
 

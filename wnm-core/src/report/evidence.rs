@@ -1,0 +1,48 @@
+//! What was seen of a node, in words.
+
+use std::fmt;
+
+use crate::node::{End, Evidence, PortFault};
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running => formatter.write_str("it is running and answers"),
+            Self::NotAnswering { port, fault } => {
+                write!(formatter, "its process is running, but its metrics port {port} {fault}")
+            }
+            Self::Waiting { reason } => write!(formatter, "waiting for its process manager to start it: {reason}"),
+            Self::ProcessGone { reason: None } => formatter.write_str("its process is gone"),
+            Self::ProcessGone { reason: Some(reason) } => write!(formatter, "its process is gone: {reason}"),
+            Self::Incomplete { missing } => write!(formatter, "it is not complete: {missing} is missing"),
+            Self::DirectoryGone { directory } => write!(formatter, "its directory {} is gone", directory.display()),
+            Self::NotADirectory { path } => {
+                write!(formatter, "{} is not a directory (it is a symbolic link or a file)", path.display())
+            }
+            Self::Interrupted { verb, end } => write!(formatter, "{verb} was interrupted: {}", became(*end)),
+        }
+    }
+}
+
+impl fmt::Display for PortFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => formatter.write_str("is closed"),
+            Self::TimedOut => formatter.write_str("does not answer in time"),
+            Self::Unreadable { reason } => write!(formatter, "sends an unreadable answer ({reason})"),
+            Self::OtherProgram { said } => write!(formatter, "is answered by another program ({said})"),
+            Self::OtherNode { peer_id } => write!(formatter, "answers for another node, {peer_id}"),
+        }
+    }
+}
+
+fn became(end: End) -> &'static str {
+    match end {
+        End::StillRunning => "the node is still running",
+        End::Underway => "the node is running",
+        End::Stopped | End::Disabled => "the node is not running",
+        End::Incomplete => "the node is not complete",
+        End::Removing => "the removal goes on",
+        End::Enabled => "the node is managed again",
+    }
+}
