@@ -85,6 +85,9 @@ fn a_decision_has_figures_and_no_prose() {
             continue;
         }
         let code = code(&text);
+        // An attribute gives its reason in a sentence.
+        let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("#[")).collect();
+        let code = lines.join("\n");
         let sentence = code.split('"').skip(1).step_by(2).find(|literal| literal.contains(' '));
         assert_eq!(sentence, None, "{}", path.display());
     }
