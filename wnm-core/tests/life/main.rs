@@ -252,7 +252,7 @@ fn what_cannot_happen_says_what_and_to_what() {
     insta::assert_snapshot!(impossible(&stopping, started()), @"a STOPPED node with a pending stop cannot have started");
     insta::assert_snapshot!(
         impossible(&disabled, observed(Found::Running)),
-        @"a DISABLED node with nothing pending cannot be what it was found to be (it was seen)"
+        @"a DISABLED node with nothing pending cannot be what it was found to be (its process is gone)"
     );
 }
 
