@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use thiserror::Error;
 
-use crate::layout::{HIGHEST_NUMBER, PortKind, port};
+use crate::port::{HIGHEST_NUMBER, PortKind, port};
 
 /// Why a layout, a group or a placement is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -6,7 +6,8 @@ use core::ops::RangeInclusive;
 use core::str::FromStr;
 
 use crate::error::{GroupNameError, LayoutError};
-use crate::layout::{HIGHEST_NUMBER, Layout, PortRange};
+use crate::layout::{Layout, PortRange};
+use crate::port::HIGHEST_NUMBER;
 
 /// Which container group: 1 is `a1`. Never 0, never above [`HIGHEST_NUMBER`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

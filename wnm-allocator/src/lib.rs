@@ -24,8 +24,10 @@ mod error;
 mod group;
 mod layout;
 mod placement;
+mod port;
 
 pub use error::{GroupNameError, LayoutError};
 pub use group::{Blocks, Group, GroupPorts};
-pub use layout::{HIGHEST_NUMBER, Layout, PORTS_PER_START, PortKind, PortRange};
+pub use layout::{Layout, PortRange};
 pub use placement::{Numbering, Placer, place};
+pub use port::{HIGHEST_NUMBER, PORTS_PER_START, PortKind};

@@ -7,7 +7,7 @@ use core::ops::RangeInclusive;
 
 use crate::error::LayoutError;
 use crate::group::{Blocks, Group};
-use crate::layout::HIGHEST_NUMBER;
+use crate::port::HIGHEST_NUMBER;
 
 /// How the number of the next node is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! Progress is reported while wnm works: what it waits for, how many steps a plan has, and what became of each. Whoever
 //! listens may also ask to stop.
 
-use crate::execute::StepResult;
+use crate::execute::step_result::StepResult;
 use crate::node::{NodeId, Verb};
 
 /// A moment in the carrying out of a plan.

@@ -5,21 +5,7 @@ use wnm_pm::process_manager::{ManagerError, Mode};
 
 use crate::AntctlSettings;
 use crate::render::{PORTS, log_parent, parent};
-
-/// Options of antnode that antctl hands on, and what antctl calls them; those with a value take exactly one.
-const HANDED_ON: [(&str, &str, bool); 11] = [
-    ("--alpha", "--alpha", false),
-    ("--first", "--first", false),
-    ("--ignore-cache", "--ignore-cache", false),
-    ("--local", "--local", false),
-    ("--relay", "--relay", false),
-    ("--write-older-cache-files", "--write-older-cache-files", false),
-    ("--ip", "--node-ip", true),
-    ("--log-format", "--log-format", true),
-    ("--network-contacts-url", "--network-contacts-url", true),
-    ("--network-id", "--network-id", true),
-    ("--peer", "--peer", true),
-];
+use crate::words::{handed_on, unusable, word};
 
 /// Refuses what antctl would alter or drop on its way into a unit file.
 ///
@@ -64,56 +50,6 @@ fn check_ports(name: &str, ports: &Ports) -> Result<(), ManagerError> {
         Some((kind, port)) => Err(unusable(format!("the {kind} port {port}"), "antctl cannot give a node such a port")),
         None => Ok(()),
     }
-}
-
-/// A word of a unit file's command line, where nothing is quoted.
-fn word(what: &str, value: &str) -> Result<(), ManagerError> {
-    let altered = |character: &char| {
-        character.is_whitespace() || character.is_control() || matches!(character, '"' | '\'' | '\\' | '%' | '$')
-    };
-    match value.chars().find(altered) {
-        Some(bad) => {
-            Err(unusable(format!("{what} {value:?}"), &format!("antctl would write {bad:?} into a unit file unquoted")))
-        }
-        None => Ok(()),
-    }
-}
-
-/// The owner's own arguments in antctl's words.
-pub(crate) fn handed_on(spec: &NodeSpec) -> Result<Vec<String>, ManagerError> {
-    let mut words = Vec::new();
-    let mut given = spec.start_args.iter();
-    while let Some(argument) = given.next() {
-        let (option, glued) = match argument.split_once('=') {
-            Some((option, value)) => (option, Some(value.to_owned())),
-            None => (argument.as_str(), None),
-        };
-        let what = || format!("the argument {argument:?}");
-        let known = HANDED_ON.iter().find(|(name, _, _)| *name == option);
-        let Some((_, antctls, takes_value)) = known else {
-            return Err(unusable(what(), "antctl has no option for it"));
-        };
-        if words.iter().any(|word| word == antctls) {
-            return Err(unusable(what(), "antctl would join it with the one before"));
-        }
-        words.push((*antctls).to_owned());
-        let value = if *takes_value { glued.or_else(|| given.next().cloned()) } else { glued };
-        match (takes_value, value) {
-            (false, None) => {}
-            (true, Some(value)) => {
-                word(option, &value)?;
-                words.push(value);
-            }
-            (true, None) => return Err(unusable(what(), "its value is missing")),
-            (false, Some(_)) => return Err(unusable(what(), "it takes no value")),
-        }
-    }
-    Ok(words)
-}
-
-fn unusable(what: String, reason: &str) -> ManagerError {
-    let reason = reason.to_owned();
-    ManagerError::Unusable { what, reason }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod systemd;
 mod teardown;
 #[cfg(test)]
 mod transcripts;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use wnm_pm::node::{NodeSpec, PortKind, Ports};
 use wnm_pm::process_manager::Mode;
 
 use crate::AntctlSettings;
-use crate::check::handed_on;
+use crate::words::handed_on;
 
 /// What antctl calls the kinds of ports, each of which it gives to every node.
 pub(crate) const PORTS: [(PortKind, &str); 3] =

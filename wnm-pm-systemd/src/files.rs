@@ -11,8 +11,7 @@ use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
 use wnm_pm::user::{Owner, User};
 
-use crate::paths::{NODE_USER, Scope, unit_name};
-use crate::programs;
+use crate::paths::{NODE_USER, Scope, copies, unit_name};
 use crate::systemctl::Systemctl;
 
 /// Enough to copy or delete the files of a whole batch on a slow disk.
@@ -86,7 +85,7 @@ fn belongings(systemctl: &Systemctl, node: &NodeRef) -> Vec<PathBuf> {
     let (unit, spec) = (unit_name(node), &node.spec);
     let mut paths = vec![systemctl.places.wanted(&unit)];
     paths.extend(node_files::own_directories(spec).into_iter().map(Path::to_owned));
-    paths.extend(programs::copies(spec));
+    paths.extend(copies(spec));
     let unit = systemctl.places.unit(&unit);
     // A link in the unit's place was put there by the machine's owner, who masked it.
     if !unit.is_symlink() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wnm_pm::hint::{Hint, Task};
-use wnm_pm::node::NodeRef;
+use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::shell;
 use wnm_pm::user::User;
 
@@ -12,6 +12,12 @@ pub(crate) const SLICE: &str = "wnm.slice";
 
 /// The user that nodes of the machine's own systemd run as.
 pub(crate) const NODE_USER: &str = "ant";
+
+/// The copy of a node's program that is not in its place yet.
+pub(crate) const NEW: &str = "new";
+
+/// The copy of a node's program that was replaced.
+pub(crate) const PREVIOUS: &str = "previous";
 
 /// The machine's own systemd, or a user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,4 +107,15 @@ pub(crate) fn enable_linger(user: &str) -> String {
 pub(crate) fn unit_name(node: &NodeRef) -> String {
     let name = node.service.strip_suffix(".service").unwrap_or(&node.service);
     format!("{name}.service")
+}
+
+/// Where copies of a node's program may be while it is replaced.
+pub(crate) fn copies(spec: &NodeSpec) -> [PathBuf; 2] {
+    [NEW, PREVIOUS].map(|copy| beside(spec, copy))
+}
+
+/// `node_storage/.antnode0007.new`
+pub(crate) fn beside(spec: &NodeSpec, copy: &str) -> PathBuf {
+    let name = spec.root_dir.file_name().unwrap_or_default().to_string_lossy();
+    spec.root_dir.with_file_name(format!(".{name}.{copy}"))
 }

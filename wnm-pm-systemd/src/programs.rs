@@ -8,19 +8,14 @@ use std::path::{Path, PathBuf};
 
 use wnm_pm::batch::Batch;
 use wnm_pm::command::Command;
-use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
+use wnm_pm::node::{NodeId, NodeRef};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::files::{DISK, owner, owner_words};
+use crate::paths::{NEW, PREVIOUS, beside, copies};
 use crate::step::is_gone;
 use crate::systemctl::Systemctl;
-
-/// The copy that is not in its place yet.
-const NEW: &str = "new";
-
-/// The copy of the program that was replaced.
-const PREVIOUS: &str = "previous";
 
 /// Gives nodes that have none their own copy of a program; `from` says which.
 pub(crate) async fn copy<'a, T>(
@@ -127,11 +122,6 @@ pub(crate) fn check_previous(node: &NodeRef) -> Result<(), ManagerError> {
     check_program(&previous)
 }
 
-/// Where copies of a node's program may be while it is replaced.
-pub(crate) fn copies(spec: &NodeSpec) -> [PathBuf; 2] {
-    [NEW, PREVIOUS].map(|copy| beside(spec, copy))
-}
-
 /// A program that is replaced must survive a loss of power; a first one is simply copied again.
 async fn sync<T>(batch: &Batch<'_, T>, copy: &str) {
     let replacing = batch.good().filter(|(node, _)| node.spec.binary.exists());
@@ -166,10 +156,4 @@ fn for_pairs(
     }
     let xargs = systemctl.privilege.command("xargs").args(["--null", "--max-args", "2", "--"]);
     xargs.args(command).args(["--no-target-directory", "--"]).input(input)
-}
-
-/// `node_storage/.antnode0007.new`
-fn beside(spec: &NodeSpec, copy: &str) -> PathBuf {
-    let name = spec.root_dir.file_name().unwrap_or_default().to_string_lossy();
-    spec.root_dir.with_file_name(format!(".{name}.{copy}"))
 }

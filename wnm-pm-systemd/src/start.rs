@@ -9,8 +9,8 @@ use wnm_pm::process_manager::{ManagerError, Started};
 
 use crate::parse::Unit;
 use crate::paths::unit_name;
-use crate::step::units_of;
 use crate::stop::DISABLE;
+use crate::systemctl::units_of;
 use crate::{Systemd, files};
 
 /// A unit right after it was told to start.

@@ -49,11 +49,6 @@ impl Systemctl {
     }
 }
 
-/// The units of those that nothing went wrong with.
-pub(crate) fn units_of<T>(batch: &Batch<'_, T>) -> Vec<String> {
-    batch.good().map(|(node, _)| unit_name(node)).collect()
-}
-
 /// Whether nothing of this name exists.
 pub(crate) fn is_gone(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)

@@ -6,7 +6,7 @@ use wnm_pm::process_manager::ManagerError;
 use crate::Systemd;
 use crate::parse::Unit;
 use crate::paths::unit_name;
-use crate::step::units_of;
+use crate::systemctl::units_of;
 
 /// Takes units off the list of what starts at boot.
 pub(crate) const DISABLE: [&str; 4] = ["disable", "--quiet", "--no-reload", "--"];

@@ -12,7 +12,6 @@ use wnm_pm::process_manager::{ManagerError, ManagerKind};
 
 use crate::parse::{self, Unit};
 use crate::paths::{Places, Scope, unit_name, without_systemd};
-use crate::step::units_of;
 
 /// Longer than systemd takes to stop a batch of nodes that do not want to.
 const TIMEOUT: Duration = Duration::from_mins(3);
@@ -162,4 +161,9 @@ impl Systemctl {
             None => error.into(),
         }
     }
+}
+
+/// The units of those that nothing went wrong with.
+pub(crate) fn units_of<T>(batch: &Batch<'_, T>) -> Vec<String> {
+    batch.good().map(|(node, _)| unit_name(node)).collect()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::node::{NodeId, NodeRef};
-use crate::process_manager::{ManagerError, Outcome};
+use crate::process_manager::error::{ManagerError, Outcome};
 
 /// What became of each node, or of each of whatever `K` numbers.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Outcomes;
 pub use crate::port::{Range, Ranges};
-use crate::process_manager::ManagerError;
+use crate::process_manager::error::ManagerError;
 
 /// How the ports of nodes in containers reach the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

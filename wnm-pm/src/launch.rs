@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::process_manager::ManagerError;
+use crate::process_manager::error::ManagerError;
 
 /// What is run for a node. Nothing in it is expanded, searched for or quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

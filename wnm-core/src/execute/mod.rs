@@ -22,27 +22,14 @@ use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
+pub(crate) mod step_result;
 mod steps;
 mod teardown;
 
+pub use step_result::StepResult;
+
 /// How many nodes are handed to a manager in one call, so that an interruption does not have to wait for all.
 const BATCH_SIZE: usize = 32;
-
-/// What became of one action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StepResult {
-    /// What was done.
-    pub verb: Verb,
-    /// To which node.
-    pub number: NodeId,
-    /// The node's name.
-    pub name: String,
-    /// Why it failed; none when it did not.
-    pub error: Option<String>,
-    /// What can be done about that.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub hints: Vec<Hint>,
-}
 
 /// What became of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

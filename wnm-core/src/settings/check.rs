@@ -5,7 +5,7 @@ use std::path::Path;
 use wnm_allocator::{Layout, LayoutError};
 
 use super::facts::Facts;
-use super::overlay::Origins;
+use super::origin::Origins;
 use super::problem::Problem;
 use super::table::Config;
 

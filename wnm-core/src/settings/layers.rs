@@ -1,74 +1,16 @@
 //! A layer is one place where settings are given: flags, environment, config file, database; each value as text.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 use wnm_pm::hint::{Hint, Task};
 
-use serde::Serialize;
 use toml_edit::{Document, Item, Value};
 
+use super::origin::Origin;
 use super::problem::Problem;
-use super::setting::{Setting, Shape, lookup};
-use super::table::TABLE;
+use super::setting::{Setting, Shape};
+use super::table::{TABLE, lookup};
 use super::value::join;
-
-/// Where a value comes from. A later one in this list is outranked by an earlier one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "from", rename_all = "snake_case")]
-pub enum Origin {
-    /// The command line.
-    Flag {
-        /// With its dashes.
-        flag: String,
-    },
-    /// The environment.
-    Environment {
-        /// The whole name.
-        variable: String,
-    },
-    /// A config file.
-    File {
-        /// Which one, as far as it can be shown.
-        path: String,
-        /// The line of the name, from 1; none when it is about the whole file.
-        line: Option<usize>,
-    },
-    /// The machine's database.
-    Database,
-    /// Nobody gave it.
-    Default,
-}
-
-impl Origin {
-    /// The higher outranks the lower.
-    pub(super) fn rank(&self) -> u8 {
-        match self {
-            Self::Flag { .. } => 4,
-            Self::Environment { .. } => 3,
-            Self::File { .. } => 2,
-            Self::Database => 1,
-            Self::Default => 0,
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag { flag } => write!(formatter, "flag {flag}"),
-            Self::Environment { variable } => write!(formatter, "environment variable {variable}"),
-            Self::File { path, line } => {
-                // A path may hold a line break, and this text goes into comments.
-                let path = path.replace(char::is_control, "?");
-                write!(formatter, "file {path}")?;
-                line.iter().try_for_each(|line| write!(formatter, " line {line}"))
-            }
-            Self::Database => formatter.write_str("database"),
-            Self::Default => formatter.write_str("default"),
-        }
-    }
-}
 
 /// One value, as it was given.
 #[derive(Debug, Clone)]

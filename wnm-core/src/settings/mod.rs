@@ -11,18 +11,22 @@
 mod check;
 mod facts;
 mod layers;
+mod origin;
 mod overlay;
 mod problem;
+mod reader;
 mod setting;
 mod show;
 mod table;
 mod value;
 
 pub use facts::{Facts, NoHome, OperatingSystem, base_dir, base_dirs, config_file};
-pub use layers::{Layers, Origin};
-pub use overlay::{Occasion, Origins, overlay, to_record};
+pub use layers::Layers;
+pub use origin::{Origin, Origins};
+pub use overlay::{overlay, to_record};
 pub use problem::{Problem, Problems};
-pub use setting::{DefaultValue, Lifetime, Setting, Shape, lookup};
+pub use reader::Occasion;
+pub use setting::{DefaultValue, Lifetime, Setting, Shape};
 pub use show::{Row, reference, rows, show, show_environment};
-pub use table::{Config, TABLE};
+pub use table::{Config, TABLE, lookup};
 pub use value::FirewallKind;

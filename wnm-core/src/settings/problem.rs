@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::layers::Origin;
+use super::origin::Origin;
 use wnm_pm::hint::{Hint, Hinted};
 
 /// One thing that is wrong.

@@ -1,8 +1,6 @@
 //! One declaration in the table: what a setting is called, what it may be, and what it is when nobody says.
 
 use super::facts::Facts;
-use super::table::TABLE;
-use super::value::Value;
 use wnm_pm::process_manager::Mode;
 
 /// One setting, as the table declares it.
@@ -126,11 +124,6 @@ impl Setting {
         Self { lifetime, ..self }
     }
 
-    /// The declaration with its name, its help and what its type knows.
-    pub(super) const fn named<V: Value>(self, name: &'static str, help: &'static str) -> Self {
-        Self { name, help, shape: V::SHAPE, optional: V::OPTIONAL, ..self }
-    }
-
     /// Its environment variable: `WNM_NODE_CAP`.
     #[must_use]
     pub fn variable(&self) -> String {
@@ -201,10 +194,4 @@ impl Setting {
             DefaultValue::Computed { text, .. } => Some(text(facts, mode)),
         }
     }
-}
-
-/// The setting of a name.
-#[must_use]
-pub fn lookup(name: &str) -> Option<&'static Setting> {
-    TABLE.iter().find(|setting| setting.name == name)
 }

@@ -4,10 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::layers::Origin;
-use super::overlay::Origins;
-use super::setting::{DefaultValue, Lifetime, Setting, Shape, lookup};
-use super::table::{Config, TABLE};
+use super::origin::{Origin, Origins};
+use super::setting::{DefaultValue, Lifetime, Setting, Shape};
+use super::table::{Config, TABLE, lookup};
 
 /// One setting of a machine, as reports show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

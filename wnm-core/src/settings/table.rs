@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use wnm_allocator::HIGHEST_NUMBER;
 
 use super::facts::{Facts, OperatingSystem, directories};
-use super::overlay::Reader;
 use super::setting::Lifetime::{Explicit, Fixed, Pinned};
 use super::setting::Setting;
-use super::value::{FirewallKind, Value};
+use super::value::{FirewallKind, Source, Value};
 use crate::wallet::{Address, Wallets};
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::process_manager::{ManagerKind, Mode};
@@ -41,9 +40,9 @@ macro_rules! settings {
         }
 
         impl Config {
-            /// Reads all settings; what is wrong stays with the reader.
-            pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-                Self { $( $name: reader.read(&TABLE[Index::$name as usize]), )+ }
+            /// Reads all settings; what is wrong stays with the source.
+            pub(super) fn read(source: &mut impl Source) -> Self {
+                Self { $( $name: source.read(&TABLE[Index::$name as usize]), )+ }
             }
 
             /// Name and text of every setting, in the order of the table. The texts read as the same values.
@@ -213,6 +212,12 @@ settings! {
     environment: Vec<(String, String)> = always("");
     /// Arguments that are added to the nodes' command line, as words of a shell.
     start_args: Vec<String> = always("");
+}
+
+/// The setting of a name.
+#[must_use]
+pub fn lookup(name: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.name == name)
 }
 
 fn default_manager(facts: &Facts, _: Mode) -> String {

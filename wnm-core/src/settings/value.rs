@@ -30,6 +30,19 @@ pub(super) trait Value: Sized + PartialEq {
     fn text(&self) -> String;
 }
 
+/// Where the value of each setting is to be had.
+pub(super) trait Source {
+    /// The value of a setting. When it cannot be had, the source keeps what is wrong and returns a stand-in.
+    fn read<V: Value>(&mut self, setting: &'static Setting) -> V;
+}
+
+impl Setting {
+    /// The declaration with its name, its help and what its type knows.
+    pub(super) const fn named<V: Value>(self, name: &'static str, help: &'static str) -> Self {
+        Self { name, help, shape: V::SHAPE, optional: V::OPTIONAL, ..self }
+    }
+}
+
 fn must_be(setting: &Setting) -> String {
     format!("must be {}", setting.expects())
 }

@@ -8,6 +8,9 @@ use crate::command::CommandError;
 use crate::hint::{Hint, Hinted, chain};
 use crate::port::Protocol;
 
+/// What became of one node of a batch.
+pub type Outcome<T> = Result<T, ManagerError>;
+
 /// Why a process manager could not do something to a node, or at all.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -15,18 +15,15 @@ use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
 use crate::node::{Flavour, NodeRef, NodeSpec, PortKind, ProcessId};
 
-mod error;
+pub(crate) mod error;
 mod finding;
 mod found;
 mod kind;
 
-pub use error::ManagerError;
+pub use error::{ManagerError, Outcome};
 pub use finding::{Finding, Severity};
 pub use found::FoundNode;
 pub use kind::{ManagerKind, Mode, Supervisor, UnknownManager};
-
-/// What became of one node of a batch.
-pub type Outcome<T> = Result<T, ManagerError>;
 
 /// How a process manager's nodes are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,22 @@
+//! What became of one step of a plan.
+
+use serde::Serialize;
+use wnm_pm::hint::Hint;
+
+use crate::node::{NodeId, Verb};
+
+/// What became of one action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepResult {
+    /// What was done.
+    pub verb: Verb,
+    /// To which node.
+    pub number: NodeId,
+    /// The node's name.
+    pub name: String,
+    /// Why it failed; none when it did not.
+    pub error: Option<String>,
+    /// What can be done about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
+}
