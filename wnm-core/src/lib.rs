@@ -14,6 +14,7 @@ pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod progress;
+pub mod renewal;
 pub mod report;
 pub mod settings;
 pub mod snapshot;

@@ -14,13 +14,13 @@ use crate::program;
 use crate::user::Owner;
 
 /// Makes a node's directories and its own copy of the program, for `owner` where that is another user. What is there
-/// already is left as it is. What was made goes again with the answer, unless that is [kept](Made::keep).
+/// already is left as it is; a program that is damaged is copied anew. What was made goes again with the answer, unless that is [kept](Made::keep).
 ///
 /// # Errors
 /// [`ManagerError::Program`] when there is no program to copy, [`ManagerError::Io`] when something cannot be made. Then
 /// nothing stays of the node that was not there before.
 pub fn make(spec: &NodeSpec, owner: Option<Owner>) -> Result<Made, ManagerError> {
-    let has_program = check_program(&spec.binary).is_ok();
+    let has_program = program::check_own(spec).is_ok();
     if !has_program {
         check_program(&spec.program)?;
     }
@@ -33,8 +33,12 @@ pub fn make(spec: &NodeSpec, owner: Option<Owner>) -> Result<Made, ManagerError>
     fs::set_permissions(&spec.root_dir, Permissions::from_mode(0o700))
         .map_err(|source| ManagerError::io("make private", &spec.root_dir, source))?;
     if !has_program {
+        let is_new = !exists(&spec.binary);
         program::stage(&spec.program, &spec.binary, owner)?.put_in_place()?;
-        made.file(&spec.binary);
+        if is_new {
+            made.file(&spec.binary);
+            made.file(&program::stamp_of(&spec.binary));
+        }
     }
     Ok(made)
 }
@@ -97,15 +101,15 @@ fn make_private(path: &Path, owner: Option<Owner>) -> Result<(), ManagerError> {
 /// # Errors
 /// [`ManagerError::Advised`] with what is missing and what can be done about it.
 pub fn check_startable(spec: &NodeSpec) -> Result<(), ManagerError> {
-    let NodeSpec { name, root_dir, binary, program, .. } = spec;
+    let NodeSpec { name, root_dir, program: source, .. } = spec;
     if !exists(root_dir) {
         let what = format!("{name} cannot be started: its directory {} is gone", root_dir.display());
         return Err(ManagerError::advised(what, Hint::node("remove", name).to("clear what is left of it")));
     }
-    let Err(broken) = check_program(binary).or_else(|broken| check_program(program).map_err(|_| broken)) else {
+    let Err(broken) = program::check_own(spec).or_else(|broken| check_program(source).map_err(|_| broken)) else {
         return Ok(());
     };
-    let program = program.display();
+    let program = source.display();
     let what = format!("{name} cannot be started: {}, and it cannot be copied again from {program}", broken.text());
     let hint = Hint::text(format!("put a node program at {program}, or remove the node"));
     Err(ManagerError::advised(what, hint))

@@ -6,6 +6,10 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use object::elf::{FileHeader32, FileHeader64};
+use object::read::elf::FileHeader;
+use object::{Endianness, FileKind, ReadCache};
+
 use crate::launch::check_path;
 use crate::node::{NodeRef, NodeSpec};
 use crate::process_manager::ManagerError;
@@ -103,6 +107,9 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
     match beginning(program) {
         // Whoever starts it may be allowed to run what this user may not read.
         Err(_) => Ok(()),
+        Ok(bytes) if bytes.starts_with(ELF) && is_cut_short(program) => {
+            Err(refused(format!("it is damaged: its {} bytes end before the program does", found.len())))
+        }
         Ok(bytes) if BEGINNINGS.iter().any(|known| bytes.starts_with(known)) => Ok(()),
         // Many a starter hands what the kernel does not run to a shell, which would take it for commands.
         Ok(_) => {
@@ -114,7 +121,7 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
 /// What can be run begins with one of these: ELF, a script that names its interpreter, and Mach-O in its four byte orders
 /// and its two of several architectures at once.
 const BEGINNINGS: [&[u8]; 8] = [
-    b"\x7fELF",
+    ELF,
     b"#!",
     b"\xfe\xed\xfa\xce",
     b"\xfe\xed\xfa\xcf",
@@ -123,6 +130,25 @@ const BEGINNINGS: [&[u8]; 8] = [
     b"\xca\xfe\xba\xbe",
     b"\xca\xfe\xba\xbf",
 ];
+
+const ELF: &[u8] = b"\x7fELF";
+
+/// Whether an ELF program's own tables lie past its end, as in a copy that was not finished: linkers put them last.
+fn is_cut_short(program: &Path) -> bool {
+    fn read_tables<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> object::Result<()> {
+        let header = H::parse(data)?;
+        let endian = header.endian()?;
+        header.program_headers(endian, data)?;
+        header.section_headers(endian, data).map(drop)
+    }
+    let Ok(file) = File::open(program) else { return false };
+    let data = ReadCache::new(file);
+    match FileKind::parse(&data) {
+        Ok(FileKind::Elf32) => read_tables::<FileHeader32<Endianness>>(&data).is_err(),
+        Ok(FileKind::Elf64) => read_tables::<FileHeader64<Endianness>>(&data).is_err(),
+        _ => true,
+    }
+}
 
 fn beginning(program: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(4);
@@ -160,11 +186,13 @@ mod tests {
             check_program(&program).map_err(|error| error.to_string().replace(&program.display().to_string(), "P"))
         };
         let refused = |content: &[u8], mode| tried(content, mode).expect_err("it cannot be run");
+        let shell = fs::read("/bin/sh").expect("every machine has one");
+        insta::assert_snapshot!(refused(&shell[..5_000], 0o755), @"the node program P cannot be used: it is damaged: its 5000 bytes end before the program does");
         insta::assert_snapshot!(refused(b"\x7fELF", 0o644), @"the node program P cannot be used: it is not executable");
         insta::assert_snapshot!(refused(b"", 0o755), @"the node program P cannot be used: it is empty");
         insta::assert_snapshot!(refused(b"touch x\n", 0o755), @"the node program P cannot be used: Exec format error: it is neither a program nor a script that begins with `#!`");
         assert_eq!(tried(b"#!/bin/sh\n", 0o755), Ok(()));
-        assert_eq!(tried(&fs::read("/bin/sh").expect("every machine has one"), 0o755), Ok(()));
+        assert_eq!(tried(&shell, 0o755), Ok(()));
         assert!(check_program(directory.path()).is_err_and(|error| error.to_string().ends_with("it is not a file")));
     }
 }

@@ -6,15 +6,20 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use crate::node::NodeSpec;
 use crate::path_policy::check_program;
 use crate::process_manager::ManagerError;
 use crate::user::Owner;
+
+mod stamp;
 
 /// A whole copy that is not in its place yet; it goes again unless it is put there.
 #[derive(Debug)]
 pub struct Staged {
     copy: PathBuf,
     place: PathBuf,
+    owner: Option<Owner>,
+    digest: String,
 }
 
 /// Copies a program next to its place, for `owner` where that is another user. Whatever goes wrong, no part of it stays.
@@ -23,9 +28,10 @@ pub struct Staged {
 /// [`ManagerError::Program`] when it is not a program, [`ManagerError::Io`] when it cannot be copied.
 pub fn stage(from: &Path, place: &Path, owner: Option<Owner>) -> Result<Staged, ManagerError> {
     check_program(from)?;
-    let staged = Staged { copy: beside(place, "new"), place: place.to_owned() };
-    copy_whole(from, &staged.copy, owner)
-        .map_err(|source| ManagerError::io("copy the node program to", place, source))?;
+    let failed = |source| ManagerError::io("copy the node program to", place, source);
+    let digest = stamp::digest_of_source(from).map_err(failed)?;
+    let staged = Staged { copy: beside(place, "new"), place: place.to_owned(), owner, digest };
+    copy_whole(from, &staged.copy, owner).map_err(failed)?;
     Ok(staged)
 }
 
@@ -44,7 +50,7 @@ impl Staged {
         if replaces {
             sync_directory_of(&self.place);
         }
-        Ok(())
+        stamp::add(&self.place, &self.digest, self.owner)
     }
 }
 
@@ -98,6 +104,20 @@ pub fn previous(place: &Path) -> PathBuf {
     beside(place, "previous")
 }
 
+/// Refuses a node's own program that cannot be run, or that is not what was copied to its place. A flavour whose nodes
+/// replace their own program is not compared with what was copied.
+///
+/// # Errors
+/// [`ManagerError::Program`] with what is wrong with it.
+pub fn check_own(spec: &NodeSpec) -> Result<(), ManagerError> {
+    check_program(&spec.binary)?;
+    if spec.flavour.upgrades_itself() || stamp::matches(&spec.binary) {
+        return Ok(());
+    }
+    let reason = "it is damaged: it is not what was copied there".to_owned();
+    Err(ManagerError::Program { path: spec.binary.clone(), reason })
+}
+
 /// Writes a small file of this mode and, where it is another user's, for that owner, whole or not at all.
 ///
 /// # Errors
@@ -138,6 +158,11 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Where it is noted what was copied to a program's place.
+pub(crate) fn stamp_of(place: &Path) -> PathBuf {
+    beside(place, "stamp")
 }
 
 fn beside(place: &Path, what: &str) -> PathBuf {

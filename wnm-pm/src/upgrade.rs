@@ -5,11 +5,22 @@ use crate::batch::{Batch, Outcomes};
 use crate::node::NodeRef;
 use crate::process_manager::{Binary, ManagerError, ProcessManager, Started};
 
-/// Replaces the programs of nodes and starts them. Where the new program does not live, the previous one is put back and
-/// started, and the outcome is the failure. A node whose program could not be replaced runs on, if it ran.
-pub async fn upgrade(manager: &dyn ProcessManager, nodes: &[NodeRef], to: &Binary) -> Outcomes<Started> {
-    let replaced = Batch::of(nodes).join(manager.replace_program(nodes, to).await);
-    let untouched: Vec<NodeRef> = replaced.bad_nodes().into_iter().filter(|node| node.process.is_some()).collect();
+/// Replaces the programs of nodes and starts them with the launches that they have `after`. Where the new program does not
+/// live, the previous one is put back and started with the launch from `before`, and the outcome is the failure. A node whose
+/// program could not be replaced runs on, if it ran. `before` and `after` name the same nodes.
+pub async fn upgrade(
+    manager: &dyn ProcessManager,
+    before: &[NodeRef],
+    after: &[NodeRef],
+    to: &Binary,
+) -> Outcomes<Started> {
+    let as_before = |nodes: Vec<NodeRef>| -> Vec<NodeRef> {
+        let is_meant = |node: &&NodeRef| nodes.iter().any(|meant| meant.id() == node.id());
+        before.iter().filter(is_meant).cloned().collect()
+    };
+    let replaced = Batch::of(after).join(manager.replace_program(after, to).await);
+    let mut untouched = as_before(replaced.bad_nodes());
+    untouched.retain(|node| node.process.is_some());
     if !untouched.is_empty() {
         manager.start(&untouched).await;
     }
@@ -19,8 +30,8 @@ pub async fn upgrade(manager: &dyn ProcessManager, nodes: &[NodeRef], to: &Binar
     }
     let started = replaced.answered(manager.start(&new).await);
     let living = started.good_nodes();
-    let dead: Vec<NodeRef> =
-        new.into_iter().filter(|node| living.iter().all(|living| living.id() != node.id())).collect();
+    let dead = new.into_iter().filter(|node| living.iter().all(|living| living.id() != node.id())).collect();
+    let dead = as_before(dead);
     let mut second = if dead.is_empty() { Outcomes::none() } else { roll_back(manager, &dead).await };
     if !living.is_empty() {
         manager.forget_previous(&living).await;

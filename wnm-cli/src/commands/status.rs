@@ -4,7 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use wnm_core::decide::Refusal;
 use wnm_core::node::Desired;
-use wnm_core::report::{NodeRow, StatusReport, errors_text, status as report, thousands};
+use wnm_core::report::{NodeRow, StatusReport, errors_text, outdated_text, status as report, thousands};
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -17,7 +17,7 @@ pub(crate) async fn status(output: Output, common: &Common, given: &Given, names
     let observation = machine.observe(&watch).await?;
     drop(watch);
     let wanted = observation.snapshot.named(names).map_err(Refusal::UnknownNames)?;
-    let mut report = report(&observation.snapshot);
+    let mut report = report(machine.config(), &observation.snapshot);
     if !names.is_empty() {
         report.nodes.retain(|row| wanted.iter().any(|each| each.node.id() == row.number));
     }
@@ -74,7 +74,7 @@ fn table_text(report: &StatusReport) -> String {
         }
     }
     text.extend(table.lines().map(|line| line.trim_end().to_owned() + "\n"));
-    text + &errors_text(report)
+    text + &errors_text(report) + &outdated_text(report)
 }
 
 fn head(report: &StatusReport) -> String {
@@ -99,6 +99,10 @@ fn details_text(report: &StatusReport) -> String {
     format!("{}\n{}", head(report), nodes.join("\n"))
 }
 
+fn outdated_arguments(row: &NodeRow) -> String {
+    format!("arguments ({}): a restart applies today's settings", row.outdated.join(", "))
+}
+
 fn node_text(at: i64, row: &NodeRow) -> String {
     let metrics = row.metrics.clone().unwrap_or_default();
     let by_owner = if row.desired == Desired::Stop { " (stopped by its owner)" } else { "" };
@@ -109,6 +113,7 @@ fn node_text(at: i64, row: &NodeRow) -> String {
         ("Desired", row.desired.to_string()),
         ("Pending", dash(row.pending)),
         ("Last error", dash(row.last_error.as_ref())),
+        ("Outdated", if row.outdated.is_empty() { "-".to_owned() } else { outdated_arguments(row) }),
         ("Age", duration(at - row.created_at)),
         ("Version", dash(row.version.as_ref())),
         ("Peer id", dash(row.peer_id.as_ref())),

@@ -6,7 +6,9 @@ use wnm_core::decide::Request;
 use wnm_core::machine::{Trigger, Untracked};
 use wnm_core::node::NodeId;
 use wnm_core::progress::{Progress, Work, during};
-use wnm_core::report::{self, Detail, Shared, StatusReport, by_reason, counted, errors_text, status, thousands};
+use wnm_core::report::{
+    self, Detail, Shared, StatusReport, by_reason, counted, errors_text, outdated_text, status, thousands,
+};
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -58,7 +60,7 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     }
     drop(watch);
     let answer = Answer {
-        status: status(&observation.snapshot),
+        status: status(machine.config(), &observation.snapshot),
         untracked: untracked.iter().map(Row::from).collect(),
         adopted,
         warnings: observation.warnings,
@@ -89,6 +91,7 @@ fn text(answer: &Answer, detail: Detail) -> String {
         counts.iter().map(|(status, count)| format!("{} {status}", thousands(*count as usize))).collect();
     let mut text = format!("Nodes: {}\n", if counts.is_empty() { "0".to_owned() } else { counts.join(", ") });
     text += &errors_text(&answer.status);
+    text += &outdated_text(&answer.status);
     let adopted = !answer.adopted.is_empty();
     let warnings = answer.warnings.iter().map(|warning| format!("warning: {warning}"));
     let lines = untracked_lines(&answer.untracked, adopted, detail).into_iter().chain(warnings);

@@ -12,6 +12,7 @@ mod interruptions;
 mod plans;
 mod schedule;
 mod settings;
+mod settings_reach;
 mod systemd;
 mod terminal;
 
@@ -64,6 +65,7 @@ fn main() -> std::process::ExitCode {
         plans::trials(),
         schedule::trials(),
         settings::trials(),
+        settings_reach::trials(),
         systemd::trials(),
         terminal::trials(),
     ])

@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::node::{Impossible, Intent, Node, NodeId, NodeRef, Transition, UnixSeconds, Verb};
 use crate::plan::Action;
 use crate::progress::Moment;
+use crate::renewal::renewed;
 use crate::storage;
 use crate::store::StoreError;
 use wnm_pm::batch::Outcomes;
@@ -217,17 +218,28 @@ impl Executor<'_> {
     async fn start(&mut self, batch: &mut Batch) {
         let ports = self.open_ports(&batch.rows).await;
         batch.take(ports);
-        let outcomes = self.manager.start(&references(&batch.rows)).await;
-        self.each_ended(batch, outcomes, |outcome| match outcome {
+        let outcomes = self.manager.start(&references(&self.renewed(&batch.rows))).await;
+        self.each_began(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Started { process },
             Err(error) => Transition::StartFailed { error: error.text() },
         });
     }
 
-    /// The step on each row of the batch ended in its outcome.
-    fn each_ended<T>(&self, batch: &mut Batch, outcomes: Outcomes<T>, end: impl Fn(Outcome<T>) -> Transition) {
+    /// The rows with what the settings say today.
+    fn renewed(&self, rows: &[Node]) -> Vec<Node> {
+        let mut rows = rows.to_vec();
+        rows.iter_mut().for_each(|row| row.renew(renewed(self.config, row)));
+        rows
+    }
+
+    /// The start or upgrade of each row of the batch ended in its outcome. One that runs since before it has its old command
+    /// line still.
+    fn each_began(&self, batch: &mut Batch, outcomes: Outcomes<Started>, end: impl Fn(Outcome<Started>) -> Transition) {
         let now = self.clock.now();
-        for (row, outcome) in batch.with_outcomes(batch.rows.clone(), outcomes) {
+        for (mut row, outcome) in batch.with_outcomes(batch.rows.clone(), outcomes) {
+            if outcome.as_ref().is_ok_and(|Started { process }| process.is_none() || *process != row.process()) {
+                row.renew(renewed(self.config, &row));
+            }
             batch.ended(row, end(outcome), now);
         }
     }
@@ -268,8 +280,9 @@ impl Executor<'_> {
     }
 
     async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
-        let outcomes = upgrade(self.manager, &references(&batch.rows), to).await;
-        self.each_ended(batch, outcomes, |outcome| match outcome {
+        let (before, after) = (references(&batch.rows), references(&self.renewed(&batch.rows)));
+        let outcomes = upgrade(self.manager, &before, &after, to).await;
+        self.each_began(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Upgraded { process, version: to.version.clone() },
             // The manager has restored the previous program.
             Err(error) => Transition::StepFailed { error: error.text() },

@@ -96,6 +96,11 @@ impl Node {
         self.metrics = Some(metrics);
     }
 
+    /// It was started with this command line, which settings that changed since its last start went into.
+    pub fn renew(&mut self, spec: NodeSpec) {
+        self.spec = spec;
+    }
+
     /// The node's number.
     #[must_use]
     pub fn id(&self) -> NodeId {

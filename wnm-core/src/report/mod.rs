@@ -29,7 +29,7 @@ pub use plan::plan_text;
 pub use reason::{ReasonRow, reason_text};
 pub use reasons::reasons_text;
 pub use rules::rules_page;
-pub use status::{HostRow, NodeRow, StatusReport, errors_text, status};
+pub use status::{HostRow, NodeRow, StatusReport, errors_text, outdated_text, status};
 pub use violation::violations_text;
 
 /// How much a person wants to read.

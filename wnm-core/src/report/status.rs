@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
 use crate::node::{Desired, Node, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
+use crate::renewal::outdated;
+use crate::settings::Config;
 use crate::snapshot::{HostLoad, Snapshot};
 
 /// A machine and its nodes.
@@ -76,12 +78,14 @@ pub struct NodeRow {
     pub log_dir: PathBuf,
     /// Its copy of the program.
     pub binary: PathBuf,
+    /// The settings that have changed since it got its command line; a restart gives it today's.
+    pub outdated: Vec<&'static str>,
     /// What it last reported about itself.
     pub metrics: Option<NodeMetrics>,
 }
 
-impl From<&Node> for NodeRow {
-    fn from(node: &Node) -> Self {
+impl NodeRow {
+    fn new(config: &Config, node: &Node) -> Self {
         let (spec, life) = (node.spec(), node.life());
         Self {
             number: spec.id,
@@ -104,6 +108,7 @@ impl From<&Node> for NodeRow {
             root_dir: spec.root_dir.clone(),
             log_dir: spec.log_dir.clone(),
             binary: spec.binary.clone(),
+            outdated: outdated(config, node),
             metrics: node.metrics().cloned(),
         }
     }
@@ -123,9 +128,24 @@ pub fn errors_text(report: &StatusReport) -> String {
     by_reason(errors).into_iter().map(line).collect()
 }
 
+/// Nodes whose command line is not what the settings make of it today, a line for each mix of settings; empty when all are
+/// as they should be.
+#[must_use]
+pub fn outdated_text(report: &StatusReport) -> String {
+    let mut by_settings: BTreeMap<&[&str], Vec<NodeId>> = BTreeMap::new();
+    for row in report.nodes.iter().filter(|row| !row.outdated.is_empty()) {
+        by_settings.entry(&row.outdated).or_default().push(row.number);
+    }
+    let line = |(settings, nodes): (&[&str], Vec<NodeId>)| {
+        let (settings, count, nodes) = (settings.join(", "), counted(nodes.len(), "node"), names(&nodes));
+        format!("outdated arguments ({settings}): {count} ({nodes}); a restart applies today's settings\n")
+    };
+    by_settings.into_iter().map(line).collect()
+}
+
 /// The status that a snapshot shows.
 #[must_use]
-pub fn status(snapshot: &Snapshot) -> StatusReport {
+pub fn status(config: &Config, snapshot: &Snapshot) -> StatusReport {
     let counts = Status::ALL.into_iter().map(|status| (status, snapshot.count(status)));
     StatusReport {
         at: snapshot.now,
@@ -134,6 +154,6 @@ pub fn status(snapshot: &Snapshot) -> StatusReport {
             available_version: snapshot.available.as_ref().map(|binary| binary.version.to_string()),
             counts: counts.filter(|(_, count)| *count > 0).collect(),
         },
-        nodes: snapshot.nodes.iter().map(|each| NodeRow::from(&each.node)).collect(),
+        nodes: snapshot.nodes.iter().map(|each| NodeRow::new(config, &each.node)).collect(),
     }
 }

@@ -8,12 +8,15 @@ use super::facts::Facts;
 use super::origin::Origins;
 use super::problem::Problem;
 use super::table::Config;
+use super::value::join;
+use wnm_pm::flavour::{Owned, owner_of};
 
 /// Everything that contradicts itself, as far as the settings involved are sound by themselves.
 pub(super) fn contradictions(config: &Config, origins: &Origins, facts: &Facts) -> Vec<Problem> {
     let mut problems = pairs(config, origins);
     problems.extend(storage(config, origins, facts));
     problems.extend(layout(config, origins));
+    problems.extend(start_args(config, origins));
     problems
 }
 
@@ -100,4 +103,18 @@ fn layout(config: &Config, origins: &Origins) -> Option<Problem> {
         Some(hint) => problem.hint(hint),
         None => problem,
     })
+}
+
+/// What wnm gives nodes itself cannot be given them a second time: a node would refuse it, or be another one than recorded.
+fn start_args(config: &Config, origins: &Origins) -> Option<Problem> {
+    let (word, owned) = config.start_args.iter().find_map(|word| Some((word, owner_of(word)?)))?;
+    let option = word.split_once('=').map_or(word.as_str(), |(option, _)| option);
+    let why = match owned {
+        Owned::By(setting) => format!("the setting {setting} decides about that"),
+        Owned::ByWnm(reason) => reason.to_owned(),
+    };
+    let text = join(config.start_args.iter().map(String::as_str));
+    let problem =
+        Problem::new("start_args", Some(&text), origins.of("start_args"), format!("must not hold {option}: {why}"));
+    Some(problem.hint(format!("leave {option} out")))
 }

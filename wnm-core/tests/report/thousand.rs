@@ -278,5 +278,5 @@ fn the_errors_below_a_status() {
         };
         alter(&mut each.node, |node| node.last_error = last_error);
     }
-    assert_snapshot!(readable(errors_text(&status(&snapshot))));
+    assert_snapshot!(readable(errors_text(&status(&config(), &snapshot))));
 }

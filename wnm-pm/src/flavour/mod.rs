@@ -41,6 +41,17 @@ struct Table {
     /// What stands before the version when the program is asked for it.
     version_prefix: &'static str,
     arguments: fn(&NodeSpec) -> Vec<String>,
+    /// Words of its command line that are wnm's, and what sets them: a setting's name or a sentence.
+    owned: &'static [(&'static str, Owned)],
+}
+
+/// What decides about an option that the owner may not give to nodes in passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owned {
+    /// A setting of this name.
+    By(&'static str),
+    /// wnm itself, for this reason.
+    ByWnm(&'static str),
 }
 
 impl Flavour {
@@ -108,6 +119,16 @@ impl Flavour {
     pub fn arguments(self, spec: &NodeSpec) -> Vec<String> {
         (self.table().arguments)(spec)
     }
+}
+
+/// What decides about a word of `start_args`; none where it is the owner's to give. A value may be glued to an option.
+///
+/// Words of either flavour count: what only the other one knows would keep a node from starting.
+#[must_use]
+pub fn owner_of(word: &str) -> Option<Owned> {
+    let option = word.split_once('=').map_or(word, |(option, _)| option);
+    let mut owned = Flavour::ALL.into_iter().flat_map(|flavour| flavour.table().owned);
+    owned.find(|(known, _)| *known == option).map(|(_, owned)| *owned)
 }
 
 impl fmt::Display for Flavour {

@@ -1,7 +1,7 @@
 //! v2: `ant-node`, without a metrics server, upgrades itself.
 
 use super::network::of_v2;
-use super::{Line, Table};
+use super::{Line, Owned, Table};
 use crate::node::{NodeSpec, PortKind};
 
 pub(super) const TABLE: Table = Table {
@@ -13,6 +13,16 @@ pub(super) const TABLE: Table = Table {
     ports: &[PortKind::Node],
     version_prefix: "ant-node ",
     arguments,
+    owned: &[
+        ("--log-dir", Owned::By("log_dir")),
+        ("--log-max-files", Owned::ByWnm("it keeps one log file of each node")),
+        ("--enable-logging", Owned::ByWnm("it has each node write its log")),
+        ("--evm-network", Owned::By("network")),
+        ("--metrics-port", Owned::ByWnm("nothing listens there")),
+        ("--webrtc-direct-port", Owned::ByWnm("it gives nodes no second port")),
+        ("--disable-webrtc-direct", Owned::ByWnm("it gives nodes no second port")),
+        ("--config", Owned::ByWnm("such a file could set what wnm sets")),
+    ],
 };
 
 fn arguments(spec: &NodeSpec) -> Vec<String> {
