@@ -1,6 +1,6 @@
 //! What of a node antctl cannot carry: it writes unit files without quoting anything, and hands on only the options it knows.
 
-use wnm_pm::node::{NodeRef, NodeSpec, Ports};
+use wnm_pm::node::{NodeRef, Ports};
 use wnm_pm::process_manager::{ManagerError, Mode};
 
 use crate::AntctlSettings;
@@ -54,7 +54,7 @@ fn check_ports(name: &str, ports: &Ports) -> Result<(), ManagerError> {
 
 #[cfg(test)]
 mod tests {
-    use wnm_pm::node::PortKind;
+    use wnm_pm::node::{NodeSpec, PortKind};
 
     use super::*;
     use crate::render::tests::{settings, spec};
