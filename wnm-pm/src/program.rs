@@ -118,6 +118,12 @@ pub fn check_own(spec: &NodeSpec) -> Result<(), ManagerError> {
     Err(ManagerError::Program { path: spec.binary.clone(), reason })
 }
 
+/// Whether the program in its place was copied from this very program, and is whole.
+#[must_use]
+pub fn is_copy_of(place: &Path, from: &Path) -> bool {
+    stamp::digest_of_source(from).is_ok_and(|digest| stamp::digest_in(place).is_some_and(|own| own == digest))
+}
+
 /// Writes a small file of this mode and, where it is another user's, for that owner, whole or not at all.
 ///
 /// # Errors

@@ -4,14 +4,15 @@
 use std::path::Path;
 
 use crate::batch::{Batch, Outcomes};
-use crate::node::NodeRef;
+use crate::node::{NodeRef, NodeSpec};
+use crate::node_files::exists;
 use crate::path_policy::check_program;
 use crate::process_manager::ManagerError;
 use crate::program;
 use crate::user::Owner;
 
-/// Copies the program `from` for each node, stops those that have their copy, and puts it in its place; the one before it
-/// is kept. What goes wrong with a node leaves its program as it was.
+/// Copies the program `from` for each node, puts it in its place, keeping the one before it, and stops those that have it. A
+/// node for which that is not possible is not stopped, and one that does not stop gets its program back.
 pub async fn replace<F>(
     batch: Batch<'_>,
     from: &Path,
@@ -22,21 +23,36 @@ where
     F: Future<Output = Outcomes<()>>,
 {
     let from = from.to_owned();
-    let staged = batch.in_background(move |node, ()| {
-        check_program(&node.spec.binary)?;
-        let staged = program::stage(&from, &node.spec.binary, owner)?;
-        program::keep_previous(&node.spec.binary, owner)?;
-        Ok(staged)
-    });
-    let staged = staged.await;
-    let had_copies = staged.good_nodes();
-    let stopped = stop(had_copies.clone()).await;
-    let replaced = staged.join(stopped).in_background(|_, staged| staged.put_in_place()).await;
-    for node in replaced.bad_nodes().iter().filter(|node| had_copies.contains(node)) {
-        // It runs on with the program that was kept: a second copy of it serves nobody.
-        let _ = program::forget_previous(&node.spec.binary);
+    let placed = batch.in_background(move |node, ()| place(&from, &node.spec, owner)).await;
+    let had_it = placed.good_nodes();
+    let replaced = placed.join(stop(had_it.clone()).await);
+    for node in replaced.bad_nodes().iter().filter(|node| had_it.contains(node)) {
+        // It runs on with that program: one that began anew would have to find it.
+        if let Err(error) = program::restore_previous(&node.spec.binary) {
+            tracing::warn!("{} runs on with its previous program: {}", node.spec.name, error.text());
+        }
     }
     replaced.outcomes()
+}
+
+/// A running node does not notice. Where it is there already, an earlier replacement was interrupted, which kept the one
+/// before it.
+fn place(from: &Path, spec: &NodeSpec, owner: Option<Owner>) -> Result<(), ManagerError> {
+    let place = &spec.binary;
+    if !exists(place) {
+        check_program(place)?;
+    }
+    check_program(from)?;
+    if program::is_copy_of(place, from) {
+        return Ok(());
+    }
+    let staged = program::stage(from, place, owner)?;
+    match program::check_own(spec) {
+        Ok(()) => program::keep_previous(place, owner)?,
+        // Nobody would want a damaged one back.
+        Err(_) => program::forget_previous(place)?,
+    }
+    staged.put_in_place()
 }
 
 /// Stops nodes and puts their previous program back; one of which none is kept is not stopped.
@@ -135,6 +151,11 @@ mod tests {
         assert_eq!(stopped, [NodeId(1), NodeId(2)], "the third has no program to be replaced");
         let programs = [vec![some("new"), some("old"), None], vec![some("old"), None, None]];
         assert_eq!(scene.programs(), programs);
+
+        let replaced =
+            replace(Batch::of(&scene.nodes[..1]), &scene.new_program(), None, |nodes| stop(&mut vec![], nodes));
+        assert!(replaced.await.all_good(), "it is repeated, as after an interruption");
+        assert_eq!(scene.programs(), programs, "and what was kept is kept");
 
         let nowhere = scene.directory.path().join("nowhere");
         let mut stopped = vec![];

@@ -30,14 +30,21 @@ pub(super) fn add(place: &Path, digest: &str, owner: Option<Owner>) -> Result<()
 /// One without a stamp was copied by an older wnm: nothing is known against it.
 pub(super) fn matches(place: &Path) -> bool {
     let (Ok(known), Ok(found)) = (fs::read_to_string(stamp_of(place)), fs::metadata(place)) else { return true };
-    let known: Vec<Vec<&str>> = known.lines().map(|line| line.split(' ').collect()).collect();
-    let (size, modified) = (found.len().to_string(), modified(&found));
-    if known.iter().any(|line| line[..] == [&size, &modified, line.last().copied().unwrap_or_default()]) {
+    if digest_in(place).is_some() {
         return true;
     }
-    let mut alike = known.iter().filter(|line| line.len() == 3 && line[0] == size).peekable();
+    let size = format!("{} ", found.len());
+    let mut alike = known.lines().filter(|line| line.starts_with(&size)).peekable();
     // One that cannot be read may still be run.
-    alike.peek().is_some() && digest(place).map_or(true, |digest| alike.any(|line| line[2] == digest))
+    alike.peek().is_some() && digest(place).map_or(true, |digest| alike.any(|line| line.ends_with(&digest)))
+}
+
+/// The digest that is noted of the program in its place; none where that was written since.
+pub(super) fn digest_in(place: &Path) -> Option<String> {
+    let found = fs::metadata(place).ok()?;
+    let own = format!("{} {} ", found.len(), modified(&found));
+    let known = fs::read_to_string(stamp_of(place)).ok()?;
+    known.lines().find_map(|line| line.strip_prefix(&own)).map(str::to_owned)
 }
 
 /// The digest of a program that is copied, read once for all the nodes that it is copied for.
