@@ -16,6 +16,7 @@ mod places;
 mod process;
 mod remove;
 mod render;
+mod renew;
 mod repair;
 mod replace;
 mod start;

@@ -37,7 +37,7 @@ impl Antctl {
     }
 
     /// The text of a node's unit file, unless it is missing or a stand-in for it.
-    fn own_unit(&self, entry: &Entry) -> Option<String> {
+    pub(crate) fn own_unit(&self, entry: &Entry) -> Option<String> {
         let text = fs::read_to_string(self.places().unit(&entry.service_name)).ok()?;
         (text != stand_in(&entry.service_name)).then_some(text)
     }
@@ -53,6 +53,11 @@ impl Antctl {
             None => Ok(()),
             Some(missing) => Err(ManagerError::Failed(format!("antctl did not restore {missing}"))),
         }
+    }
+
+    /// Writes the text of a node's unit file.
+    pub(crate) fn write_unit_of(&self, entry: &Entry, text: &str) -> Outcome<()> {
+        write_unit(&self.places().unit(&entry.service_name), text)
     }
 
     /// Reads what antctl is about to overwrite, and proves that it can be written again.

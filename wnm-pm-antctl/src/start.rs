@@ -59,6 +59,7 @@ impl Antctl {
             check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
             self.repair(entry, node).await?;
         }
+        self.renew(entry, node).await?;
         port_use::check_free(&entry.ports())?;
         Ok(None)
     }

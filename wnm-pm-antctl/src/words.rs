@@ -18,6 +18,13 @@ const HANDED_ON: [(&str, &str, bool); 11] = [
     ("--peer", "--peer", true),
 ];
 
+/// Whether an option that settings decide about takes a value; none for what antctl chooses itself.
+pub(crate) fn takes_value(option: &str) -> Option<bool> {
+    let own = [("--rewards-address", true), ("--no-upnp", false)];
+    let handed_on = HANDED_ON.iter().map(|(name, _, takes_value)| (*name, *takes_value));
+    own.into_iter().chain(handed_on).find(|(name, _)| *name == option).map(|(_, takes_value)| takes_value)
+}
+
 /// A word of a unit file's command line, where nothing is quoted.
 pub(crate) fn word(what: &str, value: &str) -> Result<(), ManagerError> {
     let altered = |character: &char| {

@@ -152,9 +152,9 @@ mod tests {
         let programs = [vec![some("new"), some("old"), None], vec![some("old"), None, None]];
         assert_eq!(scene.programs(), programs);
 
-        let replaced =
-            replace(Batch::of(&scene.nodes[..1]), &scene.new_program(), None, |nodes| stop(&mut vec![], nodes));
-        assert!(replaced.await.all_good(), "it is repeated, as after an interruption");
+        let new = scene.new_program();
+        let again = replace(Batch::of(&scene.nodes[..1]), &new, None, |nodes| stop(&mut vec![], nodes)).await;
+        assert!(again.all_good(), "it is repeated, as after an interruption");
         assert_eq!(scene.programs(), programs, "and what was kept is kept");
 
         let nowhere = scene.directory.path().join("nowhere");

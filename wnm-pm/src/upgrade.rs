@@ -5,10 +5,15 @@ use crate::batch::{Batch, Outcomes};
 use crate::node::NodeRef;
 use crate::process_manager::{Binary, ManagerError, ProcessManager, Started};
 
-/// Replaces the programs of nodes and starts them with the launches that they have `after`. Where the new program does not
-/// live, the previous one is put back and started with the launch from `before`, and the outcome is the failure. A node whose
-/// program could not be replaced runs on, if it ran. `before` and `after` name the same nodes.
-pub async fn upgrade(
+/// Replaces the programs of nodes and starts them. Where the new program does not live, the previous one is put back and
+/// started, and the outcome is the failure. A node whose program could not be replaced runs on, if it ran.
+pub async fn upgrade(manager: &dyn ProcessManager, nodes: &[NodeRef], to: &Binary) -> Outcomes<Started> {
+    upgrade_renewed(manager, nodes, nodes, to).await
+}
+
+/// The same for nodes that start with the launches that they have `after`, and go back to those from `before`. Both name the
+/// same nodes.
+pub async fn upgrade_renewed(
     manager: &dyn ProcessManager,
     before: &[NodeRef],
     after: &[NodeRef],

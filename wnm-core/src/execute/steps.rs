@@ -16,7 +16,7 @@ use wnm_pm::batch::Outcomes;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
 use wnm_pm::shell::word;
-use wnm_pm::upgrade::upgrade;
+use wnm_pm::upgrade::upgrade_renewed;
 
 /// A batch in the making: rows as they are now, and what became of the step on each.
 struct Batch {
@@ -281,7 +281,7 @@ impl Executor<'_> {
 
     async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
         let (before, after) = (references(&batch.rows), references(&self.renewed(&batch.rows)));
-        let outcomes = upgrade(self.manager, &before, &after, to).await;
+        let outcomes = upgrade_renewed(self.manager, &before, &after, to).await;
         self.each_began(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Upgraded { process, version: to.version.clone() },
             // The manager has restored the previous program.

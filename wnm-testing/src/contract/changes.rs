@@ -42,7 +42,7 @@ impl<W: ContractWorld> Trial<'_, W> {
 
         let version = Version::new(0, 4, 18);
         let newer = Binary { path: self.world.program(&version), version };
-        for (_, outcome) in upgrade(self.manager, &nodes, &nodes, &newer).await {
+        for (_, outcome) in upgrade(self.manager, &nodes, &newer).await {
             outcome.unwrap_or_else(|error| panic!("the newer program lives: {error}"));
         }
         for (node, key) in nodes.iter().zip(&keys) {
@@ -53,7 +53,7 @@ impl<W: ContractWorld> Trial<'_, W> {
 
         let version = Version::new(0, 4, 19);
         let broken = Binary { path: self.world.broken_program(&version), version };
-        let outcome = only(upgrade(self.manager, &nodes[..1], &nodes[..1], &broken).await);
+        let outcome = only(upgrade(self.manager, &nodes[..1], &broken).await);
         assert!(outcome.is_err(), "the broken program does not live");
         let node = &nodes[0];
         eventually("the previous program runs again", async || {
@@ -64,7 +64,7 @@ impl<W: ContractWorld> Trial<'_, W> {
         self.assert_version(node, "0.4.18").await;
 
         let missing = Binary { path: self.world.missing_program(), version: Version::new(0, 4, 20) };
-        let outcome = only(upgrade(self.manager, &nodes[1..], &nodes[1..], &missing).await);
+        let outcome = only(upgrade(self.manager, &nodes[1..], &missing).await);
         assert!(outcome.is_err(), "there is no such program");
         self.assert_running(&nodes[1]).await;
         self.assert_version(&nodes[1], "0.4.18").await;
