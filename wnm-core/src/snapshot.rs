@@ -189,6 +189,11 @@ pub enum Blocker {
         /// The name of that node.
         node: String,
     },
+    /// The process manager has its name for something else: another's service, or one that nobody recorded.
+    Name {
+        /// What is in the way, as a sentence without a full stop.
+        why: String,
+    },
     /// A directory of its name exists already. What is in it may be a key.
     Directory {
         /// Where.

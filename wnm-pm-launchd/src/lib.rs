@@ -8,6 +8,7 @@ mod examine;
 mod files;
 mod launchctl;
 mod observe;
+mod own;
 mod parse;
 mod render;
 mod start;
@@ -23,7 +24,7 @@ use wnm_pm::hint::Hint;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
-    ProcessState, Started, Supervisor, Teardown,
+    ProcessState, Started, Supervisor, TakenNumber, Teardown,
 };
 use wnm_pm::{path_policy, replacement};
 
@@ -104,12 +105,14 @@ impl Launchd {
 
     /// Refuses a node that is not this manager's to touch.
     fn refuse(&self, node: &NodeRef) -> Result<(), ManagerError> {
-        path_policy::check_paths(&self.node_storage, &node.spec)
+        path_policy::check_paths(&self.node_storage, &node.spec)?;
+        self.refuse_foreign(node, &node.service)
     }
 
     /// Refuses also a node whose command line launchd could not be given.
     fn refuse_launch(&self, node: &NodeRef) -> Result<(), ManagerError> {
         path_policy::check(&self.node_storage, node)?;
+        self.refuse_foreign(node, &node.service)?;
         render::check(node)
     }
 
@@ -138,6 +141,7 @@ impl ProcessManager for Launchd {
         let manager = self.clone();
         let made = Batch::of(nodes).check(|node, ()| self.refuse_launch(node)).in_background(move |node, ()| {
             let label = render::label(node.id());
+            manager.refuse_foreign(&node, &label)?;
             manager.make(&node, &label)?;
             Ok(Created::as_specified(&node.spec, label))
         });
@@ -149,7 +153,7 @@ impl ProcessManager for Launchd {
     }
 
     async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
-        self.stop_all(nodes).await
+        self.ours(nodes).one_by_one(|node, ()| self.stop_one(node)).await.outcomes()
     }
 
     async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
@@ -176,6 +180,10 @@ impl ProcessManager for Launchd {
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
         self.find_nodes().await
+    }
+
+    async fn taken(&self, recorded: &[NodeRef]) -> Result<Vec<TakenNumber>, ManagerError> {
+        self.taken_labels(recorded)
     }
 
     async fn teardown(&self) -> Result<Teardown, ManagerError> {

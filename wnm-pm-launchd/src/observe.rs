@@ -16,7 +16,8 @@ use crate::render;
 impl Launchd {
     /// What becomes of a node's process.
     pub(crate) async fn state(&self, node: &NodeRef) -> Outcome<ProcessState> {
-        let job = self.launchctl.print(&node.service).await?;
+        let is_foreign = self.is_foreign(node);
+        let job = if is_foreign { None } else { self.launchctl.print(&node.service).await? };
         Ok(self.state_of(&node.service, job, Some(&node.spec.root_dir), Some(&node.spec.binary)))
     }
 

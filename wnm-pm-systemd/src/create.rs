@@ -5,8 +5,8 @@ use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::Created;
 
-use crate::parse::Unit;
 use crate::paths::unit_name;
+use crate::state::check_own;
 use crate::{Systemd, files, programs, render};
 
 impl Systemd {
@@ -14,13 +14,14 @@ impl Systemd {
         // What cannot be written down, or run, is refused before anything is made.
         let batch = self.begin(nodes).check(|node, ()| {
             node.launch.check()?;
-            render::unit(node, self.scope(), 0)?;
+            render::unit(node, &self.node_storage, self.scope(), 0)?;
             check_program(&node.spec.binary).or_else(|_| check_program(&node.spec.program))
         });
+        let batch = self.known(batch).await.check(check_own);
         let batch = files::make_directories(&self.systemctl, batch).await;
         let batch = files::open_storage(&self.systemctl, batch, &self.node_storage).await;
         let batch = self.copy_missing_programs(batch).await;
-        let made = self.reload_units(batch.then(|_, ()| Ok(Unit::default()))).await;
+        let made = self.reload_units(batch).await;
         made.then(|node, _| Ok(Created::as_specified(&node.spec, unit_name(node)))).outcomes()
     }
 

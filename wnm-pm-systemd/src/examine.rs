@@ -83,7 +83,8 @@ async fn of_units(manager: &Systemd) -> Vec<Finding> {
     let Ok(mut names) = manager.systemctl.names().await else { return vec![] };
     names.retain(|name| NodeId::of_name(name.trim_end_matches(".service")).is_some());
     let Ok(units) = manager.systemctl.units(&names).await else { return vec![] };
-    let mut units: Vec<(&str, &Unit)> = units.iter().map(|(name, unit)| (name.as_str(), unit)).collect();
+    let own = units.iter().filter(|(name, unit)| manager.foreign(name, unit).is_none());
+    let mut units: Vec<(&str, &Unit)> = own.map(|(name, unit)| (name.as_str(), unit)).collect();
     units.sort_by_key(|(name, _)| *name);
     let which = |wanted: fn(&Unit) -> bool| -> Vec<&str> {
         units.iter().filter(|(_, unit)| wanted(unit)).map(|(name, _)| *name).collect()

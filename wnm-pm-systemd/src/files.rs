@@ -1,12 +1,13 @@
 //! The directories that wnm makes for nodes and deletes again, on behalf of the user that they belong to.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wnm_pm::batch::Batch;
-use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
 use wnm_pm::user::{Owner, User};
@@ -71,21 +72,26 @@ pub(crate) async fn open_storage<'a, T>(systemctl: &Systemctl, batch: Batch<'a, 
     batch.all(systemctl.succeed(open).await).0
 }
 
-/// Deletes all that nodes had, in one step.
-pub(crate) async fn delete<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> Batch<'a, T> {
+/// Deletes all that nodes had, in one step: their units too, where these are told to be theirs.
+pub(crate) async fn delete<'a>(systemctl: &Systemctl, batch: Batch<'a, bool>) -> Batch<'a, bool> {
+    let with_units: BTreeSet<NodeId> = batch.good().filter(|(_, own)| **own).map(|(node, _)| node.id()).collect();
     let remove = |nodes: &[&NodeRef]| {
         let command = systemctl.privilege.command("rm").args(["--recursive", "--force", "--one-file-system", "--"]);
-        command.args(nodes.iter().flat_map(|node| belongings(systemctl, node))).timeout(DISK)
+        let own = |node: &&NodeRef| belongings(systemctl, node, with_units.contains(&node.id()));
+        command.args(nodes.iter().flat_map(own)).timeout(DISK)
     };
     systemctl.step(batch, remove).await
 }
 
 /// All that is a node's alone.
-fn belongings(systemctl: &Systemctl, node: &NodeRef) -> Vec<PathBuf> {
+fn belongings(systemctl: &Systemctl, node: &NodeRef, with_unit: bool) -> Vec<PathBuf> {
     let (unit, spec) = (unit_name(node), &node.spec);
-    let mut paths = vec![systemctl.places.wanted(&unit)];
-    paths.extend(node_files::own_directories(spec).into_iter().map(Path::to_owned));
+    let mut paths: Vec<PathBuf> = node_files::own_directories(spec).into_iter().map(Path::to_owned).collect();
     paths.extend(copies(spec));
+    if !with_unit {
+        return paths;
+    }
+    paths.push(systemctl.places.wanted(&unit));
     let unit = systemctl.places.unit(&unit);
     // A link in the unit's place was put there by the machine's owner, who masked it.
     if !unit.is_symlink() {

@@ -8,6 +8,7 @@ mod create;
 mod examine;
 mod exec_start;
 mod files;
+mod mark;
 mod parse;
 mod paths;
 mod programs;
@@ -20,6 +21,7 @@ mod step;
 mod stop;
 mod survey;
 mod systemctl;
+mod taken;
 mod units;
 
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ use wnm_pm::path_policy;
 use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
-    ProcessState, Started, Teardown,
+    ProcessState, Started, TakenNumber, Teardown,
 };
 
 use paths::{Scope, unit_name};
@@ -117,7 +119,7 @@ impl ProcessManager for Systemd {
     }
 
     async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {
-        self.stop_all(self.begin(nodes)).await.outcomes()
+        self.stop_all(self.begin(nodes)).await.then(|_, _| Ok(())).outcomes()
     }
 
     async fn replace_program(&self, nodes: &[NodeRef], to: &Binary) -> Outcomes<()> {
@@ -145,9 +147,14 @@ impl ProcessManager for Systemd {
         survey::survey(self).await
     }
 
+    async fn taken(&self, recorded: &[NodeRef]) -> Result<Vec<TakenNumber>, ManagerError> {
+        self.systemctl.refuse_unavailable()?;
+        self.taken_units(recorded).await
+    }
+
     async fn teardown(&self) -> Result<Teardown, ManagerError> {
         self.systemctl.refuse_unavailable()?;
-        units::remove_slice(&self.systemctl).await?;
+        self.remove_slice().await?;
         Ok(Teardown::OneByOne)
     }
 

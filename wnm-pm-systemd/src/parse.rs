@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use crate::mark::Foreign;
+
 /// What is asked about a unit.
 pub(crate) const PROPERTIES: &str = "--property=Id,LoadState,LoadError,ActiveState,SubState,Result,ExecMainCode,\
                                      ExecMainStatus,ExecMainPID,MainPID,UnitFileState,FragmentPath,DropInPaths,\
@@ -31,13 +33,22 @@ pub(crate) struct Unit {
     pub(crate) main_pid: u32,
     /// `enabled` when it comes back with the machine.
     pub(crate) file_state: String,
+    /// Its unit file.
+    pub(crate) fragment: Option<PathBuf>,
     /// Its files: the unit file, then its drop-ins.
     pub(crate) files: Vec<PathBuf>,
     /// Whether its files have changed since systemd read them.
     pub(crate) is_outdated: bool,
+    /// Whose it is, where it is somebody else's. Nothing else is said of such a unit: nothing in it is the node's.
+    pub(crate) foreign: Option<Foreign>,
 }
 
 impl Unit {
+    /// Of a unit that is somebody else's nothing more is told.
+    pub(crate) fn of_somebody_else(foreign: Foreign) -> Self {
+        Self { foreign: Some(foreign), ..Self::default() }
+    }
+
     /// Whether it has a process, and is not between two of them.
     pub(crate) fn runs(&self) -> bool {
         self.main_pid != 0 && matches!(self.active.as_str(), "active" | "activating" | "deactivating" | "reloading")
@@ -84,8 +95,8 @@ fn unit(paragraph: &str) -> Option<(String, Unit)> {
     let properties: HashMap<&str, &str> = paragraph.lines().filter_map(|line| line.split_once('=')).collect();
     let value = |name: &str| properties.get(name).copied().unwrap_or_default();
     let number = |name: &str| value(name).parse().unwrap_or_default();
-    let fragment = Some(value("FragmentPath")).filter(|path| !path.is_empty());
-    let files = fragment.into_iter().chain(value("DropInPaths").split_whitespace());
+    let fragment = Some(value("FragmentPath")).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let drop_ins = value("DropInPaths").split_whitespace().map(PathBuf::from);
     let id = Some(value("Id")).filter(|id| !id.is_empty())?;
     let unit = Unit {
         load: value("LoadState").to_owned(),
@@ -99,8 +110,10 @@ fn unit(paragraph: &str) -> Option<(String, Unit)> {
         last_pid: number("ExecMainPID"),
         main_pid: number("MainPID"),
         file_state: value("UnitFileState").to_owned(),
-        files: files.map(PathBuf::from).collect(),
+        files: fragment.clone().into_iter().chain(drop_ins).collect(),
+        fragment,
         is_outdated: value("NeedDaemonReload") == "yes",
+        foreign: None,
     };
     Some((id.to_owned(), unit))
 }

@@ -9,11 +9,11 @@ impl Systemd {
     pub(crate) async fn remove_all(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         let stopped = self.stop_all(self.begin(nodes)).await;
         // Again, since stopping takes its time.
-        let stopped = stopped.check(|node, ()| self.refuse_foreign(node));
+        let stopped = stopped.check(|node, _| self.refuse_foreign(node)).then(|_, unit| Ok(unit.foreign.is_none()));
         let deleted = files::delete(&self.systemctl, stopped).await;
         if deleted.is_done() {
-            return deleted.outcomes();
+            return deleted.then(|_, _| Ok(())).outcomes();
         }
-        deleted.all(self.systemctl.reload().await).0.outcomes()
+        deleted.all(self.systemctl.reload().await).0.then(|_, _| Ok(())).outcomes()
     }
 }

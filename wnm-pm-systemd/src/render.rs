@@ -1,11 +1,13 @@
 //! Rendering writes a node's unit, and the slice that all nodes are in. Pure.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::ManagerError;
 use wnm_pm::unit_file;
 
+use crate::mark;
 use crate::paths::{NODE_USER, SLICE, Scope};
 
 /// The first line of every file that wnm writes for systemd.
@@ -15,15 +17,16 @@ pub(crate) const HEADER: &str =
 /// The first systemd that lets the pause between restarts grow.
 const GROWING_PAUSES: u32 = 254;
 
-/// The unit of a node, for a systemd of this version.
+/// The unit of a node of this storage, for a systemd of this version.
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] for a value that systemd cannot carry.
-pub(crate) fn unit(node: &NodeRef, scope: Scope, version: u32) -> Result<String, ManagerError> {
+pub(crate) fn unit(node: &NodeRef, node_storage: &Path, scope: Scope, version: u32) -> Result<String, ManagerError> {
     let NodeRef { spec, launch, .. } = node;
     let exec_start = unit_file::exec_start(&launch.program, &launch.arguments)?;
     let directory = unit_file::working_directory(&launch.directory)?;
-    let mut text = format!("{HEADER}\n[Unit]\nDescription=Autonomi node {}\n", spec.id);
+    let mark = mark::line(node_storage)?;
+    let mut text = format!("{HEADER}\n[Unit]\nDescription=Autonomi node {}\n{mark}\n", spec.id);
     if scope == Scope::System {
         // A user's systemd knows nothing of the network; there the restarts do.
         text += "Wants=network-online.target\nAfter=network-online.target\n";
@@ -45,7 +48,8 @@ pub(crate) fn unit(node: &NodeRef, scope: Scope, version: u32) -> Result<String,
     if scope == Scope::System {
         text += SYSTEM_SANDBOX;
         for path in [&spec.root_dir, &spec.log_dir, &spec.bootstrap_cache_dir] {
-            let _ = writeln!(text, "ReadWritePaths={}", unit_file::path(path)?);
+            // With a hyphen, since people delete logs: systemd would not even try to start the node.
+            let _ = writeln!(text, "ReadWritePaths=-{}", unit_file::path(path)?);
         }
     }
     let target = match scope {
@@ -107,6 +111,8 @@ pub(crate) mod tests {
 
     use super::*;
 
+    pub(crate) const STORAGE: &str = "/var/antctl/services";
+
     /// A node of each flavour in each network.
     pub(crate) fn specs() -> Vec<NodeSpec> {
         let networks = ["evm-arbitrum-one", "evm-arbitrum-sepolia-test"];
@@ -139,7 +145,7 @@ pub(crate) mod tests {
     fn unit_of(change: impl FnOnce(&mut NodeSpec), scope: Scope, version: u32) -> Result<String, ManagerError> {
         let mut spec = spec(Flavour::V1);
         change(&mut spec);
-        unit(&NodeRef::new(spec), scope, version)
+        unit(&NodeRef::new(spec), STORAGE.as_ref(), scope, version)
     }
 
     #[test]
@@ -149,6 +155,7 @@ pub(crate) mod tests {
         # Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).
         [Unit]
         Description=Autonomi node 7
+        X-WnmNodeStorage=/var/antctl/services
         Wants=network-online.target
         After=network-online.target
         StartLimitIntervalSec=600
@@ -190,9 +197,9 @@ pub(crate) mod tests {
         ProtectKernelTunables=yes
         ProtectProc=invisible
         ProtectSystem=strict
-        ReadWritePaths=/var/antctl/services/antnode0007
-        ReadWritePaths=/var/log/antnode/antnode0007
-        ReadWritePaths=/var/antctl/bootstrap-cache
+        ReadWritePaths=-/var/antctl/services/antnode0007
+        ReadWritePaths=-/var/log/antnode/antnode0007
+        ReadWritePaths=-/var/antctl/bootstrap-cache
 
         [Install]
         WantedBy=multi-user.target
@@ -206,6 +213,7 @@ pub(crate) mod tests {
         # Written by wnm, and rewritten when a node starts: put changes into a drop-in (`systemctl edit`).
         [Unit]
         Description=Autonomi node 7
+        X-WnmNodeStorage=/var/antctl/services
         StartLimitIntervalSec=600
         StartLimitBurst=10
 
@@ -273,7 +281,7 @@ pub(crate) mod tests {
             ("TEXT".to_owned(), "it's \"two\" words\nand %h $HOME \\n ; # é".to_owned()),
         ];
         spec.start_args = vec!["--peer=$(id) `id`".to_owned(), String::new(), "a\tb".to_owned()];
-        let text = unit(&NodeRef::new(spec), Scope::System, 252).expect("all of it can be carried");
+        let text = unit(&NodeRef::new(spec), STORAGE.as_ref(), Scope::System, 252).expect("all of it can be carried");
         let hostile = ["WorkingDirectory=", "ExecStart=", "Environment=", "ReadWritePaths="];
         let lines: Vec<&str> = text.lines().filter(|line| hostile.iter().any(|name| line.starts_with(name))).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -281,9 +289,9 @@ pub(crate) mod tests {
         ExecStart=:"/srv/my 100%% $nodes;/antnode0007/antnode" --bootstrap-cache-dir /var/antctl/bootstrap-cache --root-dir "/srv/my 100%% $nodes;/antnode0007" --port 55007 --enable-metrics-server --metrics-server-port 13007 --log-output-dest /var/log/antnode/antnode0007 --max-log-files 1 --max-archived-log-files 1 --no-upnp --rewards-address 0x03B770D9cD32077cC0bF330c13C114a87643B124 "--peer=$(id) `id`" "" "a\tb" evm-arbitrum-one
         Environment=PLAIN=1
         Environment="TEXT=it's \"two\" words\nand %%h $HOME \\n ; # é"
-        ReadWritePaths="/srv/my 100%% $nodes;/antnode0007"
-        ReadWritePaths=/var/log/antnode/antnode0007
-        ReadWritePaths=/var/antctl/bootstrap-cache
+        ReadWritePaths=-"/srv/my 100%% $nodes;/antnode0007"
+        ReadWritePaths=-/var/log/antnode/antnode0007
+        ReadWritePaths=-/var/antctl/bootstrap-cache
         "#);
     }
 

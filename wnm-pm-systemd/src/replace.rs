@@ -6,6 +6,7 @@ use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::Binary;
 
 use crate::parse::Unit;
+use crate::state::check_own;
 use crate::{Systemd, programs};
 
 impl Systemd {
@@ -16,7 +17,7 @@ impl Systemd {
             check_program(&to.path)?;
             check_program(&node.spec.binary)
         });
-        let known = self.known(batch).await;
+        let known = self.known(batch).await.check(check_own);
         let fresh = known.part(|node, _| !programs::is_replaced(node, &to.path));
         let replaced = known.join_part(programs::replace(&self.systemctl, fresh, &to.path).await);
         let ended = self.end(replaced.part(|_, _| true)).await;
@@ -35,7 +36,7 @@ impl Systemd {
 
     pub(crate) async fn restore_all(&self, nodes: &[NodeRef]) -> Outcomes<()> {
         let batch = self.begin(nodes).check(|node, ()| programs::check_previous(node));
-        let known = self.known(batch).await;
+        let known = self.known(batch).await.check(check_own);
         let restored = programs::restore(&self.systemctl, known).await;
         self.end(restored).await.then(|_, _| Ok(())).outcomes()
     }

@@ -9,6 +9,7 @@ use wnm_pm::process_manager::{ManagerError, Started};
 
 use crate::parse::Unit;
 use crate::paths::unit_name;
+use crate::state::check_own;
 use crate::stop::DISABLE;
 use crate::systemctl::units_of;
 use crate::{Systemd, files};
@@ -23,7 +24,7 @@ struct Born {
 impl Systemd {
     pub(crate) async fn start_all(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
         let known = self.known(self.begin(nodes)).await;
-        let young = known.part(|_, unit| !unit.runs()).check(can_start);
+        let young = known.part(|_, unit| !unit.runs()).check(check_own).check(can_start);
         let young = self.copy_missing_programs(young).await;
         let young = self.make_missing_directories(young).await;
         let young = self.reload_units(young).await;

@@ -9,7 +9,9 @@ use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, ProcessState};
 
 use crate::Systemd;
+use crate::mark::{self, Foreign, is_same};
 use crate::parse::Unit;
+use crate::paths::unit_name;
 use crate::step::is_gone;
 
 impl Systemd {
@@ -18,10 +20,19 @@ impl Systemd {
         known.then(|node, unit| Ok(of_node(&node.spec, &unit))).outcomes()
     }
 
-    /// What systemd knows of the unit of each node.
+    /// What systemd knows of the unit of each node. Of somebody else's nothing is told but that it is his.
     pub(crate) async fn known<'a>(&self, batch: Batch<'a>) -> Batch<'a, Unit> {
-        self.systemctl.show(batch).await.then(|_, ((), unit)| Ok(unit))
+        self.systemctl.show(batch).await.then(|node, ((), unit)| {
+            let is_own = |directory: &Path| is_same(directory, &node.spec.root_dir);
+            let foreign = mark::foreign(&self.systemctl.places, &self.node_storage, (&unit_name(node), &unit), is_own);
+            Ok(foreign.map_or(unit, Unit::of_somebody_else))
+        })
     }
+}
+
+/// Refuses a node whose unit is somebody else's.
+pub(crate) fn check_own(_: &NodeRef, unit: &Unit) -> Result<(), ManagerError> {
+    unit.foreign.clone().map_or(Ok(()), |foreign| Err(foreign.refusal()))
 }
 
 fn of_node(spec: &NodeSpec, unit: &Unit) -> ProcessState {
@@ -30,6 +41,9 @@ fn of_node(spec: &NodeSpec, unit: &Unit) -> ProcessState {
     }
     if is_gone(&spec.root_dir) {
         return ProcessState::Absent;
+    }
+    if let Some(Foreign { path, reason }) = &unit.foreign {
+        return ProcessState::Stopped { reason: Some(format!("{} is not its unit: {reason}", path.display())) };
     }
     let missing = match unit.load.as_str() {
         "masked" => return ProcessState::Stopped { reason: Some("its unit is masked".to_owned()) },

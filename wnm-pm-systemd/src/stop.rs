@@ -12,7 +12,8 @@ use crate::systemctl::units_of;
 pub(crate) const DISABLE: [&str; 4] = ["disable", "--quiet", "--no-reload", "--"];
 
 impl Systemd {
-    pub(crate) async fn stop_all<'a>(&self, batch: Batch<'a>) -> Batch<'a> {
+    /// Answers with what systemd knows of each that is stopped now.
+    pub(crate) async fn stop_all<'a>(&self, batch: Batch<'a>) -> Batch<'a, Unit> {
         let known = self.known(batch).await;
         // First, so that nothing brings them back.
         let listed = known.part(|_, unit| unit.file_state == "enabled");
@@ -21,7 +22,7 @@ impl Systemd {
         // They are stopped because somebody asked for it, whatever happened before.
         let failed = units_of(&ended.part(|_, unit| unit.active == "failed"));
         let _ = self.systemctl.tell(&["reset-failed", "--"], &failed).await;
-        ended.then(|_, _| Ok(()))
+        ended
     }
 
     /// Ends the processes of those nodes that are up; answers with what systemd knows of each afterwards.

@@ -10,6 +10,7 @@ use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
 
 use crate::Systemd;
 use crate::exec_start::command_line;
+use crate::mark::{self, is_same};
 use crate::parse::Unit;
 use crate::state::{missing_program, of_unit};
 
@@ -18,16 +19,21 @@ pub(crate) async fn survey(manager: &Systemd) -> Result<Vec<FoundNode>, ManagerE
     let mut names = manager.systemctl.names().await?;
     names.retain(|name| number(name).is_some());
     let units = manager.systemctl.units(&names).await?;
-    let mut found: Vec<FoundNode> = units.iter().filter_map(|(name, unit)| of_files(name, unit)).collect();
+    let of_unit = |(name, unit): (&String, &Unit)| of_files(&manager.node_storage, name, unit);
+    let mut found: Vec<FoundNode> = units.iter().filter_map(of_unit).collect();
     let told: HashSet<PathBuf> = found.iter().filter_map(|node| node.root_dir.clone()).collect();
     found.extend(leftovers(&manager.node_storage)?.into_iter().filter(|path| !told.contains(path)).map(leftover));
     found.sort_by(|one, other| one.service.cmp(&other.service));
     Ok(found)
 }
 
-/// A node as its unit's files describe it; none for antctl's nodes.
-fn of_files(name: &str, unit: &Unit) -> Option<FoundNode> {
+/// A node as its unit's files describe it; none for antctl's nodes, those of another database, and what is no node.
+fn of_files(node_storage: &Path, name: &str, unit: &Unit) -> Option<FoundNode> {
     let texts: Vec<String> = unit.files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    let is_of_another = |text: &String| mark::marked(text).is_some_and(|storage| !is_same(&storage, node_storage));
+    if texts.iter().any(is_of_another) {
+        return None;
+    }
     of_texts(name, unit, &texts)
 }
 
@@ -35,10 +41,11 @@ fn of_texts(name: &str, unit: &Unit, texts: &[String]) -> Option<FoundNode> {
     let state = of_unit(unit);
     let Some(line) = command_line(texts) else {
         // Its unit file was deleted while it runs.
-        return state.map(|state| FoundNode::named(name, number(name), state));
+        let is_node = mark::running_in(unit.main_pid).is_some_and(|directory| directory.is_absolute());
+        return state.filter(|_| is_node).map(|state| FoundNode::named(name, number(name), state));
     };
     // Only antctl's have an RPC port; they are antctl's to manage.
-    if line.option("--rpc").is_some() {
+    if line.option("--rpc").is_some() || !line.is_nodes() {
         return None;
     }
     let program = line.program().filter(|path| is_one_place(path));
@@ -77,7 +84,7 @@ fn name_of(root_dir: &Path) -> String {
     root_dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn number(name: &str) -> Option<NodeId> {
+pub(crate) fn number(name: &str) -> Option<NodeId> {
     NodeId::of_name(name.strip_suffix(".service").unwrap_or(name))
 }
 
@@ -92,7 +99,8 @@ mod tests {
     #[test]
     fn a_found_node_is_of_its_flavour_and_in_its_network() {
         for spec in render::tests::specs() {
-            let text = render::unit(&NodeRef::new(spec.clone()), Scope::User, 252).expect("it is plain");
+            let text =
+                render::unit(&NodeRef::new(spec.clone()), "/srv".as_ref(), Scope::User, 252).expect("it is plain");
             let found = of_texts("antnode0007.service", &Unit::default(), &[text]).expect("it is a node");
             assert_eq!((found.flavour, found.network), (Some(spec.flavour), Some(spec.network)));
             assert_eq!((found.id, found.ports, found.wallet), (Some(spec.id), spec.ports, Some(spec.wallet)));

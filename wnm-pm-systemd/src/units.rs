@@ -8,9 +8,11 @@ use wnm_pm::batch::Batch;
 use wnm_pm::command::Command;
 use wnm_pm::hint::Hint;
 use wnm_pm::node::NodeRef;
+use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::Systemd;
+use crate::mark::{self, is_same};
 use crate::parse::Unit;
 use crate::paths::{SLICE, Scope, unit_name};
 use crate::render;
@@ -26,10 +28,27 @@ impl Systemd {
         let (batch, version) = batch.all(self.systemctl.version().await);
         let version = version.unwrap_or_default();
         let rendered = batch.check(|node, _| refuse_link(&self.systemctl, node)).then(|node, unit| {
-            let text = render::unit(node, self.scope(), version)?;
+            let text = render::unit(node, &self.node_storage, self.scope(), version)?;
             Ok((unit, text))
         });
         write_changed(&self.systemctl, rendered).await.then(|_, (unit, _)| Ok(unit))
+    }
+}
+
+impl Systemd {
+    /// Deletes wnm's slice, unless somebody else wrote it or nodes of another database are in it.
+    pub(crate) async fn remove_slice(&self) -> Result<(), ManagerError> {
+        let systemctl = &self.systemctl;
+        let is_needed = node_files::entries(&systemctl.places.units)?.iter().any(|file| {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            mark::marked(&text).is_some_and(|storage| !is_same(&storage, &self.node_storage))
+        });
+        if is_needed || !is_written(systemctl, SLICE, &render::slice()) {
+            return Ok(());
+        }
+        let path = systemctl.places.unit(SLICE);
+        systemctl.succeed(systemctl.privilege.command("rm").args(["--force", "--"]).arg(path)).await?;
+        systemctl.reload().await
     }
 }
 
@@ -104,14 +123,4 @@ fn install(systemctl: &Systemctl, staged: &TempDir, names: impl IntoIterator<Ite
     let command = systemctl.privilege.command("install").args(["--mode", "0644", "--target-directory"]);
     let paths = names.into_iter().map(|name| staged.path().join(name));
     command.arg(&systemctl.places.units).arg("--").args(paths)
-}
-
-/// Deletes wnm's slice, unless somebody else wrote it.
-pub(crate) async fn remove_slice(systemctl: &Systemctl) -> Result<(), ManagerError> {
-    if !is_written(systemctl, SLICE, &render::slice()) {
-        return Ok(());
-    }
-    let path = systemctl.places.unit(SLICE);
-    systemctl.succeed(systemctl.privilege.command("rm").args(["--force", "--"]).arg(path)).await?;
-    systemctl.reload().await
 }

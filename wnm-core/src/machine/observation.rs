@@ -21,20 +21,26 @@ use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::container_host::{Group, GroupState};
 use wnm_pm::hint::chain;
 use wnm_pm::port::Protocol;
-use wnm_pm::process_manager::{Binary, ManagerError, ProcessState};
+use wnm_pm::process_manager::{Binary, ManagerError, ProcessState, TakenNumber};
 
 pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progress) -> Result<Observation, CycleError> {
     let (config, now) = (&machine.parts.config, machine.parts.clock.now());
     let stored = during(progress, Work::ReadDatabase, async { machine.parts.store.load() }).await?;
     let references: Vec<NodeRef> = stored.nodes.iter().map(Node::reference).collect();
-    let (host, program, states, groups) = tokio::join!(
+    let (host, program, states, groups, taken) = tokio::join!(
         during(progress, Work::MeasureMachine, host(machine, &stored, now)),
         during(progress, Work::ReadProgramVersion, program(machine, &stored)),
         during(progress, Work::CheckNodes(references.len()), machine.parts.manager.inspect(&references)),
         groups(machine, &stored, progress),
+        machine.parts.manager.taken(&references),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = unavailable(&states);
+    // A manager that cannot be used at all says so by itself.
+    let taken = taken.unwrap_or_else(|error| {
+        warnings.extend(unavailable.is_none().then(|| error.text()));
+        vec![]
+    });
     let states = with_states(&stored.nodes, states);
     let answers = ask(machine, &stored.nodes, &states, &groups, progress).await;
     warnings.extend(unseen(&stored.nodes, &states));
@@ -50,7 +56,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
             (None, Flavour::default())
         }
     };
-    let blocked = blocked(machine, &stored.nodes, &groups, flavour);
+    let blocked = blocked(machine, &stored.nodes, &groups, flavour, &taken);
     let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
         let directory = machine.parts.observer.directory(&config.node_storage, &node.spec().root_dir);
@@ -202,8 +208,14 @@ fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
 }
 
 /// Numbers that no node has, and that none may get: another program holds one of their ports, a node with another number
-/// has it (adopted nodes can), or a directory of that name is there already. What lies in it may be a key.
-fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour) -> Vec<BlockedNumber> {
+/// has it (adopted nodes can), its name is taken, or a directory of that name is there already. What lies in it may be a key.
+fn blocked(
+    machine: &Machine,
+    nodes: &[Node],
+    groups: &[Group],
+    flavour: Flavour,
+    taken: &[TakenNumber],
+) -> Vec<BlockedNumber> {
     let config = &machine.parts.config;
     let recorded: BTreeSet<NodeId> = nodes.iter().map(Node::id).collect();
     let mut blocked = BTreeMap::new();
@@ -230,6 +242,9 @@ fn blocked(machine: &Machine, nodes: &[Node], groups: &[Group], flavour: Flavour
                 block(number, &|| Blocker::Directory { path: directory.clone() });
             }
         }
+    }
+    for TakenNumber { number, why } in taken {
+        block(*number, &|| Blocker::Name { why: why.clone() });
     }
     let needed: Vec<PortKind> = capabilities.ports(flavour).collect();
     for (kind, start) in starts.into_iter().filter(|(kind, _)| needed.contains(kind)) {

@@ -139,7 +139,7 @@ rules! {
     /// No number is left whose ports fit the port layout (`port_start`, `metrics_port_start`, `rpc_port_start`): no node
     /// is added.
     Ports = "ports", &[Held];
-    /// A number is skipped when nodes are added: one of its ports, or its directory, is in use.
+    /// A number is skipped when nodes are added: one of its ports, its directory or its name is in use.
     NumberTaken = "number_taken", &[Held];
 
     /// The owner asked for it; or there was nothing to do for what the owner asked.

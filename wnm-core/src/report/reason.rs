@@ -226,6 +226,8 @@ fn taken(by: &Blocker, numbers: usize) -> String {
         (Blocker::PortOfNode { port, node }, _) => {
             format!("skipped, their ports belong to other nodes (the first: {port}, of {node})")
         }
+        (Blocker::Name { why }, 1) => format!("skipped, {why}"),
+        (Blocker::Name { why }, _) => format!("skipped, their names are taken (the first: {why})"),
         (Blocker::Directory { path }, 1) => format!("skipped, {} already exists", path.display()),
         (Blocker::Directory { path }, _) => {
             format!("skipped, their directories already exist (the first: {})", path.display())

@@ -73,6 +73,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Blocker::PortInUse { protocol: Protocol::Udp, port: 55_007 },
         Blocker::PortOfNode { port: 13_007, node: text },
         Blocker::Directory { path },
+        Blocker::Name { why: "/etc/systemd/system/antnode0001.service is there already".to_owned() },
     ];
     causes.extend(blockers.map(|by| Cause::NumberTaken { by }));
     causes.extend(Gauge::ALL.map(|gauge| Cause::Pressure { gauge, figure, limit }));

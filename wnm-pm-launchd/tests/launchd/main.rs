@@ -10,7 +10,7 @@ use std::fs;
 use std::sync::Arc;
 
 use wnm_pm::hint::{Hint, Hinted};
-use wnm_pm::node::{Flavour, NodeRef, NodeSpec, PortKind};
+use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind};
 use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
 use wnm_pm_launchd::Launchd;
 use wnm_testing::Need::Program;
@@ -183,6 +183,34 @@ async fn what_does_not_lie_where_nodes_are_kept_is_left_alone() {
     assert!(!world.domain().plists.exists(), "nothing was made");
 }
 
+async fn a_job_of_the_same_label_that_is_somebody_elses_is_never_taken_for_ours() {
+    let world = World::new();
+    let manager = world.manager();
+    let own = world.running(&manager, 1).await;
+    let theirs = world.plist("com.autonomi.antnode-2");
+    let job = "<plist version=\"1.0\"><dict><key>Label</key><string>com.autonomi.antnode-2</string><key>ProgramArguments</key>\
+               <array><string>/bin/sleep</string><string>600</string></array></dict></plist>";
+    fs::write(&theirs, job).expect("it is written");
+    world.launchctl(&["bootstrap", "gui/501", &theirs.display().to_string()]).await;
+
+    let taken = manager.taken(std::slice::from_ref(&own)).await.expect("they are listed");
+    assert_eq!(taken.iter().map(|taken| taken.number).collect::<Vec<_>>(), [NodeId(2)]);
+    let error = only(manager.create(&[NodeRef::new(world.spec(2))]).await).expect_err("it is his").text();
+    assert!(error.ends_with("is left alone: it is not the job of a node"), "{error}");
+    let node = NodeRef { service: "com.autonomi.antnode-2".to_owned(), ..NodeRef::new(world.spec(2)) };
+    for outcome in
+        [only(manager.stop(std::slice::from_ref(&node)).await), only(manager.remove(std::slice::from_ref(&node)).await)]
+    {
+        assert!(outcome.is_err());
+    }
+    assert_eq!(world.state(&manager, &node).await, ProcessState::Absent, "his process does not count");
+    assert_eq!(fs::read_to_string(&theirs).expect("it is there"), job);
+    let print = world.launchctl(&["print", "gui/501/com.autonomi.antnode-2"]).await;
+    assert!(print.stdout.contains("pid = "), "it runs on: {print:?}");
+    world.launchctl(&["bootout", "gui/501/com.autonomi.antnode-2"]).await;
+    world.remove(&manager, own).await;
+}
+
 async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
     let world = World::new();
     let error = as_nobody(|| Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err());
@@ -238,6 +266,7 @@ wnm_testing::trials! {
         a_changed_launch_reaches_a_node_by_its_next_start,
         what_a_node_lacks_is_put_back_by_a_start,
         what_does_not_lie_where_nodes_are_kept_is_left_alone,
+        a_job_of_the_same_label_that_is_somebody_elses_is_never_taken_for_ours,
         the_machines_domain_is_for_root_and_a_users_needs_a_session,
         the_stand_in_refuses_what_launchd_refuses;
     &[] => a_machine_without_launchctl_is_told_so;

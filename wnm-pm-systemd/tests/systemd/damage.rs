@@ -180,8 +180,11 @@ fn a_unit_that_was_changed_by_hand_is_read_anew() {
         let drop_in = Path::new("/etc/systemd/system").join(format!("{}.d", node.service));
         fs::create_dir(&drop_in).expect("it is new");
         fs::write(drop_in.join("own.conf"), "[Service]\nEnvironment=OWN=1\n").expect("it is written");
-        // The unit itself is wnm's.
-        fs::write(world.unit(&node), "[Service]\nExecStart=/bin/false\n").expect("it is written");
+        // The unit itself is wnm's, as long as its mark is in it.
+        let unit = fs::read_to_string(world.unit(&node)).expect("it is there");
+        let mark = unit.lines().find(|line| line.starts_with("X-Wnm")).expect("it is marked");
+        let changed = format!("[Unit]\n{mark}\n[Service]\nExecStart=/bin/false\n");
+        fs::write(world.unit(&node), changed).expect("it is written");
         node.launch.environment.push(("NEW".to_owned(), "setting".to_owned()));
         start(&manager, &node).await.expect("the unit is written and read");
         let seen = world.seen(&node).await;

@@ -4,6 +4,7 @@ mod antnode;
 mod batches;
 mod contract;
 mod damage;
+mod others;
 mod refusals;
 mod replacing;
 mod takeover;
@@ -16,6 +17,7 @@ fn main() -> std::process::ExitCode {
         batches::trials(),
         contract::trials(),
         damage::trials(),
+        others::trials(),
         refusals::trials(),
         replacing::trials(),
         takeover::trials(),

@@ -38,6 +38,13 @@ impl World {
         world
     }
 
+    /// Those of another database on the same machine.
+    pub fn beside(&self, directory: &Path) -> Self {
+        let world = Self { host: HostWorld::new(directory), mode: self.mode };
+        std::fs::create_dir_all(world.host.node_storage()).expect("it can be made");
+        world
+    }
+
     pub fn manager(&self) -> Systemd {
         self.manager_with(Arc::new(SystemRunner))
     }

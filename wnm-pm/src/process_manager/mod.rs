@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
-use crate::node::{Flavour, NodeRef, NodeSpec, PortKind, ProcessId};
+use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, ProcessId};
 
 pub(crate) mod error;
 mod finding;
@@ -143,6 +143,15 @@ pub enum ProcessState {
     Absent,
 }
 
+/// A number that no new node can have, whatever else is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenNumber {
+    /// The number.
+    pub number: NodeId,
+    /// What is in the way, as a sentence without a full stop.
+    pub why: String,
+}
+
 /// How a process manager took everything down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Teardown {
@@ -198,6 +207,12 @@ pub trait ProcessManager: Send + Sync {
 
     /// What is on this machine, in the database or not. Reads only.
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError>;
+
+    /// The numbers beside those of the recorded nodes that no new node can have, since their names are somebody else's.
+    /// Reads only.
+    async fn taken(&self, _recorded: &[NodeRef]) -> Result<Vec<TakenNumber>, ManagerError> {
+        Ok(vec![])
+    }
 
     /// Takes everything of this manager down, or says that nodes have to be removed one by one.
     async fn teardown(&self) -> Result<Teardown, ManagerError>;
