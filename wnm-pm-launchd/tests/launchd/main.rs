@@ -188,7 +188,7 @@ async fn a_job_of_the_same_label_that_is_somebody_elses_is_never_taken_for_ours(
     let manager = world.manager();
     let own = world.running(&manager, 1).await;
     let theirs = world.plist("com.autonomi.antnode-2");
-    let job = "<plist version=\"1.0\"><dict><key>Label</key><string>com.autonomi.antnode-2</string><key>ProgramArguments</key>\
+    let job = "<plist version=\"1.0\"><dict><key>Label</key><string>com.autonomi.antnode-2</string><key>RunAtLoad</key><true/><key>ProgramArguments</key>\
                <array><string>/bin/sleep</string><string>600</string></array></dict></plist>";
     fs::write(&theirs, job).expect("it is written");
     world.launchctl(&["bootstrap", "gui/501", &theirs.display().to_string()]).await;

@@ -13,7 +13,7 @@ use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm::upgrade::upgrade;
 use wnm_testing::Need::{Immutable, Mount};
-use wnm_testing::{eventually, node_port, only};
+use wnm_testing::{eventually, node_port, only, test_node};
 
 async fn f02_the_pid_is_the_nodes_own_and_stopping_ends_it() {
     let machine = Machine::hasty();
@@ -80,7 +80,7 @@ async fn f25_a_full_disk_leaves_no_half_program_and_no_directory() {
     assert_eq!(files_below(&storage), [machine.spec(1).root_dir], "nothing is left of the second");
     assert!(!machine.spec(2).log_dir.exists());
 
-    let newer = Binary { path: program, version: "0.4.18".parse().expect("a version") };
+    let newer = Binary { path: test_node("0.4.18"), version: "0.4.18".parse().expect("a version") };
     let error = only(upgrade(&machine.manager, &nodes, &newer).await).expect_err("there is no room for two").text();
     assert!(error.contains("No space left on device"), "{error}");
     let running = ProcessState::Running { process: nodes[0].process };

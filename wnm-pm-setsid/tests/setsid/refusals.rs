@@ -98,9 +98,19 @@ async fn what_the_kernel_does_not_run_is_not_read_by_a_shell() {
     let text = machine.path().join("antnode");
     write(&text, "");
     let error = machine.try_create(&NodeSpec { program: text, ..machine.spec(1) }).await.map(drop);
-    let nodes = machine.create(&[machine.spec(2)]).await;
-    // By its first bytes it is a program; one for another kind of processor is such a one.
-    write(&nodes[0].spec.binary, "\u{7f}ELF\n");
+    // By its first bytes it is a program, but what follows is not.
+    let cut_off = machine.path().join("cut-off");
+    write(&cut_off, "\u{7f}ELF\n");
+    let damaged =
+        machine.try_create(&NodeSpec { program: cut_off, ..machine.spec(2) }).await.expect_err("it is cut off");
+    assert!(damaged.text().contains("it is damaged: its "), "{damaged:?}");
+    // One for another kind of processor is whole.
+    let foreign = machine.path().join("foreign");
+    let mut bytes = fs::read(&machine.spec(3).program).expect("it is read");
+    bytes[18..20].copy_from_slice(&[0xff, 0xff]);
+    write(&foreign, "");
+    fs::write(&foreign, bytes).expect("it is written");
+    let nodes = machine.create(&[NodeSpec { program: foreign, ..machine.spec(3) }]).await;
     let started = only(machine.manager.start(&nodes).await).map(drop);
     for outcome in [error, started] {
         let error = outcome.expect_err("it cannot be run");
