@@ -104,8 +104,9 @@ impl Nodes<'_> {
         }
         let name = group_name(group);
         let container = self.0.machine.container_name(&name);
-        let argv = script::command(call, &name, names)?;
-        let output = self.0.engine.exec(&container, &argv, &[], patience(call) + SLACK).await?;
+        let called = script::invocation(call, &self.0.caller, &name, names)?;
+        let within = patience(call) + SLACK;
+        let output = self.0.engine.exec_attended(&container, &called.argv, &called.input, within).await?;
         let complaint = output.stderr.trim();
         let reports = script::parse(&output.stdout).map_err(|error| {
             let how = output.code.map_or("it was killed".to_owned(), |code| format!("exit code {code}"));
