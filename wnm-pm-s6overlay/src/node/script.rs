@@ -106,6 +106,12 @@ pub struct NodeReport {
     pub crashes: u32,
 }
 
+impl NodeReport {
+    /// Neither the volume nor the container knows it.
+    pub const UNDEFINED: Self =
+        Self { state: NodeState::Undefined, pid: None, start_time: None, ended: None, since_seconds: 0, crashes: 0 };
+}
+
 /// How a program is run in a container: its command line, and what it reads. Standard input is to stay open until it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -170,7 +176,7 @@ fn unusable<T>(what: String, reason: &str) -> Result<T, ManagerError> {
 /// line that is wrong.
 pub fn parse(printed: &str) -> Result<BTreeMap<String, NodeReport>, ManagerError> {
     let mut reports = BTreeMap::new();
-    for line in printed.lines() {
+    for line in printed.lines().filter(|line| !line.starts_with(AT_WORK)) {
         if let Some(count) = line.strip_prefix("end\t") {
             return if count.parse() == Ok(reports.len()) { Ok(reports) } else { broken(line, "lines are missing") };
         }
@@ -180,6 +186,15 @@ pub fn parse(printed: &str) -> Result<BTreeMap<String, NodeReport>, ManagerError
         };
     }
     broken(printed.lines().last().unwrap_or_default(), "its end is missing")
+}
+
+/// Before the name of a caller whose call was still at work when others looked.
+const AT_WORK: &str = "at work\t";
+
+/// Whose call was at work in the container when it was looked at, if any was.
+#[must_use]
+pub fn at_work(printed: &str) -> Option<&str> {
+    printed.lines().find_map(|line| line.strip_prefix(AT_WORK))
 }
 
 fn broken<T>(line: &str, reason: &str) -> Result<T, ManagerError> {
