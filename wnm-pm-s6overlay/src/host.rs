@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
+use wnm_pm::process::start_time;
 
 use crate::container::engine::Engine;
 use crate::settings::{MachineId, S6Settings};
@@ -17,6 +18,8 @@ pub struct Host {
     /// The engine. It is connected when it is first needed, so that a host can be made, and can say what is wrong,
     /// without one.
     pub engine: Engine,
+    /// Which wnm this is, to the containers: its process and when that started.
+    pub caller: String,
     /// Groups are opened and closed one call at a time: they share a network and a table of rules.
     pub turn: Mutex<()>,
 }
@@ -28,8 +31,14 @@ impl Host {
         Self {
             machine: settings.machine(),
             engine: Engine::new(settings.engine_address.clone()),
+            caller: caller(),
             turn: Mutex::new(()),
             settings: Arc::new(settings),
         }
     }
+}
+
+fn caller() -> String {
+    let pid = std::process::id();
+    format!("{pid}:{}", start_time(pid).unwrap_or_default())
 }

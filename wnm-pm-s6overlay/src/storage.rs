@@ -28,6 +28,12 @@ pub fn definitions(node_storage: &Path) -> PathBuf {
     node_storage.join(DEFINITIONS)
 }
 
+/// Where the keeper of a group listens.
+#[must_use]
+pub fn keeper(node_storage: &Path, group: &str) -> PathBuf {
+    definitions(node_storage).join(group).join("keeper")
+}
+
 /// Makes sure that what containers mount is there. `occupied`: whether containers of this machine exist already.
 ///
 /// # Errors
@@ -120,6 +126,10 @@ pub fn sweep(node_storage: &Path, is_unseen: bool) {
         return;
     }
     for entry in fs::read_dir(&definitions).into_iter().flatten().flatten() {
+        if is_unseen {
+            // A keeper that was killed leaves its socket.
+            let _ = fs::remove_file(entry.path().join("keeper"));
+        }
         // Refused while there is anything in it.
         let _ = fs::remove_dir(entry.path());
     }

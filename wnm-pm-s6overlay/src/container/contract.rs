@@ -1,11 +1,18 @@
-//! What wnm and an image have agreed on: the label that says so, the batch script, and the names of what a container
+//! What wnm and an image have agreed on: the label that says so, the program that controls nodes, and the names of what a container
 //! finds in its environment.
 
 /// The label that says that an image does what wnm counts on, and its value.
 pub const IMAGE_LABEL: (&str, &str) = ("wnm.contract", "1");
 
-/// The batch script, which controls the nodes of a container. The image has it as `/usr/local/lib/wnm/nodes`.
-pub const SCRIPT: &str = include_str!("../../image/rootfs/usr/local/lib/wnm/nodes");
+/// The program that controls the nodes of a container, and what it takes there: names and texts. The image has them under
+/// `/usr/local/lib/wnm`.
+pub const PROGRAM: [(&str, &str); 5] = [
+    ("nodes", include_str!("../../image/rootfs/usr/local/lib/wnm/nodes")),
+    ("report", include_str!("../../image/rootfs/usr/local/lib/wnm/report")),
+    ("keeper", include_str!("../../image/rootfs/usr/local/lib/wnm/keeper")),
+    ("run", include_str!("../../image/rootfs/usr/local/lib/wnm/run")),
+    ("finish", include_str!("../../image/rootfs/usr/local/lib/wnm/finish")),
+];
 
 /// Names of what a container finds in its environment. Each is text without a unit unless its name has one.
 pub mod environment {

@@ -5,7 +5,7 @@
 
 use wnm_pm::process_manager::ManagerError;
 
-use super::contract::{IMAGE_LABEL, SCRIPT};
+use super::contract::{IMAGE_LABEL, PROGRAM};
 
 /// The version of s6-overlay that the image is made with.
 pub const S6_OVERLAY_VERSION: &str = "3.2.1.0";
@@ -33,12 +33,16 @@ impl Default for DockerfileOptions {
 }
 
 /// Our files in the image: path, text, and all of them executable.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 9] = [
     ("/etc/cont-init.d/10-ant-user", include_str!("../../image/rootfs/etc/cont-init.d/10-ant-user")),
     ("/etc/cont-init.d/15-metrics", include_str!("../../image/rootfs/etc/cont-init.d/15-metrics")),
     ("/etc/cont-init.d/20-wnm-services", include_str!("../../image/rootfs/etc/cont-init.d/20-wnm-services")),
     ("/etc/cont-finish.d/20-wnm-services", include_str!("../../image/rootfs/etc/cont-finish.d/20-wnm-services")),
-    ("/usr/local/lib/wnm/nodes", SCRIPT),
+    ("/usr/local/lib/wnm/nodes", PROGRAM[0].1),
+    ("/usr/local/lib/wnm/report", PROGRAM[1].1),
+    ("/usr/local/lib/wnm/keeper", PROGRAM[2].1),
+    ("/usr/local/lib/wnm/run", PROGRAM[3].1),
+    ("/usr/local/lib/wnm/finish", PROGRAM[4].1),
 ];
 
 /// The text of the Dockerfile.
@@ -230,12 +234,24 @@ mod tests {
                 >/etc/cont-finish.d/20-wnm-services && \
             printf '%s\n' \
                 >/usr/local/lib/wnm/nodes && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/report && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/keeper && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/run && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/finish && \
             chmod 755 \
                 /etc/cont-init.d/10-ant-user \
                 /etc/cont-init.d/15-metrics \
                 /etc/cont-init.d/20-wnm-services \
                 /etc/cont-finish.d/20-wnm-services \
-                /usr/local/lib/wnm/nodes
+                /usr/local/lib/wnm/nodes \
+                /usr/local/lib/wnm/report \
+                /usr/local/lib/wnm/keeper \
+                /usr/local/lib/wnm/run \
+                /usr/local/lib/wnm/finish
 
         ENV PATH=/command:$PATH:/home/ant/.local/bin
         # A container ends when its one-shots fail; they have no time limit; nodes have two minutes to end, and s6 then waits no longer.
@@ -279,12 +295,24 @@ mod tests {
                 >/etc/cont-finish.d/20-wnm-services && \
             printf '%s\n' \
                 >/usr/local/lib/wnm/nodes && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/report && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/keeper && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/run && \
+            printf '%s\n' \
+                >/usr/local/lib/wnm/finish && \
             chmod 755 \
                 /etc/cont-init.d/10-ant-user \
                 /etc/cont-init.d/15-metrics \
                 /etc/cont-init.d/20-wnm-services \
                 /etc/cont-finish.d/20-wnm-services \
-                /usr/local/lib/wnm/nodes
+                /usr/local/lib/wnm/nodes \
+                /usr/local/lib/wnm/report \
+                /usr/local/lib/wnm/keeper \
+                /usr/local/lib/wnm/run \
+                /usr/local/lib/wnm/finish
 
         ENV PATH=/command:$PATH:/home/ant/.local/bin
         # A container ends when its one-shots fail; they have no time limit; nodes have two minutes to end, and s6 then waits no longer.

@@ -12,6 +12,13 @@ use wnm_pm::command::Output;
 use super::engine::Engine;
 use super::error::{Doing, EngineError};
 
+/// When a program's standard input ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Close {
+    AfterInput,
+    WithCaller,
+}
+
 impl Engine {
     /// Runs a program in a container to its end, as the container's root, without a terminal or a shell.
     ///
@@ -24,14 +31,45 @@ impl Engine {
         input: &[u8],
         timeout: Duration,
     ) -> Result<Output, EngineError> {
-        let running = self.exec_to_end(container, argv, input);
+        self.exec_within(container, argv, input, Close::AfterInput, timeout).await
+    }
+
+    /// The same for a program that is to end with whoever runs it: its standard input stays open until then.
+    ///
+    /// # Errors
+    /// As of [`Engine::exec`].
+    pub async fn exec_attended(
+        &self,
+        container: &str,
+        argv: &[String],
+        input: &[u8],
+        timeout: Duration,
+    ) -> Result<Output, EngineError> {
+        self.exec_within(container, argv, input, Close::WithCaller, timeout).await
+    }
+
+    async fn exec_within(
+        &self,
+        container: &str,
+        argv: &[String],
+        input: &[u8],
+        close: Close,
+        timeout: Duration,
+    ) -> Result<Output, EngineError> {
+        let running = self.exec_to_end(container, argv, input, close);
         let doing = || format!("run `{}` in {container}", argv.first().map_or("", String::as_str));
         tokio::time::timeout(timeout, running).await.unwrap_or_else(|_| {
             Err(EngineError::refused(doing(), 0, &format!("it did not end within {} s", timeout.as_secs())))
         })
     }
 
-    async fn exec_to_end(&self, container: &str, argv: &[String], input: &[u8]) -> Result<Output, EngineError> {
+    async fn exec_to_end(
+        &self,
+        container: &str,
+        argv: &[String],
+        input: &[u8],
+        close: Close,
+    ) -> Result<Output, EngineError> {
         let docker = self.docker().await?;
         let doing = || format!("run a program in {container}");
         let options = CreateExecOptions {
@@ -49,7 +87,7 @@ impl Engine {
             if !input.is_empty() {
                 let written = async {
                     stdin.write_all(input).await?;
-                    stdin.shutdown().await
+                    if close == Close::AfterInput { stdin.shutdown().await } else { stdin.flush().await }
                 };
                 written.await.map_err(Error::from).doing(doing)?;
             }

@@ -1,4 +1,7 @@
-//! What a container uses, as the engine itself measures it: by two readings, about a second apart.
+//! What a container uses, as the engine itself measures it: by two readings, a moment apart. (Asked for both at once, the
+//! engine takes a second or two.)
+
+use std::time::Duration;
 
 use bollard::models::{ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::StatsOptionsBuilder;
@@ -8,26 +11,38 @@ use wnm_pm::container_host::Usage;
 use super::engine::Engine;
 use super::error::{Doing, EngineError};
 
+/// Between two readings: the kernel counts hundredths of a second.
+const MOMENT: Duration = Duration::from_millis(300);
+
 impl Engine {
     /// What a container uses now.
     ///
     /// # Errors
     /// When the engine cannot be asked, or the container does not run.
     pub(crate) async fn usage(&self, container: &str) -> Result<Usage, EngineError> {
-        let options = StatsOptionsBuilder::new().stream(false).build();
-        let doing = || format!("measure the container {container}");
+        let before = self.reading(container).await?;
+        tokio::time::sleep(MOMENT).await;
+        let now = self.reading(container).await?;
+        let unread = || {
+            let doing = format!("measure the container {container}");
+            EngineError::refused(doing, 0, "the engine does not say how much memory and CPU it uses")
+        };
+        read(&before, &now).ok_or_else(unread)
+    }
+
+    async fn reading(&self, container: &str) -> Result<ContainerStatsResponse, EngineError> {
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
         let answer = std::pin::pin!(self.docker().await?.stats(container, Some(options))).next().await;
-        let answer = answer.transpose().doing(doing)?;
-        let unread = || EngineError::refused(doing(), 0, "the engine does not say how much memory and CPU it uses");
-        answer.as_ref().and_then(read).ok_or_else(unread)
+        let answer = answer.transpose().doing(|| format!("measure the container {container}"))?;
+        Ok(answer.unwrap_or_default())
     }
 }
 
 /// None for a container that does not run.
-fn read(stats: &ContainerStatsResponse) -> Option<Usage> {
+fn read(before: &ContainerStatsResponse, now: &ContainerStatsResponse) -> Option<Usage> {
     Some(Usage {
-        memory_bytes: memory(stats.memory_stats.as_ref()?)?,
-        cpu_percent: processors(stats.precpu_stats.as_ref()?, stats.cpu_stats.as_ref()?)?,
+        memory_bytes: memory(now.memory_stats.as_ref()?)?,
+        cpu_percent: processors(before.cpu_stats.as_ref()?, now.cpu_stats.as_ref()?)?,
     })
 }
 

@@ -10,6 +10,7 @@ use wnm_pm::process_manager::ManagerError;
 use super::Groups;
 use crate::container::error::EngineError;
 use crate::container::layout::STORAGE;
+use crate::node::keeper;
 use crate::settings::MANAGER;
 use crate::storage;
 
@@ -87,6 +88,9 @@ impl Groups<'_> {
             return true;
         }
         let Some(id) = id else { return false };
+        if keeper::storage_id(&self.0.settings.node_storage, &group.spec.name).await.as_deref() == Some(id) {
+            return true;
+        }
         matches!(self.probe(&group.container_name).await, Ok(Boot::Done { id: Some(seen) }) if seen == id)
     }
 }

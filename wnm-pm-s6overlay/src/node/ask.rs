@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::process::start_time;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use super::script::{self, Call, NodeReport};
-use super::{Nodes, paths};
+use super::{Nodes, keeper, paths};
 use crate::container::containers::Container;
 use crate::settings::group_name;
 
 /// What a call may take beyond what it waits for by itself: hundreds of nodes on a busy machine.
 const SLACK: Duration = Duration::from_secs(60);
+
+/// How long is waited for what a wnm that is gone left in a container.
+const LEFT_BEHIND: Duration = Duration::from_secs(15);
 
 /// What a node's container reports about it.
 #[derive(Debug, Clone)]
@@ -103,9 +108,25 @@ impl Nodes<'_> {
             return Ok(GroupReport::Unreachable { state, why });
         }
         let name = group_name(group);
+        if call == Call::Status
+            && let Some(answer) = keeper::nodes(&self.0.settings.node_storage, &name).await
+            && let Ok(mut reports) = script::parse(&answer)
+        {
+            for &node in names {
+                reports.entry(node.to_owned()).or_insert(NodeReport::UNDEFINED);
+            }
+            return Ok(GroupReport::Nodes(reports));
+        }
         let container = self.0.machine.container_name(&name);
-        let argv = script::command(call, &name, names)?;
-        let output = self.0.engine.exec(&container, &argv, &[], patience(call) + SLACK).await?;
+        let called = script::invocation(call, &self.0.caller, &name, names)?;
+        let within = patience(call) + SLACK;
+        let run = async || self.0.engine.exec_attended(&container, &called.argv, &called.input, within).await;
+        let mut output = run().await?;
+        // What a wnm that is gone left in the container ends by itself: only then there is something to be seen.
+        let began = Instant::now();
+        while script::at_work(&output.stdout).is_some_and(is_gone) && began.elapsed() < LEFT_BEHIND {
+            output = run().await?;
+        }
         let complaint = output.stderr.trim();
         let reports = script::parse(&output.stdout).map_err(|error| {
             let how = output.code.map_or("it was killed".to_owned(), |code| format!("exit code {code}"));
@@ -132,6 +153,12 @@ impl Nodes<'_> {
             None => (GroupState::Gone, format!("its container {name} does not exist")),
         }
     }
+}
+
+/// Whether the wnm that is called so does not live on this machine any more.
+fn is_gone(caller: &str) -> bool {
+    let process = caller.split_once(':').and_then(|(pid, born)| Some((pid.parse().ok()?, born.parse().ok()?)));
+    process.is_some_and(|(pid, born): (u32, u64)| start_time(pid) != Some(born))
 }
 
 /// What a call waits for by itself.

@@ -6,6 +6,7 @@ mod create;
 pub mod definition;
 mod files;
 mod inspect;
+pub mod keeper;
 mod launch;
 pub mod output;
 mod paths;

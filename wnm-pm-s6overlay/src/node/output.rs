@@ -1,5 +1,5 @@
-//! A node's output is what it printed: s6-log keeps the newest part of it beside the node's definition, each line with
-//! the time in front.
+//! A node's output is what it printed: its container keeps the newest part of it beside the node's definition, each line
+//! with the time in front.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 use wnm_pm::last_words;
 
 use super::definition::Definition;
-
-/// The length of a time and the two blanks behind it: `2026-11-22 17:11:50.367372354  `.
-const TIME_LENGTH: usize = 31;
 
 /// The end of what a node printed, without the times. Empty when it printed nothing, or it cannot be read.
 #[must_use]
@@ -32,10 +29,16 @@ fn is_aside(path: &Path) -> bool {
 }
 
 fn without_time(line: &str) -> &str {
-    match line.split_at_checked(TIME_LENGTH) {
-        Some((time, rest)) if time.ends_with("  ") && time.as_bytes()[0].is_ascii_digit() => rest,
+    match line.split_once("  ") {
+        Some((time, rest)) if is_time(time) => rest,
         _ => line,
     }
+}
+
+/// `2026-11-22 17:11:50`, or with `.367372354` behind it, as it was written before.
+fn is_time(text: &str) -> bool {
+    let shape: String = text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    ["0000-00-00 00:00:00", "0000-00-00 00:00:00.000000000"].contains(&shape.as_str())
 }
 
 #[cfg(test)]
@@ -53,9 +56,9 @@ mod tests {
 
     #[test]
     fn the_newest_output_is_read_without_times() {
-        let current = "2026-11-22 17:11:50.367372354  hello\n2026-11-22 17:11:50.462340388  \nno time\n";
+        let current = "2026-11-22 17:11:50.367372354  hello\n2026-11-22 17:11:50  \nno  time\n";
         let (_dir, definition) = definition(&[("current", current), ("@400000006b032a63038b2841.s", "older\n")]);
-        assert_eq!(tail(&definition), "hello\n\nno time\n");
+        assert_eq!(tail(&definition), "hello\n\nno  time\n");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The batch script is the one program that is run inside a container: one call controls or asks all nodes of a group.
+//! The script is the one program that is run inside a container: one call controls or asks all nodes of a group.
 //!
-//! Its text is part of the call (`sh -c TEXT wnm VERB GROUP …`), so that an image made by another version of wnm works as
-//! well; the image keeps the same file for the boot of the container. It runs as the container's root, reads nothing of
-//! the volume but names, and prints a line per node, which [`parse`] reads.
+//! Its text is handed over on standard input, so that an image made by another version of wnm works as well; the image
+//! keeps the same files for the boot of the container. It runs as the container's root, reads nothing of the volume but
+//! names, and prints a line per node, which [`parse`] reads. It ends with its caller, who keeps standard input open.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use wnm_pm::process_manager::ManagerError;
 
-use crate::container::contract::SCRIPT;
+use crate::container::contract::PROGRAM;
 
 /// What a call of the script is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,14 +106,37 @@ pub struct NodeReport {
     pub crashes: u32,
 }
 
-/// The command line that carries out a call for these nodes of a group, to be executed in the group's container as
-/// root, without a terminal. Its standard output goes to [`parse`]; exit code 0 says only that the call was carried out,
-/// 3 that the container has not booted within half a minute (its standard error says so). A call during the boot of the
-/// container waits for its end.
+impl NodeReport {
+    /// Neither the volume nor the container knows it.
+    pub const UNDEFINED: Self =
+        Self { state: NodeState::Undefined, pid: None, start_time: None, ended: None, since_seconds: 0, crashes: 0 };
+}
+
+/// How a program is run in a container: its command line, and what it reads. Standard input is to stay open until it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// What it reads on standard input.
+    pub input: Vec<u8>,
+}
+
+/// Reads files from standard input, each behind 24 letters with its name and length, up to 24 blanks, and becomes the first.
+const READER: &str = r#"sub get { my ($n, $t) = ($_[0], ""); while (length $t < $n) { sysread(STDIN, $t, $n - length $t, length $t) or exit 4 } $t } while (get(24) =~ /^(\w+) +(\d+)/) { my $name = $1; $files{$name} = get($2) } $caller = shift; eval $files{nodes}; die $@ if $@"#;
+
+/// How a call for these nodes of a group is carried out, to be executed in the group's container as root, without a
+/// terminal. Its standard output goes to [`parse`]; exit code 0 says only that the call was carried out, 3 that the container
+/// has not booted within half a minute (its standard error says so). A call during the boot of the container waits for its
+/// end. What was left in the container by another caller than this one is ended before anything is changed.
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] for a group or a node that is not named like `a1` and `antnode0001`.
-pub fn command<N: AsRef<str>>(call: Call, group: &str, names: &[N]) -> Result<Vec<String>, ManagerError> {
+pub fn invocation<N: AsRef<str>>(
+    call: Call,
+    caller: &str,
+    group: &str,
+    names: &[N],
+) -> Result<Invocation, ManagerError> {
     if !is_numbered(group, "a", 1) || group.starts_with("a0") {
         return unusable(format!("the container group {group:?}"), "groups are named a1, a2 and so on");
     }
@@ -127,9 +150,13 @@ pub fn command<N: AsRef<str>>(call: Call, group: &str, names: &[N]) -> Result<Ve
         Call::Unload { grace } => ("unload", grace, Duration::ZERO),
         Call::Load { pause } => ("load", pause, Duration::ZERO),
     };
-    let words = ["sh", "-c", SCRIPT, "wnm", verb, group].map(str::to_owned);
+    let words = ["perl", "-e", READER, caller, verb, group].map(str::to_owned);
     let times = [first, second].map(|time| time.as_millis().to_string());
-    Ok(words.into_iter().chain(times).chain(names.iter().map(|name| name.as_ref().to_owned())).collect())
+    let names = names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
+    let files = PROGRAM.into_iter().chain([("names", names.as_str())]);
+    let input = files.map(|(name, text)| format!("{name:<12}{:<12}{text}", text.len())).collect::<String>();
+    let input = format!("{input}{:24}", "").into_bytes();
+    Ok(Invocation { argv: words.into_iter().chain(times).collect(), input })
 }
 
 /// Whether a name is this prefix and a number of at least so many digits.
@@ -149,7 +176,7 @@ fn unusable<T>(what: String, reason: &str) -> Result<T, ManagerError> {
 /// line that is wrong.
 pub fn parse(printed: &str) -> Result<BTreeMap<String, NodeReport>, ManagerError> {
     let mut reports = BTreeMap::new();
-    for line in printed.lines() {
+    for line in printed.lines().filter(|line| !line.starts_with(AT_WORK)) {
         if let Some(count) = line.strip_prefix("end\t") {
             return if count.parse() == Ok(reports.len()) { Ok(reports) } else { broken(line, "lines are missing") };
         }
@@ -159,6 +186,15 @@ pub fn parse(printed: &str) -> Result<BTreeMap<String, NodeReport>, ManagerError
         };
     }
     broken(printed.lines().last().unwrap_or_default(), "its end is missing")
+}
+
+/// Before the name of a caller whose call was still at work when others looked.
+const AT_WORK: &str = "at work\t";
+
+/// Whose call was at work in the container when it was looked at, if any was.
+#[must_use]
+pub fn at_work(printed: &str) -> Option<&str> {
+    printed.lines().find_map(|line| line.strip_prefix(AT_WORK))
 }
 
 fn broken<T>(line: &str, reason: &str) -> Result<T, ManagerError> {
@@ -211,24 +247,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_a_command_line() {
+    fn a_call_is_a_short_command_line_and_what_it_reads() {
         let start = Call::Start { wait: Duration::from_secs(5), settle: Duration::from_millis(300) };
-        let line = command(start, "a12", &["antnode0001", "antnode12345"]).unwrap();
-        assert_eq!(line[..3], ["sh", "-c", SCRIPT]);
-        assert_eq!(line[3..], ["wnm", "start", "a12", "5000", "300", "antnode0001", "antnode12345"]);
-        let all = command::<&str>(Call::Status, "a1", &[]).unwrap();
-        assert_eq!(all[3..], ["wnm", "status", "a1", "0", "0"]);
+        let called = invocation(start, "1:2", "a12", &["antnode0001", "antnode12345"]).unwrap();
+        assert_eq!(called.argv[..2], ["perl", "-e"]);
+        assert_eq!(called.argv[3..], ["1:2", "start", "a12", "5000", "300"]);
+        let input = String::from_utf8(called.input).unwrap();
+        assert!(input.starts_with("nodes       "), "{}", &input[..100]);
+        let end = format!("names       24          antnode0001 antnode12345{:24}", "");
+        assert!(input.ends_with(&end), "{}", &input[input.len() - 100..]);
+        let line: usize = called.argv.iter().map(String::len).sum();
+        assert!(line < 1_000, "what is in the engine's events is short: {line}");
     }
 
     #[test]
     fn names_of_neither_groups_nor_nodes_are_refused() {
         for group in ["", "a", "a0", "a01", "b1", "a1/..", "a1 ", "a١", "a-1"] {
-            assert!(command(Call::Status, group, &["antnode0001"]).is_err(), "{group:?}");
+            assert!(invocation(Call::Status, "1:2", group, &["antnode0001"]).is_err(), "{group:?}");
         }
         for name in ["", "antnode1", "antnode001", "antnode0001 ", "antnode0001/..", "antnode0001\n", "-x", "$(id)"] {
-            assert!(command(Call::Status, "a1", &[name]).is_err(), "{name:?}");
+            assert!(invocation(Call::Status, "1:2", "a1", &[name]).is_err(), "{name:?}");
         }
-        let error = command(Call::Status, "a1", &["node; rm -rf /"]).unwrap_err();
+        let error = invocation(Call::Status, "1:2", "a1", &["node; rm -rf /"]).unwrap_err();
         insta::assert_snapshot!(error, @r#"the node "node; rm -rf /" cannot be used: in containers nodes are named antnode0001 and so on"#);
     }
 

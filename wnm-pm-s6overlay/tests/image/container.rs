@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use wnm_pm::launch::Launch;
 use wnm_pm::node::NodeId;
 use wnm_pm_s6overlay::definition::{Definition, run_script};
 use wnm_pm_s6overlay::layout::STORAGE;
-use wnm_pm_s6overlay::script::{Call, NodeReport, NodeState, command, parse};
+use wnm_pm_s6overlay::script::{Call, NodeReport, NodeState, invocation, parse};
 use wnm_testing::docker_label;
 pub use wnm_testing::s6_image as image;
 
@@ -155,8 +156,16 @@ impl Container {
     /// Carries out a call for these nodes.
     pub fn call(&self, call: Call, numbers: &[u32]) -> BTreeMap<String, NodeReport> {
         let names: Vec<String> = numbers.iter().map(|number| NodeId(*number).name()).collect();
-        let line = command(call, "a1", &names).unwrap();
-        let output = docker(&[vec!["exec".to_owned(), self.name.clone()], line].concat());
+        let called = invocation(call, "a test", "a1", &names).unwrap();
+        let mut command = Command::new("docker");
+        command.args(["exec", "--interactive", &self.name]).args(called.argv);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("docker can be run");
+        // It stays open until the end: the script ends with its caller.
+        let mut input = child.stdin.take().expect("it was asked for");
+        input.write_all(&called.input).expect("the script reads");
+        let output = child.wait_with_output().expect("docker ends");
+        drop(input);
         assert_success(&output);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the script complains of nothing");
         parse(&String::from_utf8_lossy(&output.stdout)).unwrap()

@@ -39,7 +39,7 @@ fn nodes_are_added_stopped_started_and_removed_by_the_batch() {
     assert!(all(&container.call(UNLOAD, &numbers[..10]), 10, NodeState::Unloaded));
     numbers[..10].iter().for_each(|number| fs::remove_dir_all(container.definition(*number).dir).unwrap());
     assert!(all(&container.call(UNLOAD, &numbers[..10]), 10, NodeState::Undefined), "removing what is gone is fine");
-    assert_eq!(container.shell("ls /run/wnm/services | wc -l; pgrep -c s6-supervise"), "10\n10");
+    assert_eq!(container.shell("ls /run/wnm/services | wc -l; pgrep -cf '^s6-supervise antnode'"), "10\n10");
     assert_eq!(container.states().len(), 10);
 }
 
@@ -70,7 +70,7 @@ fn a_load_makes_the_container_agree_with_the_volume() {
     assert_eq!(container.status(1).state, NodeState::Undefined);
     assert_eq!(container.status(3).pid, before.pid, "node 3 did not notice");
     assert_eq!(container.status(4).state, NodeState::Down);
-    assert_eq!(container.shell("pgrep -c s6-supervise; pgrep -cxf '/bin/sleep 100000'"), "3\n2");
+    assert_eq!(container.shell("pgrep -cf '^s6-supervise antnode'; pgrep -cxf '/bin/sleep 100000'"), "3\n2");
 }
 
 fn a_start_mends_what_was_deleted_in_the_container() {
