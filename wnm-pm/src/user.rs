@@ -1,6 +1,8 @@
 //! Users of this machine, as its own name service knows them (`/etc/passwd`, and whatever else it asks).
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use nix::unistd;
 
@@ -47,6 +49,31 @@ impl User {
     }
 }
 
+/// Where this user's own systemd and engine listen: what `XDG_RUNTIME_DIR` names, unless it is another user's, which `su` and
+/// `sudo` can leave there; then, and where nothing names it, the usual place.
+#[must_use]
+pub fn runtime_dir() -> PathBuf {
+    let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
+    named("XDG_RUNTIME_DIR").filter(|path| !is_anothers(path)).unwrap_or_else(usual)
+}
+
+/// The home directory of this user: what `HOME` names, unless it is another user's; then what the name service says.
+#[must_use]
+pub fn own_home() -> Option<PathBuf> {
+    let registered = || Some(unistd::User::from_uid(unistd::geteuid()).ok()??.dir);
+    named("HOME").filter(|path| !is_anothers(path)).or_else(registered)
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Whether a directory is there and belongs neither to this user nor to root.
+fn is_anothers(directory: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::metadata(directory).is_ok_and(|data| data.uid() != own && data.uid() != 0)
+}
+
 impl From<unistd::User> for User {
     fn from(user: unistd::User) -> Self {
         Self { name: user.name, owner: Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() } }
@@ -56,6 +83,16 @@ impl From<unistd::User> for User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_of_another_users_is_told_from_ones_own_and_from_roots() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert!(!is_anothers(directory.path()) && !is_anothers(Path::new("/")) && !is_anothers(Path::new("/nowhere")));
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(directory.path(), Some(54_321), None).expect("root gives it away");
+            assert!(is_anothers(directory.path()));
+        }
+    }
 
     #[test]
     fn root_is_found_by_name_and_by_id() {

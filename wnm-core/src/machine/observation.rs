@@ -34,7 +34,10 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         groups(machine, &stored, progress),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
-    let unavailable = unavailable(&states);
+    let unavailable = match references.as_slice() {
+        [] => unasked(machine, progress).await,
+        _ => unavailable(&states),
+    };
     let states = with_states(&stored.nodes, states);
     let answers = ask(machine, &stored.nodes, &states, &groups, progress).await;
     warnings.extend(unseen(&stored.nodes, &states));
@@ -82,6 +85,12 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
 fn unavailable(states: &Outcomes<ProcessState>) -> Option<ManagerError> {
     let all = states.iter().all(|(_, state)| matches!(state, Err(ManagerError::Unavailable { .. })));
     states.iter().next().filter(|_| all)?.1.as_ref().err().cloned()
+}
+
+/// The same while there is no node that it could be asked about.
+async fn unasked(machine: &Machine, progress: &dyn Progress) -> Option<ManagerError> {
+    let surveyed = during(progress, Work::CheckNodes(0), machine.parts.manager.survey()).await;
+    surveyed.err().filter(|error| matches!(error, ManagerError::Unavailable { .. }))
 }
 
 /// What was seen of each node's process, in the order of the nodes.

@@ -1,4 +1,7 @@
-//! What a container uses, as the engine itself measures it: by two readings, about a second apart.
+//! What a container uses, as the engine itself measures it: by two readings, a moment apart. The engine would wait a second
+//! or two between them by itself.
+
+use std::time::Duration;
 
 use bollard::models::{ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::StatsOptionsBuilder;
@@ -8,26 +11,37 @@ use wnm_pm::container_host::Usage;
 use super::engine::Engine;
 use super::error::{Doing, EngineError};
 
+/// Between the two readings. An engine counts in nanoseconds.
+const MOMENT: Duration = Duration::from_millis(300);
+
 impl Engine {
     /// What a container uses now.
     ///
     /// # Errors
     /// When the engine cannot be asked, or the container does not run.
     pub(crate) async fn usage(&self, container: &str) -> Result<Usage, EngineError> {
-        let options = StatsOptionsBuilder::new().stream(false).build();
+        let before = self.reading(container).await?;
+        tokio::time::sleep(MOMENT).await;
+        let now = self.reading(container).await?;
+        let unread = "the engine does not say how much memory and CPU it uses";
+        let unread = || EngineError::refused(format!("measure the container {container}"), 0, unread);
+        read(before.cpu_stats.as_ref(), &now).ok_or_else(unread)
+    }
+
+    async fn reading(&self, container: &str) -> Result<ContainerStatsResponse, EngineError> {
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
         let doing = || format!("measure the container {container}");
         let answer = std::pin::pin!(self.docker().await?.stats(container, Some(options))).next().await;
-        let answer = answer.transpose().doing(doing)?;
-        let unread = || EngineError::refused(doing(), 0, "the engine does not say how much memory and CPU it uses");
-        answer.as_ref().and_then(read).ok_or_else(unread)
+        let nothing = || EngineError::refused(doing(), 0, "the engine answers nothing");
+        answer.transpose().doing(doing)?.ok_or_else(nothing)
     }
 }
 
 /// None for a container that does not run.
-fn read(stats: &ContainerStatsResponse) -> Option<Usage> {
+fn read(before: Option<&ContainerCpuStats>, stats: &ContainerStatsResponse) -> Option<Usage> {
     Some(Usage {
         memory_bytes: memory(stats.memory_stats.as_ref()?)?,
-        cpu_percent: processors(stats.precpu_stats.as_ref()?, stats.cpu_stats.as_ref()?)?,
+        cpu_percent: processors(before?, stats.cpu_stats.as_ref()?)?,
     })
 }
 
@@ -40,7 +54,7 @@ fn memory(stats: &ContainerMemoryStats) -> Option<u64> {
 }
 
 /// Percent of one core, between two readings.
-#[expect(clippy::cast_precision_loss, reason = "differences of a second are small")]
+#[expect(clippy::cast_precision_loss, reason = "differences of a moment are small")]
 fn processors(before: &ContainerCpuStats, now: &ContainerCpuStats) -> Option<f64> {
     let used = |stats: &ContainerCpuStats| stats.cpu_usage.as_ref()?.total_usage;
     let busy = used(now)?.saturating_sub(used(before).unwrap_or(0));

@@ -12,7 +12,7 @@ use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use super::script::{self, Call, NodeReport};
 use super::{Nodes, paths};
-use crate::container::containers::Container;
+use crate::container::containers::{Container, of_group};
 use crate::settings::group_name;
 
 /// What a call may take beyond what it waits for by itself: hundreds of nodes on a busy machine.
@@ -103,7 +103,7 @@ impl Nodes<'_> {
             return Ok(GroupReport::Unreachable { state, why });
         }
         let name = group_name(group);
-        let container = self.0.machine.container_name(&name);
+        let container = of_group(containers, group).map_or_else(String::new, |container| container.name.clone());
         let argv = script::command(call, &name, names)?;
         let output = self.0.engine.exec(&container, &argv, &[], patience(call) + SLACK).await?;
         let complaint = output.stderr.trim();
@@ -126,10 +126,12 @@ impl Nodes<'_> {
     }
 
     fn home(&self, containers: &[Container], group: u32) -> (GroupState, String) {
-        let name = self.0.machine.container_name(&group_name(group));
-        match containers.iter().find(|found| found.name == name) {
-            Some(found) => (found.state, format!("its container {name} does not run ({})", found.said)),
-            None => (GroupState::Gone, format!("its container {name} does not exist")),
+        match of_group(containers, group) {
+            Some(found) => (found.state, format!("its container {} does not run ({})", found.name, found.said)),
+            None => {
+                let name = self.0.machine.container_name(&group_name(group));
+                (GroupState::Gone, format!("its container {name} does not exist"))
+            }
         }
     }
 }
