@@ -161,11 +161,19 @@ mod tests {
             let command = format!("wnm {}", command(&task));
             is_accepted(&command).expect("it is a command line");
         }
-        let (_, declared) = sources().into_iter().find(|(path, _)| path.ends_with("wnm-pm/src/hint.rs")).expect("it is there");
-        let body = declared.split("pub enum Task {").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("its tasks");
-        let named = body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with(char::is_uppercase));
+        let (_, declared) =
+            sources().into_iter().find(|(path, _)| path.ends_with("wnm-pm/src/hint.rs")).expect("it is there");
+        let body =
+            declared.split("pub enum Task {").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("its tasks");
+        let named = body
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| line.starts_with(char::is_uppercase));
         for name in named.map(|line| line.trim_end_matches([',', '{', ' '])) {
-            assert!(tasks().iter().any(|task| format!("{task:?}").split(' ').next() == Some(name)), "{name} is not tried");
+            assert!(
+                tasks().iter().any(|task| format!("{task:?}").split(' ').next() == Some(name)),
+                "{name} is not tried"
+            );
         }
     }
 

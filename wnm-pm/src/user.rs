@@ -54,24 +54,27 @@ impl User {
 #[must_use]
 pub fn runtime_dir() -> PathBuf {
     let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
-    named("XDG_RUNTIME_DIR").filter(|path| !is_anothers(path)).unwrap_or_else(usual)
+    named("XDG_RUNTIME_DIR").filter(|path| owner_of(path).is_none_or(is_own)).unwrap_or_else(usual)
 }
 
 /// The home directory of this user: what `HOME` names, unless it is another user's; then what the name service says.
 #[must_use]
 pub fn own_home() -> Option<PathBuf> {
     let registered = || Some(unistd::User::from_uid(unistd::geteuid()).ok()??.dir);
-    named("HOME").filter(|path| !is_anothers(path)).or_else(registered)
+    named("HOME").filter(|path| owner_of(path).is_none_or(|owner| is_own(owner) || owner == 0)).or_else(registered)
 }
 
 fn named(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Whether a directory is there and belongs neither to this user nor to root.
-fn is_anothers(directory: &Path) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    std::fs::metadata(directory).is_ok_and(|data| data.uid() != own && data.uid() != 0)
+/// Whom a directory belongs to; none when it is not there.
+fn owner_of(directory: &Path) -> Option<u32> {
+    std::fs::metadata(directory).ok().map(|data| data.uid())
+}
+
+fn is_own(owner: u32) -> bool {
+    owner == rustix::process::geteuid().as_raw()
 }
 
 impl From<unistd::User> for User {
@@ -85,12 +88,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_of_another_users_is_told_from_ones_own_and_from_roots() {
+    fn a_directory_of_another_users_is_told_from_ones_own() {
         let directory = tempfile::tempdir().expect("a directory");
-        assert!(!is_anothers(directory.path()) && !is_anothers(Path::new("/")) && !is_anothers(Path::new("/nowhere")));
-        if rustix::process::geteuid().is_root() {
+        assert_eq!(owner_of(directory.path()).map(is_own), Some(true));
+        assert_eq!(owner_of(Path::new("/nowhere")), None);
+        if is_own(0) {
             std::os::unix::fs::chown(directory.path(), Some(54_321), None).expect("root gives it away");
-            assert!(is_anothers(directory.path()));
+            assert_eq!(owner_of(directory.path()).map(is_own), Some(false));
         }
     }
 

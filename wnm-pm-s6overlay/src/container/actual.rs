@@ -77,6 +77,7 @@ pub fn differences(
     ];
     let fixed = [
         ("labels", holds(config.labels.as_ref(), wanted.labels.as_ref())),
+        ("image", config.image == wanted.image),
         ("command", config.cmd == wanted.cmd),
         ("environment", contains(config.env.as_ref(), wanted.env.as_ref())),
         ("mounts", has_mounts(is.mounts.as_deref().unwrap_or_default(), wanted_host)),

@@ -34,11 +34,11 @@ impl Way<'_> {
     /// Every chain that drops something that nodes and peers send each other.
     pub fn findings(&self, rules: &Ruleset, is_ipv6: bool) -> Vec<Finding> {
         let mut found: BTreeSet<(Drop, &str)> = BTreeSet::new();
-        for (packet, direction) in self.packets(is_ipv6) {
+        for (packet, direction, hooks) in self.packets(is_ipv6) {
             let mine = self.machine.table_name();
             // Until the first group is opened the engine has no rules for its network.
             let is_empty = |table: &str| !self.is_built && rules.has("chain", "DOCKER-USER") && table == "filter";
-            let drops = rules.drops(&packet, self.hooks(direction), |table| table == mine || is_empty(table));
+            let drops = rules.drops(&packet, hooks, |table| table == mine || is_empty(table));
             found.extend(drops.into_iter().map(|drop| (drop, direction)));
         }
         let chains: BTreeSet<&Drop> = found.iter().map(|(drop, _)| drop).collect();
@@ -49,37 +49,35 @@ impl Way<'_> {
         chains.into_iter().map(|chain| self.finding(chain, &all(chain), is_ipv6)).collect()
     }
 
-    /// Nodes on the machine's own network are asked on the machine; what goes to containers is forwarded.
-    fn hooks(&self, direction: &str) -> &'static [&'static str] {
-        match (self.network, direction) {
-            (ContainerNetwork::Host, OUT) => &["output", "postrouting"],
-            (ContainerNetwork::Host, _) => &["prerouting", "input"],
-            // Before and after what forwards, addresses are not yet or no longer those of containers.
-            _ => &["forward"],
-        }
-    }
-
-    /// A question to each port, an answer, and what a node sends.
-    fn packets(&self, is_ipv6: bool) -> Vec<(Packet, &'static str)> {
+    /// A question to each port, an answer, and what a node sends, with the hooks that each passes. Before a packet is
+    /// forwarded nobody knows where it goes, and its destination is not translated yet.
+    fn packets(&self, is_ipv6: bool) -> Vec<(Packet, &'static str, &'static [&'static str])> {
         let bridge = match self.network {
             ContainerNetwork::Host => None,
             ContainerNetwork::Docker => Some(ENGINE_BRIDGE.to_owned()),
             ContainerNetwork::Published => Some(self.machine.network_name()),
         };
-        let from_peer = Packet {
-            from_device: self.outside.clone(),
-            to_device: bridge.clone(),
-            is_from_peer: true,
-            is_ipv6,
-            ..Packet::default()
+        let arriving = Packet { from_device: self.outside.clone(), is_from_peer: true, is_ipv6, ..Packet::default() };
+        let ports = self.ports.iter().flat_map(|range| range.first..=range.last).map(Some);
+        let ports: Vec<Option<u16>> = if self.ports.is_empty() { vec![None] } else { ports.collect() };
+        let questions = ports.into_iter().map(|to_port| (Packet { to_port, ..arriving.clone() }, QUESTIONS));
+        let answer = Packet { is_answer: true, ..arriving.clone() };
+        let leaving = Packet { from_device: bridge.clone(), is_ipv6, ..Packet::default() };
+        let Some(bridge) = bridge else {
+            let arriving = questions.chain([(answer, ANSWERS)]);
+            let arriving = arriving.map(|(packet, direction)| (packet, direction, &["ingress", "prerouting", "input"][..]));
+            let to_device = self.outside.clone();
+            return arriving.chain([(Packet { to_device, ..leaving }, OUT, &["output", "postrouting"][..])]).collect();
         };
-        let question = |to_port| Packet { to_port, is_translated: bridge.is_some(), ..from_peer.clone() };
-        let each = self.ports.iter().flat_map(|range| range.first..=range.last).map(|port| question(Some(port)));
-        let questions: Vec<Packet> = if self.ports.is_empty() { vec![question(None)] } else { each.collect() };
-        let to_peer = Packet { from_device: bridge, to_device: self.outside.clone(), is_ipv6, ..Packet::default() };
-        let answer = Packet { is_answer: true, ..from_peer };
-        let questions = questions.into_iter().map(|packet| (packet, QUESTIONS));
-        questions.chain([(answer, ANSWERS), (to_peer, OUT)]).collect()
+        let each = questions.chain([(answer, ANSWERS), (leaving, OUT)]).flat_map(|(packet, direction)| {
+            let to_device = if direction == OUT { self.outside.clone() } else { Some(bridge.clone()) };
+            let forwarded = Packet { to_device, is_translated: direction == QUESTIONS, ..packet.clone() };
+            [
+                (packet, direction, &["ingress", "prerouting"][..]),
+                (forwarded, direction, &["forward", "postrouting"][..]),
+            ]
+        });
+        each.collect()
     }
 
     fn finding(&self, drop: &Drop, directions: &str, is_ipv6: bool) -> Finding {
@@ -87,21 +85,23 @@ impl Way<'_> {
         let by = if *by_policy { "its policy is drop" } else { "one of its rules does" };
         let what = format!("the chain {chain} of the table {family} {table} (hook {hook}) drops {directions}: {by}");
         let insert = |condition: &str| format!("nft insert rule {family} {table} {chain} {condition} accept");
-        let accept = match self.network {
-            ContainerNetwork::Host => {
+        let own = self.machine.network_name();
+        let bridge = if self.network == ContainerNetwork::Docker { ENGINE_BRIDGE } else { &own };
+        let to_bridge = format!("oifname {bridge}");
+        let accept = match (hook.as_str(), self.network) {
+            ("forward" | "postrouting", ContainerNetwork::Docker | ContainerNetwork::Published) => vec![
+                insert(&format!("{to_bridge} ct status dnat")),
+                insert(&format!("{to_bridge} ct state established,related")),
+                insert(&format!("iifname {bridge}")),
+            ],
+            ("output" | "postrouting", _) => vec![insert("meta l4proto udp")],
+            ("ingress", _) => vec![insert("meta l4proto udp")],
+            _ => {
                 let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
                 let ports = if ports.is_empty() { "PORTS".to_owned() } else { format!("{{ {} }}", ports.join(", ")) };
-                let end = if hook == "output" || hook == "postrouting" { "sport" } else { "dport" };
-                vec![insert(&format!("udp {end} {ports}")), insert("ct state established,related")]
-            }
-            network => {
-                let own = self.machine.network_name();
-                let bridge = if network == ContainerNetwork::Docker { ENGINE_BRIDGE } else { &own };
-                vec![
-                    insert(&format!("oifname {bridge} ct status dnat")),
-                    insert(&format!("oifname {bridge} ct state established,related")),
-                    insert(&format!("iifname {bridge}")),
-                ]
+                let own = (self.network != ContainerNetwork::Host).then(|| insert(&format!("iifname {bridge}")));
+                let others = [insert(&format!("udp dport {ports}")), insert("ct state established,related")];
+                others.into_iter().chain(own).collect()
             }
         };
         let fix = format!("{}; and the same where the firewall keeps its rules", accept.join("; "));
