@@ -71,6 +71,8 @@ fn text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wnm_core::settings::{Lifetime, TABLE, lookup};
+
     use super::*;
 
     #[test]
@@ -98,5 +100,106 @@ mod tests {
         let several = [Hint::text("a"), Hint::text("b"), Hint::text("a")];
         assert_eq!(words(&several).as_deref(), Some("a; or b"));
         assert_eq!(words(&[]), None);
+    }
+
+    /// One of each.
+    fn tasks() -> Vec<Task> {
+        let file = || Some("plan.json".to_owned());
+        vec![
+            Task::Init,
+            Task::InitElsewhere { process_manager: "setsid+user".to_owned() },
+            Task::Adopt,
+            Task::Cycle,
+            Task::Plan { out: file() },
+            Task::Plan { out: None },
+            Task::Status,
+            Task::Nodes { verb: "add".into(), names: vec!["3".to_owned()] },
+            Task::Nodes { verb: "enable".into(), names: vec!["antnode0001".to_owned()] },
+            Task::Nodes { verb: "remove".into(), names: vec!["antnode0001".to_owned()] },
+            Task::Nodes { verb: "start".into(), names: vec!["antnode0001".to_owned()] },
+            Task::ShowSettings,
+            Task::Doctor,
+            Task::Teardown,
+            Task::ConfirmedTeardown,
+            Task::Dockerfile,
+            Task::BuildImage { image: "wnm-node:latest".to_owned() },
+            Task::InstallSchedule,
+            Task::RemoveSchedule { database: None },
+            Task::RemoveSchedule { database: Some("/srv/colony.db".into()) },
+        ]
+    }
+
+    fn is_accepted(command: &str) -> Result<(), String> {
+        let words = command.split(" | ").next().unwrap_or_default().split(' ');
+        let parsed = crate::arguments::command().try_get_matches_from(words);
+        parsed.map(drop).map_err(|error| format!("{command}: {error}"))
+    }
+
+    /// The sources of all crates, without their unit tests.
+    fn sources() -> Vec<(std::path::PathBuf, String)> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut found = Vec::new();
+        let crates = std::fs::read_dir(root).expect("the sources are there").flatten().map(|entry| entry.path());
+        let mut folders: Vec<_> = crates.map(|member| member.join("src")).filter(|folder| folder.is_dir()).collect();
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).expect("it is read").flatten().map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+                    let text = std::fs::read_to_string(&path).expect("it is read");
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                    found.push((path, code));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_hint_that_names_a_command_of_wnm_is_accepted_by_it() {
+        for task in tasks() {
+            let command = format!("wnm {}", command(&task));
+            is_accepted(&command).expect("it is a command line");
+        }
+        let (_, declared) =
+            sources().into_iter().find(|(path, _)| path.ends_with("wnm-pm/src/hint.rs")).expect("it is there");
+        let body =
+            declared.split("pub enum Task {").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("its tasks");
+        let named = body
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| line.starts_with(char::is_uppercase));
+        for name in named.map(|line| line.trim_end_matches([',', '{', ' '])) {
+            assert!(
+                tasks().iter().any(|task| format!("{task:?}").split(' ').next() == Some(name)),
+                "{name} is not tried"
+            );
+        }
+    }
+
+    #[test]
+    fn every_setting_that_a_hint_names_may_be_changed() {
+        let fixed = |name: &str| lookup(name).is_some_and(|setting| setting.lifetime == Lifetime::Fixed);
+        let mut named = 0;
+        for (path, code) in sources() {
+            for verb in ["Hint::set(\"", "Hint::change(\""] {
+                for rest in code.split(verb).skip(1) {
+                    let name = rest.split('"').next().expect("a name ends");
+                    // It is checked before it is recorded, so that whoever reads this has not initialised the machine.
+                    if path.ends_with("node/definition.rs") && name == "max_node_per_container" {
+                        continue;
+                    }
+                    assert!(lookup(name).is_some() && !fixed(name), "{}: {name} cannot be changed", path.display());
+                    named += 1;
+                }
+            }
+            for setting in TABLE.iter().filter(|setting| fixed(setting.name)) {
+                for words in ["set", "use another", "choose another", "another"] {
+                    let advice = format!("{words} {}", setting.name);
+                    assert!(!code.contains(&advice), "{}: {advice}", path.display());
+                }
+            }
+        }
+        assert!(named > 10, "hints were found");
     }
 }

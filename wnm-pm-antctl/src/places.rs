@@ -44,14 +44,15 @@ impl Places {
             false => (named_or("XDG_DATA_HOME", &home, ".local/share"), named_or("XDG_CONFIG_HOME", &home, ".config")),
         };
         let base = data.join("autonomi/node");
-        let runtime_dir = PathBuf::from(format!("/run/user/{}", user.as_raw()));
-        let unnamed = std::env::var_os("XDG_RUNTIME_DIR").is_none() && runtime_dir.is_dir();
+        // What is inherited may be missing, or another user's.
+        let runtime_dir = wnm_pm::user::runtime_dir();
+        let inherited = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|named| named == runtime_dir.as_os_str());
         Ok(Self {
             system: false,
             nodes: base.clone(),
             base,
             units: config.join("systemd/user"),
-            runtime_dir: unnamed.then_some(runtime_dir),
+            runtime_dir: (!inherited && runtime_dir.is_dir()).then_some(runtime_dir),
         })
     }
 

@@ -1,12 +1,18 @@
 //! Groups are brought up, repaired, and taken down, on the real engine.
 
+#![expect(clippy::disallowed_methods, reason = "a test looks at the machine by itself, and takes the time")]
+
 mod common;
+
+use std::process::Command;
+use std::time::Instant;
 
 use bollard::models::RestartPolicyNameEnum;
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
-use common::{Machine, all_good, only, open};
+use common::{Machine, PUBLISHED, all_good, only, open, run};
 use wnm_pm::container_host::{ContainerHost, GroupState};
 use wnm_pm::node::PortKind;
+use wnm_pm::process_manager::{ProcessManager, ProcessState};
 use wnm_pm_s6overlay::ContainerNetwork;
 use wnm_testing::Need::S6Image;
 use wnm_testing::docker_label;
@@ -154,8 +160,160 @@ async fn every_limit_of_a_container_is_set_on_purpose() {
     assert_eq!((log["max-size"].as_str(), log["max-file"].as_str()), ("10m", "2"));
 }
 
+/// Runs docker, which has to succeed.
+fn docker(words: &[&str]) -> String {
+    let output = Command::new("docker").args(words).output().expect("docker runs");
+    assert!(output.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+async fn what_a_container_is_counts_and_not_only_its_labels() {
+    let machine = Machine::new(ContainerNetwork::Host).await;
+    let manager = machine.manager();
+    let spec = machine.group(1);
+    let first = open(&manager, &spec).await;
+    let name = first.container_name.as_str();
+    let nodes = run(&manager, &[machine.spec(1)]).await;
+    let runs = async || matches!(only(manager.inspect(&nodes).await), Ok(ProcessState::Running { .. }));
+    let settable: [&[&str]; 3] = [
+        &["rename", name, &format!("{name}-by-hand")],
+        &["update", "--restart=no", name],
+        &["update", "--pids-limit=5000", name],
+    ];
+    for damage in settable {
+        docker(damage);
+        let seen = manager.groups().await.expect("the engine answers");
+        assert_eq!((seen.len(), seen[0].state), (1, GroupState::Damaged), "{damage:?}");
+        assert!(runs().await, "its node is seen all the while: {damage:?}");
+        assert_eq!(open(&manager, &spec).await, first, "the container lives on: {damage:?}");
+        assert_eq!(manager.groups().await.expect("the engine answers"), std::slice::from_ref(&first), "{damage:?}");
+    }
+    docker(&["update", "--memory=1g", "--memory-swap=2g", name]);
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    let second = open(&manager, &spec).await;
+    assert_ne!(second.container_id, first.container_id, "nothing takes that limit away again");
+    assert_eq!(manager.groups().await.expect("the engine answers"), [second]);
+}
+
+async fn a_container_with_our_labels_that_is_something_else_is_made_again_and_a_twin_is_removed() {
+    let machine = Machine::new(ContainerNetwork::Host).await;
+    let manager = machine.manager();
+    let spec = machine.group(1);
+    let first = open(&manager, &spec).await;
+    let labels = docker(&[
+        "inspect",
+        "--format",
+        "{{range $k, $v := .Config.Labels}}{{$k}}={{$v}}\n{{end}}",
+        &first.container_id,
+    ]);
+    let labels: Vec<&str> =
+        labels.lines().filter(|line| line.starts_with("wnm.")).flat_map(|line| ["--label", line]).collect();
+    let forged = |name: &str| {
+        let image = common::image();
+        docker(
+            &[&["run", "--detach", "--network=host", "--name", name][..], &labels, &[&image, "sleep", "infinity"]]
+                .concat(),
+        )
+    };
+    forged(&format!("{}-twin", first.container_name));
+    let seen = manager.groups().await.expect("the engine answers");
+    assert_eq!((seen.len(), seen[0].state), (1, GroupState::Damaged));
+    assert_eq!(open(&manager, &spec).await, first, "the one that has its name stays");
+    assert_eq!(manager.groups().await.expect("the engine answers"), std::slice::from_ref(&first));
+
+    docker(&["rm", "--force", &first.container_id]);
+    let forged = forged(&first.container_name);
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+    assert_ne!(open(&manager, &spec).await.container_id, forged);
+    assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
+}
+
+async fn ports_of_another_databases_group_are_refused_with_its_name() {
+    let (one, mut other) = (Machine::new(ContainerNetwork::Host).await, Machine::new(ContainerNetwork::Host).await);
+    let first = open(&one.manager(), &one.group(1)).await;
+    other.settings.max_node_per_container = 10;
+    let mut spec = one.group(1);
+    spec.ports.values_mut().for_each(|range| (range.first, range.last) = (range.last - 5, range.last + 4));
+    let refused = only(other.manager().open(&[spec]).await).expect_err("the ranges meet").to_string();
+    let storage = one.settings.node_storage.display().to_string();
+    assert!(refused.contains(&first.container_name) && refused.contains(&storage), "{refused}");
+    assert_eq!(other.manager().groups().await.expect("the engine answers"), []);
+    assert_eq!(one.manager().groups().await.expect("the engine answers"), [first]);
+}
+
+async fn what_groups_use_is_measured_within_a_second() {
+    let machine = Machine::new(ContainerNetwork::Host).await;
+    let manager = machine.manager();
+    let groups = all_good(manager.open(&[machine.group(1), machine.group(2), machine.group(3)]).await);
+    let busy = machine.exec(1, &["sh", "-c", "(while :; do :; done) >/dev/null 2>&1 & echo $!"]).await;
+    let mut shortest = std::time::Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        let used = all_good(manager.usage(&groups).await);
+        shortest = shortest.min(began.elapsed());
+        assert!(used.iter().all(|usage| usage.memory_bytes > 0), "{used:?}");
+        assert!(used[0].cpu_percent > 5.0 && used[0].cpu_percent > used[1].cpu_percent, "{used:?}");
+    }
+    machine.exec(1, &["kill", busy.trim()]).await;
+    assert!(shortest.as_millis() < 1_000, "{shortest:?}");
+}
+
+async fn another_container_network_takes_the_nodes_over() {
+    let mut machine = Machine::new(ContainerNetwork::Published).await;
+    let spec = machine.group(1);
+    let mut container = open(&machine.manager(), &spec).await.container_id;
+    let nodes = run(&machine.manager(), &[machine.spec(1)]).await;
+    let key = || std::fs::read(nodes[0].spec.root_dir.join("secret-key")).expect("it has a key");
+    let before = key();
+    for network in [ContainerNetwork::Host, ContainerNetwork::Published] {
+        machine.settings.container_network = network;
+        let manager = machine.manager();
+        assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged);
+        let group = open(&manager, &spec).await;
+        assert_ne!(group.container_id, container);
+        container.clone_from(&group.container_id);
+        assert_eq!(manager.groups().await.expect("the engine answers"), [group]);
+        let is_there = docker(&["network", "ls", "--format", "{{.Name}}"]).contains(&machine.id().network_name());
+        assert_eq!(is_there, network == ContainerNetwork::Published, "nothing is left of the other network");
+        let rules = Command::new("nft").args(["list", "tables"]).output().expect("nft runs").stdout;
+        assert_eq!(String::from_utf8_lossy(&rules).contains(&machine.id().table_name()), is_there);
+        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        while !matches!(only(manager.inspect(&nodes).await), Ok(ProcessState::Running { .. })) {
+            assert!(Instant::now() < deadline, "the node is back");
+        }
+        assert_eq!(key(), before);
+    }
+}
+
+async fn a_container_that_lost_its_address_or_got_another_network_is_made_again() {
+    let machine = Machine::new(ContainerNetwork::Published).await;
+    let (manager, spec, network) = (machine.manager(), machine.group(1), machine.id().network_name());
+    let name = open(&manager, &spec).await.container_name;
+    for damage in [
+        vec![vec!["network", "disconnect", &network, &name], vec!["network", "connect", "--ip", "IP", &network, &name]],
+        vec![vec!["network", "disconnect", &network, &name]],
+        vec![vec!["network", "connect", "bridge", &name]],
+    ] {
+        let address = manager.groups().await.expect("the engine answers")[0].address.expect("it has one").to_string();
+        let elsewhere = format!("{}.200", address.rsplit_once('.').expect("it has four parts").0);
+        for words in &damage {
+            docker(&words.iter().map(|&word| if word == "IP" { elsewhere.as_str() } else { word }).collect::<Vec<_>>());
+        }
+        assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Damaged, "{damage:?}");
+        open(&manager, &spec).await;
+        assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running, "{damage:?}");
+    }
+}
+
 wnm_testing::trials! {
+    PUBLISHED =>
+        another_container_network_takes_the_nodes_over,
+        a_container_that_lost_its_address_or_got_another_network_is_made_again;
     &[S6Image] =>
+        what_a_container_is_counts_and_not_only_its_labels,
+        a_container_with_our_labels_that_is_something_else_is_made_again_and_a_twin_is_removed,
+        ports_of_another_databases_group_are_refused_with_its_name,
+        what_groups_use_is_measured_within_a_second,
         groups_open_and_close_and_stay_as_they_are_when_opened_again,
         a_killed_a_stopped_and_a_paused_container_are_brought_back_as_they_were,
         a_container_removed_by_hand_or_made_for_other_ranges_is_made_again,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wnm_pm::hint::{Hint, Task};
 use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::shell;
-use wnm_pm::user::User;
+use wnm_pm::user::{self, User};
 
 /// The slice that all nodes are in.
 pub(crate) const SLICE: &str = "wnm.slice";
@@ -43,15 +43,11 @@ impl Places {
     pub(crate) fn find(scope: Scope) -> Self {
         match scope {
             Scope::System => Self { scope, units: "/etc/systemd/system".into(), runtime_dir: None },
-            Scope::User => {
-                let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-                let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
-                Self {
-                    scope,
-                    units: std::env::home_dir().unwrap_or_default().join(".config/systemd/user"),
-                    runtime_dir: Some(named.filter(|path| path.is_absolute()).unwrap_or_else(usual)),
-                }
-            }
+            Scope::User => Self {
+                scope,
+                units: std::env::home_dir().unwrap_or_default().join(".config/systemd/user"),
+                runtime_dir: Some(user::runtime_dir()),
+            },
         }
     }
 

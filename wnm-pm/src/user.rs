@@ -1,6 +1,8 @@
 //! Users of this machine, as its own name service knows them (`/etc/passwd`, and whatever else it asks).
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use nix::unistd;
 
@@ -47,6 +49,34 @@ impl User {
     }
 }
 
+/// Where this user's own systemd and engine listen: what `XDG_RUNTIME_DIR` names, unless it is another user's, which `su` and
+/// `sudo` can leave there; then, and where nothing names it, the usual place.
+#[must_use]
+pub fn runtime_dir() -> PathBuf {
+    let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
+    named("XDG_RUNTIME_DIR").filter(|path| owner_of(path).is_none_or(is_own)).unwrap_or_else(usual)
+}
+
+/// The home directory of this user: what `HOME` names, unless it is another user's; then what the name service says.
+#[must_use]
+pub fn own_home() -> Option<PathBuf> {
+    let registered = || Some(unistd::User::from_uid(unistd::geteuid()).ok()??.dir);
+    named("HOME").filter(|path| owner_of(path).is_none_or(|owner| is_own(owner) || owner == 0)).or_else(registered)
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Whom a directory belongs to; none when it is not there.
+fn owner_of(directory: &Path) -> Option<u32> {
+    std::fs::metadata(directory).ok().map(|data| data.uid())
+}
+
+fn is_own(owner: u32) -> bool {
+    owner == rustix::process::geteuid().as_raw()
+}
+
 impl From<unistd::User> for User {
     fn from(user: unistd::User) -> Self {
         Self { name: user.name, owner: Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() } }
@@ -56,6 +86,17 @@ impl From<unistd::User> for User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_of_another_users_is_told_from_ones_own() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert_eq!(owner_of(directory.path()).map(is_own), Some(true));
+        assert_eq!(owner_of(Path::new("/nowhere")), None);
+        if is_own(0) {
+            std::os::unix::fs::chown(directory.path(), Some(54_321), None).expect("root gives it away");
+            assert_eq!(owner_of(directory.path()).map(is_own), Some(false));
+        }
+    }
 
     #[test]
     fn root_is_found_by_name_and_by_id() {

@@ -36,7 +36,7 @@ pub use runner::RecordedRunner;
 #[cfg(feature = "machines")]
 pub use simulation::Simulation;
 pub use told::told;
-pub use traces::{NotedMachine, docker_label};
+pub use traces::{NotedEngine, NotedMachine, docker_label};
 pub use trials::{Asynchronous, Body, Need, Plain, Trial, run_trials, s6_image};
 
 /// Runs a future to its end, as `#[tokio::test]` does.

@@ -2,7 +2,7 @@
 //! killed tests left behind and touches nothing that they did not make.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The label of each container that a test makes itself, as `docker run --label` takes it. Its value is the build
 /// directory: tests of another checkout may be running on the same engine.
@@ -34,6 +34,30 @@ impl NotedMachine {
 }
 
 impl Drop for NotedMachine {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A note that an engine with its network namespace and directory is a test's, for as long as this lives.
+pub struct NotedEngine(PathBuf);
+
+impl NotedEngine {
+    /// Notes the name of its namespace, and its directory.
+    ///
+    /// # Panics
+    /// When the build directory cannot be written.
+    #[must_use]
+    pub fn new(name: &str, directory: &Path) -> Self {
+        let notes = build_directory().expect("tests lie in a build directory of cargo").join("test-engines");
+        fs::create_dir_all(&notes).expect("the build directory can be written");
+        let note = notes.join(name);
+        fs::write(&note, directory.as_os_str().as_encoded_bytes()).expect("the build directory can be written");
+        Self(note)
+    }
+}
+
+impl Drop for NotedEngine {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }

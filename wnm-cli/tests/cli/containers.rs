@@ -148,6 +148,25 @@ fn an_engine_that_cannot_be_reached_changes_nothing() {
     assert_eq!(colony.statuses(), before);
 }
 
+fn an_engine_that_is_away_is_one_message_while_there_are_no_nodes() {
+    let colony = Colony::in_containers(WNM);
+    colony.init(&[], &["--node_cap=400", "--max_concurrent_operations=400", "--max_concurrent_starts=400"]);
+    for (engine, named) in [
+        ("unix:///nowhere/docker.sock", "unix:///nowhere/docker.sock (DOCKER_HOST)"),
+        ("tcp://127.0.0.1:9", "tcp://127.0.0.1:9 (DOCKER_HOST)"),
+        ("unix:///run/user/54321/docker.sock", "the engine of the user 54321"),
+    ] {
+        for words in [&["run"][..], &["add", "3"], &["run", "--quiet"]] {
+            let output = colony.command(words).env("DOCKER_HOST", engine).output().expect("wnm can be run");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(8), "{words:?}: {output:?}");
+            assert_eq!(said.matches("cannot be reached").count(), 1, "{words:?}: {said}");
+            assert!(said.contains(named), "{words:?}: {said}");
+        }
+    }
+    assert_eq!(colony.statuses(), []);
+}
+
 fn the_dockerfile_is_printed_by_a_command_and_by_a_flag() {
     let print = |word| Command::new(WNM).arg(word).env_clear().output().expect("wnm can be run");
     let (command, flag) = (print("dockerfile"), print("--dockerfile"));
@@ -162,5 +181,7 @@ wnm_testing::trials! {
         ports_that_docker_publishes_open_no_further_group,
         nodes_in_containers_are_taken_over_after_a_lost_record,
         an_engine_that_cannot_be_reached_changes_nothing;
-    &[] => the_dockerfile_is_printed_by_a_command_and_by_a_flag;
+    &[] =>
+        an_engine_that_is_away_is_one_message_while_there_are_no_nodes,
+        the_dockerfile_is_printed_by_a_command_and_by_a_flag;
 }

@@ -35,7 +35,10 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         machine.parts.manager.taken(&references),
     );
     let (host, (groups, mut warnings)) = (host?, groups);
-    let unavailable = unavailable(&states);
+    let unavailable = match references.as_slice() {
+        [] => unasked(machine, progress).await,
+        _ => unavailable(&states),
+    };
     // A manager that cannot be used at all says so by itself.
     let taken = taken.unwrap_or_else(|error| {
         warnings.extend(unavailable.is_none().then(|| error.text()));
@@ -88,6 +91,12 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
 fn unavailable(states: &Outcomes<ProcessState>) -> Option<ManagerError> {
     let all = states.iter().all(|(_, state)| matches!(state, Err(ManagerError::Unavailable { .. })));
     states.iter().next().filter(|_| all)?.1.as_ref().err().cloned()
+}
+
+/// The same while there is no node that it could be asked about.
+async fn unasked(machine: &Machine, progress: &dyn Progress) -> Option<ManagerError> {
+    let surveyed = during(progress, Work::CheckNodes(0), machine.parts.manager.survey()).await;
+    surveyed.err().filter(|error| matches!(error, ManagerError::Unavailable { .. }))
 }
 
 /// What was seen of each node's process, in the order of the nodes.

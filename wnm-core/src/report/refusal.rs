@@ -72,9 +72,8 @@ impl Hinted for Refusal {
                 vec![Hint::change("antnode_path").to(format!("use a {own} program")), other]
             }
             Self::OlderProgram { .. } => vec![Hint::text("put a newer program there"), elsewhere()],
-            Self::Ports { .. } => vec![Hint::text(
-                "choose another port_start, metrics_port_start or rpc_port_start; they are fixed once the machine is initialised",
-            )],
+            Self::Ports { there: 0, .. } => vec![Hint::text("free some of the ports that follow from port_start")],
+            Self::Ports { there, .. } => vec![Hint::node("add", there.to_string()).to("add as many as fit")],
             Self::Layout(error) => error.hint().map(Hint::text).into_iter().collect(),
         }
     }

@@ -172,7 +172,7 @@ settings! {
     /// The image that containers are made of.
     docker_image: String = always("wnm-node:latest");
     /// How the nodes in containers are reached from outside.
-    container_network: ContainerNetwork = always("published").lasting(Fixed);
+    container_network: ContainerNetwork = always("published").lasting(Explicit);
     /// The directory that every node's directory lies in.
     node_storage: PathBuf = Setting::computed(
         |facts, mode| directories(facts, mode).node_storage,

@@ -128,8 +128,8 @@ fn f07_one_rate_threshold_leaves_the_others_off() {
 
 #[test]
 fn what_is_fixed_at_init_is_refused_with_another_value_and_taken_with_the_same() {
-    let recorded = [("port_start", "55"), ("process_manager", "setsid+user"), ("container_network", "host")];
-    let same = flags(&[("port_start", " 055"), ("container_network", "host")]).database(recorded);
+    let recorded = [("port_start", "55"), ("process_manager", "setsid+user"), ("max_node_per_container", "100")];
+    let same = flags(&[("port_start", " 055"), ("max_node_per_container", "100")]).database(recorded);
     assert!(in_use(&same).is_ok());
     let other = flags(&[("port_start", "54")])
         .environment(variables(&[("WNM_PROCESS_MANAGER", "systemd+user")]), &[])
@@ -159,7 +159,7 @@ fn what_is_recorded_at_init_holds_whoever_calls_next() {
     let (config, origins) = at_init(&flags(&[("node_cap", "3")])).expect("in order");
     let record = to_record(&config, &origins);
     let names: Vec<&str> = record.iter().map(|(name, _)| name.as_str()).collect();
-    insta::assert_snapshot!(names.join(" "), @"node_cap port_start metrics_port_start rpc_port_start process_manager max_node_per_container container_network node_storage log_dir bootstrap_cache_dir antnode_path antctl_path rewards_address");
+    insta::assert_snapshot!(names.join(" "), @"node_cap port_start metrics_port_start rpc_port_start process_manager max_node_per_container node_storage log_dir bootstrap_cache_dir antnode_path antctl_path rewards_address");
     let elsewhere = wnm_core::settings::Facts { home: "/root".to_owned(), systemd_runs: false, euid: 0, ..machine() };
     let layers = Layers::default().database(record);
     let (later, origins) =

@@ -52,13 +52,20 @@ pub struct Container {
     pub said: String,
 }
 
+/// The container of a group, by its label: people rename containers.
+#[must_use]
+pub fn of_group(containers: &[Container], group: u32) -> Option<&Container> {
+    containers.iter().find(|container| labels::group(&container.labels) == Some(group))
+}
+
 impl Container {
     fn read(summary: ContainerSummary) -> Option<Self> {
         let names = summary.names.unwrap_or_default();
         let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         Some(Self {
             id: summary.id?,
-            name: names.first()?.trim_start_matches('/').to_owned(),
+            // Others can know it by names of their own, which have two slashes.
+            name: names.iter().find(|name| name.matches('/').count() < 2)?.trim_start_matches('/').to_owned(),
             labels: summary.labels.unwrap_or_default(),
             state: state(summary.state),
             image_id: summary.image_id.unwrap_or_default(),
@@ -83,7 +90,8 @@ fn state(state: Option<ContainerSummaryStateEnum>) -> GroupState {
 }
 
 impl Engine {
-    /// The containers of this machine's groups, running or not. What is not labelled that way is not seen at all.
+    /// The containers of this machine's groups, running or not; where several are labelled as the same group, the one that
+    /// has its name or runs comes first. What is not labelled that way is not seen at all.
     ///
     /// # Errors
     /// When the engine cannot be asked.
@@ -93,7 +101,24 @@ impl Engine {
             ListContainersOptionsBuilder::new().all(true).filters(&HashMap::from([("label", labels)])).build();
         let listed = self.docker().await?.list_containers(Some(options)).await;
         let listed = listed.doing(|| "list the containers".to_owned())?;
-        Ok(listed.into_iter().filter_map(Container::read).collect())
+        let mut containers: Vec<Container> = listed.into_iter().filter_map(Container::read).collect();
+        containers.sort_by_cached_key(|container| {
+            let name = container.labels.get(labels::NAME).map(|name| machine.container_name(name));
+            (name.as_ref() != Some(&container.name), container.state != GroupState::Running, container.id.clone())
+        });
+        Ok(containers)
+    }
+
+    /// The containers of other machines' groups on this engine: of another database, with a storage of its own.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn containers_of_others(&self, machine: &MachineId) -> Result<Vec<Container>, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{}=group", labels::ROLE)])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let listed = self.docker().await?.list_containers(Some(options)).await;
+        let listed = listed.doing(|| "list the containers".to_owned())?.into_iter().filter_map(Container::read);
+        Ok(listed.filter(|other| other.labels.get(labels::MACHINE).is_none_or(|id| id != machine.as_str())).collect())
     }
 
     /// Makes a container; it does not run yet. Its id.

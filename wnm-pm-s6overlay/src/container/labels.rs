@@ -17,8 +17,12 @@ pub const ROLE: &str = "wnm.role";
 /// The label that names the image of a group.
 pub const IMAGE: &str = "wnm.image";
 
+/// The label that names the storage of a group's nodes.
+pub const STORAGE: &str = "wnm.node_storage";
+
 const GROUP: &str = "wnm.group";
-const NAME: &str = "wnm.name";
+/// The label that holds the name of a group.
+pub const NAME: &str = "wnm.name";
 const ADDRESS: &str = "wnm.address";
 
 /// The label that holds a group's range of ports of this kind: `wnm.node_ports`.
@@ -38,7 +42,7 @@ pub fn labels(
     let fixed = [
         (MACHINE, settings.machine().to_string()),
         (ROLE, "group".to_owned()),
-        ("wnm.node_storage", settings.node_storage.display().to_string()),
+        (STORAGE, settings.node_storage.display().to_string()),
         ("wnm.log_dir", settings.log_dir.display().to_string()),
         ("wnm.bootstrap_cache_dir", settings.bootstrap_cache_dir.display().to_string()),
         (GROUP, spec.group.to_string()),
@@ -51,6 +55,12 @@ pub fn labels(
     let address6 = addresses.and_then(|addresses| Some(("wnm.address6", addresses.v6?.to_string())));
     let named = fixed.into_iter().chain(address).chain(address6).map(|(name, value)| (name.to_owned(), value));
     named.chain(spec.ports.iter().map(|(kind, range)| (ports(*kind), range.to_string()))).collect()
+}
+
+/// The number of the group whose container a label set is on; none when it is on no group's.
+#[must_use]
+pub fn group(labels: &HashMap<String, String>) -> Option<u32> {
+    labels.get(GROUP)?.parse().ok()
 }
 
 /// What a label set says about the group whose container it is on; none when it is not the label set of a group.

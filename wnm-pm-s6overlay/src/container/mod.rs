@@ -1,6 +1,7 @@
 //! Containers as the engine knows them: how it is reached, what it is asked for, what is in the image, and the network
 //! that leads to them. Of nodes nothing is known here but where their files and ports are.
 
+pub mod actual;
 pub mod addresses;
 pub mod containers;
 pub mod contract;

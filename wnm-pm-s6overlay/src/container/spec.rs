@@ -13,6 +13,7 @@ use wnm_pm::user::Owner;
 
 use super::addresses::Addresses;
 use super::contract::environment as name;
+use super::engine::Security;
 use super::labels::labels;
 use super::layout;
 use crate::settings::{ContainerNetwork, MachineId, S6Settings};
@@ -41,6 +42,7 @@ pub fn container(
     spec: &GroupSpec,
     addresses: Option<Addresses>,
     owner: Owner,
+    security: Security,
 ) -> ContainerCreateBody {
     let ports = match settings.container_network {
         ContainerNetwork::Docker => published_by_docker(spec),
@@ -54,13 +56,13 @@ pub fn container(
         labels: Some(labels(settings, spec, addresses, owner).into_iter().collect()),
         exposed_ports: (!ports.is_empty()).then(|| ports.keys().cloned().collect()),
         stop_timeout: Some(CONTAINER_GRACE_SECONDS.cast_signed()),
-        host_config: Some(host_config(settings, ports)),
+        host_config: Some(host_config(settings, ports, security)),
         networking_config: addresses.map(|addresses| fixed(&settings.machine(), addresses)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(settings: &S6Settings, ports: PortMap) -> HostConfig {
+fn host_config(settings: &S6Settings, ports: PortMap, security: Security) -> HostConfig {
     let network = settings.container_network;
     let own_namespace = network != ContainerNetwork::Host;
     HostConfig {
@@ -72,7 +74,8 @@ fn host_config(settings: &S6Settings, ports: PortMap) -> HostConfig {
             soft: Some(OPEN_FILES),
             hard: Some(OPEN_FILES),
         }]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        security_opt: Some(std::iter::once("no-new-privileges".to_owned()).chain(security.label_option()).collect()),
+        userns_mode: security.userns_mode(),
         restart_policy: Some(policy(RestartPolicyNameEnum::UNLESS_STOPPED)),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
@@ -199,7 +202,7 @@ mod tests {
 
     fn made(network: ContainerNetwork, kinds: &[PortKind]) -> ContainerCreateBody {
         let settings = S6Settings { container_network: network, ..settings_in(Path::new("/data")) };
-        container(&settings, &spec(kinds), None, Owner { uid: 1000, gid: 1000 })
+        container(&settings, &spec(kinds), None, Owner { uid: 1000, gid: 1000 }, Security::default())
     }
 
     fn handed_over(network: ContainerNetwork, kinds: &[PortKind]) -> Option<String> {

@@ -1,7 +1,10 @@
 //! What would not work on this machine, and what fixes it.
 
+mod firewall;
 mod kernel;
 mod network;
+mod packet;
+mod ruleset;
 
 use bollard::models::SystemInfo;
 use wnm_pm::container_host::GroupState;
@@ -10,7 +13,7 @@ use wnm_pm::process_manager::Finding;
 
 use crate::container::containers::Container;
 use crate::container::contract::IMAGE_LABEL;
-use crate::container::error::{Doing, EngineError};
+use crate::container::error::EngineError;
 use crate::container::labels;
 use crate::host::Host;
 use crate::owner;
@@ -36,13 +39,13 @@ fn storage_findings(host: &Host) -> Vec<Finding> {
 }
 
 async fn engine_findings(host: &Host) -> Result<Vec<Finding>, EngineError> {
-    let info = host.engine.docker().await?.info().await.doing(|| "ask what it is".to_owned())?;
+    let info = host.engine.info().await?;
     let containers = host.engine.containers(&host.machine).await?;
     let mut findings = image_findings(host, &containers).await?;
     findings.extend(containers.iter().filter_map(group_finding));
     findings.extend(engine_finding(&info));
     findings.extend(kernel::findings(&host.settings, containers.len()));
-    findings.extend(network::findings(host, &info).await);
+    findings.extend(network::findings(host, &info, &containers).await);
     Ok(findings)
 }
 

@@ -1,11 +1,15 @@
 //! What the way from the world to the containers needs, for each kind of network.
 
 use bollard::models::SystemInfo;
-use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::container_host::{ContainerNetwork, Range};
 use wnm_pm::process_manager::{Finding, ManagerError, Severity};
 
+use super::firewall::{Way, outside};
 use super::in_words;
+use super::ruleset::Ruleset;
+use crate::container::containers::Container;
 use crate::container::engine::Place;
+use crate::container::labels;
 use crate::container::network::{RuleBackend, find_program, has_ipv6, ipv6_is_usable, is_absent};
 use crate::host::Host;
 use crate::settings::MachineId;
@@ -14,7 +18,7 @@ use crate::settings::MachineId;
 const ENGINE_SETTINGS: &str = "/etc/docker/daemon.json";
 
 /// What is found for the network that is chosen.
-pub async fn findings(host: &Host, info: &SystemInfo) -> Vec<Finding> {
+pub async fn findings(host: &Host, info: &SystemInfo, containers: &[Container]) -> Vec<Finding> {
     let network = host.settings.container_network;
     let mut findings = Vec::new();
     if network != ContainerNetwork::Host && info.ipv4_forwarding == Some(false) {
@@ -30,11 +34,10 @@ pub async fn findings(host: &Host, info: &SystemInfo) -> Vec<Finding> {
         findings.push(Finding::error("engine-elsewhere", reason, "no container is opened", fix));
         return findings;
     }
-    match network {
-        ContainerNetwork::Host => {}
-        ContainerNetwork::Docker => findings.push(publishing_cost(host.settings.max_node_per_container)),
-        ContainerNetwork::Published => findings.extend(rules_findings(host).await),
+    if network == ContainerNetwork::Docker {
+        findings.push(publishing_cost(host.settings.max_node_per_container));
     }
+    findings.extend(rules_findings(host, containers).await);
     findings
 }
 
@@ -59,9 +62,10 @@ fn publishing_cost(nodes: u32) -> Finding {
     )
 }
 
-async fn rules_findings(host: &Host) -> Vec<Finding> {
+async fn rules_findings(host: &Host, containers: &[Container]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if has_ipv6() && !ipv6_is_usable() {
+    let is_published = host.settings.container_network == ContainerNetwork::Published;
+    if is_published && has_ipv6() && !ipv6_is_usable() {
         findings.push(Finding::warning("ipv6-left-out",
             "this machine learns its IPv6 default route from a router, and would lose it by forwarding",
             "containers get no IPv6",
@@ -70,8 +74,10 @@ async fn rules_findings(host: &Host) -> Vec<Finding> {
     }
     // A helper needs the image; that it is missing is a finding of its own.
     if let Ok(Some(_)) = host.engine.image(&host.settings.docker_image).await {
-        match probe(host).await {
+        match probe(host, containers).await {
             Ok(found) => findings.extend(found),
+            // Nobody but us needs rules on another network.
+            Err(_) if !is_published => {}
             Err(error) => findings.push(Finding::error("rules-refused",
                 error.text(),
                 "no container is opened",
@@ -82,13 +88,14 @@ async fn rules_findings(host: &Host) -> Vec<Finding> {
     findings
 }
 
-/// What whoever sets the rules lacks.
-async fn probe(host: &Host) -> Result<Vec<Finding>, ManagerError> {
+/// What whoever sets the rules lacks, and what others' rules forbid.
+async fn probe(host: &Host, containers: &[Container]) -> Result<Vec<Finding>, ManagerError> {
     let backend = RuleBackend::find(&host.engine, &host.settings, &[&host.settings.docker_image]).await?;
-    let lacking = lacking(&backend, &host.machine).await;
+    let found = probe_with(host, containers, &backend).await;
     backend.release().await;
-    let mut findings = lacking?;
-    if rustix::process::geteuid().is_root() && host.engine.is_local() && find_program("nft").is_none() {
+    let mut findings = found?;
+    let is_published = host.settings.container_network == ContainerNetwork::Published;
+    if is_published && rustix::process::geteuid().is_root() && host.engine.is_local() && find_program("nft").is_none() {
         findings.push(Finding::warning(
             "nft-missing",
             "nft is not installed on this machine",
@@ -97,6 +104,76 @@ async fn probe(host: &Host) -> Result<Vec<Finding>, ManagerError> {
         ));
     }
     Ok(findings)
+}
+
+async fn probe_with(
+    host: &Host,
+    containers: &[Container],
+    backend: &RuleBackend<'_>,
+) -> Result<Vec<Finding>, ManagerError> {
+    let network = host.settings.container_network;
+    let rules = Ruleset::read(&backend.run("nft", &["-j", "list", "ruleset"], "").await?.stdout);
+    let groups = containers.iter().filter_map(|container| labels::group_spec(&container.labels));
+    let ports = groups.flat_map(|(spec, _)| spec.ports.into_iter()).filter(|(kind, _)| kind.is_public());
+    let ports: Vec<Range> = ports.map(|(_, range)| range).collect();
+    let way = Way {
+        machine: &host.machine,
+        network,
+        ports: &ports,
+        outside: outside(&std::fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default()),
+        is_built: network != ContainerNetwork::Published || !containers.is_empty(),
+    };
+    let mut findings = way.findings(&rules, false);
+    if network == ContainerNetwork::Published {
+        let is_known = !findings.is_empty();
+        findings.extend(
+            lacking(backend, &host.machine)
+                .await?
+                .into_iter()
+                .filter(|found| !(is_known && found.code == "forward-drop")),
+        );
+    }
+    if network != ContainerNetwork::Host {
+        findings.extend(engine_rules_finding(network, &rules, backend).await?);
+        // What drops both is said once; what a firewall of ip6tables does is said by its own name.
+        let known: Vec<String> = findings.iter().map(|found| found.what.clone()).collect();
+        if ipv6_is_usable() {
+            let over_ipv6 = way.findings(&rules, true).into_iter();
+            findings.extend(
+                over_ipv6.filter(|found| !known.contains(&found.what) && !found.what.contains("table ip6 filter")),
+            );
+        }
+    }
+    Ok(findings)
+}
+
+/// An engine that sets no rules of its own, or whose rules somebody flushed.
+async fn engine_rules_finding(
+    network: ContainerNetwork,
+    rules: &Ruleset,
+    backend: &RuleBackend<'_>,
+) -> Result<Option<Finding>, ManagerError> {
+    let listed = backend.run("iptables", &["-w", "-t", "nat", "-S"], "").await?;
+    let has = |text: &str| listed.stdout.lines().any(|line| line.starts_with(text));
+    // Newer engines can keep their rules in tables of nftables.
+    if !listed.success() || rules.has("table", "docker-bridges") || (has("-N DOCKER") && has("-A POSTROUTING ")) {
+        return Ok(None);
+    }
+    let (what, fix) = if has("-N DOCKER") {
+        ("somebody flushed the engine's own rules (iptables, table nat)", "sudo systemctl restart docker")
+    } else {
+        (
+            "the engine sets no rules of its own, or somebody flushed them",
+            "no \"iptables\": false in /etc/docker/daemon.json, then `sudo systemctl restart docker`",
+        )
+    };
+    Ok(Some(if network == ContainerNetwork::Published {
+        let consequence = "wnm's own rules stand in for them, and nothing does so for other containers of this machine";
+        Finding::warning("engine-sets-no-rules", what, consequence, fix)
+    } else {
+        let consequence = "peers do not reach nodes, or nodes do not see who their peers are";
+        Finding::error("engine-sets-no-rules", what, consequence, fix)
+    }))
 }
 
 async fn lacking(backend: &RuleBackend<'_>, machine: &MachineId) -> Result<Vec<Finding>, ManagerError> {

@@ -9,6 +9,7 @@ use wnm_pm::process_manager::{ManagerError, Outcome};
 use super::Groups;
 use super::state::existing;
 use crate::container::containers::Container;
+use crate::container::labels;
 use crate::container::network::RuleBackend;
 use crate::settings::MANAGER;
 use crate::storage;
@@ -30,11 +31,11 @@ impl Groups<'_> {
     }
 
     async fn take_down(&self, containers: &[Container], group: &Group) -> Outcome<()> {
-        let Some(container) = containers.iter().find(|container| container.name == group.container_name) else {
-            return Ok(());
-        };
-        self.0.engine.end(container).await?;
-        Ok(self.0.engine.remove(&container.name, false).await?)
+        for container in containers.iter().filter(|found| labels::group(&found.labels) == Some(group.spec.group)) {
+            self.0.engine.end(container).await?;
+            self.0.engine.remove(&container.name, false).await?;
+        }
+        Ok(())
     }
 
     /// Removes what is left when there is no group any more. While there are containers nothing has to go, and nodes can be
@@ -59,17 +60,31 @@ impl Groups<'_> {
             }
             return Ok(());
         };
+        let groups = existing(&containers);
+        let is_empty = groups.iter().all(|group| group.address.is_none());
         let backend = match RuleBackend::find(&self.0.engine, &self.0.settings, &images).await {
-            Err(error) if containers.is_empty() => return Err(self.rules_stay(&error)),
+            Err(error) if is_empty => return Err(self.rules_stay(&error)),
             backend => backend?,
         };
-        let cleared = if containers.is_empty() {
+        let cleared = if is_empty {
             published.remove(&backend).await
         } else {
-            published.repair(&network, &existing(&containers), &backend).await
+            published.repair(&network, &groups, &backend).await
         };
         backend.release().await;
         cleared
+    }
+
+    /// Removes network and rules once no group is on them any more, since the settings name another network.
+    pub(super) async fn leave_network(&self) {
+        let left = async {
+            let containers = self.0.engine.containers(&self.0.machine).await?;
+            let is_empty = existing(&containers).iter().all(|group| group.address.is_none());
+            if is_empty && self.published().network().await?.is_some() { self.clear_up(&[]).await } else { Ok(()) }
+        };
+        if let Err(error) = left.await {
+            tracing::warn!(error = error.text(), "the network that no group is on any more is left");
+        }
     }
 
     /// Removes rules whose network somebody else removed. Only a rule backend can find out whether there are any; without one
@@ -96,7 +111,7 @@ impl Groups<'_> {
             other => other.text(),
         };
         let reason = format!(
-            "no group is left, and the network {network} and the table of rules inet {table} cannot be removed: {cause}"
+            "no group is left on it, and the network {network} and the table of rules inet {table} cannot be removed: {cause}"
         );
         let by_hand = format!("sudo nft delete table inet {table}; docker network rm {network}");
         ManagerError::unavailable(MANAGER, reason, Hint::shell(by_hand).to("remove them by hand"))

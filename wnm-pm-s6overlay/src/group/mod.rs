@@ -3,6 +3,7 @@
 
 mod boot;
 mod close;
+mod made;
 mod open;
 mod ports;
 mod state;

@@ -1,7 +1,6 @@
 //! Groups are brought up: made where they are missing, and otherwise repaired by the least that helps.
 
-use std::collections::BTreeMap;
-
+use bollard::models::ContainerCreateBody;
 use futures_util::future::join_all;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerNetwork, Group, GroupSpec, GroupState};
@@ -10,13 +9,14 @@ use wnm_pm::node_files::Made;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 use wnm_pm::user::Owner;
 
+use super::made::Ground;
 use super::state::existing;
 use super::{Groups, ports};
-use crate::container::addresses::Addresses;
 use crate::container::containers::Container;
+use crate::container::engine::{Place, Security};
 use crate::container::error::EngineError;
+use crate::container::labels;
 use crate::container::network::{Network, RuleBackend};
-use crate::container::{labels, spec};
 use crate::host::Host;
 use crate::settings::MANAGER;
 use crate::storage;
@@ -28,6 +28,7 @@ struct Site {
     storage_id: String,
     containers: Vec<Container>,
     network: Option<Network>,
+    security: Security,
 }
 
 impl Groups<'_> {
@@ -43,7 +44,11 @@ impl Groups<'_> {
 
     async fn open_in_turn(&self, groups: &[GroupSpec]) -> Result<Outcomes<Group, u32>, ManagerError> {
         let site = self.site().await?;
-        let Some(network) = &site.network else { return Ok(self.bring_up_all(&site, groups).await) };
+        let Some(network) = &site.network else {
+            let opened = self.bring_up_all(&site, groups).await;
+            self.leave_network().await;
+            return Ok(opened);
+        };
         let images = self.images(&site.containers, groups.iter());
         let backend = RuleBackend::find_or_fetch(&self.0.engine, &self.0.settings, &images).await?;
         let opened = self.open_published(groups, &site, network, &backend).await;
@@ -73,34 +78,14 @@ impl Groups<'_> {
     }
 
     async fn bring_up(&self, site: &Site, spec: &GroupSpec) -> Outcome<Group> {
-        let addresses = site.network.as_ref().map(|network| network.addresses(spec.group)).transpose()?;
-        let wanted = labels::labels(&self.0.settings, spec, addresses, site.owner);
+        let wanted = self.wanted(&site.ground(), spec)?;
         let name = self.0.machine.container_name(&spec.name);
         let definitions = storage::definitions(&self.0.settings.node_storage).join(&spec.name);
         storage::refuse_links(&[&definitions])?;
         let mut made = Made::default();
         made.directory(&definitions, Some(site.owner))?;
         made.keep();
-        match site.containers.iter().find(|container| container.name == name) {
-            None => {
-                ports::check(spec).await?;
-                self.0.engine.ensure_image(&spec.image).await?;
-                self.make(site, spec, addresses).await?;
-            }
-            Some(container) => {
-                let changed = self.differences(container, &wanted, site.network.as_ref());
-                if changed.is_empty() {
-                    self.run(container).await?;
-                } else {
-                    tracing::info!(container = name, ?changed, "is made again");
-                    // Before the nodes lose what they have: without it they would have nothing to come back in.
-                    self.0.engine.ensure_image(&spec.image).await?;
-                    self.0.engine.end(container).await?;
-                    self.0.engine.remove(&name, false).await?;
-                    self.make(site, spec, addresses).await?;
-                }
-            }
-        }
+        self.have(site, spec, &name, wanted).await?;
         self.await_storage(&name, &site.storage_id).await?;
         let containers = self.0.engine.containers(&self.0.machine).await?;
         existing(&containers)
@@ -109,34 +94,45 @@ impl Groups<'_> {
             .ok_or_else(|| ManagerError::Failed(format!("the container {name} disappeared right after it was up")))
     }
 
-    async fn make(&self, site: &Site, spec: &GroupSpec, addresses: Option<Addresses>) -> Result<(), ManagerError> {
-        let name = self.0.machine.container_name(&spec.name);
-        let body = spec::container(&self.0.settings, spec, addresses, site.owner);
-        match self.0.engine.create(&name, body).await {
-            Err(error) if error.is_conflict() => {
-                let what = format!(
-                    "the container name {name} is taken by a container that is not labelled as this machine's, so it is left alone"
-                );
-                Err(ManagerError::advised(what, Hint::text("rename or remove that container")))
-            }
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(self.0.engine.start(&name).await?),
+    /// Has a group have one container that runs and is what is wanted, by the least that helps.
+    async fn have(&self, site: &Site, spec: &GroupSpec, name: &str, wanted: ContainerCreateBody) -> Outcome<()> {
+        let mut labelled = site.containers.iter().filter(|found| labels::group(&found.labels) == Some(spec.group));
+        let Some(container) = labelled.next() else {
+            ports::check_others(spec, &self.0.engine.containers_of_others(&self.0.machine).await?)?;
+            ports::check(spec).await?;
+            self.0.engine.ensure_image(&spec.image).await?;
+            return self.make(name, wanted).await;
+        };
+        // Its nodes run in the other one too.
+        for twin in labelled {
+            tracing::warn!(container = twin.name, "is labelled as the same group and is removed");
+            self.end_and_remove(twin).await?;
         }
+        let Some(is) = self.0.engine.inspect(&container.id).await? else { return self.make(name, wanted).await };
+        let changed = self.differences(&site.ground(), spec, &wanted, &is);
+        let what: Vec<&str> = changed.iter().map(|difference| difference.what).collect();
+        if changed.iter().any(|difference| !difference.can_be_set) {
+            tracing::info!(container = container.name, ?what, "is made again");
+            // Before the nodes lose what they have: without it they would have nothing to come back in.
+            self.0.engine.ensure_image(&spec.image).await?;
+            self.end_and_remove(container).await?;
+            return self.make(name, wanted).await;
+        }
+        if !changed.is_empty() {
+            tracing::info!(container = container.name, ?what, "is set again");
+            self.0.engine.adjust(&is, name, &wanted).await.map_err(|error| name_is_taken(name, error))?;
+        }
+        Ok(self.run(&Container { name: name.to_owned(), ..container.clone() }).await?)
     }
 
-    /// In what a container differs from what it would be made from now.
-    fn differences(
-        &self,
-        container: &Container,
-        wanted: &BTreeMap<String, String>,
-        network: Option<&Network>,
-    ) -> Vec<String> {
-        let label =
-            |(name, value): (&String, &String)| (container.labels.get(name) != Some(value)).then(|| name.clone());
-        let attached = container.networks.get(&self.0.machine.network_name());
-        // A network that was removed and made again has the same name and another id.
-        let detached = network.is_some_and(|network| attached != Some(&network.id));
-        wanted.iter().filter_map(label).chain(detached.then(|| "network".to_owned())).collect()
+    async fn end_and_remove(&self, container: &Container) -> Outcome<()> {
+        self.0.engine.end(container).await?;
+        Ok(self.0.engine.remove(&container.name, false).await?)
+    }
+
+    async fn make(&self, name: &str, wanted: ContainerCreateBody) -> Outcome<()> {
+        self.0.engine.create(name, wanted).await.map_err(|error| name_is_taken(name, error))?;
+        Ok(self.0.engine.start(name).await?)
     }
 
     /// Has a container run that is as it should be.
@@ -153,7 +149,8 @@ impl Groups<'_> {
 
     async fn site(&self) -> Result<Site, ManagerError> {
         let Host { settings, machine, engine, .. } = self.0;
-        if let Some((reason, hint)) = engine.place().await?.objection(settings.container_network) {
+        let info = engine.info().await?;
+        if let Some((reason, hint)) = Place::of(&info).objection(settings.container_network) {
             return Err(ManagerError::unavailable(MANAGER, reason, hint));
         }
         let containers = engine.containers(machine).await?;
@@ -163,6 +160,23 @@ impl Groups<'_> {
             ContainerNetwork::Published => Some(self.published().ensure_network().await?),
             ContainerNetwork::Host | ContainerNetwork::Docker => None,
         };
-        Ok(Site { owner, storage_id, containers, network })
+        Ok(Site { owner, storage_id, containers, network, security: Security::of(&info) })
     }
+}
+
+impl Site {
+    fn ground(&self) -> Ground<'_> {
+        Ground { owner: self.owner, network: self.network.as_ref(), security: self.security }
+    }
+}
+
+/// A container that is not labelled as ours may have our name.
+fn name_is_taken(name: &str, error: EngineError) -> ManagerError {
+    if !error.is_conflict() {
+        return error.into();
+    }
+    let what = format!(
+        "the container name {name} is taken by a container that is not labelled as this machine's, so it is left alone"
+    );
+    ManagerError::advised(what, Hint::text("rename or remove that container"))
 }

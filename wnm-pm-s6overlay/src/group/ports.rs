@@ -1,4 +1,5 @@
-//! The ports of a group must be free on this machine before its container is made.
+//! The ports of a group must be free on this machine before its container is made: no program has them, and no other group,
+//! whose ports are led to its container by rules alone.
 
 use std::time::Duration;
 
@@ -6,6 +7,9 @@ use wnm_pm::container_host::GroupSpec;
 use wnm_pm::node::Ports;
 use wnm_pm::port_use;
 use wnm_pm::process_manager::ManagerError;
+
+use crate::container::containers::Container;
+use crate::container::labels;
 
 /// A port in use is tried again after this long: programs that ask a question over UDP hold one for a moment.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -20,6 +24,29 @@ pub async fn check(spec: &GroupSpec) -> Result<(), ManagerError> {
     }
     tokio::time::sleep(PAUSE).await;
     try_all(spec)
+}
+
+/// Refuses a group when another database's group has a port of its ranges.
+///
+/// # Errors
+/// [`ManagerError::PortInUse`] names the first such port, the other container, and the storage of its nodes.
+pub fn check_others(spec: &GroupSpec, others: &[Container]) -> Result<(), ManagerError> {
+    for (other, theirs) in others.iter().filter_map(|other| Some((other, labels::group_spec(&other.labels)?.0))) {
+        let each = spec.ports.iter().flat_map(|(kind, own)| theirs.ports.iter().map(move |found| (kind, own, found)));
+        let met = each.filter(|(kind, own, (other, range))| {
+            kind.protocol() == other.protocol() && own.first <= range.last && range.first <= own.last
+        });
+        if let Some((kind, own, (_, range))) = met.into_iter().next() {
+            let storage = other.labels.get(labels::STORAGE).map_or("another directory", String::as_str);
+            let holder = format!("the container {} of another wnm database, whose nodes are in {storage}", other.name);
+            return Err(ManagerError::PortInUse {
+                protocol: kind.protocol(),
+                port: own.first.max(range.first),
+                holder,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn try_all(spec: &GroupSpec) -> Result<(), ManagerError> {

@@ -1,5 +1,7 @@
 //! The groups that exist, from the labels of their containers, and whether all around them is as it should be.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::future::join_all;
@@ -9,7 +11,7 @@ use wnm_pm::process_manager::ManagerError;
 use super::Groups;
 use crate::container::containers::Container;
 use crate::container::labels;
-use crate::container::network::RuleBackend;
+use crate::container::network::{Network, RuleBackend};
 use crate::storage;
 
 impl Groups<'_> {
@@ -21,8 +23,16 @@ impl Groups<'_> {
     pub async fn list(&self) -> Result<Vec<Group>, ManagerError> {
         let containers = self.0.engine.containers(&self.0.machine).await?;
         let mut groups = existing(&containers);
-        if groups.iter().any(|group| group.state == GroupState::Running) && !self.is_connected(&containers).await? {
-            damage(&mut groups, |_| true);
+        if groups.iter().any(|group| group.state == GroupState::Running) {
+            let network = match self.0.settings.container_network {
+                ContainerNetwork::Published => self.published().network().await?,
+                ContainerNetwork::Host | ContainerNetwork::Docker => None,
+            };
+            if !self.is_connected(&containers, network.as_ref()).await? {
+                damage(&mut groups, |_| true);
+            }
+            let altered = self.altered(&containers, network.as_ref()).await?;
+            damage(&mut groups, |group| altered.contains(&group.spec.group));
         }
         let id = storage::id(&self.0.settings.node_storage);
         let seen = join_all(groups.iter().map(|group| self.sees_storage(group, id.as_deref()))).await;
@@ -33,35 +43,35 @@ impl Groups<'_> {
     }
 
     /// Whether network and rules are as they should be.
-    async fn is_connected(&self, containers: &[Container]) -> Result<bool, ManagerError> {
+    async fn is_connected(&self, containers: &[Container], network: Option<&Network>) -> Result<bool, ManagerError> {
         if self.0.settings.container_network != ContainerNetwork::Published {
             return Ok(true);
         }
-        let published = self.published();
-        let Some(network) = published.network().await? else {
+        let Some(network) = network else {
             return Ok(false);
         };
-        let name = self.0.machine.network_name();
-        if containers.iter().any(|container| container.networks.get(&name) != Some(&network.id)) {
-            return Ok(false);
-        }
         let groups = existing(containers);
         // Whoever may not read the rules may not repair them either: `open` says so.
         let images = self.images(containers, groups.iter().map(|group| &group.spec));
         let Ok(backend) = RuleBackend::find(&self.0.engine, &self.0.settings, &images).await else {
             return Ok(false);
         };
-        let in_place = published.is_in_place(&network, &groups, &backend).await;
+        let in_place = self.published().is_in_place(network, &groups, &backend).await;
         backend.release().await;
         in_place
     }
 }
 
-/// The groups that containers are labelled as, by number.
+/// The groups that containers are labelled as, by number; one whose label is on several containers is damaged.
 pub fn existing(containers: &[Container]) -> Vec<Group> {
-    let mut groups: Vec<Group> = containers.iter().filter_map(read).collect();
-    groups.sort_by_key(|group| group.spec.group);
-    groups
+    let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
+    for group in containers.iter().filter_map(read) {
+        match groups.entry(group.spec.group) {
+            Entry::Vacant(place) => drop(place.insert(group)),
+            Entry::Occupied(mut twin) => damage(std::slice::from_mut(twin.get_mut()), |_| true),
+        }
+    }
+    groups.into_values().collect()
 }
 
 fn read(container: &Container) -> Option<Group> {

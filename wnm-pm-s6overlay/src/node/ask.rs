@@ -14,7 +14,7 @@ use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use super::script::{self, Call, NodeReport};
 use super::{Nodes, keeper, paths};
-use crate::container::containers::Container;
+use crate::container::containers::{Container, of_group};
 use crate::settings::group_name;
 
 /// What a call may take beyond what it waits for by itself: hundreds of nodes on a busy machine.
@@ -117,7 +117,7 @@ impl Nodes<'_> {
             }
             return Ok(GroupReport::Nodes(reports));
         }
-        let container = self.0.machine.container_name(&name);
+        let container = of_group(containers, group).map_or_else(String::new, |container| container.name.clone());
         let called = script::invocation(call, &self.0.caller, &name, names)?;
         let within = patience(call) + SLACK;
         let run = async || self.0.engine.exec_attended(&container, &called.argv, &called.input, within).await;
@@ -147,10 +147,12 @@ impl Nodes<'_> {
     }
 
     fn home(&self, containers: &[Container], group: u32) -> (GroupState, String) {
-        let name = self.0.machine.container_name(&group_name(group));
-        match containers.iter().find(|found| found.name == name) {
-            Some(found) => (found.state, format!("its container {name} does not run ({})", found.said)),
-            None => (GroupState::Gone, format!("its container {name} does not exist")),
+        match of_group(containers, group) {
+            Some(found) => (found.state, format!("its container {} does not run ({})", found.name, found.said)),
+            None => {
+                let name = self.0.machine.container_name(&group_name(group));
+                (GroupState::Gone, format!("its container {name} does not exist"))
+            }
         }
     }
 }

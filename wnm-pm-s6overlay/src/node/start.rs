@@ -19,7 +19,7 @@ use super::script::{Call, NodeReport, NodeState};
 use super::{Nodes, all_failed, files, output};
 use crate::container::containers::Container;
 use crate::container::error::EngineError;
-use crate::settings::group_name;
+use crate::container::labels;
 
 /// How long the start of nodes may take, and how much longer for each: hundreds start at once, on a busy machine.
 const START_WAIT: Duration = Duration::from_secs(30);
@@ -82,10 +82,9 @@ impl Nodes<'_> {
         let (engine, machine) = (&self.0.engine, &self.0.machine);
         let containers = engine.containers(machine).await?;
         let groups: BTreeSet<u32> = nodes.iter().filter_map(|node| node.spec.group).collect();
-        let names: BTreeSet<String> =
-            groups.into_iter().map(|group| machine.container_name(&group_name(group))).collect();
         let is_unsteerable = |found: &&Container| {
-            names.contains(&found.name) && matches!(found.state, GroupState::Paused | GroupState::Restarting)
+            labels::group(&found.labels).is_some_and(|group| groups.contains(&group))
+                && matches!(found.state, GroupState::Paused | GroupState::Restarting)
         };
         let ended = join_all(containers.iter().filter(is_unsteerable).map(|found| engine.end(found))).await;
         if ended.is_empty() {

@@ -8,6 +8,7 @@
     reason = "each test program uses its part, and looks at the machine by itself"
 )]
 
+pub mod engine;
 pub mod events;
 pub mod peer;
 
@@ -50,7 +51,16 @@ impl Machine {
     /// A machine whose containers use the network so. Needs an engine and the image, and [`PUBLISHED`] for any network
     /// but the host's.
     pub async fn new(network: ContainerNetwork) -> Self {
-        let docker = Docker::connect_with_defaults().expect("its address is good");
+        Self::on(None, network).await
+    }
+
+    /// The same on another engine than the machine's own.
+    pub async fn on(engine_address: Option<String>, network: ContainerNetwork) -> Self {
+        let docker = match &engine_address {
+            None => Docker::connect_with_defaults(),
+            Some(address) => Docker::connect_with_host(address),
+        };
+        let docker = docker.expect("its address is good");
         let docker = docker.negotiate_version().await.expect("the engine answers");
         let dir = tempfile::Builder::new().prefix("wnm-s6-").tempdir().expect("a temporary directory");
         let storage = dir.path().join("services");
@@ -65,7 +75,7 @@ impl Machine {
             docker_image: image(),
             container_network: network,
             max_node_per_container: GROUP_SIZE.into(),
-            engine_address: None,
+            engine_address,
             rules_by: RulesBy::WhoeverCan,
         };
         let noted = NotedMachine::new(settings.machine().as_str());

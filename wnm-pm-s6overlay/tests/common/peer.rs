@@ -57,6 +57,37 @@ impl Peer {
         peer
     }
 
+    /// The peer 192.0.2.1 of an engine that has a network namespace of its own, where it is 192.0.2.2 and knows no other way
+    /// out.
+    pub fn facing(engine: &str) -> Self {
+        let peer = Self {
+            name: engine.replace("wnm-engine", "wnm-peer"),
+            device: String::new(),
+            own: Ipv4Addr::new(192, 0, 2, 1),
+            own6: Ipv6Addr::UNSPECIFIED,
+            machine: Ipv4Addr::new(192, 0, 2, 2),
+            machine6: Ipv6Addr::UNSPECIFIED,
+        };
+        ip(&["netns", "add", &peer.name]);
+        ip(&["-n", &peer.name, "link", "add", "cable", "type", "veth", "peer", "name", "uplink", "netns", engine]);
+        for (namespace, device, address) in [(peer.name.as_str(), "cable", peer.own), (engine, "uplink", peer.machine)]
+        {
+            ip(&["-n", namespace, "addr", "add", &format!("{address}/24"), "dev", device]);
+            ip(&["-n", namespace, "link", "set", device, "up"]);
+            ip(&["-n", namespace, "link", "set", "lo", "up"]);
+        }
+        ip(&["-n", engine, "route", "add", "default", "via", &peer.own.to_string()]);
+        peer
+    }
+
+    /// Who the peer takes a question from that is asked over this socket.
+    pub fn is_asked_by(&self, socket: &UdpSocket) -> Option<IpAddr> {
+        let own = self.udp();
+        let port = own.local_addr().expect("it is bound").port();
+        socket.send_to(b"who are you?", (self.own.to_ipv6_mapped(), port)).ok()?;
+        own.recv_from(&mut [0; 16]).ok().map(|(_, from)| from.ip().to_canonical())
+    }
+
     fn namespace(&self) -> PathBuf {
         Path::new("/run/netns").join(&self.name)
     }
@@ -86,7 +117,7 @@ impl Drop for Peer {
     }
 }
 
-fn ip(arguments: &[&str]) {
+pub fn ip(arguments: &[&str]) {
     let output = Command::new("ip").args(arguments).output().expect("ip can be run");
     assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

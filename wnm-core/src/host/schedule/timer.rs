@@ -59,10 +59,8 @@ impl Scope {
         match self {
             Self::Machine { .. } => privilege.command("systemctl").args(words),
             // A job of cron, or a session that su made, is not told where its user's systemd listens.
-            Self::User { uid, .. } => {
-                let runtime_dir =
-                    std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| format!("/run/user/{uid}").into());
-                Command::new("systemctl").env("XDG_RUNTIME_DIR", runtime_dir).arg("--user").args(words)
+            Self::User { .. } => {
+                Command::new("systemctl").env("XDG_RUNTIME_DIR", wnm_pm::user::runtime_dir()).arg("--user").args(words)
             }
         }
     }

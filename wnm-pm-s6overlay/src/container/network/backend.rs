@@ -198,6 +198,7 @@ async fn start_helper(engine: &Engine, settings: &S6Settings, image: &str) -> Re
     // Two calls of wnm may each have one for a moment.
     let name = machine.container_name(&format!("helper-{}", std::process::id()));
     engine.remove(&name, true).await?;
+    let security = engine.security().await?;
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec!["sleep".to_owned()]),
@@ -210,6 +211,8 @@ async fn start_helper(engine: &Engine, settings: &S6Settings, image: &str) -> Re
             cap_add: Some(vec!["NET_ADMIN".to_owned()]),
             auto_remove: Some(true),
             init: Some(true),
+            userns_mode: security.userns_mode(),
+            security_opt: security.label_option().map(|option| vec![option]),
             mounts: Some(vec![Mount {
                 typ: Some(MountType::BIND),
                 source: Some(SWITCHES.to_owned()),

@@ -47,9 +47,9 @@ impl Network {
     /// When there are more groups than addresses.
     pub fn addresses(&self, group: u32) -> Result<Addresses, ManagerError> {
         subnet::addresses(group, self.subnet, self.subnet6).ok_or_else(|| {
-            let (name, highest) = (group_name(group), group_name(subnet::HIGHEST_GROUP));
+            let (name, highest) = (group_name(group), group_name(subnet::highest_group(self.subnet)));
             let what = format!("container group {name} cannot be used: the network has addresses for a1 to {highest}");
-            ManagerError::advised(what, Hint::change("max_node_per_container").to("need fewer groups"))
+            ManagerError::advised(what, Hint::change("node_cap").to("have nodes in fewer groups"))
         })
     }
 
@@ -87,7 +87,7 @@ impl Published<'_> {
         let ours = inspected.labels.as_ref().and_then(|labels| labels.get(labels::MACHINE));
         if ours.map(String::as_str) != Some(self.machine.as_str()) {
             let what = format!("the network {name} is not labelled as this machine's, so it is left alone");
-            return Err(ManagerError::advised(what, Hint::text("remove that network, or use another node_storage")));
+            return Err(ManagerError::advised(what, Hint::text("remove that network")));
         }
         Ok(Network::read(inspected))
     }
@@ -110,10 +110,10 @@ impl Published<'_> {
     }
 
     async fn request(&self, name: &str) -> Result<NetworkCreateRequest, ManagerError> {
-        let mut taken = subnet::routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default());
+        let mut taken = subnet::routes(&std::fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default());
         taken.extend(self.subnets_of_engine().await?);
         let v4 = subnet::choose(self.machine, &taken).ok_or_else(|| {
-            let what = "routes of this machine use all of 10.0.0.0/8, so containers can have no addresses of their own";
+            let what = "routes of this machine use all private addresses (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16), so containers can have none of their own";
             ManagerError::advised(what, Hint::set("container_network", ContainerNetwork::Host).to("do without them"))
         })?;
         let v6 = ipv6_is_usable().then(|| subnet::private6(self.machine));
@@ -156,9 +156,9 @@ impl Published<'_> {
     ) -> Result<bool, ManagerError> {
         let targets = self.targets(network, groups)?;
         Ok(self.has_table(network, &targets, backend).await?
-            && self.has_switch(backend).await?
+            && self.switched_off(backend).await?.is_empty()
             && hairpin::missing(self.machine, backend).await?.is_empty()
-            && acceptance::missing(self.machine, backend).await?.is_empty())
+            && acceptance::missing(self.machine, network.subnet6.is_some(), backend).await?.is_empty())
     }
 
     /// Puts the rules for these groups in place; what is in place already is not touched.
@@ -173,11 +173,11 @@ impl Published<'_> {
     ) -> Result<(), ManagerError> {
         let targets = self.targets(network, groups)?;
         let mut changed = false;
-        if !self.has_switch(backend).await? {
-            backend.set_switch(&self.switch(), "1").await?;
+        for switch in self.switched_off(backend).await? {
+            backend.set_switch(&switch, "1").await?;
             changed = true;
         }
-        for missing in acceptance::missing(self.machine, backend).await? {
+        for missing in acceptance::missing(self.machine, network.subnet6.is_some(), backend).await? {
             acceptance::set(&missing, backend).await?;
             changed = true;
         }
@@ -217,7 +217,8 @@ impl Published<'_> {
     }
 
     fn targets(&self, network: &Network, groups: &[Group]) -> Result<Vec<Target>, ManagerError> {
-        let mut groups: Vec<&Group> = groups.iter().collect();
+        // Some may still be on another network.
+        let mut groups: Vec<&Group> = groups.iter().filter(|group| group.address.is_some()).collect();
         groups.sort_by_key(|group| group.spec.group);
         let target = |group: &&Group| {
             Ok(Target {
@@ -240,12 +241,17 @@ impl Published<'_> {
         Ok(listed.success() && self.rules(network, targets).are_listed_in(&listed.stdout))
     }
 
-    /// With it the machine itself reaches containers from 127.0.0.1.
-    fn switch(&self) -> String {
-        format!("ipv4/conf/{}/route_localnet", self.machine.network_name())
-    }
-
-    async fn has_switch(&self, backend: &RuleBackend<'_>) -> Result<bool, ManagerError> {
-        Ok(backend.switch(&self.switch()).await?.as_deref() == Some("1"))
+    /// The network switches that are off: the machine forwards, which an engine sees to when it starts and never again; and
+    /// it reaches containers from 127.0.0.1. In this order: the first resets what is beneath it.
+    async fn switched_off(&self, backend: &RuleBackend<'_>) -> Result<Vec<String>, ManagerError> {
+        let mut off = Vec::new();
+        for switch in
+            ["ipv4/ip_forward".to_owned(), format!("ipv4/conf/{}/route_localnet", self.machine.network_name())]
+        {
+            if backend.switch(&switch).await?.as_deref() != Some("1") {
+                off.push(switch);
+            }
+        }
+        Ok(off)
     }
 }

@@ -126,6 +126,13 @@ impl Rules<'_> {
                 format!("oifname \"{bridge}\" ip saddr {} ct status dnat masquerade", self.subnet),
                 &[&bridge, &self.subnet.base.to_string(), "masquerade"],
             ),
+            // The engine has a rule for it too, unless it is told to set none, or somebody flushed it.
+            Rule::new(
+                "way_back",
+                "out into the world",
+                format!("oifname != \"{bridge}\" ip saddr {} masquerade", self.subnet),
+                &["!=", &bridge, &self.subnet.base.to_string(), "masquerade"],
+            ),
         ]);
         if let Some(subnet) = self.subnet6 {
             rules.extend([
@@ -135,12 +142,11 @@ impl Rules<'_> {
                     format!("oifname \"{bridge}\" ip6 saddr {subnet} ct status dnat masquerade"),
                     &[&bridge, &subnet.base.to_string(), "masquerade"],
                 ),
-                // Older engines do this for IPv4 only.
                 Rule::new(
                     "way_back",
                     "out into the world, IPv6",
                     format!("oifname != \"{bridge}\" ip6 saddr {subnet} masquerade"),
-                    &[&bridge, &subnet.base.to_string(), "masquerade"],
+                    &["!=", &bridge, &subnet.base.to_string(), "masquerade"],
                 ),
             ]);
         }
@@ -276,6 +282,7 @@ mod tests {
         		type nat hook postrouting priority srcnat; policy accept;
         		oifname "wnm-d7990fc5" ip saddr 127.0.0.0/8 masquerade comment "asked from 127.0.0.1"
         		oifname "wnm-d7990fc5" ip saddr 10.20.4.0/22 ct status dnat masquerade comment "from one group to another by the machine's address"
+        		oifname != "wnm-d7990fc5" ip saddr 10.20.4.0/22 masquerade comment "out into the world"
         	}
         	chain direct {
         		type filter hook forward priority filter; policy accept;
@@ -310,6 +317,7 @@ mod tests {
         		type nat hook postrouting priority srcnat; policy accept;
         		oifname "wnm-d7990fc5" ip saddr 127.0.0.0/8 masquerade comment "asked from 127.0.0.1"
         		oifname "wnm-d7990fc5" ip saddr 10.20.4.0/22 ct status dnat masquerade comment "from one group to another by the machine's address"
+        		oifname != "wnm-d7990fc5" ip saddr 10.20.4.0/22 masquerade comment "out into the world"
         		oifname "wnm-d7990fc5" ip6 saddr fd77::/64 ct status dnat masquerade comment "from one group to another by the machine's address, IPv6"
         		oifname != "wnm-d7990fc5" ip6 saddr fd77::/64 masquerade comment "out into the world, IPv6"
         	}

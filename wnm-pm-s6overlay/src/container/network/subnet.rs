@@ -7,24 +7,40 @@ use super::rules::Subnet;
 use crate::container::addresses::Addresses;
 use crate::settings::MachineId;
 
-/// Subnets hold 1022 addresses: one for the bridge, and more than a bridge can have containers.
-const LENGTH: u8 = 22;
-/// How many such subnets 10.0.0.0/8 has.
-const COUNT: u32 = 1 << (LENGTH - 8);
-/// The highest group that has an address: the bridge has the first one, a1 the second.
-pub const HIGHEST_GROUP: u32 = 1020;
+/// What is set apart for private use, the largest first. Containers get a part of it.
+const POOLS: [Subnet<Ipv4Addr>; 3] = [
+    Subnet { base: Ipv4Addr::new(10, 0, 0, 0), length: 8 },
+    Subnet { base: Ipv4Addr::new(172, 16, 0, 0), length: 12 },
+    Subnet { base: Ipv4Addr::new(192, 168, 0, 0), length: 16 },
+];
+/// A subnet of 1024 addresses has more of them than a bridge can have containers. Where there is no room for it, a smaller
+/// one does, down to 28 groups.
+const LENGTHS: std::ops::RangeInclusive<u8> = 22..=27;
+/// A route for a larger part of the world than this is one half, quarter … of a default route, as VPNs set them.
+const WIDEST: u8 = 8;
 
-/// The first free subnet of 10.0.0.0/8, beginning at a place that follows from the machine's id, so that two machines
-/// that do not know of each other rarely choose the same.
+/// The largest free subnet of the pools, beginning at a place that follows from the machine's id, so that two machines
+/// that do not know of each other rarely choose the same. Where routes for whole pools leave nothing free, they do not count:
+/// such a route leads to whatever has no route of its own.
 #[must_use]
 pub fn choose(machine: &MachineId, taken: &[Subnet<Ipv4Addr>]) -> Option<Subnet<Ipv4Addr>> {
-    let start = u32::from_str_radix(machine.as_str(), 16).unwrap_or(0) % COUNT;
-    (0..COUNT)
-        .map(|step| {
-            let index = (start + step) % COUNT;
-            Subnet { base: Ipv4Addr::from((10 << 24) | (index << (32 - LENGTH))), length: LENGTH }
+    let start = u32::from_str_radix(machine.as_str(), 16).unwrap_or(0);
+    let holds_pool =
+        |taken: &Subnet<Ipv4Addr>| POOLS.iter().any(|pool| taken.length <= pool.length && overlap(*taken, *pool));
+    let narrow: Vec<_> = taken.iter().copied().filter(|taken| !holds_pool(taken)).collect();
+    let free_of = |taken: &[Subnet<Ipv4Addr>]| {
+        LENGTHS.flat_map(|length| POOLS.map(|pool| (pool, length))).find_map(|(pool, length)| {
+            let count = 1_u32 << (length - pool.length);
+            (0..count)
+                .map(|step| part(pool, length, (start % count + step) % count))
+                .find(|candidate| !taken.iter().any(|other| overlap(*candidate, *other)))
         })
-        .find(|candidate| !taken.iter().any(|other| overlap(*candidate, *other)))
+    };
+    free_of(taken).or_else(|| free_of(&narrow))
+}
+
+fn part(pool: Subnet<Ipv4Addr>, length: u8, index: u32) -> Subnet<Ipv4Addr> {
+    Subnet { base: Ipv4Addr::from(u32::from(pool.base) | (index << (32 - length))), length }
 }
 
 /// The subnet for IPv6: private, and the machine's own by its id.
@@ -37,10 +53,16 @@ pub fn private6(machine: &MachineId) -> Subnet<Ipv6Addr> {
     Subnet { base, length: 64 }
 }
 
+/// The highest group that has an address: the bridge has the first one, a1 the second, and the last is for broadcasts.
+#[must_use]
+pub fn highest_group(v4: Subnet<Ipv4Addr>) -> u32 {
+    (1_u32 << (32 - u32::from(v4.length).clamp(2, 32))).saturating_sub(4)
+}
+
 /// The fixed addresses of a group; none when the subnet has no room for it.
 #[must_use]
 pub fn addresses(group: u32, v4: Subnet<Ipv4Addr>, v6: Option<Subnet<Ipv6Addr>>) -> Option<Addresses> {
-    if !(1..=HIGHEST_GROUP).contains(&group) {
+    if !(1..=highest_group(v4)).contains(&group) {
         return None;
     }
     Some(Addresses {
@@ -63,7 +85,8 @@ pub fn parse<A: std::str::FromStr>(text: &str) -> Option<Subnet<A>> {
     Some(Subnet { base: base.parse().ok()?, length: length.parse().ok()? })
 }
 
-/// The subnets that the machine has routes to, from the text of `/proc/net/route`; the default route does not count.
+/// The subnets that the machine has routes to, from the text of `/proc/net/route`; default routes do not count,
+/// nor do the parts of one.
 #[must_use]
 pub fn routes(text: &str) -> Vec<Subnet<Ipv4Addr>> {
     text.lines()
@@ -77,7 +100,7 @@ pub fn routes(text: &str) -> Vec<Subnet<Ipv4Addr>> {
             };
             let (base, mask) = (address(1)?, address(5)?);
             let length = u8::try_from(u32::from(mask).leading_ones()).ok()?;
-            (length > 0).then_some(Subnet { base, length })
+            (length >= WIDEST).then_some(Subnet { base, length })
         })
         .collect()
 }
@@ -98,24 +121,50 @@ mod tests {
     fn routes_are_read_without_the_default_route() {
         let text = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
             eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+            tun0\t00000000\t010200C0\t0003\t0\t0\t0\t00000080\t0\t0\t0\n\
+            tun0\t00000080\t010200C0\t0003\t0\t0\t0\t00000080\t0\t0\t0\n\
+            tun0\t0000000C\t010200C0\t0003\t0\t0\t0\t000000FC\t0\t0\t0\n\
             docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
         let found: Vec<String> = routes(text).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["172.17.0.0/16"]);
         assert_eq!(routes("nonsense\nnonsense"), []);
     }
 
+    fn chosen(taken: &[&str]) -> Option<String> {
+        let taken: Vec<_> = taken.iter().map(|text| parse(text).unwrap()).collect();
+        choose(&machine(), &taken).map(|subnet| subnet.to_string())
+    }
+
     #[test]
-    fn a_machine_whose_routes_take_everything_has_no_room() {
-        assert_eq!(choose(&machine(), &[parse("10.0.0.0/8").unwrap()]), None);
+    fn the_next_pool_or_a_smaller_subnet_is_taken_where_routes_take_the_others() {
+        insta::assert_snapshot!(chosen(&[]).unwrap(), @"10.63.20.0/22");
+        insta::assert_snapshot!(chosen(&["10.0.0.0/8"]).unwrap(), @"172.31.20.0/22");
+        insta::assert_snapshot!(chosen(&["10.0.0.0/9", "10.128.0.0/9", "172.16.0.0/12"]).unwrap(), @"192.168.20.0/22");
+        let halves = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/17", "192.168.128.0/18", "192.168.192.0/19"];
+        let rest = ["192.168.224.0/20", "192.168.240.0/21", "192.168.248.0/22", "192.168.252.0/23", "192.168.254.0/24"];
+        insta::assert_snapshot!(chosen(&[&halves[..], &rest].concat()).unwrap(), @"192.168.255.0/24");
+    }
+
+    #[test]
+    fn routes_for_whole_pools_count_only_while_there_is_room_beside_them() {
+        let pools = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+        insta::assert_snapshot!(chosen(&pools).unwrap(), @"10.63.20.0/22");
+        let used = [&pools[..], &["10.0.0.0/9", "10.63.20.0/24"]].concat();
+        insta::assert_snapshot!(chosen(&used).unwrap(), @"10.128.0.0/22");
+        let all =
+            ["10.0.0.0/9", "10.128.0.0/9", "172.16.0.0/13", "172.24.0.0/13", "192.168.0.0/17", "192.168.128.0/17"];
+        assert_eq!(chosen(&all), None);
     }
 
     #[test]
     fn groups_have_addresses_as_far_as_the_subnet_goes() {
         let v4 = parse("10.20.4.0/22").unwrap();
         assert_eq!(addresses(1, v4, None).unwrap().v4.to_string(), "10.20.4.2");
-        assert_eq!(addresses(HIGHEST_GROUP, v4, None).unwrap().v4.to_string(), "10.20.7.253");
+        assert_eq!(highest_group(v4), 1020);
+        assert_eq!(addresses(1020, v4, None).unwrap().v4.to_string(), "10.20.7.253");
         assert_eq!(addresses(0, v4, None), None);
-        assert_eq!(addresses(HIGHEST_GROUP + 1, v4, None), None);
+        assert_eq!(addresses(1021, v4, None), None);
+        assert_eq!(highest_group(parse("192.168.1.0/27").unwrap()), 28);
         let v6 = private6(&machine());
         insta::assert_snapshot!(addresses(1, v4, Some(v6)).unwrap().v6.unwrap(), @"fd77:6e6d:d799:fc5::2");
     }
