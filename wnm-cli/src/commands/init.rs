@@ -47,9 +47,7 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
     }
     output.answer(&answer, || text(&answer))?;
     remind(output, &config);
-    for line in untracked_lines(&answer.left, false, output.detail()) {
-        output.remark(&format!("warning: {line}"));
-    }
+    output.warn(&untracked_lines(&answer.left, false, output.detail()));
     Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
 }
 

@@ -5,10 +5,12 @@ mod bad_days;
 mod containers;
 mod doctor;
 mod documents;
+mod errors;
 mod failings;
 mod fleet;
 mod in_container;
 mod interruptions;
+mod limits;
 mod plans;
 mod schedule;
 mod settings;
@@ -57,10 +59,12 @@ fn main() -> std::process::ExitCode {
         containers::trials(),
         doctor::trials(),
         documents::trials(),
+        errors::trials(),
         failings::trials(),
         fleet::trials(),
         in_container::trials(),
         interruptions::trials(),
+        limits::trials(),
         plans::trials(),
         schedule::trials(),
         settings::trials(),

@@ -20,9 +20,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
 /// Whether everything is low enough, nothing is on its way from elsewhere, and fewer nodes run than may. Every obstacle
 /// leaves its reason.
 fn has_room(draft: &mut Draft<'_>) -> bool {
-    let readings = load::readings(draft.config, &draft.snapshot.host);
-    let mut obstacles: Vec<Cause> =
-        readings.iter().filter(|reading| !reading.leaves_room()).map(load::Reading::no_room).collect();
+    let mut obstacles = load::obstacles(draft.config, &draft.snapshot.host);
     let count = draft.snapshot.count(Status::Migrating);
     if count > 0 {
         obstacles.push(Cause::Migrating { count });

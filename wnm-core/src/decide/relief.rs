@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::{Draft, load, numbers, touched};
 use crate::node::Status;
-use crate::plan::{Action, Cause, Gauge, Rule};
+use crate::plan::{Action, Cause, Rule};
 
 /// None when there is no pressure and no excess; the actions, possibly none, when there is.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
@@ -17,7 +17,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     }
     let removing = draft.removing();
     let capacity = draft.narrower(Rule::MaxConcurrentRemovals, removing, draft.config.max_concurrent_removals).free();
-    let disk = pressing.iter().any(|reading| reading.gauge == Gauge::Disk);
+    let disk = pressing.iter().any(|reading| reading.is_disk());
     let removes = disk || excess > 0;
     // When files cannot be deleted, a full disk stays full however many nodes lose theirs.
     let failed = u32::try_from(draft.failed_removals().len()).unwrap_or(u32::MAX);
@@ -33,6 +33,9 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     let nodes = touched(&chosen);
     for reading in &pressing {
         draft.because(reading.pressure(), &nodes);
+        if let Some(cause) = load::measured_against(&draft.snapshot.host, reading.gauge) {
+            draft.because(cause, &[]);
+        }
     }
     if excess > 0 {
         draft.because(Cause::OverCap { total: staying, cap: draft.config.node_cap }, &nodes);

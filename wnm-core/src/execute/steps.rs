@@ -55,7 +55,7 @@ impl Batch {
 
     fn take(&mut self, ports: PortNotes) {
         self.events.extend(ports.events);
-        self.ports.notes.extend(ports.notes);
+        self.ports.failures.extend(ports.failures);
         self.ports.hints.extend(ports.hints);
     }
 
@@ -121,7 +121,7 @@ impl Executor<'_> {
         self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
-        execution.notes.extend(batch.ports.notes);
+        execution.port_errors.extend(batch.ports.failures);
         execution.advise(batch.ports.hints);
         Ok(())
     }

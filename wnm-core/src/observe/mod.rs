@@ -11,6 +11,8 @@ pub mod rates;
 pub mod version;
 
 #[cfg(target_os = "linux")]
+pub mod cgroup;
+#[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
-use crate::snapshot::Blocker;
+use crate::snapshot::{Allowance, Blocker};
 use wnm_allocator::LayoutError;
 use wnm_pm::container_host::GroupState;
 
@@ -187,6 +187,20 @@ pub enum Cause {
         /// What it has to be below, in the same unit.
         limit: f64,
     },
+    /// The disk has too few inodes left for the files of a node.
+    FewInodes {
+        /// How many are free.
+        free: u64,
+        /// How many a node may come to need.
+        needed: u64,
+    },
+    /// What is too high is a part of what a control group may have, which is less than the machine has.
+    MeasuredAgainst {
+        /// What is measured.
+        gauge: Gauge,
+        /// What may be had.
+        allowance: Allowance,
+    },
     /// Nodes are being taken over.
     Migrating {
         /// How many.
@@ -348,7 +362,8 @@ impl Cause {
             }
             Self::UpgradesFirst { .. } => Rule::UpgradesFirst,
             Self::OtherFlavour { .. } => Rule::Flavour,
-            Self::NoRoom { gauge, .. } => gauge.less_than_rule(),
+            Self::NoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => gauge.less_than_rule(),
+            Self::FewInodes { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
             Self::Recovering { .. } => Rule::DelayRestart,

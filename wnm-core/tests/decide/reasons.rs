@@ -10,7 +10,7 @@ use wnm_allocator::LayoutError;
 use wnm_core::node::{Flavour, NodeId, Verb};
 use wnm_core::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use wnm_core::report::{ReasonRow, reason_text};
-use wnm_core::snapshot::Blocker;
+use wnm_core::snapshot::{Allowance, Blocker};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::port_use::Protocol;
 
@@ -64,6 +64,11 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::StartsLater { waiting: count, limit: limit_of(Rule::MaxConcurrentStarts) },
         Cause::RoomToAdd { total: count, cap: most },
         Cause::AddsLater { waiting: count, limit: limit_of(Rule::MaxConcurrentOperations) },
+        Cause::FewInodes { free: u64::from(count), needed: 1_000 },
+        Cause::MeasuredAgainst {
+            gauge: Gauge::Memory,
+            allowance: Allowance { control_group: text.clone(), amount: 64e6 },
+        },
         Cause::NoProgram { path: path.clone() },
         Cause::NoNumberLeft { missing: count },
         Cause::BadLayout { error: LayoutError::NoSuchNumber { number: count } },

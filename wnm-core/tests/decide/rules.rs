@@ -32,6 +32,7 @@ fn measure(host: &mut HostLoad, gauge: Gauge, figure: u32) {
         Gauge::Cpu => host.used_cpu_percent = number,
         Gauge::Memory => host.used_mem_percent = number,
         Gauge::Disk => host.used_hd_percent = number,
+        Gauge::Inodes => host.used_inodes_percent = number,
         Gauge::Load1 => host.load_average_1 = number,
         Gauge::Load5 => host.load_average_5 = number,
         Gauge::Load15 => host.load_average_15 = number,

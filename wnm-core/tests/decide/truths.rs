@@ -144,6 +144,7 @@ fn measured(host: &HostLoad, gauge: Gauge) -> f64 {
         Gauge::Cpu => host.used_cpu_percent,
         Gauge::Memory => host.used_mem_percent,
         Gauge::Disk => host.used_hd_percent,
+        Gauge::Inodes => host.used_inodes_percent,
         Gauge::Load1 => host.load_average_1,
         Gauge::Load5 => host.load_average_5,
         Gauge::Load15 => host.load_average_15,
@@ -183,6 +184,11 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
                 && figure >= limit
                 && !case.grows()
         }
+        Cause::FewInodes { free, needed } => snapshot.host.free_inodes == Some(*free) && free < needed && !case.grows(),
+        Cause::MeasuredAgainst { gauge: Gauge::Memory, allowance } => {
+            snapshot.host.mem_allowance.as_ref() == Some(allowance)
+        }
+        Cause::MeasuredAgainst { allowance, .. } => snapshot.host.cpu_allowance.as_ref() == Some(allowance),
         Cause::OverCap { total, cap: most } => {
             same(*total, case.count(|each| !removing(each))) && *most == cap && *total > cap
         }

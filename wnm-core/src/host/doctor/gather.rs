@@ -38,7 +38,12 @@ pub async fn gather(machine: &Machine) -> Facts {
         cpu_count: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
         held_ports: held_ports(machine, &nodes),
         kernel: kernel(schedule.as_deref()),
-        disk: load.map(|load| Disk { used_percent: load.used_hd_percent, free_bytes: load.free_hd_bytes }),
+        disk: load.map(|load| Disk {
+            used_percent: load.used_hd_percent,
+            free_bytes: load.free_hd_bytes,
+            used_inodes_percent: load.used_inodes_percent,
+            free_inodes: load.free_inodes,
+        }),
         files: files(machine, &nodes),
         user: rustix::process::geteuid().as_raw(),
         storage_is_marked: machine.parts.observer.storage_is_marked(&config.node_storage),

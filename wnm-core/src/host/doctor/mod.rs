@@ -117,6 +117,10 @@ pub struct Disk {
     pub used_percent: f64,
     /// What is free, in bytes.
     pub free_bytes: u64,
+    /// How many of its inodes are in use, in percent.
+    pub used_inodes_percent: f64,
+    /// How many are free; none where it does not count them.
+    pub free_inodes: Option<u64>,
 }
 
 /// A file of wnm's or of a node's.
