@@ -40,7 +40,8 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         }
     } else {
         let watch = given.watch();
-        let mut machine = Machine::init(&given.options, &watch).await?;
+        let options = given.options.clone().take_over(init.take_over);
+        let mut machine = Machine::init(&options, &watch).await?;
         if init.import {
             (answer.adopted, answer.left) = adopt_all(&mut machine, &watch).await?;
         }

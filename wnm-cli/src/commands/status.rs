@@ -83,16 +83,19 @@ fn head(report: &StatusReport) -> String {
     let counts = if counts.is_empty() { "0".to_owned() } else { counts.join(", ") };
     let inodes = Some(load.used_inodes_percent).filter(|percent| *percent > load.used_hd_percent);
     let inodes = inodes.map(|percent| format!(" (inodes {percent:.1} %)")).unwrap_or_default();
+    let disk = match load.used_hd_percent {
+        unknown if unknown.is_nan() => "unknown".to_owned(),
+        percent => format!("{percent:.1} %"),
+    };
     let part = |what: &str, is_memory, allowance: &Option<Allowance>| {
         let text = allowance.as_ref().map(|allowance| allowance_text(is_memory, allowance));
         text.map(|text| format!("{what} is a part of {text}.\n")).unwrap_or_default()
     };
     let parts = part("CPU", false, &load.cpu_allowance) + &part("Memory", true, &load.mem_allowance);
     format!(
-        "CPU {:.1} %, memory {:.1} %, disk {:.1} %{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n",
+        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n",
         load.used_cpu_percent,
         load.used_mem_percent,
-        load.used_hd_percent,
         load.load_average_1,
         load.load_average_5,
         load.load_average_15,

@@ -4,10 +4,11 @@
 
 use std::process::Command;
 
+use wnm_core::node::Status::Running;
 use wnm_testing::Need::{Mount, SystemdImage};
-use wnm_testing::{docker_label, test_node};
+use wnm_testing::{Colony, Run, docker_label, test_node};
 
-use crate::{WNM, bare};
+use crate::{WNM, bare, running};
 
 /// What a shell says in a container that may have little, with its exit code.
 fn in_container(limits: &[&str], script: &str) -> String {
@@ -70,9 +71,46 @@ fn inodes_count_as_disk_use() {
     assert!(colony.done(&["status"]).stdout.contains("(inodes 92.9 %)"));
 }
 
+/// Runs wnm under a limit of its own.
+fn limited(colony: &Colony, limit: &str, words: &[&str]) -> Run {
+    let inner = colony.command(words);
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("ulimit {limit}; exec \"$0\" \"$@\""))
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    let output = command.env("HOME", colony.path()).output().expect("sh can be run");
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Run { code: output.status.code().unwrap_or(-1), stdout, stderr }
+}
+
+fn wnms_own_lack_of_files_is_no_nodes_fault() {
+    let colony = running(3);
+    for limit in [6, 12, 20, 60] {
+        for words in [&["run"][..], &["status"], &["stop", "1"], &["survey"]] {
+            let run = limited(&colony, &format!("-n {limit}"), words);
+            assert_eq!(run.code, 1, "{limit} {words:?}: {run:?}");
+            assert!(run.stderr.contains("wnm itself "), "{limit} {words:?}: {run:?}");
+        }
+    }
+    assert_eq!(colony.statuses(), [(1, Running), (2, Running), (3, Running)]);
+    assert_eq!(limited(&colony, "-n 200", &["run"]).code, 0);
+    colony.agrees();
+}
+
+/// A limit on processes holds for nobody but ordinary users.
+fn wnms_own_lack_of_processes_is_no_nodes_fault() {
+    let run = "ulimit -u 5; /opt/wnm/wnm run --database /root/.local/share/autonomi/colony.db";
+    let said = in_container(&[], &format!("su resident -c '{run}'; echo rc $?"));
+    assert!(said.contains("wnm itself may not start the 8 threads that it needs") && said.contains("rc 1"), "{said}");
+}
+
 wnm_testing::trials! {
+    &[] => wnms_own_lack_of_files_is_no_nodes_fault;
     &[SystemdImage] =>
         the_limit_of_the_control_group_counts_instead_of_the_machines_memory,
+        wnms_own_lack_of_processes_is_no_nodes_fault,
         the_quota_of_the_control_group_counts_instead_of_the_machines_processors;
     &[Mount] => inodes_count_as_disk_use;
 }

@@ -8,9 +8,11 @@ mod documents;
 mod errors;
 mod failings;
 mod fleet;
+mod hangs;
 mod in_container;
 mod interruptions;
 mod limits;
+mod ownership;
 mod plans;
 mod schedule;
 mod settings;
@@ -62,9 +64,11 @@ fn main() -> std::process::ExitCode {
         errors::trials(),
         failings::trials(),
         fleet::trials(),
+        hangs::trials(),
         in_container::trials(),
         interruptions::trials(),
         limits::trials(),
+        ownership::trials(),
         plans::trials(),
         schedule::trials(),
         settings::trials(),

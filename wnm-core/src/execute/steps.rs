@@ -220,6 +220,7 @@ impl Executor<'_> {
         let outcomes = self.manager.start(&references(&batch.rows)).await;
         self.each_ended(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Started { process },
+            Err(error @ ManagerError::Shortage { .. }) => Transition::unable(error.text()),
             Err(error) => Transition::StartFailed { error: error.text() },
         });
     }

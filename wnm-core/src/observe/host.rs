@@ -39,6 +39,22 @@ pub enum HostError {
         /// Why it does not tell.
         source: sysinfo::Error,
     },
+    /// This process may not have as many files open as it needs.
+    #[error("wnm itself may not open the {needed} files that it needs at a time, so nothing was looked at")]
+    OwnFiles {
+        /// How many it needs.
+        needed: usize,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// This process may not have as many threads as it needs.
+    #[error("wnm itself may not start the {needed} threads that it needs at a time, so nothing was looked at")]
+    OwnThreads {
+        /// How many it needs.
+        needed: usize,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// The disk could not be measured.
     #[error("cannot measure the disk that {path} is on", path = path.display())]
     Disk {
@@ -53,6 +69,10 @@ impl Hinted for HostError {
     fn hints(&self) -> Vec<Hint> {
         vec![Hint::text(match self {
             Self::Read { .. } | Self::Memory | Self::System { .. } => "is /proc mounted?",
+            Self::OwnFiles { .. } => "raise `ulimit -n`, or the LimitNOFILE of the service that runs wnm",
+            Self::OwnThreads { .. } => {
+                "raise `ulimit -u`, or the TasksMax of the service or the pids limit of the container that wnm runs in"
+            }
             Self::Disk { .. } => "node_storage must be on a mounted disk that this user may enter",
         })]
     }

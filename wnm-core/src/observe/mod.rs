@@ -4,6 +4,7 @@
 //! Parsing stands apart from reading and is pure ([`openmetrics`], [`rates`], [`version::parse_node_version`]).
 
 pub mod host;
+pub mod means;
 pub mod nodes;
 mod observer;
 pub mod openmetrics;

@@ -135,6 +135,8 @@ pub enum Cause {
     },
     /// These nodes are stopped, since they are the youngest.
     YoungestStopped,
+    /// These nodes are stopped, since they are the youngest of those that do not wait for another try.
+    YoungestOthersStopped,
     /// These nodes are removed, since they were stopped already or are the youngest.
     YoungestRemoved,
     /// Nothing else is stopped or removed before the removals in progress end.
@@ -224,6 +226,8 @@ pub enum Cause {
     StoppedByOwner,
     /// Starting these nodes failed, and their pause has not ended.
     StartFailed,
+    /// These nodes ended before they were seen up, and their pause has not ended.
+    WentDown,
     /// These nodes do not answer, or their manager keeps restarting them: they are given time to recover.
     Recovering {
         /// How much, in seconds.
@@ -308,6 +312,7 @@ impl Reason {
             | C::Pressure { .. }
             | C::OverCap { .. }
             | C::YoungestStopped
+            | C::YoungestOthersStopped
             | C::YoungestRemoved
             | C::Outdated { .. }
             | C::RoomToStart
@@ -351,10 +356,10 @@ impl Cause {
             Self::OperationsInProgress { .. } => Rule::MaxConcurrentOperations,
             Self::Pressure { gauge, .. } => gauge.remove_rule(),
             Self::OverCap { .. } | Self::RunningAtCap { .. } | Self::TotalAtCap { .. } => Rule::NodeCap,
-            Self::YoungestStopped => Rule::Stop,
+            Self::YoungestStopped | Self::YoungestOthersStopped => Rule::Stop,
             Self::YoungestRemoved => Rule::Remove,
             Self::RemovalsInProgress { .. } => Rule::MaxConcurrentRemovals,
-            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed => Rule::BackOff,
+            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed | Self::WentDown => Rule::BackOff,
             Self::NothingLeft => Rule::Relief,
             Self::Outdated { .. } => Rule::Upgrade,
             Self::UpgradesLater { limit, .. } | Self::StartsLater { limit, .. } | Self::AddsLater { limit, .. } => {

@@ -21,6 +21,7 @@ mod violation;
 
 pub use change::changes_text;
 pub use count::{counted, thousands};
+pub(crate) use evidence::PROCESS_GONE;
 pub use execution::{execution_text, failure_lines};
 pub use failures::{Shared, by_reason};
 pub use history::history_text;

@@ -109,6 +109,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
             Whole(format!("{}, {} too many (node_cap = {cap})", nodes(*total), total.saturating_sub(*cap)))
         }
         C::YoungestStopped => whole("youngest nodes first"),
+        C::YoungestOthersStopped => whole("youngest nodes first, apart from those that wait for another try"),
         C::YoungestRemoved => whole("stopped nodes first, then the youngest"),
         C::RemovalsInProgress { removing, .. } => {
             Whole(format!("waiting for {} in progress", counted(*removing as usize, "removal")))
@@ -144,6 +145,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::TotalAtCap { total, cap } => Whole(at_cap(*total, "in total", *cap)),
         C::StoppedByOwner => of("stopped by the owner; not started automatically"),
         C::StartFailed => of("failed to start recently; will be retried"),
+        C::WentDown => of("ended before it was up; will be retried"),
         C::Recovering { delay_seconds } => {
             Of(format!("given time to recover before a restart (delay_restart = {delay_seconds} s)"))
         }

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use super::StorageError;
 
-/// How long all places together may take to answer; a disk that sleeps takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long all places together may take to answer: a disk that sleeps takes some seconds, and whoever waits for wnm has an
+/// answer within 10.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A place on a disk that is about to be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -162,7 +162,7 @@ fn plans(rule: Rule) -> (Plan, Plan) {
         Rule::NodeCap => (cycle(&[Running, Running, Running], unchanged), cycle(&[Running, Running], unchanged)),
         Rule::CpuRemove => (measured(Gauge::Cpu, 61), measured(Gauge::Cpu, 60)),
         Rule::MemRemove => (measured(Gauge::Memory, 61), measured(Gauge::Memory, 60)),
-        Rule::HdRemove => (measured(Gauge::Disk, 61), measured(Gauge::Disk, 60)),
+        Rule::HdRemove => (measured(Gauge::Inodes, 61), measured(Gauge::Inodes, 60)),
         Rule::MaxLoadAverageAllowed => (measured(Gauge::Load5, 61), measured(Gauge::Load5, 60)),
         Rule::HdioReadRemove => (measured(Gauge::DiskReads, 61), measured(Gauge::DiskReads, 60)),
         Rule::HdioWriteRemove => (measured(Gauge::DiskWrites, 61), measured(Gauge::DiskWrites, 60)),

@@ -9,7 +9,8 @@ use wnm_core::observe::linux::{Roots, counters};
 use wnm_core::snapshot::Allowance;
 
 const GIB: u64 = 1 << 30;
-const STAT: &str = "cpu  100 20 30 4000 50 6 7 8 90 9\nbtime 1795000000\n";
+const STAT: &str = "cpu  100 20 30 4000 50 6 7 8 90 9\ncpu0 100 20 30 4000 50 6 7 8 90 9\n\
+    intr 1 2 3\nctxt 5\nbtime 1795000000\nprocesses 9\nprocs_running 1\nprocs_blocked 0\nsoftirq 1 2\n";
 const UNIFIED: &str = "30 25 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 
 /// A copy of `/proc` and `/sys` with these files.

@@ -3,12 +3,29 @@
 use super::{Disk, Facts, error, warning};
 use crate::decide::load::FILES_PER_NODE;
 use crate::settings::Config;
+use crate::storage::StorageError;
+use wnm_pm::hint::{Advice, Hinted, chain};
 use wnm_pm::process_manager::Finding;
 use wnm_pm::shell::word;
 
 /// Nodes of the second kind leave the network when less than this is free.
 const RESERVE_BYTES: u64 = 500 * 1024 * 1024;
 const MEGABYTE: u64 = 1_000_000;
+
+/// The code of [`hangs`].
+pub(super) const HANGS: &str = "storage-hangs";
+
+/// A disk that does not answer; nothing on it is looked at.
+pub(super) fn hangs(error: &StorageError) -> Finding {
+    let fix = error.hints().first().map_or_else(String::new, |hint| match &hint.advice {
+        Advice::Shell(command) => {
+            format!("`{command}` shows which file system it is on: repair its server, or unmount it")
+        }
+        Advice::Text(text) => text.to_string(),
+        _ => String::new(),
+    });
+    super::error(HANGS, chain(error), "no node is started, stopped, added or removed, and none is checked", fix)
+}
 
 pub(super) fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     let Some(disk) = facts.disk else { return Vec::new() };
