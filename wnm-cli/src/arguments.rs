@@ -34,6 +34,9 @@ pub(crate) struct Common {
     /// Config file to use instead of the default
     #[arg(short = 'c', long, global = true, value_name = "FILE", env = "WNM_CONFIG")]
     pub config: Option<PathBuf>,
+    /// As root, work on another user's database as that user
+    #[arg(long, global = true, alias = "as_owner")]
+    pub as_owner: bool,
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -161,6 +164,9 @@ pub(crate) struct Init {
     /// Take over the nodes that run here already
     #[arg(long)]
     pub import: bool,
+    /// Take node_storage over from another database that keeps its nodes there
+    #[arg(long, alias = "take_over")]
+    pub take_over: bool,
 }
 
 #[derive(Debug, Subcommand)]

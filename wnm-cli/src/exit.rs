@@ -7,6 +7,7 @@ use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
 use wnm_core::machine::CycleError;
 use wnm_core::settings::NoHome;
+use wnm_core::storage::StorageError;
 use wnm_core::store::{Problem, StoreError};
 
 use crate::hints::{hints, words};
@@ -142,6 +143,7 @@ fn of_machine(error: &Error) -> Exit {
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,
         Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
+        Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
         Error::Refused(_) | Error::Cycle(CycleError::Refused(_) | CycleError::Changed(_) | CycleError::Invalid(_)) => {
             Exit::Refused
         }

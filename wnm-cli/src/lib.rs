@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod hints;
 mod output;
+mod owner;
 mod progress;
 mod session;
 
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use wnm_core::decide::Request;
-use wnm_core::machine::Trigger;
+use wnm_core::machine::{CycleError, Trigger};
+use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags};
@@ -31,23 +33,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// As [`run`], with somebody who listens to what is carried out.
 pub fn run_watched(arguments: impl IntoIterator<Item = OsString>, listener: &Arc<dyn Progress>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let as_json = arguments.iter().any(|argument| argument == "--json");
-    let parsed = arguments::command().try_get_matches_from(arguments);
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    let as_json = typed.iter().any(|argument| argument == "--json");
+    let parsed = arguments::command().try_get_matches_from(&typed);
     let (arguments, flags) = match parsed.and_then(|matches| Arguments::read(&matches)) {
         Ok(read) => read,
         Err(error) => return usage(&error, as_json),
     };
     log(arguments.common.verbose);
     let output = Output::new(&arguments.common);
+    // A runtime that lacks them would not say which.
+    if let Err(error) = means::check() {
+        let failure = Failure::Machine(CycleError::from(error).into());
+        output.failure(&failure);
+        return failure.exit();
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output.failure(&Failure::Other(error.to_string()));
+            output.failure(&Failure::Other(format!("wnm itself cannot begin, by its own limits: {error}")));
             return Exit::Failed;
         }
     };
-    match runtime.block_on(dispatch(output, arguments, flags, listener)) {
+    match runtime.block_on(dispatch(output, arguments, flags, &typed, listener)) {
         Ok(exit) => exit,
         Err(failure) => {
             output.failure(&failure);
@@ -60,6 +68,7 @@ async fn dispatch(
     output: Output,
     arguments: Arguments,
     flags: Flags,
+    typed: &[OsString],
     listener: &Arc<dyn Progress>,
 ) -> Result<Exit, Failure> {
     let Arguments { common, command } = arguments;
@@ -69,6 +78,9 @@ async fn dispatch(
         _ => {}
     }
     let given = Given::gather(&common, flags, listener)?;
+    if common.as_owner {
+        owner::act_as_owner(&given.options.database_path(), typed)?;
+    }
     let request = match command.unwrap_or(Command::Run) {
         Command::Completions { .. } | Command::Dockerfile => return Ok(Exit::Done),
         Command::Groups => return groups::groups(output, &given).await,

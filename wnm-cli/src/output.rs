@@ -63,6 +63,23 @@ impl Output {
         }
     }
 
+    /// Something that keeps nodes from working: reported also with `--quiet`.
+    pub(crate) fn warn(self, warnings: &[String]) {
+        warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+    }
+
+    /// What the answer reports among other things, and nobody may miss: where nobody reads the answer it is said beside it.
+    pub(crate) fn alert(self, lines: &[String]) {
+        if !lines.is_empty() && !(self.answers() && outputs_are_one()) {
+            say(&lines.join("\n"));
+        }
+    }
+
+    /// Whether answers are printed.
+    pub(crate) fn answers(self) -> bool {
+        self.json || !self.quiet
+    }
+
     /// What went wrong.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
@@ -89,6 +106,15 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::Other(format!("cannot write the answer: {error}"))),
         Ok(()) => Ok(()),
+    }
+}
+
+/// Whether both standard outputs lead to the same place, a terminal or a file: whoever reads one reads the other.
+fn outputs_are_one() -> bool {
+    let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino, stat.st_rdev);
+    match (rustix::fs::fstat(io::stdout()), rustix::fs::fstat(io::stderr())) {
+        (Ok(stdout), Ok(stderr)) => place(stdout) == place(stderr),
+        _ => false,
     }
 }
 

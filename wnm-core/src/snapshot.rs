@@ -15,10 +15,22 @@ use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
 pub struct HostLoad {
     /// Processor time in use.
     pub used_cpu_percent: f64,
+    /// The processors that it is a part of, where a control group has fewer than the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_allowance: Option<Allowance>,
     /// Memory in use.
     pub used_mem_percent: f64,
+    /// The bytes that it is a part of, where a control group may have fewer than the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mem_allowance: Option<Allowance>,
     /// Space in use on the disk that `node_storage` lies on.
     pub used_hd_percent: f64,
+    /// Inodes in use on that disk: each file and directory needs one. 0 where it does not count them.
+    #[serde(default)]
+    pub used_inodes_percent: f64,
+    /// Free inodes on that disk; none where it does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_inodes: Option<u64>,
     /// Free space on that disk, in bytes.
     pub free_hd_bytes: u64,
     /// Size of that disk, in bytes.
@@ -39,6 +51,15 @@ pub struct HostLoad {
     pub netio_write_bytes: u64,
 }
 
+/// What a control group may have, where that is less than the machine has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Allowance {
+    /// The control group: its path.
+    pub control_group: String,
+    /// Bytes of memory, or processors.
+    pub amount: f64,
+}
+
 /// Counters of the machine since boot; two of them at different times make rates.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counters {
@@ -52,7 +73,8 @@ pub struct Counters {
     /// Milliseconds since that boot when they were read: unlike `at`, it goes on evenly when the clock is set.
     #[serde(default)]
     pub uptime_milliseconds: u64,
-    /// Processor time in use, in the kernel's ticks, all processors together.
+    /// Processor time in use, in the kernel's ticks, all processors together; or, where a control group may have less than
+    /// the machine, that group's in microseconds.
     pub cpu_busy: u64,
     /// Processor time in all, in the same unit.
     pub cpu_total: u64,

@@ -1,30 +1,100 @@
 //! The storage is the directory that all node directories lie in. A mark in it tells it from an empty directory that is
 //! left where a disk was unmounted: nodes are not dead because their disk is away.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+mod claim;
+mod reach;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use wnm_pm::hint::{Hint, Hinted};
+use wnm_pm::shell::word;
 
 use crate::snapshot::DirectoryState;
 
+pub use claim::{Claimant, claim, release};
+pub use reach::{Place, reach};
 pub use wnm_pm::path_policy::STORAGE_MARKER;
 
-/// The storage cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make {path} the storage of nodes", path = path.display())]
-pub struct StorageError {
-    /// The storage.
-    pub path: PathBuf,
-    /// Why not.
-    pub source: io::Error,
+/// What a mark begins with.
+const MARK_TEXT: &str = "wnm keeps the directories of nodes here. This file tells wnm that the disk is mounted.\n";
+
+/// The storage cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// It cannot be made.
+    #[error("cannot make {path} the storage of nodes", path = path.display())]
+    Make {
+        /// The storage.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+    /// Its file system keeps no modes.
+    #[error("the file system of {path} does not keep who may read what, so anyone could copy the nodes' keys", path = path.display())]
+    NoModes {
+        /// The storage.
+        path: PathBuf,
+    },
+    /// A file system does not answer.
+    #[error("{what} {path} has not answered for {seconds} s: its disk or its server hangs", path = path.display())]
+    Hangs {
+        /// The setting that names it.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// No thread could be started to ask whether it answers.
+    #[error("cannot look at the storage: this machine or this user's limits allow wnm no further thread")]
+    NoThread {
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+    /// Its mark cannot be read, so nobody knows whose it is.
+    #[error("cannot read {path}, which names the database that the storage belongs to", path = path.display())]
+    Mark {
+        /// The mark.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+    /// It belongs to another database.
+    #[error("the storage {path} belongs to another database, {database}", path = path.display(), database = database.display())]
+    Taken {
+        /// The storage.
+        path: PathBuf,
+        /// The database that its mark names.
+        database: PathBuf,
+    },
 }
 
 impl Hinted for StorageError {
     fn hints(&self) -> Vec<Hint> {
-        vec![Hint::text("node_storage must be on a mounted disk that this user may write to")]
+        match self {
+            Self::Make { .. } => {
+                vec![Hint::text("node_storage must be on a mounted disk that this user may write to")]
+            }
+            Self::NoModes { .. } => vec![Hint::text(
+                "choose a node_storage on a file system of Linux's own, such as ext4, xfs or btrfs (exFAT, FAT and NTFS do not do)",
+            )],
+            Self::Hangs { path, .. } => {
+                let shows =
+                    Hint::shell(format!("findmnt --target {}", word(path))).to("see which file system it is on");
+                vec![shows, Hint::text("repair its server, or unmount it with `umount -l`")]
+            }
+            Self::NoThread { .. } => vec![Hint::text("raise `ulimit -u` or the TasksMax of the service that runs wnm")],
+            Self::Mark { .. } => vec![Hint::text("run wnm as the user who initialised that database")],
+            Self::Taken { database, .. } => vec![
+                Hint::text(format!("use that database: `--database {}`", word(database))),
+                Hint::text("choose another node_storage"),
+                Hint::text("`wnm init --take-over` if that database is not used any more"),
+            ],
+        }
     }
 }
 
@@ -33,18 +103,28 @@ impl Hinted for StorageError {
 /// # Errors
 /// When the directory or the mark cannot be written.
 pub fn prepare(node_storage: &Path) -> Result<(), StorageError> {
-    let failed = |source| StorageError { path: node_storage.to_owned(), source };
+    let failed = |source| StorageError::Make { path: node_storage.to_owned(), source: Arc::new(source) };
     if !node_storage.is_dir() {
         DirBuilder::new().recursive(true).mode(0o700).create(node_storage).map_err(failed)?;
     }
     let mark = node_storage.join(STORAGE_MARKER);
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&mark) {
-        Ok(mut file) => file
-            .write_all(b"wnm keeps the directories of nodes here. This file tells wnm that the disk is mounted.\n")
-            .map_err(failed),
+        Ok(mut file) => {
+            file.write_all(MARK_TEXT.as_bytes()).map_err(failed)?;
+            refuse_without_modes(node_storage, &mark, &file)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// What was just made for its owner alone has to be so.
+fn refuse_without_modes(node_storage: &Path, mark: &Path, file: &File) -> Result<(), StorageError> {
+    if file.metadata().is_ok_and(|made| made.mode() & 0o777 == 0o600) {
+        return Ok(());
+    }
+    let _ = fs::remove_file(mark);
+    Err(StorageError::NoModes { path: node_storage.to_owned() })
 }
 
 /// Whether the storage is there: its mark is.

@@ -35,6 +35,9 @@ pub enum WalletError {
         /// The same digits with their right checksum.
         checksummed: String,
     },
+    /// An address that nobody has a key for.
+    #[error("{0} is an address that nobody has a key for")]
+    Burned(String),
     /// There is no wallet at all, or nothing between two commas.
     #[error("a wallet is missing {0}")]
     Missing(&'static str),
@@ -57,9 +60,24 @@ impl Hinted for WalletError {
             Self::Checksum { .. } => {
                 vec![Hint::text("copy the address again: what is earned for a mistyped address is lost")]
             }
+            Self::Burned(_) => {
+                vec![Hint::text("name an address of a wallet of your own: what is earned there is lost")]
+            }
             _ => vec![],
         }
     }
+}
+
+/// Whether nobody can have the key of an address: it was chosen, not made from a key, to burn what is sent there or to
+/// stand for something else. Those that everybody uses are small numbers (0, the contracts that are built in, `…dEaD`), one
+/// byte or one word over and over, and `dead` in front of zeros or of a joke.
+fn is_burned(address: &alloy_primitives::Address) -> bool {
+    const JOKE: alloy_primitives::Address = alloy_primitives::address!("0xdEAD000000000000000042069420694206942069");
+    let bytes = address.as_slice();
+    let small = bytes[..16].iter().all(|byte| *byte == 0);
+    let large = bytes[4..].iter().all(|byte| *byte == 0);
+    let repeats = |length: usize| bytes.iter().zip(&bytes[length..]).all(|(byte, next)| byte == next);
+    small || large || repeats(1) || repeats(2) || repeats(4) || *address == JOKE
 }
 
 impl FromStr for Address {
@@ -78,6 +96,9 @@ impl FromStr for Address {
         let checksummed = address.to_checksum(None);
         if mixed && checksummed != text {
             return Err(WalletError::Checksum { given: text.to_owned(), checksummed });
+        }
+        if is_burned(&address) {
+            return Err(WalletError::Burned(checksummed));
         }
         Ok(Self(address))
     }

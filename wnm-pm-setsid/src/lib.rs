@@ -157,7 +157,7 @@ impl ProcessManager for Setsid {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         let observation = Observation::of(nodes);
-        self.ours(nodes).then(|node, ()| Ok(observation.state(&node.spec))).outcomes()
+        self.ours(nodes).then(|node, ()| observation.state(&node.spec)).outcomes()
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

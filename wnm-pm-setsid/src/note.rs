@@ -3,6 +3,7 @@
 //! What counts is the kernel, not this note: it only shows later that a node that is gone was not ended by wnm.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use wnm_pm::node::{NodeSpec, ProcessId};
@@ -31,6 +32,11 @@ impl Note {
         let pid = words.next()?.parse().ok()?;
         let start_time = words.next()?.parse().ok()?;
         Some(Self { process: ProcessId { pid, start_time }, output_start: words.next()?.parse().ok()? })
+    }
+
+    /// Whether there is one that another user keeps, who started the node then.
+    pub(crate) fn is_anothers(spec: &NodeSpec) -> bool {
+        fs::read_to_string(path(spec)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     }
 
     /// Forgets it: wnm ended the process.

@@ -1,11 +1,15 @@
 //! A process of this machine, as the kernel shows it in `/proc`.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::flavour::CommandLine;
 use wnm_pm::node::ProcessId;
 use wnm_pm::process::identity;
+use wnm_pm::process_manager::ManagerError;
 
 /// A living process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,19 +23,55 @@ pub(crate) struct Process {
 
 /// All living processes whose program is wanted, the oldest first. Those of containers are left out: their paths are not
 /// ours, even if they read the same.
-pub(crate) fn running(wanted: impl Fn(&Path) -> bool) -> Vec<Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+///
+/// # Errors
+/// Where this process has not what it takes to look: then nobody knows of any.
+pub(crate) fn running(wanted: impl Fn(&Path) -> bool) -> Result<Vec<Process>, ManagerError> {
+    let unseen = |error| ManagerError::io("look for processes in", Path::new("/proc"), error);
+    let entries = fs::read_dir("/proc").map_err(unseen)?.flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let found = pids.filter_map(|pid| {
         // Most processes end here: kernel threads and, for anybody but root, other users' have no readable program.
         let program = program(pid)?;
         (wanted(&program) && is_outside_containers(pid)).then_some(())?;
-        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        Some(Process { id: identity(pid)?, line: command_line(&program, &line), program })
+        let line = match fs::read(format!("/proc/{pid}/cmdline")) {
+            Ok(line) => line,
+            Err(error) => return ManagerError::shortage("look at a process", &error).map(Err),
+        };
+        Some(Ok(Process { id: identity(pid)?, line: command_line(&program, &line), program }))
     });
-    let mut found: Vec<Process> = found.collect();
+    let mut found = found.collect::<Result<Vec<Process>, ManagerError>>()?;
     found.sort_by_key(|process| (process.id.start_time, process.id.pid));
-    found
+    Ok(found)
+}
+
+/// Living processes that this user may not look into, as far as their command lines show: another user's, or ones with
+/// rights of their own. Whether one is a node's, nobody can tell from here.
+pub(crate) fn unreadable(wanted: impl Fn(&CommandLine) -> bool) -> Vec<(ProcessId, CommandLine)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let found = pids.filter_map(|pid: u32| {
+        let refused = fs::read_link(format!("/proc/{pid}/exe")).err()?;
+        (refused.kind() == ErrorKind::PermissionDenied).then_some(())?;
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok().filter(|line| !line.is_empty())?;
+        let called = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        let line = command_line(Path::new(OsStr::from_bytes(called)), &line);
+        (wanted(&line) && !is_nested(pid)).then_some(())?;
+        Some((identity(pid)?, line))
+    });
+    found.collect()
+}
+
+/// Whether a process has a number of its own in a container: `NSpid: 812 7`. Unlike its namespace, anybody may read that.
+fn is_nested(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1)
+}
+
+/// Whether the kernel hides other users' processes from this user (`hidepid`).
+pub(crate) fn are_hidden() -> bool {
+    fs::read("/proc/1/stat").is_err()
 }
 
 fn program(pid: u32) -> Option<PathBuf> {
@@ -71,7 +111,7 @@ mod tests {
     #[test]
     fn this_process_is_found_and_has_an_identity() {
         let own = std::env::current_exe().expect("a test knows its own program");
-        let found = running(|program| program == own);
+        let found = running(|program| program == own).expect("it may look");
         let id = identity(std::process::id()).expect("it lives");
         assert!(found.iter().any(|process| process.id == id), "{found:?}");
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::process::Child;
 use tokio::time::Instant;
+use wnm_pm::interpreter::why_not_started;
 use wnm_pm::launch::Launch;
 use wnm_pm::process_manager::ManagerError;
 
@@ -25,7 +26,11 @@ const INHERITED: [&str; 9] = ["HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL
 /// process.
 #[expect(clippy::disallowed_methods, reason = "the door for programs that wnm waits for; a node goes on")]
 pub(crate) fn spawn(launch: &Launch, output: &File) -> Result<Child, ManagerError> {
-    let refused = |error: io::Error| ManagerError::Program { path: launch.program.clone(), reason: error.to_string() };
+    let refused = |error: io::Error| {
+        let program =
+            || ManagerError::Program { path: launch.program.clone(), reason: why_not_started(&launch.program, &error) };
+        ManagerError::shortage("start a process", &error).unwrap_or_else(program)
+    };
     let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
     let image = Image::new(launch, inherited.collect()).map_err(|zero| refused(zero.into()))?;
     let mut command = Command::new(&launch.program);

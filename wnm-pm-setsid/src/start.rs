@@ -32,7 +32,7 @@ pub(crate) async fn start(manager: &Setsid, nodes: &[NodeRef]) -> Outcomes<Start
     let observation = Observation::of(nodes);
     let mut begun = Batch::of(nodes).check(|node, ()| manager.refuse_launch(node)).then(|node, ()| {
         let running = observation.process(&node.spec).map(Begun::Runs);
-        running.map_or_else(|| spawn_whole(node), Ok)
+        running.map_or_else(|| observation.check(&node.spec).and_then(|()| spawn_whole(node)), Ok)
     });
     let living = || {
         begun.update(|node, begun| begun.check(&node.spec));

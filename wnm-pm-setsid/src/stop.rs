@@ -29,7 +29,10 @@ pub(crate) async fn stop(manager: &Setsid, nodes: &[NodeRef]) -> Outcomes<()> {
     let mut batch = manager.ours(nodes);
     for _ in 0..ROUNDS {
         let observation = Observation::of(nodes);
-        let living = batch.then(|node, ()| Ok(observation.processes(&node.spec)));
+        let living = batch.then(|node, ()| match observation.processes(&node.spec) {
+            none if none.is_empty() => observation.check(&node.spec).map(|()| none),
+            living => Ok(living),
+        });
         let is_done = all_gone(&living);
         batch = end(living, manager.grace).await;
         if is_done {

@@ -14,7 +14,7 @@ use crate::processes::{self, Process};
 pub(crate) fn survey(node_storage: &Path) -> Result<Vec<FoundNode>, ManagerError> {
     let storage = path_policy::resolve(node_storage);
     let mut found: BTreeMap<PathBuf, FoundNode> = BTreeMap::new();
-    for process in processes::running(|program| program.starts_with(&storage)) {
+    for process in processes::running(|program| program.starts_with(&storage))? {
         if let (Some(node), Some(directory)) = (running(&process), process.program.parent()) {
             found.entry(directory.to_owned()).or_insert(node);
         }

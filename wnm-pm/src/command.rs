@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::hint::{Hint, Hinted};
+use crate::interpreter::why_not_started;
 
 /// A program to run: no shell stands between it and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,7 +247,10 @@ fn run_blocking(command: &Command) -> Result<Output, CommandError> {
         expression = expression.dir(directory);
     }
     let began = Instant::now();
-    let handle = start(&expression).map_err(not_run)?;
+    let handle = start(&expression).map_err(|error| {
+        let reason = why_not_started(Path::new(&command.program), &error);
+        CommandError::NotRun { command: command.display(), reason }
+    })?;
     // It holds the ends that only the program shall hold.
     drop(expression);
     let (stdout, stderr) = (drain(stdout), drain(stderr));

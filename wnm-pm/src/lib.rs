@@ -6,6 +6,7 @@ pub mod command;
 pub mod container_host;
 pub mod flavour;
 pub mod hint;
+pub mod interpreter;
 pub mod last_words;
 pub mod launch;
 pub mod node;

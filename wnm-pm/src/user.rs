@@ -1,5 +1,6 @@
 //! Users of this machine, as its own name service knows them (`/etc/passwd`, and whatever else it asks).
 
+use std::ffi::CString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ pub struct User {
     pub name: String,
     /// The user's id, and that of the user's own group.
     pub owner: Owner,
+    /// The home directory.
+    pub home: PathBuf,
 }
 
 /// Whom a file belongs to.
@@ -39,6 +42,17 @@ impl User {
     /// When the name service does not answer.
     pub fn with_id(uid: u32) -> io::Result<Option<Self>> {
         Ok(unistd::User::from_uid(uid.into())?.map(Self::from))
+    }
+
+    /// Makes this process this user's, with all groups of that user; only root may, and there is no way back.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn become_user(&self) -> io::Result<()> {
+        let (uid, gid) = (self.owner.uid.into(), self.owner.gid.into());
+        unistd::initgroups(&CString::new(self.name.as_str())?, gid)?;
+        unistd::setgid(gid)?;
+        Ok(unistd::setuid(uid)?)
     }
 
     /// The name of whoever runs this program, or else the number.
@@ -79,7 +93,7 @@ fn is_own(owner: u32) -> bool {
 
 impl From<unistd::User> for User {
     fn from(user: unistd::User) -> Self {
-        Self { name: user.name, owner: Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() } }
+        Self { name: user.name, owner: Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() }, home: user.dir }
     }
 }
 

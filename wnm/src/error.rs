@@ -56,6 +56,16 @@ pub enum Error {
     /// An initialisation began and never ended.
     #[error("{path} is not initialised: an initialisation began and did not end", path = .0.display())]
     NotInitialised(PathBuf),
+    /// It belongs to another user, whose nodes run as that user.
+    #[error("the database {path} belongs to {owner}, whose nodes run as {owner}, and this is {user}", path = path.display())]
+    AnotherUsers {
+        /// The database.
+        path: PathBuf,
+        /// Whom it belongs to.
+        owner: String,
+        /// Who runs this.
+        user: String,
+    },
     /// The process manager cannot be used here.
     #[error(transparent)]
     Manager(#[from] ManagerError),
@@ -79,6 +89,9 @@ impl Hinted for Error {
             Self::NotInitialised(_) => vec![Hint::run(Task::Init).to("continue it")],
             Self::Manager(error) => error.hints(),
             Self::Cycle(error) => error.hints(),
+            Self::AnotherUsers { owner, .. } => {
+                vec![Hint::text(format!("run wnm as {owner}")), Hint::text("as root, `--as-owner` does that")]
+            }
             Self::ConfigFile { .. } | Self::Directory { .. } => vec![],
         }
     }

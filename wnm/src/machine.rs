@@ -1,7 +1,7 @@
 //! A machine as a program sees it: opened in an order that a crash at any point forgives, and locked while it may change.
 
 use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,17 +12,18 @@ use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
 use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
 use wnm_core::node::Node;
-use wnm_core::observe::{Observer, ThisMachine};
+use wnm_core::observe::{Observer, ThisMachine, means};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Ongoing, Progress, Work, during};
 use wnm_core::settings::{Config, Lifetime, Occasion, Origins, lookup, to_record};
-use wnm_core::storage;
+use wnm_core::storage::{self, Claimant, Place};
 use wnm_core::store::{HistoryEntry, HistoryFilter, Problem, Store, StoreError};
 use wnm_pm::batch::Outcomes;
 use wnm_pm::command::{CommandRunner, SystemRunner};
 use wnm_pm::container_host::{Group, Usage};
 use wnm_pm::hint::{Hint, Task};
-use wnm_pm::process_manager::{Capabilities, Finding, Mode};
+use wnm_pm::process_manager::{Capabilities, Finding, ManagerKind, Mode};
+use wnm_pm::user::User;
 
 use crate::managers::manager;
 use crate::{Error, Options};
@@ -43,14 +44,22 @@ impl Machine {
     /// When the settings are wrong, the process manager cannot be had, or the machine is initialised already.
     pub async fn init(options: &Options, progress: &dyn Progress) -> Result<Self, Error> {
         let (config, origins) = options.new_config()?;
+        means::check().map_err(CycleError::from)?;
         // A manager that cannot be had here is reported before anything is written.
         manager(&config, &runner())?;
         let path = options.new_database_path(&config);
+        let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
+        storage::reach(places.to_vec()).map_err(CycleError::from)?;
         make_directory(&path, config.process_manager.mode)?;
         let lock = Lock::acquire(&path, "wnm init")?;
-        let has_begun = path.exists() && has_begun(&path)?;
-        let mut store = if has_begun { Store::open(&path)? } else { Store::create(&path)? };
+        let has_begun = is_there(&path) && has_begun(&path)?;
+        if !has_begun && is_there(&path) {
+            return Err(StoreError { path, problem: Problem::Exists }.into());
+        }
         storage::prepare(&config.node_storage).map_err(CycleError::from)?;
+        let claimant = Claimant::new(&path, None);
+        storage::claim(&config.node_storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
+        let mut store = if has_begun { Store::open(&path)? } else { Store::create(&path)? };
         let (now, observer) = (SystemClock.now(), ThisMachine::new(runner()));
         let measuring = observer.host(None, &config.node_storage, now);
         let measured = during(progress, Work::MeasureMachine, measuring).await;
@@ -67,7 +76,7 @@ impl Machine {
     pub fn is_initialised(options: &Options) -> Result<bool, Error> {
         let (config, _) = options.new_config()?;
         let path = options.new_database_path(&config);
-        Ok(path.exists() && !has_begun(&path)?)
+        Ok(is_there(&path) && !has_begun(&path)?)
     }
 
     /// Opens a machine to change it. Nobody else can until this is dropped.
@@ -81,6 +90,8 @@ impl Machine {
         if matches!(path.try_exists(), Ok(false)) {
             return Err(StoreError { path, problem: Problem::Missing }.into());
         }
+        means::check().map_err(CycleError::from)?;
+        refuse_another_user(&path, options.facts().euid)?;
         let lock = Lock::acquire(&path, "wnm")?;
         let store = Store::open(&path)?;
         Self::with_store(options.clone(), Some(lock), store, &path)
@@ -93,6 +104,7 @@ impl Machine {
     pub fn open_read_only(options: &Options, progress: &dyn Progress) -> Result<Self, Error> {
         let _reading = Ongoing::begin(progress, Work::ReadDatabase);
         let path = options.database_path();
+        means::check().map_err(CycleError::from)?;
         let store = Store::open_read_only(&path)?;
         Self::with_store(options.clone(), None, store, &path)
     }
@@ -162,6 +174,7 @@ impl Machine {
     /// # Errors
     /// When a request is refused.
     pub fn plan(&self, observation: &Observation, trigger: &Trigger) -> Result<Plan, Error> {
+        observation.answers()?;
         Ok(self.inner.plan(observation, trigger)?)
     }
 
@@ -272,6 +285,27 @@ fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
 
 fn runner() -> Arc<dyn CommandRunner> {
     Arc::new(SystemRunner)
+}
+
+/// Whether there is something; what cannot be looked at is taken for there.
+fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+/// A user's own nodes run as that user: whoever else starts one, root included, leaves processes and files behind that the
+/// owner can neither see nor touch.
+fn refuse_another_user(database: &Path, user: u32) -> Result<(), Error> {
+    let Ok(file) = std::fs::metadata(database) else { return Ok(()) };
+    if file.uid() == user {
+        return Ok(());
+    }
+    let settings = Store::open_read_only(database)?.load()?.settings;
+    let kind = settings.get("process_manager").and_then(|text| text.parse::<ManagerKind>().ok());
+    if kind.is_none_or(|kind| kind.mode != Mode::User) {
+        return Ok(());
+    }
+    let name = |uid| User::with_id(uid).ok().flatten().map_or_else(|| format!("user {uid}"), |user| user.name);
+    Err(Error::AnotherUsers { path: database.to_owned(), owner: name(file.uid()), user: name(user) })
 }
 
 /// Whether an initialisation made this database and was interrupted.

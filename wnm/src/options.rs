@@ -18,6 +18,7 @@ pub struct Options {
     facts: Facts,
     layers: Layers,
     database: Option<PathBuf>,
+    takes_over: bool,
 }
 
 impl Options {
@@ -26,7 +27,7 @@ impl Options {
     /// # Errors
     /// When this user has no home directory.
     pub fn new() -> Result<Self, NoHome> {
-        Ok(Self { facts: Facts::gather()?, layers: Layers::default(), database: None })
+        Ok(Self { facts: Facts::gather()?, layers: Layers::default(), database: None, takes_over: false })
     }
 
     /// A machine of its own in this directory: its database, its nodes, their logs and the peers that they know.
@@ -83,6 +84,17 @@ impl Options {
         self
     }
 
+    /// Initialises also where another database keeps its nodes in the same storage.
+    #[must_use]
+    pub fn take_over(mut self, takes_over: bool) -> Self {
+        self.takes_over = takes_over;
+        self
+    }
+
+    pub(crate) fn takes_over(&self) -> bool {
+        self.takes_over
+    }
+
     /// What is known of this machine and this user.
     #[must_use]
     pub fn facts(&self) -> &Facts {
@@ -97,7 +109,7 @@ impl Options {
         }
         let directories = base_dirs(&self.facts, self.named_mode()).into_iter();
         let places: Vec<PathBuf> = directories.map(|directory| directory.join(DATABASE)).collect();
-        let existing = places.iter().find(|path| path.exists());
+        let existing = places.iter().find(|path| path.try_exists().unwrap_or(true));
         existing.or(places.first()).cloned().unwrap_or_else(|| PathBuf::from(DATABASE))
     }
 

@@ -13,7 +13,7 @@ use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
-use wnm_core::report::{counted, execution_text, plan_text};
+use wnm_core::report::{counted, execution_text, failure_lines, plan_text};
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -29,6 +29,7 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<&'a [StepResult]>,
     group_errors: &'a [String],
+    port_errors: &'a [String],
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
     warnings: &'a [String],
@@ -70,6 +71,7 @@ pub(crate) async fn plan(
     output.answer(&row(true, &plan, None, &nothing, &observation.warnings), || {
         format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan, output.detail()))
     })?;
+    output.alert(&warned(&observation.warnings));
     Ok(Exit::Done)
 }
 
@@ -84,8 +86,10 @@ pub(crate) async fn apply(output: Output, common: &Common, given: &Given, file: 
         machine.still_holds(&observation, &saved)?;
         let nothing = Execution::default();
         output.answer(&row(true, &saved, None, &nothing, &observation.warnings), || {
-            format!("{}The plan holds. Nothing was changed.\n", plan_text(&saved, output.detail()))
+            let plan = plan_text(&saved, output.detail());
+            format!("{}{plan}The plan holds. Nothing was changed.\n", warnings(&observation.warnings))
         })?;
+        output.alert(&warned(&observation.warnings));
         return Ok(Exit::Done);
     }
     let watch = given.watch();
@@ -131,8 +135,8 @@ fn row<'a>(
     execution: &'a Execution,
     warnings: &'a [String],
 ) -> Answer<'a> {
-    let Execution { group_errors, notes, left, hints, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, notes, left, warnings, hint: words(hints) }
+    let Execution { group_errors, port_errors, notes, left, hints, .. } = execution;
+    Answer { dry_run, plan, results, group_errors, port_errors, notes, left, warnings, hint: words(hints) }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
@@ -140,6 +144,7 @@ fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     output.answer(&row(false, plan, Some(&execution.results), execution, warned), || {
         format!("{}{}", warnings(warned), execution_text(plan, execution, output.detail(), &words))
     })?;
+    output.alert(&alerts(report, output));
     Ok(if !execution.left.is_empty() {
         Exit::Interrupted
     } else if execution.succeeded() {
@@ -149,8 +154,21 @@ fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {
     })
 }
 
+/// What failed, and what could not be looked at.
+fn alerts(report: &Report, output: Output) -> Vec<String> {
+    let failures = failure_lines(&report.execution, output.detail(), &words).into_iter().map(|line| {
+        let is_hint = line.starts_with("hint: ");
+        if is_hint { line } else { format!("error: {}", line.replace('\n', "\n  ")) }
+    });
+    warned(&report.warnings).into_iter().chain(failures).collect()
+}
+
+fn warned(warnings: &[String]) -> Vec<String> {
+    warnings.iter().map(|warning| format!("warning: {warning}")).collect()
+}
+
 fn warnings(warnings: &[String]) -> String {
-    warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
+    warned(warnings).into_iter().map(|line| line + "\n").collect()
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {

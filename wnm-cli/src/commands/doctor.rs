@@ -22,6 +22,9 @@ pub(crate) async fn doctor(output: Output, given: &Given) -> Result<Exit, Failur
     drop(watch);
     let answer = Answer { findings };
     output.answer(&answer, || text(&answer.findings))?;
+    if !answer.findings.is_empty() && !output.answers() {
+        output.alert(&[text(&answer.findings).trim_end().to_owned()]);
+    }
     Ok(if answer.findings.is_empty() { Exit::Done } else { Exit::Failed })
 }
 

@@ -34,9 +34,7 @@ pub(crate) async fn groups(output: Output, given: &Given) -> Result<Exit, Failur
     let measuring = machine.usage(&snapshot.groups);
     let mut usages = during(&watch, Work::MeasureGroups(snapshot.groups.len()), measuring).await;
     drop(watch);
-    for warning in &observation.warnings {
-        output.remark(&format!("warning: {warning}"));
-    }
+    output.warn(&observation.warnings);
     let usage = |group: &Group| usages.take(group.spec.group)?.ok();
     let rows: Vec<Row> = snapshot
         .groups

@@ -40,16 +40,15 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         }
     } else {
         let watch = given.watch();
-        let mut machine = Machine::init(&given.options, &watch).await?;
+        let options = given.options.clone().take_over(init.take_over);
+        let mut machine = Machine::init(&options, &watch).await?;
         if init.import {
             (answer.adopted, answer.left) = adopt_all(&mut machine, &watch).await?;
         }
     }
     output.answer(&answer, || text(&answer))?;
     remind(output, &config);
-    for line in untracked_lines(&answer.left, false, output.detail()) {
-        output.remark(&format!("warning: {line}"));
-    }
+    output.warn(&untracked_lines(&answer.left, false, output.detail()));
     Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
 }
 

@@ -4,7 +4,10 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use wnm_core::decide::Refusal;
 use wnm_core::node::Desired;
-use wnm_core::report::{NodeRow, StatusReport, errors_text, outdated_text, status as report, thousands};
+use wnm_core::report::{
+    NodeRow, StatusReport, allowance_text, errors_text, outdated_text, status as report, thousands,
+};
+use wnm_core::snapshot::Allowance;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -21,9 +24,7 @@ pub(crate) async fn status(output: Output, common: &Common, given: &Given, names
     if !names.is_empty() {
         report.nodes.retain(|row| wanted.iter().any(|each| each.node.id() == row.number));
     }
-    for warning in &observation.warnings {
-        output.remark(&format!("warning: {warning}"));
-    }
+    output.warn(&observation.warnings);
     output.answer(&report, || if common.details { details_text(&report) } else { table_text(&report) })?;
     Ok(Exit::Done)
 }
@@ -82,11 +83,21 @@ fn head(report: &StatusReport) -> String {
     let counts: Vec<String> =
         host.counts.iter().map(|(status, count)| format!("{} {status}", thousands(*count as usize))).collect();
     let counts = if counts.is_empty() { "0".to_owned() } else { counts.join(", ") };
+    let inodes = Some(load.used_inodes_percent).filter(|percent| *percent > load.used_hd_percent);
+    let inodes = inodes.map(|percent| format!(" (inodes {percent:.1} %)")).unwrap_or_default();
+    let disk = match load.used_hd_percent {
+        unknown if unknown.is_nan() => "unknown".to_owned(),
+        percent => format!("{percent:.1} %"),
+    };
+    let part = |what: &str, is_memory, allowance: &Option<Allowance>| {
+        let text = allowance.as_ref().map(|allowance| allowance_text(is_memory, allowance));
+        text.map(|text| format!("{what} is a part of {text}.\n")).unwrap_or_default()
+    };
+    let parts = part("CPU", false, &load.cpu_allowance) + &part("Memory", true, &load.mem_allowance);
     format!(
-        "CPU {:.1} %, memory {:.1} %, disk {:.1} %, load {:.2} {:.2} {:.2}, node program {}\nNodes: {counts}\n",
+        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n",
         load.used_cpu_percent,
         load.used_mem_percent,
-        load.used_hd_percent,
         load.load_average_1,
         load.load_average_5,
         load.load_average_15,

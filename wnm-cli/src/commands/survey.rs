@@ -66,6 +66,7 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
         warnings: observation.warnings,
     };
     output.answer(&answer, || text(&answer, output.detail()))?;
+    output.alert(&answer.warnings.iter().map(|warning| format!("warning: {warning}")).collect::<Vec<_>>());
     Ok(Exit::Done)
 }
 

@@ -216,10 +216,10 @@ fn f65_a_record_out_of_reach_is_not_taken_for_a_missing_one() {
 }
 
 /// A small disk of its own for the storage.
-struct SmallDisk<'a>(&'a Path);
+pub struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(place: &'a Path, options: &str) -> Self {
+    pub fn mount(place: &'a Path, options: &str) -> Self {
         fs::create_dir_all(place).expect("the place is made");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).output();
         let mounted = mounted.expect("mount can be run");

@@ -5,10 +5,14 @@ mod bad_days;
 mod containers;
 mod doctor;
 mod documents;
+mod errors;
 mod failings;
 mod fleet;
+mod hangs;
 mod in_container;
 mod interruptions;
+mod limits;
+mod ownership;
 mod plans;
 mod schedule;
 mod settings;
@@ -58,10 +62,14 @@ fn main() -> std::process::ExitCode {
         containers::trials(),
         doctor::trials(),
         documents::trials(),
+        errors::trials(),
         failings::trials(),
         fleet::trials(),
+        hangs::trials(),
         in_container::trials(),
         interruptions::trials(),
+        limits::trials(),
+        ownership::trials(),
         plans::trials(),
         schedule::trials(),
         settings::trials(),

@@ -20,9 +20,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
 /// Whether everything is low enough, nothing is on its way from elsewhere, and fewer nodes run than may. Every obstacle
 /// leaves its reason.
 fn has_room(draft: &mut Draft<'_>) -> bool {
-    let readings = load::readings(draft.config, &draft.snapshot.host);
-    let mut obstacles: Vec<Cause> =
-        readings.iter().filter(|reading| !reading.leaves_room()).map(load::Reading::no_room).collect();
+    let mut obstacles = load::obstacles(draft.config, &draft.snapshot.host);
     let count = draft.snapshot.count(Status::Migrating);
     if count > 0 {
         obstacles.push(Cause::Migrating { count });
@@ -43,9 +41,13 @@ fn starts(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     let (ready, obstructed): (Vec<_>, Vec<_>) =
         stopped.into_iter().map(|each| (each, obstacle(draft, each))).partition(|(_, obstacle)| obstacle.is_none());
     let delay_seconds = draft.config.delay_restart;
-    for cause in
-        [Cause::StoppedByOwner, Cause::StartFailed, Cause::Recovering { delay_seconds }, Cause::MetricsPortInUse]
-    {
+    for cause in [
+        Cause::StoppedByOwner,
+        Cause::StartFailed,
+        Cause::WentDown,
+        Cause::Recovering { delay_seconds },
+        Cause::MetricsPortInUse,
+    ] {
         let nodes = obstructed.iter().filter(|(_, obstacle)| obstacle.as_ref() == Some(&cause));
         let nodes: Vec<NodeId> = nodes.map(|(each, _)| each.node.id()).collect();
         draft.because_of(cause, &nodes);
@@ -65,8 +67,12 @@ fn obstacle(draft: &Draft<'_>, each: &NodeSnapshot) -> Option<Cause> {
     if each.node.life().is_stopped_by_owner() {
         Some(Cause::StoppedByOwner)
     } else if !draft.may_retry(&each.node) {
-        let delay_seconds = draft.config.delay_restart;
-        Some(if each.node.life().failures() > 0 { Cause::StartFailed } else { Cause::Recovering { delay_seconds } })
+        let (life, delay_seconds) = (each.node.life(), draft.config.delay_restart);
+        Some(match life.failures() {
+            0 => Cause::Recovering { delay_seconds },
+            _ if life.went_down() => Cause::WentDown,
+            _ => Cause::StartFailed,
+        })
     } else if lives_behind_another(each) {
         Some(Cause::MetricsPortInUse)
     } else {

@@ -30,6 +30,38 @@ impl Reading {
     pub fn no_room(&self) -> Cause {
         Cause::NoRoom { gauge: self.gauge, figure: self.figure, limit: self.less_than }
     }
+
+    /// Whether nodes take from it by having files.
+    pub fn is_disk(&self) -> bool {
+        matches!(self.gauge, Gauge::Disk | Gauge::Inodes)
+    }
+}
+
+/// Everything that leaves no room for another node.
+pub(super) fn obstacles(config: &Config, host: &HostLoad) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for reading in readings(config, host).iter().filter(|reading| !reading.leaves_room()) {
+        causes.push(reading.no_room());
+        causes.extend(measured_against(host, reading.gauge));
+    }
+    // A small disk may have few in use, and too few for the files of one node.
+    if let Some(free) = host.free_inodes.filter(|free| *free < FILES_PER_NODE) {
+        causes.push(Cause::FewInodes { free, needed: FILES_PER_NODE });
+    }
+    causes
+}
+
+/// A node keeps a file for each record, thousands of them in the end, and some for itself.
+pub(crate) const FILES_PER_NODE: u64 = 1000;
+
+/// What a figure is a part of, where that is not the whole machine.
+pub(super) fn measured_against(host: &HostLoad, gauge: Gauge) -> Option<Cause> {
+    let allowance = match gauge {
+        Gauge::Cpu => host.cpu_allowance.clone(),
+        Gauge::Memory => host.mem_allowance.clone(),
+        _ => None,
+    };
+    allowance.map(|allowance| Cause::MeasuredAgainst { gauge, allowance })
 }
 
 /// All that the machine measures, against all that its owner allows.
@@ -43,6 +75,7 @@ fn reading(config: &Config, host: &HostLoad, gauge: Gauge) -> Reading {
         Gauge::Cpu => (host.used_cpu_percent, (config.cpu_less_than, config.cpu_remove)),
         Gauge::Memory => (host.used_mem_percent, (config.mem_less_than, config.mem_remove)),
         Gauge::Disk => (host.used_hd_percent, (config.hd_less_than, config.hd_remove)),
+        Gauge::Inodes => (host.used_inodes_percent, (config.hd_less_than, config.hd_remove)),
         Gauge::Load1 => (host.load_average_1, load),
         Gauge::Load5 => (host.load_average_5, load),
         Gauge::Load15 => (host.load_average_15, load),

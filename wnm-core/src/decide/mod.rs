@@ -9,7 +9,7 @@ use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 mod due;
 mod groups;
 mod growth;
-mod load;
+pub(crate) mod load;
 mod placement;
 mod reconcile;
 mod relief;
@@ -64,9 +64,7 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
 /// Why nothing may grow on a machine with this load, a reason for each thing that is too high; empty when there is room.
 #[must_use]
 pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<Reason> {
-    let readings = load::readings(config, host);
-    let full = readings.iter().filter(|reading| !reading.leaves_room());
-    full.map(|reading| Reason { nodes: Vec::new(), cause: reading.no_room() }).collect()
+    load::obstacles(config, host).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
 }
 
 /// A plan in the making: what is known, and the reasons so far.

@@ -105,6 +105,8 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
         },
         _ if rebooted => due_node(node, seen, process).map(Change::after_reboot),
         _ if due::is_due(config, now, node) => due_node(node, seen, process),
+        // What has ended does not come up by being waited for.
+        _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => due_node(node, seen, process),
         _ => None,
     }
 }

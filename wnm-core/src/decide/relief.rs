@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use super::{Draft, load, numbers, touched};
 use crate::node::Status;
-use crate::plan::{Action, Cause, Gauge, Rule};
+use crate::plan::{Action, Cause, Rule};
+use crate::snapshot::NodeSnapshot;
 
 /// None when there is no pressure and no excess; the actions, possibly none, when there is.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
@@ -17,22 +18,25 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     }
     let removing = draft.removing();
     let capacity = draft.narrower(Rule::MaxConcurrentRemovals, removing, draft.config.max_concurrent_removals).free();
-    let disk = pressing.iter().any(|reading| reading.gauge == Gauge::Disk);
+    let disk = pressing.iter().any(|reading| reading.is_disk());
     let removes = disk || excess > 0;
     // When files cannot be deleted, a full disk stays full however many nodes lose theirs.
     let failed = u32::try_from(draft.failed_removals().len()).unwrap_or(u32::MAX);
     let for_cap = capacity.min(excess);
     let for_disk = if disk { capacity.saturating_sub(failed) } else { 0 };
-    let chosen = if removes {
-        removals(draft, for_cap.max(for_disk))
+    let (chosen, order) = if removes {
+        (removals(draft, for_cap.max(for_disk)), Cause::YoungestRemoved)
     } else if removing > 0 {
-        Vec::new()
+        (Vec::new(), Cause::YoungestStopped)
     } else {
         stops(draft, capacity)
     };
     let nodes = touched(&chosen);
     for reading in &pressing {
         draft.because(reading.pressure(), &nodes);
+        if let Some(cause) = load::measured_against(&draft.snapshot.host, reading.gauge) {
+            draft.because(cause, &[]);
+        }
     }
     if excess > 0 {
         draft.because(Cause::OverCap { total: staying, cap: draft.config.node_cap }, &nodes);
@@ -40,7 +44,7 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     if chosen.is_empty() {
         why_nothing(draft, removes && for_cap.max(for_disk) == 0);
     } else {
-        draft.because(if removes { Cause::YoungestRemoved } else { Cause::YoungestStopped }, &nodes);
+        draft.because(order, &nodes);
     }
     Some(chosen)
 }
@@ -55,8 +59,8 @@ fn removals(draft: &Draft<'_>, most: u32) -> Vec<Action> {
         .collect()
 }
 
-/// Nodes that live without answering cost as much as those that answer.
-fn stops(draft: &mut Draft<'_>, most: u32) -> Vec<Action> {
+/// Nodes that live without answering cost as much as those that answer. With them comes in which order they were chosen.
+fn stops(draft: &mut Draft<'_>, most: u32) -> (Vec<Action>, Cause) {
     let mut alive = draft.youngest_first(Status::Running);
     alive.extend(draft.youngest_first(Status::Stopped).into_iter().filter(|each| each.lives()));
     alive.sort_by_key(|each| Reverse((each.node.created_at(), each.node.id())));
@@ -64,7 +68,12 @@ fn stops(draft: &mut Draft<'_>, most: u32) -> Vec<Action> {
     let (resting, alive): (Vec<_>, Vec<_>) =
         alive.into_iter().partition(|each| each.node.life().failures() > 0 && !draft.may_retry(&each.node));
     draft.because_of(Cause::OperationFailed, &numbers(&resting));
-    alive.into_iter().take(most as usize).map(|each| Action::Stop { number: each.node.id(), by_owner: false }).collect()
+    let chosen: Vec<&NodeSnapshot> = alive.into_iter().take(most as usize).collect();
+    let age = |each: &&NodeSnapshot| (each.node.created_at(), each.node.id());
+    // One that rests and is younger than one that is chosen was passed over.
+    let is_in_order = chosen.iter().map(age).min().is_none_or(|oldest| resting.iter().map(age).all(|one| one < oldest));
+    let order = if is_in_order { Cause::YoungestStopped } else { Cause::YoungestOthersStopped };
+    (chosen.into_iter().map(|each| Action::Stop { number: each.node.id(), by_owner: false }).collect(), order)
 }
 
 /// Why nothing is done about it: removals are under way, failed ones have to be tried again first, or no node is left.

@@ -38,6 +38,8 @@ pub struct Execution {
     pub results: Vec<StepResult>,
     /// Container groups that could not be opened or closed, a sentence each.
     pub group_errors: Vec<String>,
+    /// Ports that the firewall could not be told about, a sentence for each reason. They are never a node's failure.
+    pub port_errors: Vec<String>,
     /// What else is worth telling, a sentence each.
     pub notes: Vec<String>,
     /// Actions that were not begun, since somebody asked to stop.

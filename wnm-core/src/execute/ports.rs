@@ -16,7 +16,7 @@ pub(super) struct PortNotes {
     /// For the database: what changed, and what failed.
     pub events: Vec<Event>,
     /// For the report: what failed, a sentence each.
-    pub notes: Vec<String>,
+    pub failures: Vec<String>,
     /// What can be done about that.
     pub hints: Vec<Hint>,
 }
@@ -64,6 +64,6 @@ fn tell(outcomes: PortOutcomes, done: &str) -> PortNotes {
         let s = if ports.len() == 1 { "" } else { "s" };
         format!("UDP port{s} {} not {done}: {error}", port_ranges(&ports))
     };
-    told.notes = failures.into_iter().map(note).collect();
+    told.failures = failures.into_iter().map(note).collect();
     told
 }

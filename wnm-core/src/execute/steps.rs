@@ -56,7 +56,7 @@ impl Batch {
 
     fn take(&mut self, ports: PortNotes) {
         self.events.extend(ports.events);
-        self.ports.notes.extend(ports.notes);
+        self.ports.failures.extend(ports.failures);
         self.ports.hints.extend(ports.hints);
     }
 
@@ -122,7 +122,7 @@ impl Executor<'_> {
         self.progress.ended(&batch.results);
         remember(&batch, nodes);
         execution.results.extend(batch.results);
-        execution.notes.extend(batch.ports.notes);
+        execution.port_errors.extend(batch.ports.failures);
         execution.advise(batch.ports.hints);
         Ok(())
     }
@@ -221,6 +221,7 @@ impl Executor<'_> {
         let outcomes = self.manager.start(&references(&self.renewed(&batch.rows))).await;
         self.each_began(batch, outcomes, |outcome| match outcome {
             Ok(Started { process }) => Transition::Started { process },
+            Err(error @ ManagerError::Shortage { .. }) => Transition::unable(error.text()),
             Err(error) => Transition::StartFailed { error: error.text() },
         });
     }

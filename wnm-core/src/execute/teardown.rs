@@ -28,7 +28,7 @@ impl Executor<'_> {
                 execution.notes.extend(notes);
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
                 let ports = self.close_ports(&gone).await;
-                execution.notes.extend(ports.notes);
+                execution.port_errors.extend(ports.failures);
                 execution.advise(ports.hints);
                 self.record(&ports.events)?;
                 return self.record(&[Event::TornDown]);

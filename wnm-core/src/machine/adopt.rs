@@ -27,6 +27,7 @@ impl Machine {
     /// # Errors
     /// When the manager cannot tell.
     pub async fn untracked(&self, observation: &Observation) -> Result<Vec<Untracked>, CycleError> {
+        observation.answers()?;
         let snapshot = &observation.snapshot;
         let mut taken: Vec<Node> = snapshot.nodes.iter().map(|each| each.node.clone()).collect();
         let mut untracked = Vec::new();

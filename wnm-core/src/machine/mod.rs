@@ -7,6 +7,7 @@ use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::host::firewall::Firewall;
+use crate::node::Node;
 use crate::observe::{HostError, Observer};
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
@@ -14,7 +15,7 @@ use crate::progress::{Ongoing, Progress, Work};
 use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
-use crate::storage;
+use crate::storage::{self, Claimant, Place, StorageError};
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::{Hint, Hinted, Task};
@@ -42,7 +43,7 @@ pub enum CycleError {
     Manager(#[from] ManagerError),
     /// The storage of the nodes cannot be used.
     #[error(transparent)]
-    Storage(#[from] storage::StorageError),
+    Storage(#[from] StorageError),
     /// A saved plan no longer holds.
     #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
@@ -100,6 +101,8 @@ pub struct Observation {
     pub warnings: Vec<String>,
     /// Why nothing is known of any node, where the process manager cannot be used at all.
     pub unavailable: Option<ManagerError>,
+    /// What does not answer, so that nothing is known that lies on a disk.
+    pub hanging: Option<StorageError>,
 }
 
 /// What a plan is wanted for.
@@ -118,8 +121,18 @@ pub struct Report {
     pub plan: Plan,
     /// What was done.
     pub execution: Execution,
-    /// What could not be seen, a sentence each.
+    /// What could not be seen, and what was seen to be wrong since the last time, a sentence each.
     pub warnings: Vec<String>,
+}
+
+impl Observation {
+    /// Refuses to go on with what is not known because a disk does not answer.
+    ///
+    /// # Errors
+    /// [`CycleError::Storage`] with the place.
+    pub fn answers(&self) -> Result<(), CycleError> {
+        self.hanging.clone().map_or(Ok(()), |error| Err(error.into()))
+    }
 }
 
 impl Machine {
@@ -176,7 +189,9 @@ impl Machine {
     /// # Errors
     /// See [`CycleError`].
     pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
+        self.claim_storage()?;
         let observation = self.observe(progress).await?;
+        observation.answers()?;
         let plan = self.plan(&observation, trigger)?;
         self.carry_out(observation, plan, progress).await
     }
@@ -186,6 +201,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
+        self.claim_storage()?;
         let observation = self.observe(progress).await?;
         self.still_holds(&observation, &saved)?;
         self.carry_out(observation, saved, progress).await
@@ -196,6 +212,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] and [`CycleError::Invalid`].
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
+        observation.answers()?;
         let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
@@ -211,6 +228,33 @@ impl Machine {
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
     }
 
+    /// Makes sure that everything answers that lies on a disk, these nodes' own directories too.
+    pub(crate) fn reach(&self, nodes: &[Node]) -> Result<(), StorageError> {
+        let config = &self.parts.config;
+        let settings = [
+            Place::new("node_storage", &config.node_storage),
+            Place::new("log_dir", &config.log_dir),
+            Place::new("bootstrap_cache_dir", &config.bootstrap_cache_dir),
+            Place::new("antnode_path", &config.antnode_path),
+        ];
+        let of_node = |node: &Node| {
+            let (root_dir, log_dir) = (&node.spec().root_dir, &node.spec().log_dir);
+            let what = if root_dir.starts_with(&config.node_storage) { "node_storage" } else { "the directory" };
+            [Place::new(what, root_dir), Place::new("log_dir", log_dir)]
+        };
+        self.parts.observer.reach(settings.into_iter().chain(nodes.iter().flat_map(of_node)).collect())
+    }
+
+    /// Makes sure that the storage answers and that no other database keeps its nodes there.
+    fn claim_storage(&self) -> Result<(), CycleError> {
+        self.reach(&[])?;
+        Ok(storage::claim(&self.parts.config.node_storage, &self.claimant()?, false)?)
+    }
+
+    fn claimant(&self) -> Result<Claimant, StoreError> {
+        Ok(Claimant::new(self.parts.store.path(), self.parts.store.load()?.initialised_at))
+    }
+
     async fn carry_out(
         &mut self,
         observation: Observation,
@@ -221,6 +265,8 @@ impl Machine {
             return Err(error.into());
         }
         self.may_be_done(&observation, &plan)?;
+        let mut warnings = observation.warnings.clone();
+        warnings.extend(observation::went_wrong(&observation));
         let now = observation.snapshot.now;
         let writing = Ongoing::begin(progress, Work::WriteDatabase);
         self.parts.store.begin_cycle();
@@ -238,11 +284,15 @@ impl Machine {
             storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
         let execution = executor.execute(&plan, nodes).await?;
+        let tears_down = plan.actions.iter().any(|action| matches!(action, Action::Teardown { .. }));
+        if tears_down && execution.succeeded() && execution.left.is_empty() {
+            storage::release(&self.parts.config.node_storage, &self.claimant()?);
+        }
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
             self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
-        Ok(Report { plan, execution, warnings: observation.warnings })
+        Ok(Report { plan, execution, warnings })
     }
 }
 

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
 
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation};
 use crate::decide::{Reconciled, port_start, reconcile};
 use crate::event::{Event, NodeReport};
-use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, UnixSeconds};
+use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
-use crate::snapshot::{Answer, BlockedNumber, Blocker, NodeSnapshot, Seen, Snapshot};
+use crate::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use crate::storage::StorageError;
 use crate::store::StoredState;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::ContainerNetwork;
@@ -26,6 +29,9 @@ use wnm_pm::process_manager::{Binary, ManagerError, ProcessState, TakenNumber};
 pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progress) -> Result<Observation, CycleError> {
     let (config, now) = (&machine.parts.config, machine.parts.clock.now());
     let stored = during(progress, Work::ReadDatabase, async { machine.parts.store.load() }).await?;
+    if let Err(hanging) = during(progress, Work::MeasureMachine, async { machine.reach(&stored.nodes) }).await {
+        return without_disks(machine, stored, seed, hanging, progress).await;
+    }
     let references: Vec<NodeRef> = stored.nodes.iter().map(Node::reference).collect();
     let (host, program, states, groups, taken) = tokio::join!(
         during(progress, Work::MeasureMachine, host(machine, &stored, now)),
@@ -45,7 +51,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         vec![]
     });
     let states = with_states(&stored.nodes, states);
-    let answers = ask(machine, &stored.nodes, &states, &groups, progress).await;
+    let answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
     warnings.extend(unseen(&stored.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(changed_groups(&stored.groups, &groups));
@@ -84,7 +90,81 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let Reconciled { mut snapshot, events: reconciled } = reconcile(config, snapshot);
     events.extend(reconciled);
     events.extend(surveyed(&mut snapshot));
-    Ok(Observation { snapshot, events, warnings, unavailable })
+    Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })
+}
+
+/// What is wrong with nodes since the last look, a sentence for each cause. After a restart of the machine all are down, and
+/// nothing is wrong with any.
+pub(super) fn went_wrong(observation: &Observation) -> Vec<String> {
+    let snapshot = &observation.snapshot;
+    if snapshot.boot_time > snapshot.last_surveyed_boot {
+        return Vec::new();
+    }
+    let errors = observation.events.iter().filter_map(|event| match event {
+        Event::Reconciled { node, .. } => Some((node.id(), node.life().last_error()?)),
+        _ => None,
+    });
+    by_reason(errors).into_iter().map(|shared| format!("{}: {}", names(&shared.nodes), shared.text)).collect()
+}
+
+/// What is known where a disk does not answer: what the database says, and what the nodes do over the network.
+async fn without_disks(
+    machine: &Machine,
+    stored: StoredState,
+    seed: u64,
+    hanging: StorageError,
+    progress: &dyn Progress,
+) -> Result<Observation, CycleError> {
+    let (config, now) = (&machine.parts.config, machine.parts.clock.now());
+    let host = machine.parts.observer.host(stored.counters.as_ref(), Path::new("/"), now).await?;
+    let reason = chain(&hanging);
+    let asked = |node: &Node| node.status() == Status::Running || node.status().is_underway();
+    let presumed = |node: &Node| match asked(node) {
+        true => Ok(ProcessState::Running { process: node.process() }),
+        false => Err(reason.clone()),
+    };
+    let presumed: Vec<_> = stored.nodes.iter().map(presumed).collect();
+    // A node may hang with its disk, and the disk was waited for already.
+    let limits = Limits { all_nodes: Duration::from_secs(2), ..Limits::default() };
+    let answers = ask(machine, &stored.nodes, &presumed, &stored.groups, limits, progress).await;
+    let seen = stored.nodes.into_iter().map(|node| {
+        let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
+        NodeSnapshot {
+            node,
+            seen: Some(Seen { process: Err(reason.clone()), answer, directory: DirectoryState::Unknown }),
+        }
+    });
+    let capabilities = machine.parts.manager.capabilities();
+    let mut snapshot = Snapshot {
+        now,
+        boot_time: host.counters.boot_time,
+        last_surveyed_boot: stored.last_surveyed_boot,
+        seed,
+        host: without_disk(host.load),
+        available: None,
+        flavour: Flavour::default(),
+        numbering: capabilities.numbering,
+        port_kinds: capabilities.ports(Flavour::default()).collect(),
+        highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
+        groups: stored.groups,
+        nodes: seen.collect(),
+        blocked: Vec::new(),
+    };
+    let events = surveyed(&mut snapshot).into_iter().collect();
+    Ok(Observation { snapshot, events, warnings: vec![reason], unavailable: None, hanging: Some(hanging) })
+}
+
+/// The load without what is not known of the disk.
+fn without_disk(load: HostLoad) -> HostLoad {
+    let unknown = f64::NAN;
+    HostLoad {
+        used_hd_percent: unknown,
+        used_inodes_percent: unknown,
+        free_inodes: None,
+        free_hd_bytes: 0,
+        total_hd_bytes: 0,
+        ..load
+    }
 }
 
 /// Why the manager cannot be used, when that is all that it says of every node.
@@ -158,6 +238,7 @@ async fn ask(
     nodes: &[Node],
     states: &[Result<ProcessState, String>],
     groups: &[Group],
+    limits: Limits,
     progress: &dyn Progress,
 ) -> BTreeMap<NodeId, Answer> {
     let living = nodes
@@ -173,8 +254,7 @@ async fn ask(
             Some((node.id(), SocketAddr::new(metrics_host(machine, node, groups), port)))
         })
         .collect();
-    let limits =
-        Limits { pause: std::time::Duration::from_millis(machine.parts.config.survey_delay), ..Limits::default() };
+    let limits = Limits { pause: Duration::from_millis(machine.parts.config.survey_delay), ..limits };
     let asking = Ongoing::begin(progress, Work::AskNodes(targets.len()));
     machine.parts.observer.ask(&targets, &limits, &|finished| asking.advance(finished)).await.into_iter().collect()
 }

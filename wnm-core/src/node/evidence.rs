@@ -45,6 +45,11 @@ pub enum Evidence {
         /// Where.
         path: PathBuf,
     },
+    /// wnm itself lacked the means to start it.
+    Unable {
+        /// Which.
+        reason: String,
+    },
     /// A step was begun on it and its outcome was never recorded.
     Interrupted {
         /// What was begun.

@@ -1,6 +1,8 @@
 //! A node's life as one state machine: what it is, what its owner wants of it, what is pending on it, and how often
 //! something failed. It changes by [`Transition`]s alone, so a contradictory one cannot come about.
 
+use crate::report::PROCESS_GONE;
+
 use super::{
     Contradiction, Desired, End, Found, Impossible, Intent, Status, StoredNode, Transition, UnixSeconds, Verb,
 };
@@ -91,6 +93,12 @@ impl Life {
     #[must_use]
     pub fn is_stopped_by_owner(&self) -> bool {
         self.desired == Desired::Stop
+    }
+
+    /// Whether it ended before it was seen up, rather than that a step on it failed.
+    #[must_use]
+    pub fn went_down(&self) -> bool {
+        self.last_error.as_deref().is_some_and(|error| error.starts_with(PROCESS_GONE))
     }
 
     /// Whether it is being removed, and the last try failed. Failures from before its removal do not count: then no time

@@ -64,10 +64,17 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// A start that wnm itself lacks the means for: the node does not run, and nothing is wrong with it.
+    #[must_use]
+    pub fn unable(reason: String) -> Self {
+        Self::Resolved { end: End::Stopped, why: Evidence::Unable { reason } }
+    }
+
     /// Why a step failed, where it did.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         match self {
+            Self::Resolved { why: Evidence::Unable { reason }, .. } => Some(reason),
             Self::CreationFailed { error } | Self::StartFailed { error } | Self::StepFailed { error } => Some(error),
             _ => None,
         }

@@ -14,8 +14,7 @@ use sysinfo::{MemoryRefreshKind, System};
 
 use super::rates::{self, HostRates, SHARED_WINDOW, SHORTEST_WINDOW};
 use crate::node::UnixSeconds;
-use crate::snapshot::Counters;
-use crate::snapshot::HostLoad;
+use crate::snapshot::{Allowance, Counters, HostLoad};
 use wnm_pm::hint::{Hint, Hinted};
 
 /// Why the machine could not be measured. Nothing is decided on figures that nobody has.
@@ -40,6 +39,22 @@ pub enum HostError {
         /// Why it does not tell.
         source: sysinfo::Error,
     },
+    /// This process may not have as many files open as it needs.
+    #[error("wnm itself may not open the {needed} files that it needs at a time, so nothing was looked at")]
+    OwnFiles {
+        /// How many it needs.
+        needed: usize,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// This process may not have as many threads as it needs.
+    #[error("wnm itself may not start the {needed} threads that it needs at a time, so nothing was looked at")]
+    OwnThreads {
+        /// How many it needs.
+        needed: usize,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// The disk could not be measured.
     #[error("cannot measure the disk that {path} is on", path = path.display())]
     Disk {
@@ -54,6 +69,10 @@ impl Hinted for HostError {
     fn hints(&self) -> Vec<Hint> {
         vec![Hint::text(match self {
             Self::Read { .. } | Self::Memory | Self::System { .. } => "is /proc mounted?",
+            Self::OwnFiles { .. } => "raise `ulimit -n`, or the LimitNOFILE of the service that runs wnm",
+            Self::OwnThreads { .. } => {
+                "raise `ulimit -u`, or the TasksMax of the service or the pids limit of the container that wnm runs in"
+            }
             Self::Disk { .. } => "node_storage must be on a mounted disk that this user may enter",
         })]
     }
@@ -76,13 +95,17 @@ pub struct Observed {
 /// network counters, as some containers do, has rates of 0 there, and no error.
 pub async fn host(previous: Option<&Counters>, node_storage: &Path, now: UnixSeconds) -> Result<Observed, HostError> {
     let disk = disk(node_storage)?;
-    let used_mem_percent = used_memory_percent()?;
+    let (used_mem_percent, mem_allowance) = used_memory_percent()?;
     let load = System::load_average().map_err(|source| HostError::System { what: "the load average", source })?;
     let (counters, rates) = measure(previous, |known| read(known, now)).await?;
     let load = HostLoad {
         used_cpu_percent: rates.used_cpu_percent,
+        cpu_allowance: cpu_allowance(),
         used_mem_percent,
+        mem_allowance,
         used_hd_percent: disk.used_percent,
+        used_inodes_percent: disk.used_inodes_percent,
+        free_inodes: disk.free_inodes,
         free_hd_bytes: disk.free_bytes,
         total_hd_bytes: disk.total_bytes,
         load_average_1: load.one,
@@ -133,15 +156,42 @@ fn uptime_milliseconds(clock: ClockId) -> u64 {
     seconds * 1000 + u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0)
 }
 
+#[cfg(target_os = "linux")]
+fn cpu_allowance() -> Option<Allowance> {
+    super::cgroup::processors(&super::linux::Roots::default()).map(|group| group.allowance)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_allowance() -> Option<Allowance> {
+    None
+}
+
+/// What a control group has in use of the memory that it may have, where that is less than the machine has.
+#[cfg(target_os = "linux")]
+fn group_memory(machine_bytes: u64) -> Option<(f64, Allowance)> {
+    let memory = super::cgroup::memory(&super::linux::Roots::default(), machine_bytes)?;
+    Some((memory.used_percent, memory.allowance))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn group_memory(_: u64) -> Option<(f64, Allowance)> {
+    None
+}
+
 /// Memory that no program could have without another giving it up, in percent: all but what the kernel calls available.
-fn used_memory_percent() -> Result<f64, HostError> {
+/// Of the machine and a control group that may have less, the fuller counts.
+fn used_memory_percent() -> Result<(f64, Option<Allowance>), HostError> {
     let mut system = System::new().map_err(|source| HostError::System { what: "the memory", source })?;
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     let (total, available) = (system.total_memory(), system.available_memory());
     if total == 0 {
         return Err(HostError::Memory);
     }
-    Ok(rates::percent(total.saturating_sub(available), total))
+    let machine = rates::percent(total.saturating_sub(available), total);
+    Ok(match group_memory(total) {
+        Some((group, allowance)) if group >= machine => (group, Some(allowance)),
+        _ => (machine, None),
+    })
 }
 
 /// How full a disk is.
@@ -150,6 +200,8 @@ struct Disk {
     used_percent: f64,
     free_bytes: u64,
     total_bytes: u64,
+    used_inodes_percent: f64,
+    free_inodes: Option<u64>,
 }
 
 /// The disk that a directory lies on, or will lie on: that of the nearest directory above that there is.
@@ -169,10 +221,14 @@ fn disk(directory: &Path) -> Result<Disk, HostError> {
 /// As `df` computes it: blocks kept for root are neither used nor free.
 fn usage(volume: &StatVfs) -> Disk {
     let used = volume.f_blocks.saturating_sub(volume.f_bfree);
+    let used_inodes = volume.f_files.saturating_sub(volume.f_ffree);
     Disk {
         used_percent: rates::percent(used, used.saturating_add(volume.f_bavail)),
         free_bytes: volume.f_bavail.saturating_mul(volume.f_frsize),
         total_bytes: volume.f_blocks.saturating_mul(volume.f_frsize),
+        // Some file systems have no end of inodes, and count none.
+        used_inodes_percent: rates::percent(used_inodes, used_inodes.saturating_add(volume.f_favail)),
+        free_inodes: (volume.f_files > 0).then_some(volume.f_favail),
     }
 }
 

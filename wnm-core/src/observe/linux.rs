@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use procfs_core::net::InterfaceDeviceStatus;
 use procfs_core::{DiskStat, ExplicitSystemInfo, FromBufRead, FromBufReadSI, KernelStats, ProcError};
 
-use super::HostError;
+use super::{HostError, cgroup};
 use crate::node::UnixSeconds;
 use crate::snapshot::Counters;
 
@@ -51,6 +51,11 @@ pub fn counters(roots: &Roots, at: UnixSeconds, uptime_milliseconds: u64) -> Res
     let busy = [cpu.user, cpu.nice, cpu.system, cpu.irq.unwrap_or(0), cpu.softirq.unwrap_or(0), cpu.steal.unwrap_or(0)]
         .into_iter()
         .fold(0, u64::saturating_add);
+    // What the own control group may have counts instead where it is less: so many microseconds of so many.
+    let (cpu_busy, cpu_total) = match cgroup::processors(roots) {
+        Some(group) => (group.used_microseconds, (uptime_milliseconds as f64 * 1000.0 * group.allowance.amount) as u64),
+        None => (busy, busy.saturating_add(idle)),
+    };
     let (disk_read, disk_written) = disk_bytes(&roots.proc.join("diskstats"))?;
     let (net_received, net_sent) = network_bytes(roots)?;
     Ok(Counters {
@@ -58,8 +63,8 @@ pub fn counters(roots: &Roots, at: UnixSeconds, uptime_milliseconds: u64) -> Res
         boot_time: UnixSeconds::try_from(stat.btime).unwrap_or(UnixSeconds::MAX),
         boot_id: boot_id(&roots.proc),
         uptime_milliseconds,
-        cpu_busy: busy,
-        cpu_total: busy.saturating_add(idle),
+        cpu_busy,
+        cpu_total,
         disk_read,
         disk_written,
         net_received,

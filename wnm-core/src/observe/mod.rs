@@ -4,12 +4,15 @@
 //! Parsing stands apart from reading and is pure ([`openmetrics`], [`rates`], [`version::parse_node_version`]).
 
 pub mod host;
+pub mod means;
 pub mod nodes;
 mod observer;
 pub mod openmetrics;
 pub mod rates;
 pub mod version;
 
+#[cfg(target_os = "linux")]
+pub mod cgroup;
 #[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(any(test, not(target_os = "linux")))]

@@ -15,7 +15,7 @@ use super::{ask_counted, host, program_version};
 use crate::node::{NodeId, UnixSeconds};
 use crate::snapshot::Counters;
 use crate::snapshot::{Answer, DirectoryState};
-use crate::storage;
+use crate::storage::{self, Place, StorageError};
 
 /// Sees the machine. Changes nothing.
 #[async_trait]
@@ -43,6 +43,11 @@ pub trait Observer: Send + Sync {
 
     /// The ports that programs of this machine hold.
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16>;
+
+    /// Makes sure that these places answer, before anything is read there that could hang.
+    fn reach(&self, _places: Vec<Place>) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// Whether the storage of nodes is there, and not just the place where its disk would be mounted.
     fn storage_is_marked(&self, node_storage: &Path) -> bool;
@@ -97,6 +102,10 @@ impl Observer for ThisMachine {
 
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16> {
         port_use::ports_in_use(protocol)
+    }
+
+    fn reach(&self, places: Vec<Place>) -> Result<(), StorageError> {
+        storage::reach(places)
     }
 
     fn storage_is_marked(&self, node_storage: &Path) -> bool {

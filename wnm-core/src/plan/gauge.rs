@@ -14,6 +14,8 @@ pub enum Gauge {
     Memory,
     /// Space in use on the disk of the nodes, in percent.
     Disk,
+    /// Inodes in use on that disk, in percent.
+    Inodes,
     /// Load average of the last minute.
     #[serde(rename = "load_1")]
     Load1,
@@ -35,10 +37,11 @@ pub enum Gauge {
 
 impl Gauge {
     /// All of them, in the order in which decisions name them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cpu,
         Self::Memory,
         Self::Disk,
+        Self::Inodes,
         Self::Load1,
         Self::Load5,
         Self::Load15,
@@ -54,7 +57,7 @@ impl Gauge {
         match self {
             Self::Cpu => Rule::CpuLessThan,
             Self::Memory => Rule::MemLessThan,
-            Self::Disk => Rule::HdLessThan,
+            Self::Disk | Self::Inodes => Rule::HdLessThan,
             Self::Load1 | Self::Load5 | Self::Load15 => Rule::DesiredLoadAverage,
             Self::DiskReads => Rule::HdioReadLessThan,
             Self::DiskWrites => Rule::HdioWriteLessThan,
@@ -69,7 +72,7 @@ impl Gauge {
         match self {
             Self::Cpu => Rule::CpuRemove,
             Self::Memory => Rule::MemRemove,
-            Self::Disk => Rule::HdRemove,
+            Self::Disk | Self::Inodes => Rule::HdRemove,
             Self::Load1 | Self::Load5 | Self::Load15 => Rule::MaxLoadAverageAllowed,
             Self::DiskReads => Rule::HdioReadRemove,
             Self::DiskWrites => Rule::HdioWriteRemove,

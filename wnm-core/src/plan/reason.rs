@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
-use crate::snapshot::Blocker;
+use crate::snapshot::{Allowance, Blocker};
 use wnm_allocator::LayoutError;
 use wnm_pm::container_host::GroupState;
 
@@ -135,6 +135,8 @@ pub enum Cause {
     },
     /// These nodes are stopped, since they are the youngest.
     YoungestStopped,
+    /// These nodes are stopped, since they are the youngest of those that do not wait for another try.
+    YoungestOthersStopped,
     /// These nodes are removed, since they were stopped already or are the youngest.
     YoungestRemoved,
     /// Nothing else is stopped or removed before the removals in progress end.
@@ -187,6 +189,20 @@ pub enum Cause {
         /// What it has to be below, in the same unit.
         limit: f64,
     },
+    /// The disk has too few inodes left for the files of a node.
+    FewInodes {
+        /// How many are free.
+        free: u64,
+        /// How many a node may come to need.
+        needed: u64,
+    },
+    /// What is too high is a part of what a control group may have, which is less than the machine has.
+    MeasuredAgainst {
+        /// What is measured.
+        gauge: Gauge,
+        /// What may be had.
+        allowance: Allowance,
+    },
     /// Nodes are being taken over.
     Migrating {
         /// How many.
@@ -210,6 +226,8 @@ pub enum Cause {
     StoppedByOwner,
     /// Starting these nodes failed, and their pause has not ended.
     StartFailed,
+    /// These nodes ended before they were seen up, and their pause has not ended.
+    WentDown,
     /// These nodes do not answer, or their manager keeps restarting them: they are given time to recover.
     Recovering {
         /// How much, in seconds.
@@ -294,6 +312,7 @@ impl Reason {
             | C::Pressure { .. }
             | C::OverCap { .. }
             | C::YoungestStopped
+            | C::YoungestOthersStopped
             | C::YoungestRemoved
             | C::Outdated { .. }
             | C::RoomToStart
@@ -337,10 +356,10 @@ impl Cause {
             Self::OperationsInProgress { .. } => Rule::MaxConcurrentOperations,
             Self::Pressure { gauge, .. } => gauge.remove_rule(),
             Self::OverCap { .. } | Self::RunningAtCap { .. } | Self::TotalAtCap { .. } => Rule::NodeCap,
-            Self::YoungestStopped => Rule::Stop,
+            Self::YoungestStopped | Self::YoungestOthersStopped => Rule::Stop,
             Self::YoungestRemoved => Rule::Remove,
             Self::RemovalsInProgress { .. } => Rule::MaxConcurrentRemovals,
-            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed => Rule::BackOff,
+            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed | Self::WentDown => Rule::BackOff,
             Self::NothingLeft => Rule::Relief,
             Self::Outdated { .. } => Rule::Upgrade,
             Self::UpgradesLater { limit, .. } | Self::StartsLater { limit, .. } | Self::AddsLater { limit, .. } => {
@@ -348,7 +367,8 @@ impl Cause {
             }
             Self::UpgradesFirst { .. } => Rule::UpgradesFirst,
             Self::OtherFlavour { .. } => Rule::Flavour,
-            Self::NoRoom { gauge, .. } => gauge.less_than_rule(),
+            Self::NoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => gauge.less_than_rule(),
+            Self::FewInodes { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
             Self::Recovering { .. } => Rule::DelayRestart,

@@ -71,7 +71,7 @@ rules! {
     CpuRemove = "cpu_remove", &[Did, Held];
     /// Memory usage is above this: the youngest nodes are stopped.
     MemRemove = "mem_remove", &[Did, Held];
-    /// Disk usage is above this: nodes are removed, stopped ones first, then the youngest.
+    /// Disk usage, of space or of inodes, is above this: nodes are removed, stopped ones first, then the youngest.
     HdRemove = "hd_remove", &[Did, Held];
     /// A load average (1, 5 or 15 minutes) is above this: the youngest nodes are stopped.
     MaxLoadAverageAllowed = "max_load_average_allowed", &[Did, Held];
@@ -106,7 +106,8 @@ rules! {
     CpuLessThan = "cpu_less_than", &[Held];
     /// Memory usage is not below this: no node is added or started.
     MemLessThan = "mem_less_than", &[Held];
-    /// Disk usage is not below this: no node is added or started.
+    /// Disk usage, of space or of inodes, is not below this, or a node's files would need more inodes than are free: no node
+    /// is added or started.
     HdLessThan = "hd_less_than", &[Held];
     /// A load average (1, 5 or 15 minutes) is not below this: no node is added or started.
     DesiredLoadAverage = "desired_load_average", &[Held];

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::node::{End, Evidence, PortFault};
 
+/// What the sentence about an ended process begins with.
+pub(crate) const PROCESS_GONE: &str = "its process is gone";
+
 impl fmt::Display for Evidence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -12,13 +15,14 @@ impl fmt::Display for Evidence {
                 write!(formatter, "its process is running, but its metrics port {port} {fault}")
             }
             Self::Waiting { reason } => write!(formatter, "waiting for its process manager to start it: {reason}"),
-            Self::ProcessGone { reason: None } => formatter.write_str("its process is gone"),
-            Self::ProcessGone { reason: Some(reason) } => write!(formatter, "its process is gone: {reason}"),
+            Self::ProcessGone { reason: None } => formatter.write_str(PROCESS_GONE),
+            Self::ProcessGone { reason: Some(reason) } => write!(formatter, "{PROCESS_GONE}: {reason}"),
             Self::Incomplete { missing } => write!(formatter, "it is not complete: {missing} is missing"),
             Self::DirectoryGone { directory } => write!(formatter, "its directory {} is gone", directory.display()),
             Self::NotADirectory { path } => {
                 write!(formatter, "{} is not a directory (it is a symbolic link or a file)", path.display())
             }
+            Self::Unable { reason } => formatter.write_str(reason),
             Self::Interrupted { verb, end } => write!(formatter, "{verb} was interrupted: {}", became(*end)),
         }
     }

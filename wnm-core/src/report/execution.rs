@@ -26,13 +26,7 @@ pub fn execution_text(
 ) -> String {
     let mut lines = done(plan, execution, detail);
     lines.extend(shorten(execution.notes.clone(), NOTES_MAX, detail, |left| format!("… and {left} more notes")));
-    let groups = group_failures(execution, detail);
-    lines.extend(shorten(groups, FAILURES_MAX, detail, |left| format!("… and {left} more like these")));
-    let failed = shorten(failures(execution, detail, advice), FAILURES_MAX, detail, |left| {
-        format!("… and nodes failed for {left} more reasons")
-    });
-    lines.extend(failed);
-    lines.extend(advice(&execution.hints).map(|hint| format!("hint: {hint}")));
+    lines.extend(failure_lines(execution, detail, advice));
     let left = step_lines(plan, execution.left.iter().copied(), Tense::ToDo, detail);
     let left = section("Interrupted, not begun:", &left);
     let actions = match lines.as_slice() {
@@ -40,6 +34,21 @@ pub fn execution_text(
         lines => section("Actions:", lines),
     };
     actions + &left + &reasons_text(plan, detail)
+}
+
+/// What failed, a text for each cause, however many nodes share it; empty where nothing did. `advice` is as above.
+#[must_use]
+pub fn failure_lines(execution: &Execution, detail: Detail, advice: &dyn Fn(&[Hint]) -> Option<String>) -> Vec<String> {
+    let mut lines =
+        shorten(execution.port_errors.clone(), NOTES_MAX, detail, |left| format!("… and {left} more ports"));
+    let groups = group_failures(execution, detail);
+    lines.extend(shorten(groups, FAILURES_MAX, detail, |left| format!("… and {left} more like these")));
+    let failed = shorten(failures(execution, detail, advice), FAILURES_MAX, detail, |left| {
+        format!("… and nodes failed for {left} more reasons")
+    });
+    lines.extend(failed);
+    lines.extend(advice(&execution.hints).map(|hint| format!("hint: {hint}")));
+    lines
 }
 
 /// What succeeded.

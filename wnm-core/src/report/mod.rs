@@ -21,12 +21,13 @@ mod violation;
 
 pub use change::changes_text;
 pub use count::{counted, thousands};
-pub use execution::execution_text;
+pub(crate) use evidence::PROCESS_GONE;
+pub use execution::{execution_text, failure_lines};
 pub use failures::{Shared, by_reason};
 pub use history::history_text;
 pub use names::{all_names, group_names, names, port_ranges};
 pub use plan::plan_text;
-pub use reason::{ReasonRow, reason_text};
+pub use reason::{ReasonRow, allowance_text, reason_text};
 pub use reasons::reasons_text;
 pub use rules::rules_page;
 pub use status::{HostRow, NodeRow, StatusReport, errors_text, outdated_text, status};

@@ -8,7 +8,7 @@ use super::count::{be, counted};
 use super::names::{group_names, names};
 use crate::node::{NodeId, Verb};
 use crate::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
-use crate::snapshot::Blocker;
+use crate::snapshot::{Allowance, Blocker};
 use wnm_pm::container_host::GroupState;
 
 /// A reason as programs read it, and as the history keeps it: rules of older versions are read, too.
@@ -109,6 +109,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
             Whole(format!("{}, {} too many (node_cap = {cap})", nodes(*total), total.saturating_sub(*cap)))
         }
         C::YoungestStopped => whole("youngest nodes first"),
+        C::YoungestOthersStopped => whole("youngest nodes first, apart from those that wait for another try"),
         C::YoungestRemoved => whole("stopped nodes first, then the youngest"),
         C::RemovalsInProgress { removing, .. } => {
             Whole(format!("waiting for {} in progress", counted(*removing as usize, "removal")))
@@ -130,6 +131,12 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
             let (what, limit) = measured(*gauge, *figure, *limit);
             Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))
         }
+        C::FewInodes { free, needed } => Whole(format!(
+            "{free} inodes are free on the disk, and a node may need {needed}, one for each file: no node is added or started"
+        )),
+        C::MeasuredAgainst { gauge, allowance } => {
+            Whole(format!("{} {}", gauge_name(*gauge), part_of(*gauge, allowance)))
+        }
         C::Migrating { count } => {
             let are = be(*count as usize);
             Whole(format!("{} {are} being taken over; no node is added or started", nodes(*count)))
@@ -138,6 +145,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::TotalAtCap { total, cap } => Whole(at_cap(*total, "in total", *cap)),
         C::StoppedByOwner => of("stopped by the owner; not started automatically"),
         C::StartFailed => of("failed to start recently; will be retried"),
+        C::WentDown => of("ended before it was up; will be retried"),
         C::Recovering { delay_seconds } => {
             Of(format!("given time to recover before a restart (delay_restart = {delay_seconds} s)"))
         }
@@ -197,23 +205,49 @@ fn more(nodes: u32) -> String {
 
 /// What is measured, and what it is held against. Rounded as far as the two still differ.
 fn measured(gauge: Gauge, figure: f64, limit: f64) -> (String, String) {
-    let (what, unit) = match gauge {
-        Gauge::Cpu => ("CPU usage", " %"),
-        Gauge::Memory => ("memory usage", " %"),
-        Gauge::Disk => ("disk usage", " %"),
-        Gauge::Load1 => ("load average (1 min)", ""),
-        Gauge::Load5 => ("load average (5 min)", ""),
-        Gauge::Load15 => ("load average (15 min)", ""),
-        Gauge::DiskReads => ("disk read rate", " B/s"),
-        Gauge::DiskWrites => ("disk write rate", " B/s"),
-        Gauge::NetworkIn => ("network receive rate", " B/s"),
-        Gauge::NetworkOut => ("network send rate", " B/s"),
-    };
+    let (what, unit) = (gauge_name(gauge), gauge_unit(gauge));
     let decimals = if gauge.is_rate() { 0 } else { 1 };
     let rounded = (decimals..6).map(|decimals| format!("{figure:.decimals$}"));
     let is_clear = |text: &String| figure == limit || text.parse() != Ok(limit);
     let figure = rounded.into_iter().find(is_clear).unwrap_or_else(|| figure.to_string());
     (format!("{what} is {figure}{unit}"), format!("{limit}{unit}"))
+}
+
+fn gauge_name(gauge: Gauge) -> &'static str {
+    match gauge {
+        Gauge::Cpu => "CPU usage",
+        Gauge::Memory => "memory usage",
+        Gauge::Disk => "disk usage",
+        Gauge::Inodes => "inode usage of the disk",
+        Gauge::Load1 => "load average (1 min)",
+        Gauge::Load5 => "load average (5 min)",
+        Gauge::Load15 => "load average (15 min)",
+        Gauge::DiskReads => "disk read rate",
+        Gauge::DiskWrites => "disk write rate",
+        Gauge::NetworkIn => "network receive rate",
+        Gauge::NetworkOut => "network send rate",
+    }
+}
+
+fn gauge_unit(gauge: Gauge) -> &'static str {
+    match gauge {
+        Gauge::Cpu | Gauge::Memory | Gauge::Disk | Gauge::Inodes => " %",
+        Gauge::Load1 | Gauge::Load5 | Gauge::Load15 => "",
+        _ => " B/s",
+    }
+}
+
+/// "is a part of the 67 MB that control group /user.slice may have".
+fn part_of(gauge: Gauge, allowance: &Allowance) -> String {
+    format!("is a part of {}", allowance_text(gauge == Gauge::Memory, allowance))
+}
+
+/// "the 67 MB that control group /user.slice may have".
+#[must_use]
+pub fn allowance_text(is_memory: bool, allowance: &Allowance) -> String {
+    let Allowance { control_group, amount } = allowance;
+    let what = if is_memory { format!("{:.0} MB", amount / 1e6) } else { format!("{amount:.2} processors") };
+    format!("the {what} that control group {control_group} may have")
 }
 
 fn taken(by: &Blocker, numbers: usize) -> String {

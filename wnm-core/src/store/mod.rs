@@ -27,6 +27,8 @@ pub use history::{Decision, EventKind, HistoryEntry, HistoryFilter};
 pub struct StoredState {
     /// Whether the machine is initialised.
     pub initialised: bool,
+    /// When it was.
+    pub initialised_at: Option<UnixSeconds>,
     /// The settings that were given, as text.
     pub settings: BTreeMap<String, String>,
     /// The boot after which all nodes were last observed; 0 before the machine is initialised.

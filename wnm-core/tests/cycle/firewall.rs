@@ -96,8 +96,8 @@ async fn a_firewall_that_fails_is_told_and_loses_no_node() {
         "UDP ports {}–{} not opened in ufw: ufw failed: `ufw show added` failed (exit code 1): ERROR: problem running",
         ports[0], ports[1]
     );
-    assert_eq!(report.execution.notes.len(), 1, "{report:?}");
-    assert!(report.execution.notes[0].starts_with(&told), "{report:?}");
+    assert_eq!(report.execution.port_errors.len(), 1, "{report:?}");
+    assert!(report.execution.port_errors[0].starts_with(&told), "{report:?}");
     let hints = &report.execution.hints;
     assert!(!hints.is_empty(), "{report:?}");
     assert!(hints.iter().all(|hint| hints.iter().filter(|other| *other == hint).count() == 1), "each once: {hints:?}");

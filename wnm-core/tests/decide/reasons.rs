@@ -10,7 +10,7 @@ use wnm_allocator::LayoutError;
 use wnm_core::node::{Flavour, NodeId, Verb};
 use wnm_core::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use wnm_core::report::{ReasonRow, reason_text};
-use wnm_core::snapshot::Blocker;
+use wnm_core::snapshot::{Allowance, Blocker};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::port_use::Protocol;
 
@@ -44,6 +44,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::OperationsInProgress { in_progress: count, most },
         Cause::OverCap { total: count, cap: most },
         Cause::YoungestStopped,
+        Cause::YoungestOthersStopped,
         Cause::YoungestRemoved,
         Cause::RemovalsInProgress { removing: count, most },
         Cause::RemovalFailed,
@@ -58,12 +59,18 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::TotalAtCap { total: count, cap: most },
         Cause::StoppedByOwner,
         Cause::StartFailed,
+        Cause::WentDown,
         Cause::Recovering { delay_seconds: u64::from(count) },
         Cause::MetricsPortInUse,
         Cause::RoomToStart,
         Cause::StartsLater { waiting: count, limit: limit_of(Rule::MaxConcurrentStarts) },
         Cause::RoomToAdd { total: count, cap: most },
         Cause::AddsLater { waiting: count, limit: limit_of(Rule::MaxConcurrentOperations) },
+        Cause::FewInodes { free: u64::from(count), needed: 1_000 },
+        Cause::MeasuredAgainst {
+            gauge: Gauge::Memory,
+            allowance: Allowance { control_group: text.clone(), amount: 64e6 },
+        },
         Cause::NoProgram { path: path.clone() },
         Cause::NoNumberLeft { missing: count },
         Cause::BadLayout { error: LayoutError::NoSuchNumber { number: count } },

@@ -99,3 +99,58 @@ fn a_node_that_hangs_is_stopped_under_pressure_although_it_rests() {
     snapshot.host.used_cpu_percent = 99.0;
     assert_eq!(cycle(&config, &snapshot), ["stop 2"]);
 }
+
+/// Every sentence of a cycle's reasons with these words.
+fn said(config: &Config, snapshot: &Snapshot, words: &str) -> Vec<String> {
+    let reasons = decide(config, snapshot).reasons;
+    reasons.iter().map(ToString::to_string).filter(|text| text.contains(words)).collect()
+}
+
+#[test]
+fn youngest_first_is_said_where_no_younger_one_was_passed_over() {
+    let config = Config { max_concurrent_removals: 1, ..config() };
+    let mut snapshot = fleet(&[Running, Running]);
+    snapshot.host.used_cpu_percent = 99.0;
+    assert_eq!(said(&config, &snapshot, "youngest"), ["youngest nodes first"]);
+    fail(&mut snapshot, 1);
+    assert_eq!(
+        said(&config, &snapshot, "youngest"),
+        ["youngest nodes first"],
+        "the older one would not have come first"
+    );
+    let mut snapshot = fleet(&[Running, Running]);
+    snapshot.host.used_cpu_percent = 99.0;
+    fail(&mut snapshot, 2);
+    let passed_over = "youngest nodes first, apart from those that wait for another try";
+    assert_eq!(said(&config, &snapshot, "youngest"), [passed_over]);
+}
+
+#[test]
+fn a_failed_start_is_blamed_only_where_a_start_failed() {
+    let mut snapshot = fleet(&[Stopped]);
+    fail(&mut snapshot, 1);
+    assert_eq!(said(&config(), &snapshot, "antnode0001"), ["antnode0001: failed to start recently; will be retried"]);
+    alter(&mut snapshot.nodes[0].node, |node| node.last_error = Some("its process is gone: killed".to_owned()));
+    assert_eq!(said(&config(), &snapshot, "antnode0001"), ["antnode0001: ended before it was up; will be retried"]);
+}
+
+#[test]
+fn what_is_measured_against_a_control_group_names_it_where_it_holds_anything_back() {
+    let mut snapshot = fleet(&[Running]);
+    let allowance = wnm_core::snapshot::Allowance { control_group: "/app".to_owned(), amount: 64e6 };
+    snapshot.host.mem_allowance = Some(allowance);
+    assert_eq!(said(&config(), &snapshot, "control group"), [String::new(); 0]);
+    snapshot.host.used_mem_percent = 97.7;
+    let named = "memory usage is a part of the 64 MB that control group /app may have";
+    assert_eq!(said(&config(), &snapshot, "control group"), [named]);
+}
+
+#[test]
+fn a_disk_with_too_few_inodes_for_one_node_gets_none() {
+    let mut snapshot = fleet(&[]);
+    snapshot.host.free_inodes = Some(1_000);
+    assert_eq!(said(&config(), &snapshot, "inodes"), [String::new(); 0]);
+    snapshot.host.free_inodes = Some(999);
+    assert_eq!(cycle(&config(), &snapshot), ["survey"]);
+    assert_eq!(said(&config(), &snapshot, "999 inodes are free").len(), 1);
+}

@@ -144,6 +144,7 @@ fn measured(host: &HostLoad, gauge: Gauge) -> f64 {
         Gauge::Cpu => host.used_cpu_percent,
         Gauge::Memory => host.used_mem_percent,
         Gauge::Disk => host.used_hd_percent,
+        Gauge::Inodes => host.used_inodes_percent,
         Gauge::Load1 => host.load_average_1,
         Gauge::Load5 => host.load_average_5,
         Gauge::Load15 => host.load_average_15,
@@ -183,6 +184,11 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
                 && figure >= limit
                 && !case.grows()
         }
+        Cause::FewInodes { free, needed } => snapshot.host.free_inodes == Some(*free) && free < needed && !case.grows(),
+        Cause::MeasuredAgainst { gauge: Gauge::Memory, allowance } => {
+            snapshot.host.mem_allowance.as_ref() == Some(allowance)
+        }
+        Cause::MeasuredAgainst { allowance, .. } => snapshot.host.cpu_allowance.as_ref() == Some(allowance),
         Cause::OverCap { total, cap: most } => {
             same(*total, case.count(|each| !removing(each))) && *most == cap && *total > cap
         }
@@ -247,9 +253,17 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
         Cause::YoungestStopped => {
             let stopped = case.does(Verb::Stop);
             let youngest = case.of(reason).map(|each| each.node.created_at()).min();
-            let others = case.nodes().filter(|each| is(Status::Running)(each) && !stopped.contains(&each.node.id()));
-            reason.nodes == stopped
-                && others.filter(|each| !rests(each)).all(|each| Some(each.node.created_at()) <= youngest)
+            let mut others =
+                case.nodes().filter(|each| is(Status::Running)(each) && !stopped.contains(&each.node.id()));
+            reason.nodes == stopped && others.all(|each| Some(each.node.created_at()) <= youngest)
+        }
+        Cause::YoungestOthersStopped => {
+            let stopped = case.does(Verb::Stop);
+            let oldest = case.of(reason).map(|each| each.node.created_at()).min();
+            let lives = |each: &NodeSnapshot| is(Status::Running)(each) || each.lives();
+            let passed_over =
+                case.nodes().any(|each| lives(each) && rests(each) && Some(each.node.created_at()) >= oldest);
+            reason.nodes == stopped && passed_over
         }
         Cause::YoungestRemoved => {
             let stopped_stay =
@@ -261,9 +275,11 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
                 && case.all(reason, |each| is(Status::Removing)(each) && each.node.life().failures() > 0)
         }
         Cause::OperationFailed => case.all(reason, rests),
-        Cause::StartFailed => {
-            case.all(reason, |each| is(Status::Stopped)(each) && rests(each) && each.node.life().failures() > 0)
-        }
+        Cause::StartFailed | Cause::WentDown => case.all(reason, |each| {
+            let ended = each.node.life().last_error().is_some_and(|error| error.starts_with("its process is gone"));
+            let failed = each.node.life().failures() > 0;
+            is(Status::Stopped)(each) && rests(each) && failed && ended == (reason.cause == Cause::WentDown)
+        }),
         Cause::Recovering { .. } => {
             case.all(reason, |each| is(Status::Stopped)(each) && rests(each) && each.node.life().failures() == 0)
         }

@@ -75,6 +75,35 @@ fn what_is_no_wallet_is_refused() {
 }
 
 #[test]
+fn an_address_that_nobody_has_a_key_for_is_refused_wherever_one_is_given() {
+    for address in [
+        "0x0000000000000000000000000000000000000000",
+        "0x0000000000000000000000000000000000000001",
+        "0x000000000000000000000000000000000000dEaD",
+        "0x000000000000000000000000000000000000dead",
+        "0x00000000000000000000000000000000DeaDBeef",
+        "0xdead000000000000000000000000000000000000",
+        "0xdEAD000000000000000042069420694206942069",
+        "0xdeaddeaddeaddeaddeaddeaddeaddeaddeaddead",
+        "0xffffffffffffffffffffffffffffffffffffffff",
+        "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE",
+        "0x1111111111111111111111111111111111111111",
+    ] {
+        for (setting, text) in [
+            ("rewards_address", address.to_owned()),
+            ("rewards_address", format!("faucet:3, {address}:1")),
+            ("donate_address", address.to_owned()),
+        ] {
+            let said = bad(&flags(&[(setting, &text)]));
+            assert!(said.contains("is an address that nobody has a key for"), "{setting} = {text}: {said}");
+            assert!(said.contains("hint: name an address of a wallet of your own"), "{said}");
+        }
+    }
+    let own = "0x00000000219ab540356cBB839Cbe05303d7705Fa";
+    assert_eq!(own.parse::<Address>().expect("zeros in front are luck").to_string(), own);
+}
+
+#[test]
 fn words_and_weights_are_written_back() {
     for (text, written) in [
         ("faucet", "faucet"),

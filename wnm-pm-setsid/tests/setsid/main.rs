@@ -5,7 +5,14 @@ mod failings;
 mod machine;
 mod processes;
 mod refusals;
+mod unreadable;
 
 fn main() -> std::process::ExitCode {
-    wnm_testing::run_trials([contract::trials(), failings::trials(), processes::trials(), refusals::trials()])
+    wnm_testing::run_trials([
+        contract::trials(),
+        failings::trials(),
+        processes::trials(),
+        refusals::trials(),
+        unreadable::trials(),
+    ])
 }

@@ -92,6 +92,14 @@ pub enum ManagerError {
         /// What is wrong with the previous one.
         second: Box<Self>,
     },
+    /// wnm itself lacks what it takes, through no fault of the node's.
+    #[error("wnm itself cannot {doing}, by its own limits")]
+    Shortage {
+        /// What it cannot do.
+        doing: &'static str,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
     /// Anything else that went wrong, with what can be done about it.
     #[error("{what}")]
     Advised {
@@ -103,6 +111,13 @@ pub enum ManagerError {
     /// Anything else that went wrong.
     #[error("{0}")]
     Failed(String),
+}
+
+/// Whether the kernel says that a process may have no more files, processes or memory.
+fn is_shortage(code: i32) -> bool {
+    let errno = rustix::io::Errno::from_raw_os_error(code);
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::AGAIN, rustix::io::Errno::NOMEM]
+        .contains(&errno)
 }
 
 impl ManagerError {
@@ -122,6 +137,16 @@ impl ManagerError {
     #[must_use]
     pub fn advised(what: impl Into<String>, hint: Hint) -> Self {
         Self::Advised { what: what.into(), hint: Box::new(hint) }
+    }
+
+    /// This error, where it is wnm's own lack of open files, processes or memory that something failed by.
+    #[must_use]
+    pub fn shortage(doing: &'static str, error: &io::Error) -> Option<Self> {
+        let is_own = error.raw_os_error().is_some_and(is_shortage);
+        is_own.then(|| Self::Shortage {
+            doing,
+            source: Arc::new(io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0))),
+        })
     }
 
     /// A step did not say what became of a node: what is true is found out by the next observation.
@@ -146,6 +171,11 @@ impl Hinted for ManagerError {
                 vec![Hint::text("stop that program, or remove this node and let wnm choose another number")]
             }
             Self::Program { .. } => vec![Hint::change("antnode_path").to("name an executable node program")],
+            Self::Shortage { .. } => {
+                vec![Hint::text(
+                    "raise `ulimit -n` and `ulimit -u`, or LimitNOFILE and TasksMax of the service that runs wnm",
+                )]
+            }
             Self::ExitedAtOnce { log_dir, .. } => vec![Hint::text(format!("see its log in {}", log_dir.display()))],
             Self::NotRolledBack { first, second } => [first.hints(), second.hints()].concat(),
             Self::Io { .. } | Self::NotOurs { .. } | Self::Unusable { .. } | Self::Failed(_) => vec![],
@@ -179,6 +209,7 @@ mod tests {
             ManagerError::NotOurs { path, reason: reason.clone() },
             ManagerError::Unusable { what: "x".to_owned(), reason },
             ManagerError::NotRolledBack { first: Box::new(failed("x")), second: Box::new(failed("y")) },
+            ManagerError::shortage("start a process", &io::Error::from_raw_os_error(11)).expect("EAGAIN is one"),
             ManagerError::advised("x", Hint::node("remove", "antnode0001")),
             failed("x"),
         ];
@@ -187,7 +218,7 @@ mod tests {
                 ManagerError::Unavailable { .. } | ManagerError::Command(_) | ManagerError::PortInUse { .. } => {}
                 ManagerError::Program { .. } | ManagerError::ExitedAtOnce { .. } | ManagerError::Io { .. } => {}
                 ManagerError::NotOurs { .. } | ManagerError::Unusable { .. } | ManagerError::NotRolledBack { .. } => {}
-                ManagerError::Advised { .. } | ManagerError::Failed(_) => {}
+                ManagerError::Shortage { .. } | ManagerError::Advised { .. } | ManagerError::Failed(_) => {}
             }
         }
         all
@@ -203,6 +234,9 @@ mod tests {
             }
         }
         let hints = one_of_each().iter().flat_map(Hinted::hints).count();
-        assert_eq!(hints, 5, "no manager, a port in use, a program, a node that exited, and an advised error have one");
+        assert_eq!(
+            hints, 6,
+            "no manager, a port in use, a program, a node that exited, a shortage, and an advised error have one"
+        );
     }
 }

@@ -32,6 +32,8 @@ pub enum Need {
     DebianMirror,
     /// To mount a file system.
     Mount,
+    /// To mount a file system that is served from user space.
+    Fuse,
     /// To make a file that nobody can delete (`chattr +i`), in the directory for temporary files.
     Immutable,
     /// To start a process in a process namespace of its own.
@@ -78,6 +80,10 @@ fn lack(need: Need) -> Option<String> {
             image(S6_BASE).or_else(|| unless(mirror_answers(), "no Debian mirror in reach of a container"))
         }
         Need::Mount => unless(can_mount(), "file systems cannot be mounted"),
+        Need::Fuse => {
+            let device = fs::File::options().read(true).write(true).open("/dev/fuse").is_ok();
+            unless(device && can_mount(), "file systems in user space (FUSE) cannot be mounted")
+        }
         Need::Immutable => unless(can_make_immutable(), "`chattr +i` does not work here"),
         Need::PidNamespace => {
             let alone = run("unshare", &["--pid", "--fork", "true"]);

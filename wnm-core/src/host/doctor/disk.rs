@@ -1,13 +1,31 @@
 //! The disk of the node storage: what nodes keep free, what they may come to need, and when wnm removes nodes.
 
-use super::{Facts, error, warning};
+use super::{Disk, Facts, error, warning};
+use crate::decide::load::FILES_PER_NODE;
 use crate::settings::Config;
+use crate::storage::StorageError;
+use wnm_pm::hint::{Advice, Hinted, chain};
 use wnm_pm::process_manager::Finding;
 use wnm_pm::shell::word;
 
 /// Nodes of the second kind leave the network when less than this is free.
 const RESERVE_BYTES: u64 = 500 * 1024 * 1024;
 const MEGABYTE: u64 = 1_000_000;
+
+/// The code of [`hangs`].
+pub(super) const HANGS: &str = "storage-hangs";
+
+/// A disk that does not answer; nothing on it is looked at.
+pub(super) fn hangs(error: &StorageError) -> Finding {
+    let fix = error.hints().first().map_or_else(String::new, |hint| match &hint.advice {
+        Advice::Shell(command) => {
+            format!("`{command}` shows which file system it is on: repair its server, or unmount it")
+        }
+        Advice::Text(text) => text.to_string(),
+        _ => String::new(),
+    });
+    super::error(HANGS, chain(error), "no node is started, stopped, added or removed, and none is checked", fix)
+}
 
 pub(super) fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     let Some(disk) = facts.disk else { return Vec::new() };
@@ -29,6 +47,7 @@ pub(super) fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
         let fix = "free disk space, or `wnm remove` nodes".to_owned();
         findings.push(error("disk-reserve", what, "nodes store nothing more and lose their standing", fix));
     }
+    findings.extend(inodes(config, disk));
     let present = u32::try_from(facts.nodes.len()).unwrap_or(u32::MAX);
     let missing = u64::from(config.node_cap.saturating_sub(present));
     let needed = missing.saturating_mul(config.crisis_bytes).saturating_add(RESERVE_BYTES);
@@ -43,4 +62,28 @@ pub(super) fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
         findings.push(warning("disk-for-cap", what, "nodes that are added now are removed when they fill up", fix));
     }
     findings
+}
+
+/// Files that cannot be made although there is space.
+fn inodes(config: &Config, disk: Disk) -> Option<Finding> {
+    let free = disk.free_inodes?;
+    let is_full = disk.used_inodes_percent > config.hd_remove;
+    if free >= FILES_PER_NODE && !is_full {
+        return None;
+    }
+    let storage = config.node_storage.display();
+    let what = format!(
+        "{free} inodes are free on the disk of {storage} ({:.1} % are in use), and a node may need {FILES_PER_NODE}, one for each file",
+        disk.used_inodes_percent
+    );
+    let consequence = if is_full {
+        "each cycle removes a node, with its files"
+    } else {
+        "no node is added, and nodes fail with `No space left on device` although there is space"
+    };
+    let fix = format!(
+        "`df -i {}` shows them; delete small files, or move node_storage to a disk with more inodes",
+        word(&config.node_storage)
+    );
+    Some(error("few-inodes", what, consequence, fix))
 }

@@ -23,13 +23,17 @@ const KEYS: [&str; 2] = ["secret-key", "node_identity.key"];
 /// Who holds a port is looked up for so many at most: each takes a walk through all processes.
 const NAMED_HOLDERS: usize = 20;
 
-/// Everything that [`super::check`] wants to know of this machine.
-pub async fn gather(machine: &Machine) -> Facts {
+/// Everything that [`super::check`] wants to know of this machine; where its disks do not answer, without what lies there.
+pub async fn gather(machine: &Machine, disks_answer: bool) -> Facts {
     let config = &machine.parts.config;
     let now = machine.parts.clock.now();
     let nodes = machine.parts.store.load().map(|record| record.nodes).unwrap_or_default();
-    let load = observe::host(None, &config.node_storage, now).await.ok().map(|observed| observed.load);
-    let program = machine.parts.observer.program(&config.antnode_path, &VersionCache::default()).await.err();
+    let (mut load, mut program, mut own_files) = (None, None, Vec::new());
+    if disks_answer {
+        load = observe::host(None, &config.node_storage, now).await.ok().map(|observed| observed.load);
+        program = machine.parts.observer.program(&config.antnode_path, &VersionCache::default()).await.err();
+        own_files = files(machine, &nodes);
+    }
     let schedule = schedule(machine.parts.store.path(), &*machine.parts.runner).await;
     Facts {
         now,
@@ -38,10 +42,15 @@ pub async fn gather(machine: &Machine) -> Facts {
         cpu_count: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
         held_ports: held_ports(machine, &nodes),
         kernel: kernel(schedule.as_deref()),
-        disk: load.map(|load| Disk { used_percent: load.used_hd_percent, free_bytes: load.free_hd_bytes }),
-        files: files(machine, &nodes),
+        disk: load.map(|load| Disk {
+            used_percent: load.used_hd_percent,
+            free_bytes: load.free_hd_bytes,
+            used_inodes_percent: load.used_inodes_percent,
+            free_inodes: load.free_inodes,
+        }),
+        files: own_files,
         user: rustix::process::geteuid().as_raw(),
-        storage_is_marked: machine.parts.observer.storage_is_marked(&config.node_storage),
+        storage_is_marked: !disks_answer || machine.parts.observer.storage_is_marked(&config.node_storage),
         firewall: firewall(machine, &nodes).await,
         schedule,
         program_problem: program.map(|error| (chain(&error), "set antnode_path to a node program".to_owned())),
@@ -49,8 +58,9 @@ pub async fn gather(machine: &Machine) -> Facts {
     }
 }
 
-fn known(node: &Node) -> KnownNode {
-    KnownNode { id: node.id(), status: node.status(), ports: node.spec().ports.clone() }
+pub(super) fn known(node: &Node) -> KnownNode {
+    let last_error = node.life().last_error().map(str::to_owned);
+    KnownNode { id: node.id(), status: node.status(), ports: node.spec().ports.clone(), last_error }
 }
 
 /// None where there is no timedatectl, or it does not know.

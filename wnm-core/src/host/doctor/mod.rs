@@ -4,6 +4,7 @@
 use crate::host::firewall::OpenPort;
 use crate::machine::Machine;
 use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
+use crate::progress::Silent;
 use crate::settings::Config;
 use wnm_pm::process_manager::{Finding, Severity};
 use wnm_pm::shell::word;
@@ -19,8 +20,18 @@ pub use gather::gather;
 
 /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
-    let mut findings = machine.manager().examine().await;
-    findings.extend(check(machine.config(), &gather(machine).await));
+    let nodes = machine.store().load().map(|stored| stored.nodes).unwrap_or_default();
+    let mut findings = match machine.reach(&nodes) {
+        Ok(()) => machine.manager().examine().await,
+        Err(hanging) => vec![disk::hangs(&hanging)],
+    };
+    let answers = findings.iter().all(|finding| finding.code != disk::HANGS);
+    let mut facts = gather(machine, answers).await;
+    if answers && let Ok(observation) = machine.observe(&Silent).await {
+        let nodes = observation.snapshot.nodes.iter();
+        facts.nodes = nodes.map(|each| gather::known(&each.node)).collect();
+    }
+    findings.extend(check(machine.config(), &facts));
     sort(&mut findings);
     findings
 }
@@ -67,6 +78,8 @@ pub struct KnownNode {
     pub status: Status,
     /// Its ports.
     pub ports: Ports,
+    /// What is wrong with it, or why the last step on it failed.
+    pub last_error: Option<String>,
 }
 
 /// A port that somebody holds.
@@ -117,6 +130,10 @@ pub struct Disk {
     pub used_percent: f64,
     /// What is free, in bytes.
     pub free_bytes: u64,
+    /// How many of its inodes are in use, in percent.
+    pub used_inodes_percent: f64,
+    /// How many are free; none where it does not count them.
+    pub free_inodes: Option<u64>,
 }
 
 /// A file of wnm's or of a node's.
@@ -162,6 +179,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(upkeep::clock(facts));
     findings.extend(upkeep::firewall(facts));
     findings.extend(upkeep::schedule(facts));
+    findings.extend(upkeep::nodes(facts));
     findings.extend(ports::held(config, facts));
     findings.extend(ports::given_away(config, facts));
     findings.extend(kernel::open_files(facts));

@@ -16,9 +16,11 @@ fn config() -> Config {
 fn well() -> (Config, Facts) {
     let config = Config { node_cap: 20, ..config() };
     let node = |number: u16, status| KnownNode {
+        last_error: None,
         id: NodeId(number.into()),
         status,
         ports: Ports::default().with(PortKind::Node, 55000 + number).with(PortKind::Metrics, 13000 + number),
+        last_error: None,
     };
     let file = |path: &str, kind, mode| OwnFile { path: path.into(), kind, owner: 1000, mode };
     let facts = Facts {
@@ -41,7 +43,12 @@ fn well() -> (Config, Facts) {
             receive_buffer: Some(212_992),
             dropped_packets: 0,
         },
-        disk: Some(Disk { used_percent: 40.0, free_bytes: 100_000_000_000 }),
+        disk: Some(Disk {
+            used_percent: 40.0,
+            free_bytes: 100_000_000_000,
+            used_inodes_percent: 10.0,
+            free_inodes: Some(5_000_000),
+        }),
         files: vec![
             file("/srv/colony.db", FileKind::Database, 0o600),
             file("/srv/nodes", FileKind::Storage, 0o700),
@@ -155,7 +162,8 @@ fn limits_of_the_kernel() {
 
 #[test]
 fn the_disk() {
-    let disk = |used_percent, free_bytes| Some(Disk { used_percent, free_bytes });
+    let disk =
+        |used_percent, free_bytes| Some(Disk { used_percent, free_bytes, used_inodes_percent: 0.0, free_inodes: None });
     insta::assert_snapshot!(found(|config, facts| { config.hd_remove = 90.0; facts.disk = disk(90.1, 100_000_000_000); }), @"
     Error disk-full: the disk of /srv/nodes is 90.1 % full, above hd_remove 90
       each cycle removes a node, with its files

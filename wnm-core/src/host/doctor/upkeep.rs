@@ -1,6 +1,8 @@
 //! Upkeep: the node program, the clock, the firewall, and whatever runs wnm every minute.
 
 use super::{Facts, error, warning};
+use crate::node::Status;
+use crate::report::{Shared, by_reason, names};
 use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::Finding;
 
@@ -10,6 +12,18 @@ const YEAR_2026: i64 = 1_767_225_600;
 pub(super) fn node_program(facts: &Facts) -> Option<Finding> {
     let (what, fix) = facts.program_problem.clone()?;
     Some(error("node-program", what, "no node can be added or upgraded", fix))
+}
+
+/// What is wrong with nodes, a finding for each cause.
+pub(super) fn nodes(facts: &Facts) -> Vec<Finding> {
+    let looked_after = facts.nodes.iter().filter(|node| !matches!(node.status, Status::Disabled | Status::Removing));
+    let errors = looked_after.filter_map(|node| Some((node.id, node.last_error.as_deref()?)));
+    let finding = |Shared { nodes, text }: Shared| {
+        let what = format!("{}: {text}", names(&nodes));
+        let fix = format!("wnm run tries it again; `wnm why {}` tells more", nodes[0].name());
+        error("node-failed", what, "these nodes do not run as they should", fix)
+    };
+    by_reason(errors).into_iter().map(finding).collect()
 }
 
 pub(super) fn clock(facts: &Facts) -> Option<Finding> {

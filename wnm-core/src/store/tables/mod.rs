@@ -17,6 +17,7 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
     let machine = |cell: &Cell<'_>| {
         Ok(StoredState {
             initialised: cell.get::<Option<i64>>("initialised_at")?.is_some(),
+            initialised_at: cell.get("initialised_at")?,
             last_surveyed_boot: cell.get("last_surveyed_boot")?,
             highest_number_used: cell.get("highest_number_used")?,
             version_cache: cell.get("version_cache")?,
