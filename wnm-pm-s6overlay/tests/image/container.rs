@@ -159,8 +159,12 @@ impl Container {
         let called = invocation(call, "a test", "a1", &names).unwrap();
         let mut command = Command::new("docker");
         command.args(["exec", "--interactive", &self.name]).args(called.argv);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("docker can be run");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("docker can be run");
         // It stays open until the end: the script ends with its caller.
         let mut input = child.stdin.take().expect("it was asked for");
         input.write_all(&called.input).expect("the script reads");

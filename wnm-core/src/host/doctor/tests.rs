@@ -20,7 +20,6 @@ fn well() -> (Config, Facts) {
         id: NodeId(number.into()),
         status,
         ports: Ports::default().with(PortKind::Node, 55000 + number).with(PortKind::Metrics, 13000 + number),
-        last_error: None,
     };
     let file = |path: &str, kind, mode| OwnFile { path: path.into(), kind, owner: 1000, mode };
     let facts = Facts {
