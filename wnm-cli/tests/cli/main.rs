@@ -9,6 +9,7 @@ mod failings;
 mod fleet;
 mod in_container;
 mod interruptions;
+mod killed;
 mod plans;
 mod schedule;
 mod settings;
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
         fleet::trials(),
         in_container::trials(),
         interruptions::trials(),
+        killed::trials(),
         plans::trials(),
         schedule::trials(),
         settings::trials(),

@@ -17,6 +17,9 @@ pub const ROLE: &str = "wnm.role";
 /// The label that names the image of a group.
 pub const IMAGE: &str = "wnm.image";
 
+/// The label that says which wnm a helper works for: see [`crate::host::caller`].
+pub const CALLER: &str = "wnm.caller";
+
 const GROUP: &str = "wnm.group";
 const NAME: &str = "wnm.name";
 const ADDRESS: &str = "wnm.address";

@@ -6,6 +6,7 @@ mod close;
 mod open;
 mod ports;
 mod state;
+mod verified;
 
 use futures_util::future::join_all;
 use wnm_pm::batch::Outcomes;
