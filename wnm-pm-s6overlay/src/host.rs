@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use wnm_pm::process::start_time;
 
 use crate::container::engine::Engine;
 use crate::settings::{MachineId, S6Settings};
@@ -18,8 +17,6 @@ pub struct Host {
     /// The engine. It is connected when it is first needed, so that a host can be made, and can say what is wrong,
     /// without one.
     pub engine: Engine,
-    /// Which wnm this is, to the containers: its process and when that started.
-    pub caller: String,
     /// Groups are opened and closed one call at a time: they share a network and a table of rules.
     pub turn: Mutex<()>,
 }
@@ -31,14 +28,27 @@ impl Host {
         Self {
             machine: settings.machine(),
             engine: Engine::new(settings.engine_address.clone()),
-            caller: caller(),
             turn: Mutex::new(()),
             settings: Arc::new(settings),
         }
     }
 }
 
-fn caller() -> String {
-    let pid = std::process::id();
-    format!("{pid}:{}", start_time(pid).unwrap_or_default())
+/// A caller is a wnm as containers know it: its process and when that started.
+pub mod caller {
+    use wnm_pm::process::start_time;
+
+    /// This wnm.
+    #[must_use]
+    pub fn this() -> String {
+        let pid = std::process::id();
+        format!("{pid}:{}", start_time(pid).unwrap_or_default())
+    }
+
+    /// Whether a wnm does not live on this machine any more.
+    #[must_use]
+    pub fn is_gone(caller: &str) -> bool {
+        let process = caller.split_once(':').and_then(|(pid, born)| Some((pid.parse().ok()?, born.parse().ok()?)));
+        process.is_some_and(|(pid, born): (u32, u64)| start_time(pid) != Some(born))
+    }
 }

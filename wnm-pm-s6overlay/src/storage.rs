@@ -28,6 +28,12 @@ pub fn definitions(node_storage: &Path) -> PathBuf {
     node_storage.join(DEFINITIONS)
 }
 
+/// Where it is noted what rules and network looked like when a helper last found them in place.
+#[must_use]
+pub fn verified(node_storage: &Path) -> PathBuf {
+    definitions(node_storage).join("verified")
+}
+
 /// Where the keeper of a group listens.
 #[must_use]
 pub fn keeper(node_storage: &Path, group: &str) -> PathBuf {
@@ -132,6 +138,9 @@ pub fn sweep(node_storage: &Path, is_unseen: bool) {
         }
         // Refused while there is anything in it.
         let _ = fs::remove_dir(entry.path());
+    }
+    if is_unseen {
+        let _ = fs::remove_file(verified(node_storage));
     }
     let only_id = fs::read_dir(&definitions).is_ok_and(|entries| entries.count() <= 1);
     if is_unseen && only_id {

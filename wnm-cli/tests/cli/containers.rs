@@ -13,7 +13,8 @@ use wnm_testing::{Colony, NotedMachine, s6_image};
 use crate::WNM;
 use crate::fleet::lose_record;
 
-fn docker(words: &[&str]) -> Option<String> {
+/// What docker answers; nothing when it refuses.
+pub fn docker(words: &[&str]) -> Option<String> {
     let output = Command::new("docker").args(words).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -49,13 +50,39 @@ impl Groups {
         groups
     }
 
+    /// Three groups of twenty nodes each.
+    pub fn of_twenty(nodes: usize) -> Self {
+        let groups = Self::bare();
+        let (image, cap) = (format!("--docker_image={}", s6_image()), format!("--node_cap={nodes}"));
+        let all_at_once = ["operations", "starts", "upgrades"].map(|what| format!("--max_concurrent_{what}={nodes}"));
+        let sizes = ["--max_node_per_container=20", "--min_container_count=3", &image, &cap];
+        groups.colony.init(&[], &[&sizes[..], &all_at_once.each_ref().map(String::as_str)].concat());
+        groups
+    }
+
+    /// The filter that finds this machine's containers.
+    pub fn label(&self) -> String {
+        format!("label=wnm.machine={}", MachineId::of(&self.colony.path().join("nodes")))
+    }
+
+    /// How many nodes live in its containers, as these see it.
+    pub fn living(&self) -> usize {
+        let listed = docker(&["ps", "--quiet", "--filter", &self.label()]).expect("the engine answers");
+        let program = "^/var/antctl/services/antnode[0-9]+/antnode ";
+        let count = |id: &str| {
+            let counted = docker(&["exec", id, "sh", "-c", "pgrep -cf \"$1\" || true", "sh", program]);
+            counted.and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(0)
+        };
+        listed.lines().map(count).sum()
+    }
+
     fn rows(&self) -> Vec<Value> {
         let answer = self.colony.done(&["groups", "--json"]).json();
         answer.as_array().expect("an array").clone()
     }
 
     /// The container of a group.
-    fn container(&self, group: usize) -> String {
+    pub fn container(&self, group: usize) -> String {
         of_group(&self.colony, &format!("a{}", group + 1))
     }
 }

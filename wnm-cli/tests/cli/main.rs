@@ -11,6 +11,7 @@ mod fleet;
 mod hangs;
 mod in_container;
 mod interruptions;
+mod killed;
 mod limits;
 mod ownership;
 mod plans;
@@ -68,6 +69,7 @@ fn main() -> std::process::ExitCode {
         hangs::trials(),
         in_container::trials(),
         interruptions::trials(),
+        killed::trials(),
         limits::trials(),
         ownership::trials(),
         plans::trials(),

@@ -1,11 +1,14 @@
 //! Reconciling brings what is stored about each node in line with what was just observed, before anything is decided:
 //! interrupted steps, delays that have passed, processes that died, directories that are gone.
 
+use std::collections::BTreeSet;
+
 use super::due;
 use crate::event::Event;
 use crate::node::{End, Evidence, Found, Node, PortFault, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
+use wnm_pm::container_host::GroupState;
 use wnm_pm::process_manager::ProcessState;
 
 /// A snapshot that agrees with itself, and what was changed for that.
@@ -23,8 +26,10 @@ pub fn reconcile(config: &Config, mut snapshot: Snapshot) -> Reconciled {
     let now = snapshot.now;
     let rebooted = snapshot.boot_time > snapshot.last_surveyed_boot;
     let mut events = Vec::new();
+    let down = groups_that_are_down(&snapshot);
     for each in &mut snapshot.nodes {
-        let Some(change) = change(config, now, rebooted, each) else { continue };
+        let excused = rebooted || each.node.spec().group.is_some_and(|group| down.contains(&group));
+        let Some(change) = change(config, now, Occasion { rebooted, excused }, each) else { continue };
         let (from, why) = (each.node.status(), change.why.clone());
         let applied = each.node.apply(change.transition(), now);
         // What cannot happen to a node leaves it as it is, and the next cycle observes it again.
@@ -62,8 +67,9 @@ impl Change {
         }
     }
 
-    /// After a restart of the machine no node is up: that is not a failure of any of them.
-    fn after_reboot(self) -> Self {
+    /// After a restart of the machine no node is up, nor is one whose container does not run: that is not a failure of any of
+    /// them.
+    fn excused(self) -> Self {
         match self.became {
             Became::Found(Found::Failed) => Self { became: Became::Found(Found::Down), ..self },
             _ => self,
@@ -71,7 +77,21 @@ impl Change {
     }
 }
 
-fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot) -> Option<Change> {
+/// What may keep a node down that cannot help it.
+#[derive(Clone, Copy)]
+struct Occasion {
+    /// The machine was restarted since all nodes were looked at.
+    rebooted: bool,
+    /// That, or its container does not run.
+    excused: bool,
+}
+
+fn groups_that_are_down(snapshot: &Snapshot) -> BTreeSet<u32> {
+    let up = |state: GroupState| matches!(state, GroupState::Running | GroupState::Damaged);
+    snapshot.groups.iter().filter(|group| !up(group.state)).map(|group| group.spec.group).collect()
+}
+
+fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnapshot) -> Option<Change> {
     let node = &each.node;
     let seen = each.seen.as_ref()?;
     if seen.directory == DirectoryState::Unknown {
@@ -103,7 +123,9 @@ fn change(config: &Config, now: UnixSeconds, rebooted: bool, each: &NodeSnapshot
             (ProcessState::Running { .. }, Health::Good) => Change::found(Found::Running, Evidence::Running),
             _ => None,
         },
-        _ if rebooted => due_node(node, seen, process).map(Change::after_reboot),
+        _ if occasion.excused && (occasion.rebooted || due::is_due(config, now, node)) => {
+            due_node(node, seen, process).map(Change::excused)
+        }
         _ if due::is_due(config, now, node) => due_node(node, seen, process),
         // What has ended does not come up by being waited for.
         _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => due_node(node, seen, process),

@@ -20,6 +20,9 @@ pub const IMAGE: &str = "wnm.image";
 /// The label that names the storage of a group's nodes.
 pub const STORAGE: &str = "wnm.node_storage";
 
+/// The label that says which wnm a helper works for: see [`crate::host::caller`].
+pub const CALLER: &str = "wnm.caller";
+
 const GROUP: &str = "wnm.group";
 /// The label that holds the name of a group.
 pub const NAME: &str = "wnm.name";

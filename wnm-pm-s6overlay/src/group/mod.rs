@@ -7,6 +7,7 @@ mod made;
 mod open;
 mod ports;
 mod state;
+mod verified;
 
 use futures_util::future::join_all;
 use wnm_pm::batch::Outcomes;

@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use wnm_pm::container_host::{ContainerNetwork, Group, GroupState};
 use wnm_pm::process_manager::ManagerError;
 
-use super::Groups;
+use super::{Groups, verified};
 use crate::container::containers::Container;
 use crate::container::labels;
-use crate::container::network::{Network, RuleBackend};
+use crate::container::network::{Network, RuleBackend, backend};
 use crate::storage;
 
 impl Groups<'_> {
@@ -51,6 +51,19 @@ impl Groups<'_> {
             return Ok(false);
         };
         let groups = existing(containers);
+        if let Err(error) = backend::end_left_helpers(&self.0.engine, &self.0.machine).await {
+            tracing::warn!(%error, "helper containers may be left until they end by themselves");
+        }
+        let storage = &self.0.settings.node_storage;
+        let signs = match backend::needs_helper(&self.0.engine, &self.0.settings) {
+            true => Some(verified::signs(&self.0.machine, &self.published().wanted(network, &groups)?)),
+            false => None,
+        };
+        if let Some(signs) = &signs
+            && verified::holds(storage, signs, &groups).await
+        {
+            return Ok(true);
+        }
         // Whoever may not read the rules may not repair them either: `open` says so.
         let images = self.images(containers, groups.iter().map(|group| &group.spec));
         let Ok(backend) = RuleBackend::find(&self.0.engine, &self.0.settings, &images).await else {
@@ -58,6 +71,9 @@ impl Groups<'_> {
         };
         let in_place = self.published().is_in_place(network, &groups, &backend).await;
         backend.release().await;
+        if let (Some(signs), Ok(true)) = (signs, &in_place) {
+            verified::note(storage, &signs);
+        }
         in_place
     }
 }

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::node::{NodeRef, NodeSpec};
-use wnm_pm::process::start_time;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use super::script::{self, Call, NodeReport};
 use super::{Nodes, keeper, paths};
 use crate::container::containers::{Container, of_group};
+use crate::host::caller::{self, is_gone};
 use crate::settings::group_name;
 
 /// What a call may take beyond what it waits for by itself: hundreds of nodes on a busy machine.
@@ -118,7 +118,7 @@ impl Nodes<'_> {
             return Ok(GroupReport::Nodes(reports));
         }
         let container = of_group(containers, group).map_or_else(String::new, |container| container.name.clone());
-        let called = script::invocation(call, &self.0.caller, &name, names)?;
+        let called = script::invocation(call, &caller::this(), &name, names)?;
         let within = patience(call) + SLACK;
         let run = async || self.0.engine.exec_attended(&container, &called.argv, &called.input, within).await;
         let mut output = run().await?;
@@ -155,12 +155,6 @@ impl Nodes<'_> {
             }
         }
     }
-}
-
-/// Whether the wnm that is called so does not live on this machine any more.
-fn is_gone(caller: &str) -> bool {
-    let process = caller.split_once(':').and_then(|(pid, born)| Some((pid.parse().ok()?, born.parse().ok()?)));
-    process.is_some_and(|(pid, born): (u32, u64)| start_time(pid) != Some(born))
 }
 
 /// What a call waits for by itself.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -155,24 +155,26 @@ impl Container {
 
     /// Carries out a call for these nodes.
     pub fn call(&self, call: Call, numbers: &[u32]) -> BTreeMap<String, NodeReport> {
-        let names: Vec<String> = numbers.iter().map(|number| NodeId(*number).name()).collect();
-        let called = invocation(call, "a test", "a1", &names).unwrap();
-        let mut command = Command::new("docker");
-        command.args(["exec", "--interactive", &self.name]).args(called.argv);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("docker can be run");
+        let mut child = self.begin(call, "a test", numbers);
         // It stays open until the end: the script ends with its caller.
-        let mut input = child.stdin.take().expect("it was asked for");
-        input.write_all(&called.input).expect("the script reads");
+        let input = child.stdin.take();
         let output = child.wait_with_output().expect("docker ends");
         drop(input);
         assert_success(&output);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the script complains of nothing");
         parse(&String::from_utf8_lossy(&output.stdout)).unwrap()
+    }
+
+    /// Begins a call for these nodes by this caller.
+    pub fn begin(&self, call: Call, caller: &str, numbers: &[u32]) -> Child {
+        let names: Vec<String> = numbers.iter().map(|number| NodeId(*number).name()).collect();
+        let called = invocation(call, caller, "a1", &names).unwrap();
+        let mut command = Command::new("docker");
+        command.args(["exec", "--interactive", &self.name]).args(called.argv);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("docker can be run");
+        child.stdin.as_mut().expect("it was asked for").write_all(&called.input).expect("the script reads");
+        child
     }
 
     /// Marks nodes down and stops them, as a manager does.

@@ -1,11 +1,13 @@
 //! What the batch script does with nodes.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use wnm_pm_s6overlay::layout::STORAGE;
 use wnm_pm_s6overlay::output::tail;
-use wnm_pm_s6overlay::script::{Call, Ended, NodeState};
+use wnm_pm_s6overlay::script::{Call, Ended, NodeState, parse};
 use wnm_testing::Need::S6Image;
 use wnm_testing::test_node_that;
 
@@ -195,6 +197,56 @@ fn a_node_that_survives_its_end_is_not_forgotten() {
     assert_eq!(container.shell("ls /run/wnm/services"), "antnode0001");
 }
 
+fn the_keeper_says_how_nodes_are_without_a_program_in_the_container() {
+    let container = Container::running(&[]);
+    (1..=3).for_each(|number| container.define_idle(number));
+    container.start(&[1, 2]);
+    container.mark(3, true);
+    container.call(LOAD, &[]);
+    let ask = |question: &str| -> String {
+        let mut socket = UnixStream::connect(container.storage().join(".s6/a1/keeper")).expect("it listens");
+        socket.write_all(question.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("it answers");
+        answer
+    };
+    let asked = parse(&ask("status\n")).expect("it knows");
+    assert_eq!(states(&asked), container.states());
+    assert_eq!(asked["antnode0001"].pid, container.status(1).pid);
+    fs::write(container.storage().join(".s6/seal"), "an id").unwrap();
+    assert_eq!(ask("storage\n"), "storage an id");
+
+    // It runs as nodes do, and what only root may look at it does not guess.
+    assert_eq!(container.shell("ps -o user= -p $(pgrep -xf '/usr/bin/perl /run/wnm/keeper a1')"), "ant");
+    container.shell("/command/s6-svc -wD -d /run/service/antnode0001");
+    assert_eq!(ask("status\n"), "unsure\n");
+
+    container.shell("pkill -KILL -xf '/usr/bin/perl /run/wnm/keeper a1'");
+    until("it is back", || UnixStream::connect(container.storage().join(".s6/a1/keeper")).is_ok());
+    assert_eq!(container.status(2).state, NodeState::Up, "nodes do not notice");
+}
+
+fn a_call_ends_with_its_caller_and_what_is_left_of_another_is_ended() {
+    let container = Container::running(&[]);
+    container.define_shell(1, "trap '' TERM; while :; do sleep 0.1; done");
+    container.define_idle(2);
+    container.start(&[1, 2]);
+    container.mark(1, true);
+    let mut gone = container.begin(Call::Stop { grace: Duration::from_secs(60) }, "gone", &[1]);
+    until("it is at work", || container.shell("cat /run/wnm/lock").ends_with("gone"));
+    gone.kill().expect("it can be killed");
+    gone.wait().expect("it ends");
+    until("nothing of it goes on", || container.shell("pgrep -cf '^perl -e' || true") == "0");
+
+    // One whose caller is thought gone and is not.
+    let mut other = container.begin(Call::Stop { grace: Duration::from_secs(60) }, "other", &[1]);
+    until("it is at work", || container.shell("cat /run/wnm/lock").ends_with("other"));
+    let began = Instant::now();
+    assert_eq!(container.stop(&[2])["antnode0002"].state, NodeState::Down);
+    assert!(began.elapsed() < Duration::from_secs(30), "nobody waits for it");
+    assert!(!other.wait().expect("it ends").success());
+}
+
 wnm_testing::trials! {
     &[S6Image] =>
         nodes_are_added_stopped_started_and_removed_by_the_batch,
@@ -206,5 +258,7 @@ wnm_testing::trials! {
         a_nodes_output_is_kept_below_a_ceiling,
         two_hundred_nodes_take_one_call,
         a_node_that_ignores_its_end_is_killed_before_its_lost_service_is_made_anew,
-        a_node_that_survives_its_end_is_not_forgotten;
+        a_node_that_survives_its_end_is_not_forgotten,
+        the_keeper_says_how_nodes_are_without_a_program_in_the_container,
+        a_call_ends_with_its_caller_and_what_is_left_of_another_is_ended;
 }

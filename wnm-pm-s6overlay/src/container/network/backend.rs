@@ -1,19 +1,22 @@
 //! A rule backend sets rules on the machine: wnm itself when it is root, otherwise a helper, a short-lived container on the
 //! machine's network that may administer it.
 
+use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner, one_line};
 use wnm_pm::hint::Hint;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::container::engine::Engine;
-use crate::container::error::EngineError;
+use crate::container::error::{Doing, EngineError};
 use crate::container::{images, labels};
-use crate::settings::{MANAGER, RulesBy, S6Settings};
+use crate::host::caller::{self, is_gone};
+use crate::settings::{MANAGER, MachineId, RulesBy, S6Settings};
 
 /// A helper that is left behind ends by itself.
 const HELPER_LIFE_SECONDS: &str = "300";
@@ -193,6 +196,30 @@ fn is_program(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether rules are read and set by a helper, and not by wnm itself.
+#[must_use]
+pub fn needs_helper(engine: &Engine, settings: &S6Settings) -> bool {
+    !can_do_it_alone(engine, settings)
+}
+
+/// Ends the helpers of this machine whose wnm is gone: one that was killed leaves its helper, which may administer the
+/// machine's network.
+///
+/// # Errors
+/// When the engine cannot be asked.
+pub async fn end_left_helpers(engine: &Engine, machine: &MachineId) -> Result<(), EngineError> {
+    let labels = vec![format!("{}={machine}", labels::MACHINE), format!("{}=helper", labels::ROLE)];
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&HashMap::from([("label", labels)])).build();
+    let listed = engine.docker().await?.list_containers(Some(options)).await;
+    for helper in listed.doing(|| "list the helper containers".to_owned())? {
+        let caller = helper.labels.as_ref().and_then(|labels| labels.get(labels::CALLER));
+        if let (Some(id), true) = (&helper.id, caller.is_none_or(|caller| is_gone(caller))) {
+            engine.remove(id, true).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn start_helper(engine: &Engine, settings: &S6Settings, image: &str) -> Result<String, EngineError> {
     let machine = settings.machine();
     // Two calls of wnm may each have one for a moment.
@@ -203,9 +230,11 @@ async fn start_helper(engine: &Engine, settings: &S6Settings, image: &str) -> Re
         image: Some(image.to_owned()),
         entrypoint: Some(vec!["sleep".to_owned()]),
         cmd: Some(vec![HELPER_LIFE_SECONDS.to_owned()]),
-        labels: Some(
-            [(labels::MACHINE.to_owned(), machine.to_string()), (labels::ROLE.to_owned(), "helper".to_owned())].into(),
-        ),
+        labels: Some(HashMap::from([
+            (labels::MACHINE.to_owned(), machine.to_string()),
+            (labels::ROLE.to_owned(), "helper".to_owned()),
+            (labels::CALLER.to_owned(), caller::this()),
+        ])),
         host_config: Some(HostConfig {
             network_mode: Some("host".to_owned()),
             cap_add: Some(vec!["NET_ADMIN".to_owned()]),

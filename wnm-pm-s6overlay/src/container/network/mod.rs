@@ -2,7 +2,7 @@
 //! each group to it.
 
 mod acceptance;
-mod backend;
+pub mod backend;
 mod hairpin;
 mod ipv6;
 mod rules;
@@ -210,6 +210,14 @@ impl Published<'_> {
             removed.doing(|| format!("remove the network {name}"))?;
         }
         Ok(())
+    }
+
+    /// The rules for these groups, as they are to be.
+    ///
+    /// # Errors
+    /// When there are more groups than addresses.
+    pub fn wanted(&self, network: &Network, groups: &[Group]) -> Result<String, ManagerError> {
+        Ok(self.rules(network, &self.targets(network, groups)?).render())
     }
 
     fn rules<'r>(&'r self, network: &Network, targets: &'r [Target]) -> Rules<'r> {
