@@ -113,7 +113,7 @@ mod tests {
             Task::Plan { out: file() },
             Task::Plan { out: None },
             Task::Status,
-            Task::Nodes { verb: "add".into(), names: vec!["3".to_owned()] },
+            Task::Nodes { verb: "add".into(), names: vec!["--count".to_owned(), "3".to_owned()] },
             Task::Nodes { verb: "enable".into(), names: vec!["antnode0001".to_owned()] },
             Task::Nodes { verb: "remove".into(), names: vec!["antnode0001".to_owned()] },
             Task::Nodes { verb: "start".into(), names: vec!["antnode0001".to_owned()] },

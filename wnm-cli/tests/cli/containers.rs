@@ -183,7 +183,7 @@ fn an_engine_that_is_away_is_one_message_while_there_are_no_nodes() {
         ("tcp://127.0.0.1:9", "tcp://127.0.0.1:9 (DOCKER_HOST)"),
         ("unix:///run/user/54321/docker.sock", "the engine of the user 54321"),
     ] {
-        for words in [&["run"][..], &["add", "3"], &["run", "--quiet"]] {
+        for words in [&["run"][..], &["add", "--count=3"], &["run", "--quiet"]] {
             let output = colony.command(words).env("DOCKER_HOST", engine).output().expect("wnm can be run");
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(8), "{words:?}: {output:?}");

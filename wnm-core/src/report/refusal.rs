@@ -73,7 +73,10 @@ impl Hinted for Refusal {
             }
             Self::OlderProgram { .. } => vec![Hint::text("put a newer program there"), elsewhere()],
             Self::Ports { there: 0, .. } => vec![Hint::text("free some of the ports that follow from port_start")],
-            Self::Ports { there, .. } => vec![Hint::node("add", there.to_string()).to("add as many as fit")],
+            Self::Ports { there, .. } => {
+                let names = vec!["--count".to_owned(), there.to_string()];
+                vec![Hint::run(Task::Nodes { verb: "add".into(), names }).to("add as many as fit")]
+            }
             Self::Layout(error) => error.hint().map(Hint::text).into_iter().collect(),
         }
     }

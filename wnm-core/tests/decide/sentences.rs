@@ -147,10 +147,10 @@ fn refusals_for_what_the_machine_has() {
     hint: set antnode_path … to use another one
     ");
     let numbers_used_up = Snapshot { numbering: NumberingKind::NeverReuse, highest_number_used: 10_534, ..machine() };
-    assert_snapshot!(refusal(config(), numbers_used_up), @"
+    assert_snapshot!(refusal(config(), numbers_used_up), @r#"
     cannot add 3 nodes: the port layout has ports for 1
-    hint: choose another port_start, metrics_port_start or rpc_port_start; they are fixed once the machine is initialised
-    ");
+    hint: Run(Nodes { verb: "add", names: ["--count", "1"] }) to add as many as fit
+    "#);
     let no_blocks = Config { max_node_per_container: 0, ..config() };
     assert_snapshot!(refusal(no_blocks, Snapshot { numbering: NumberingKind::Blocks, ..machine() }), @"max_node_per_container 0 is not between 1 and 65535");
 }

@@ -113,21 +113,22 @@ impl<'a> RuleBackend<'a> {
         refused(&format!("{program} is not installed {place}"))
     }
 
-    /// Reads a network switch such as `ipv4/conf/eth0/route_localnet`; none when there is no such switch.
+    /// Whether all of these network switches, such as `ipv4/conf/eth0/route_localnet`, are on.
     ///
     /// # Errors
     /// As of [`RuleBackend::run`].
-    pub async fn switch(&self, name: &str) -> Result<Option<String>, ManagerError> {
-        let output = self.run("cat", &[&format!("{}/{name}", self.switches)], "").await?;
-        Ok(output.success().then(|| output.stdout.trim().to_owned()))
+    pub async fn are_on(&self, switches: &[String]) -> Result<bool, ManagerError> {
+        let paths: Vec<String> = switches.iter().map(|name| format!("{}/{name}", self.switches)).collect();
+        let output = self.run("cat", &paths.iter().map(String::as_str).collect::<Vec<_>>(), "").await?;
+        Ok(output.success() && output.stdout.lines().all(|value| value == "1"))
     }
 
     /// Sets a network switch.
     ///
     /// # Errors
     /// When it cannot be set.
-    pub async fn set_switch(&self, name: &str, value: &str) -> Result<(), ManagerError> {
-        self.succeed("tee", &[&format!("{}/{name}", self.switches)], value).await.map(drop)
+    pub async fn switch_on(&self, name: &str) -> Result<(), ManagerError> {
+        self.succeed("tee", &[&format!("{}/{name}", self.switches)], "1").await.map(drop)
     }
 
     /// Whether it is wnm itself, and not a helper.

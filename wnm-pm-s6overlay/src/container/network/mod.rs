@@ -156,7 +156,7 @@ impl Published<'_> {
     ) -> Result<bool, ManagerError> {
         let targets = self.targets(network, groups)?;
         Ok(self.has_table(network, &targets, backend).await?
-            && self.switched_off(backend).await?.is_empty()
+            && backend.are_on(&self.switches()).await?
             && hairpin::missing(self.machine, backend).await?.is_empty()
             && acceptance::missing(self.machine, network.subnet6.is_some(), backend).await?.is_empty())
     }
@@ -173,8 +173,10 @@ impl Published<'_> {
     ) -> Result<(), ManagerError> {
         let targets = self.targets(network, groups)?;
         let mut changed = false;
-        for switch in self.switched_off(backend).await? {
-            backend.set_switch(&switch, "1").await?;
+        if !backend.are_on(&self.switches()).await? {
+            for switch in self.switches() {
+                backend.switch_on(&switch).await?;
+            }
             changed = true;
         }
         for missing in acceptance::missing(self.machine, network.subnet6.is_some(), backend).await? {
@@ -249,17 +251,9 @@ impl Published<'_> {
         Ok(listed.success() && self.rules(network, targets).are_listed_in(&listed.stdout))
     }
 
-    /// The network switches that are off: the machine forwards, which an engine sees to when it starts and never again; and
-    /// it reaches containers from 127.0.0.1. In this order: the first resets what is beneath it.
-    async fn switched_off(&self, backend: &RuleBackend<'_>) -> Result<Vec<String>, ManagerError> {
-        let mut off = Vec::new();
-        for switch in
-            ["ipv4/ip_forward".to_owned(), format!("ipv4/conf/{}/route_localnet", self.machine.network_name())]
-        {
-            if backend.switch(&switch).await?.as_deref() != Some("1") {
-                off.push(switch);
-            }
-        }
-        Ok(off)
+    /// The network switches: the machine forwards, which an engine sees to when it starts and never again; and it reaches
+    /// containers from 127.0.0.1. In this order: the first resets what is beneath it.
+    fn switches(&self) -> [String; 2] {
+        ["ipv4/ip_forward".to_owned(), format!("ipv4/conf/{}/route_localnet", self.machine.network_name())]
     }
 }
