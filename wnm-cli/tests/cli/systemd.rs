@@ -232,8 +232,30 @@ fn a_directory_that_was_moved_away_kills_no_node() {
     });
 }
 
+/// `umask 027; wnm init --process_manager systemd+sudo; wnm run`, and half of the nodes' user.
+fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
+    on_machine("root", "systemd::modes_are_set_on_purpose_and_not_left_to_the_umask", async || {
+        run("groupadd", "--system ant");
+        run("install", &format!("--mode=0755 {} {PROGRAM}", test_node("0.4.17").display()));
+        for mask in [0o077, 0o027, 0o000] {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+            let own = "--node_storage /srv/deep/nodes --log_dir /srv/logs/nodes --bootstrap_cache_dir /srv/deep/cache";
+            wnm(&format!("init --process_manager systemd+sudo --antnode_path {PROGRAM} {INIT} {own}"));
+            cycle_until([("RUNNING", "0.4.17"); 3]);
+            for (path, wanted) in [("/var/antctl", 0o711), ("/srv/deep", 0o711), ("/srv/deep/nodes", 0o711)] {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+                assert_eq!(mode, wanted, "{path} with umask {mask:o}");
+            }
+            wnm("teardown --confirm");
+            run("rm", "--recursive /var/antctl /srv/deep /srv/logs");
+        }
+    });
+}
+
 wnm_testing::trials! {
     &[SystemdImage] =>
+        modes_are_set_on_purpose_and_not_left_to_the_umask,
         a_service_of_the_same_name_is_left_to_its_owner,
         two_databases_share_a_systemd_and_no_unit,
         a_directory_that_was_moved_away_kills_no_node,
