@@ -231,6 +231,18 @@ impl NodeSnapshot {
     }
 }
 
+impl NodeSnapshot {
+    /// Whether its process lives, or its manager is about to start it again, while its directory is gone. Only its owner
+    /// knows where that is.
+    #[must_use]
+    pub fn lives_without_directory(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| {
+            let lives = matches!(seen.process, Ok(ProcessState::Running { .. } | ProcessState::Waiting { .. }));
+            lives && seen.directory == DirectoryState::Missing
+        })
+    }
+}
+
 impl Snapshot {
     /// The nodes with these names, services or numbers, each once, in the order of the names.
     ///

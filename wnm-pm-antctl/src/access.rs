@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use wnm_pm::hint::Hint;
+use wnm_pm::privilege::Privilege;
 use wnm_pm::process_manager::{ManagerError, Outcome};
 use wnm_pm::shell;
 use wnm_pm::user::{Owner, User};
@@ -16,6 +17,18 @@ use crate::Antctl;
 pub(crate) const NODE_USER: &str = "ant";
 
 impl Antctl {
+    /// Makes the user that root's antctl runs nodes as where there is a group of that name already: there antctl fails to.
+    pub(crate) async fn make_user(&self) -> Outcome<()> {
+        let unknown = |error| ManagerError::Failed(format!("cannot look up the user {NODE_USER}: {error}"));
+        let is_half =
+            User::named(NODE_USER).map_err(unknown)?.is_none() && User::has_group(NODE_USER).map_err(unknown)?;
+        if !self.places().system || !is_half {
+            return Ok(());
+        }
+        let make = User::making(NODE_USER, Privilege::Own).map_err(unknown)?;
+        Ok(self.caller.runner.succeed(&make).await.map(drop)?)
+    }
+
     /// Lets the nodes' own user pass through where nodes and logs are kept, though not list them.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! A call is one run of antctl: under our lock, with a time limit, and judged by what it did, not by what it claims.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future::ready;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::io::FdFlags;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
 use wnm_pm::hint::Hint;
+use wnm_pm::node_files;
 use wnm_pm::patience::poll;
 use wnm_pm::process_manager::ManagerError;
 
@@ -40,7 +41,7 @@ impl Caller {
     pub(crate) async fn lock(&self) -> Result<File, ManagerError> {
         let path = self.places.lock();
         let failed = |source| ManagerError::io("lock", &path, source);
-        DirBuilder::new().recursive(true).mode(0o755).create(&self.places.base).map_err(failed)?;
+        node_files::make_open(&self.places.base, 0o755).map_err(failed)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
         let attempt = || match file.try_lock() {
             Err(TryLockError::WouldBlock) => ready(None),

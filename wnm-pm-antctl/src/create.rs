@@ -21,7 +21,8 @@ const ATTEMPTS: usize = 3;
 
 impl Antctl {
     pub(crate) async fn create_nodes(&self, nodes: &[NodeRef], observation: Observation) -> Outcomes<Created> {
-        let (batch, _) = Batch::of(nodes).all(self.open_storages());
+        let (batch, _) = Batch::of(nodes).all(self.make_user().await);
+        let (batch, _) = batch.all(self.open_storages());
         let batch = batch.check(|node, ()| check::check(node, &self.settings));
         let batch = batch.one_by_one(|node, ()| self.there_already(&observation, node)).await;
         let new = batch.good().filter(|(_, created)| created.is_none());

@@ -32,18 +32,17 @@ async fn node_user(systemctl: &Systemctl) -> Result<Owner, ManagerError> {
     if let Some(owner) = find_node_user()? {
         return Ok(owner);
     }
-    // cron's PATH does not include root's programs.
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let make = systemctl.privilege.command("useradd").env("PATH", path);
-    let make = make.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]);
-    systemctl.succeed(make.args(["--shell", "/usr/sbin/nologin", "--comment", "Autonomi nodes", NODE_USER])).await?;
+    systemctl.succeed(User::making(NODE_USER, systemctl.privilege).map_err(unknown)?).await?;
     find_node_user()?
         .ok_or_else(|| ManagerError::Failed(format!("there is no user {NODE_USER}, although useradd made it")))
 }
 
 pub(crate) fn find_node_user() -> Result<Option<Owner>, ManagerError> {
-    let failed = |error| ManagerError::Failed(format!("cannot look up the user {NODE_USER}: {error}"));
-    Ok(User::named(NODE_USER).map_err(failed)?.map(|user| user.owner))
+    Ok(User::named(NODE_USER).map_err(unknown)?.map(|user| user.owner))
+}
+
+fn unknown(error: std::io::Error) -> ManagerError {
+    ManagerError::Failed(format!("cannot look up the user {NODE_USER}: {error}"))
 }
 
 /// Makes nodes' directories.

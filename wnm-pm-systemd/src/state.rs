@@ -40,7 +40,9 @@ fn of_node(spec: &NodeSpec, unit: &Unit) -> ProcessState {
         return state;
     }
     if is_gone(&spec.root_dir) {
-        return ProcessState::Absent;
+        // An active unit is not gone, whatever became of its directory.
+        let reason = format!("its unit is {} ({})", unit.active, unit.sub);
+        return if unit.is_up() { ProcessState::Waiting { reason } } else { ProcessState::Absent };
     }
     if let Some(Foreign { path, reason }) = &unit.foreign {
         return ProcessState::Stopped { reason: Some(format!("{} is not its unit: {reason}", path.display())) };

@@ -95,6 +95,23 @@ fn make_private(path: &Path, owner: Option<Owner>) -> Result<(), ManagerError> {
     make(path, owner).map_err(|source| ManagerError::io("make the directory", path, source))
 }
 
+/// Makes a directory, with those above it that are missing, each of exactly this mode, whatever the umask of this process
+/// is. One that is there already is left as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_open(path: &Path, mode: u32) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), |parent| make_open(parent, mode))?;
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
+    }
+}
+
 /// Refuses to start a node that lacks what cannot be made again: its directory, with its key in it, or its program when
 /// there is nothing to copy it from. Everything else of it, [`make`] makes again.
 ///

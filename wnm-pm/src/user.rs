@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd;
 
+use crate::command::Command;
+use crate::privilege::Privilege;
+
 /// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -53,6 +56,28 @@ impl User {
         unistd::initgroups(&CString::new(self.name.as_str())?, gid)?;
         unistd::setgid(gid)?;
         Ok(unistd::setuid(uid)?)
+    }
+
+    /// Whether there is a group of this name.
+    ///
+    /// # Errors
+    /// When the name service does not answer.
+    pub fn has_group(name: &str) -> io::Result<bool> {
+        Ok(unistd::Group::from_name(name)?.is_some())
+    }
+
+    /// The program that makes a user of this name for nodes to run as, in the group of that name: also where such a group is
+    /// there and the user is not.
+    ///
+    /// # Errors
+    /// When the name service does not answer.
+    pub fn making(name: &str, privilege: Privilege) -> io::Result<Command> {
+        let group = if Self::has_group(name)? { vec!["--gid", name] } else { vec!["--user-group"] };
+        // cron's PATH does not include root's programs.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        let command = privilege.command("useradd").env("PATH", path).arg("--system").args(group);
+        let command = command.args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]);
+        Ok(command.args(["--comment", "Autonomi nodes", name]))
     }
 
     /// The name of whoever runs this program, or else the number.

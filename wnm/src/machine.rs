@@ -1,7 +1,6 @@
 //! A machine as a program sees it: opened in an order that a crash at any point forgives, and locked while it may change.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +21,7 @@ use wnm_pm::batch::Outcomes;
 use wnm_pm::command::{CommandRunner, SystemRunner};
 use wnm_pm::container_host::{Group, Usage};
 use wnm_pm::hint::{Hint, Task};
+use wnm_pm::node_files;
 use wnm_pm::process_manager::{Capabilities, Finding, ManagerKind, Mode};
 use wnm_pm::user::User;
 
@@ -46,16 +46,17 @@ impl Machine {
         let (config, origins) = options.new_config()?;
         means::check().map_err(CycleError::from)?;
         // A manager that cannot be had here is reported before anything is written.
-        manager(&config, &runner())?;
+        let shares = !manager(&config, &runner())?.capabilities().runs_nodes_as_caller;
         let path = options.new_database_path(&config);
         let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
         storage::reach(places.to_vec()).map_err(CycleError::from)?;
-        make_directory(&path, config.process_manager.mode)?;
+        make_directory(path.parent().unwrap_or(Path::new("")), shares)?;
         let lock = Lock::acquire(&path, "wnm init")?;
         let has_begun = is_there(&path) && has_begun(&path)?;
         if !has_begun && is_there(&path) {
             return Err(StoreError { path, problem: Problem::Exists }.into());
         }
+        make_directory(&config.node_storage, shares)?;
         storage::prepare(&config.node_storage).map_err(CycleError::from)?;
         let claimant = Claimant::new(&path, None);
         storage::claim(&config.node_storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
@@ -314,9 +315,7 @@ fn has_begun(database: &Path) -> Result<bool, Error> {
 }
 
 /// Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.
-fn make_directory(database: &Path, mode: Mode) -> Result<(), Error> {
-    let directory = database.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mode = if mode == Mode::Sudo { 0o711 } else { 0o700 };
-    let made = DirBuilder::new().recursive(true).mode(mode).create(directory);
+fn make_directory(directory: &Path, shares: bool) -> Result<(), Error> {
+    let made = node_files::make_open(directory, if shares { 0o711 } else { 0o700 });
     made.map_err(|source| Error::Directory { path: directory.to_owned(), source })
 }

@@ -111,12 +111,19 @@ fn a_process_that_was_killed_comes_back() {
 
 fn f37_a_directory_that_was_deleted_makes_a_dead_node() {
     let colony = running(2);
+    let pid = colony.pid(2);
     fs::remove_dir_all(colony.node_dir(2)).expect("it is deleted by hand");
+    let run = colony.done(&["run"]);
+    let told = "antnode0002: running, but the directory is gone: put it back, or remove the node [directory_gone]";
+    assert!(run.stdout.contains(told), "{run:?}");
+    assert_eq!(colony.statuses(), [(1, Running), (2, Running)], "what lives is never dead");
+
+    colony.kill(pid);
     let run = colony.done(&["run"]);
     assert!(run.stdout.contains("removed antnode0002 and its files"), "{run:?}");
     assert_eq!(colony.statuses(), [(1, Running)]);
-    assert_eq!(colony.processes().len(), 1, "and its process is gone, too");
     colony.cycle_until_running(2);
+    assert_eq!(colony.statuses(), [(1, Running), (3, Running)], "its owner may bring the directory back");
     colony.agrees();
 }
 

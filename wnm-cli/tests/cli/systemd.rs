@@ -33,7 +33,10 @@ fn wnm(words: &str) -> String {
 }
 
 fn run(program: &str, words: &str) {
-    let output = Command::new(program).args(words.split_whitespace()).output().expect("it can be run");
+    let directory = format!("/run/user/{}", rustix::process::getuid().as_raw());
+    let mut command = Command::new(program);
+    let output =
+        command.args(words.split_whitespace()).env("XDG_RUNTIME_DIR", directory).output().expect("it can be run");
     assert!(output.status.success(), "{program} {words}: {output:?}");
 }
 
@@ -166,8 +169,96 @@ fn root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone() {
     });
 }
 
+/// Somebody's own service, under the name that the first node would have.
+fn a_service_of_the_same_name_is_left_to_its_owner() {
+    on_machine("root", "systemd::a_service_of_the_same_name_is_left_to_its_owner", async || {
+        let unit = std::path::Path::new("/etc/systemd/system/antnode0001.service");
+        std::fs::write(unit, "[Service]\nExecStart=/bin/sleep 1000\n").expect("it is written");
+        run("systemctl", "daemon-reload");
+        run("systemctl", "start antnode0001.service");
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        wnm(&format!("init --process_manager systemd+sudo --antnode_path {PROGRAM} {INIT}"));
+        let told = wnm("run");
+        let expected = "antnode0001: skipped, /etc/systemd/system/antnode0001.service is there already: it is not a unit \
+                        of this database [number_taken]";
+        assert!(told.contains(expected), "{told}");
+        cycle_until([("RUNNING", "0.4.17"); 3]);
+        let names = wnm("status");
+        assert!(names.contains("antnode0004") && !names.contains("antnode0001"), "{names}");
+        wnm("teardown --confirm");
+        run("systemctl", "is-active antnode0001.service");
+        assert!(unit.exists(), "nothing of his is deleted");
+    });
+}
+
+/// Two fleets of one user, in units of one systemd.
+fn two_databases_share_a_systemd_and_no_unit() {
+    on_machine("resident", "systemd::two_databases_share_a_systemd_and_no_unit", async || {
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        let home = std::env::home_dir().expect("users have a home").display().to_string();
+        let second = format!("--database {home}/two.db");
+        wnm(&format!("init --process_manager systemd+user --antnode_path {PROGRAM} {INIT}"));
+        let running = [("RUNNING", "0.4.17"); 3];
+        cycle_until(running);
+        let own = format!("--node_storage {home}/disk2 --log_dir {home}/log2 --bootstrap_cache_dir {home}/cache2");
+        wnm(&format!("init {second} --process_manager systemd+user --antnode_path {PROGRAM} {INIT} {own}"));
+        cycle_in(&second, &running);
+        wnm(&format!("teardown --confirm {second}"));
+        assert_eq!(nodes_in(&second), []);
+        cycle_until(running);
+    });
+}
+
+/// `mv storage/antnode0002 /elsewhere; wnm run`
+fn a_directory_that_was_moved_away_kills_no_node() {
+    on_machine("resident", "systemd::a_directory_that_was_moved_away_kills_no_node", async || {
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        let home = std::env::home_dir().expect("users have a home");
+        let storage = home.join("nodes");
+        let own = format!("--node_storage {}", storage.display());
+        wnm(&format!("init --process_manager systemd+user --antnode_path {PROGRAM} {INIT} {own}"));
+        let running = [("RUNNING", "0.4.17"); 3];
+        cycle_until(running);
+        std::fs::rename(storage.join("antnode0002"), home.join("elsewhere")).expect("it is ours");
+        for _ in 0..3 {
+            let told = wnm("run");
+            let expected = "antnode0002: running, but the directory is gone: put it back, or remove the node";
+            assert!(told.contains(expected), "{told}");
+        }
+        assert_eq!(nodes().len(), 3);
+        run("systemctl", "--user is-active antnode0001.service antnode0002.service antnode0003.service");
+        std::fs::rename(home.join("elsewhere"), storage.join("antnode0002")).expect("it is ours");
+        cycle_until(running);
+    });
+}
+
+/// `umask 027; wnm init --process_manager systemd+sudo; wnm run`, and half of the nodes' user.
+fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
+    on_machine("root", "systemd::modes_are_set_on_purpose_and_not_left_to_the_umask", async || {
+        run("groupadd", "--system ant");
+        run("install", &format!("--mode=0755 {} {PROGRAM}", test_node("0.4.17").display()));
+        for mask in [0o077, 0o027, 0o000] {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+            let own = "--node_storage /srv/deep/nodes --log_dir /srv/logs/nodes --bootstrap_cache_dir /srv/deep/cache";
+            wnm(&format!("init --process_manager systemd+sudo --antnode_path {PROGRAM} {INIT} {own}"));
+            cycle_until([("RUNNING", "0.4.17"); 3]);
+            for (path, wanted) in [("/var/antctl", 0o711), ("/srv/deep", 0o711), ("/srv/deep/nodes", 0o711)] {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+                assert_eq!(mode, wanted, "{path} with umask {mask:o}");
+            }
+            wnm("teardown --confirm");
+            run("rm", "--recursive /var/antctl /srv/deep /srv/logs");
+        }
+    });
+}
+
 wnm_testing::trials! {
     &[SystemdImage] =>
+        modes_are_set_on_purpose_and_not_left_to_the_umask,
+        a_service_of_the_same_name_is_left_to_its_owner,
+        two_databases_share_a_systemd_and_no_unit,
+        a_directory_that_was_moved_away_kills_no_node,
         root_keeps_units_of_the_machine,
         a_user_with_sudo_keeps_units_of_the_machine,
         a_user_without_rights_keeps_units_of_their_own;

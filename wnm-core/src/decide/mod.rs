@@ -33,6 +33,10 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
         return draft.finish(vec![Action::Resurvey]);
     }
     let mut actions = due::actions(&mut draft);
+    let is_kept =
+        |each: &&NodeSnapshot| !matches!(each.node.status(), Status::Disabled | Status::Removing | Status::Dead);
+    let lost: Vec<_> = snapshot.nodes.iter().filter(is_kept).filter(|each| each.lives_without_directory()).collect();
+    draft.because_of(Cause::RunsWithoutDirectory, &numbers(&lost));
     groups::repair(&mut draft);
     actions.extend(rungs(&mut draft));
     if actions.is_empty() {
@@ -140,9 +144,15 @@ impl<'a> Draft<'a> {
         node.life().retry_at().is_none_or(|at| at <= now || at > longest)
     }
 
-    /// The nodes with this status, oldest first; equally old ones by number.
+    /// The nodes with this status, oldest first; equally old ones by number. One that lives without its directory is
+    /// its owner's to decide about.
     fn oldest_first(&self, status: Status) -> Vec<&'a NodeSnapshot> {
-        let mut nodes: Vec<_> = self.snapshot.nodes.iter().filter(|each| each.node.status() == status).collect();
+        let mut nodes: Vec<_> = self
+            .snapshot
+            .nodes
+            .iter()
+            .filter(|each| each.node.status() == status && !each.lives_without_directory())
+            .collect();
         nodes.sort_by_key(|each| (each.node.created_at(), each.node.id()));
         nodes
     }

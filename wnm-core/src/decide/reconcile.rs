@@ -110,6 +110,8 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         return None;
     }
     match seen.directory {
+        // What lives is never dead: nothing is concluded until the owner has put the directory back or removed the node.
+        DirectoryState::Missing if each.lives_without_directory() => return None,
         DirectoryState::Missing => {
             return Change::found(Found::Gone, Evidence::DirectoryGone { directory: node.spec().root_dir.clone() });
         }

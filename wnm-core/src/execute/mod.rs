@@ -2,7 +2,7 @@
 //!
 //! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::host::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
-use crate::plan::{Action, Effect, Plan};
+use crate::plan::{Action, Cause, Effect, Plan};
 use crate::progress::{Moment, Ongoing, Progress, Work};
 use crate::report::{group_names, reason_text};
 use crate::settings::Config;
@@ -70,6 +70,8 @@ struct Context {
     closed: BTreeMap<u32, String>,
     /// Why something is done to a node.
     why: BTreeMap<NodeId, String>,
+    /// Nodes whose directories went away without wnm: when they are forgotten, no new node gets their numbers.
+    lost: BTreeSet<NodeId>,
 }
 
 /// The first reason of each node: what made wnm act, rather than how it chose the node.
@@ -82,6 +84,12 @@ fn reasons_by_node(plan: &Plan) -> BTreeMap<NodeId, String> {
         }
     }
     whys
+}
+
+/// The nodes that are forgotten since their directories are gone. Whoever asks for it knows.
+fn lost(plan: &Plan) -> BTreeSet<NodeId> {
+    let lost = plan.reasons.iter().filter(|reason| reason.cause == Cause::DirectoryGone);
+    lost.flat_map(|reason| reason.nodes.iter().copied()).collect()
 }
 
 /// How many steps on single nodes an action stands for.
@@ -128,7 +136,7 @@ impl Executor<'_> {
         let mut execution = Execution::default();
         self.progress.planned(plan.actions.iter().map(steps).sum());
         let closed = self.open_groups(&plan.groups, &mut execution).await?;
-        let context = Context { closed, why: reasons_by_node(plan) };
+        let context = Context { closed, why: reasons_by_node(plan), lost: lost(plan) };
         for (place, batch) in self.batches(&plan.actions).into_iter().enumerate() {
             if place > 0 {
                 self.pause().await;

@@ -1,7 +1,7 @@
 //! A step is one verb carried out on a batch of nodes: the intention is recorded, the manager acts, the outcome is
 //! recorded. What happens to a node is a transition of its life; nothing else here changes one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ports::PortNotes;
 use super::{Context, Execution, Executor, StepResult};
@@ -11,7 +11,7 @@ use crate::plan::Action;
 use crate::progress::Moment;
 use crate::renewal::renewed;
 use crate::storage;
-use crate::store::StoreError;
+use crate::store::{StoreError, WITHHELD_NUMBERS};
 use wnm_pm::batch::Outcomes;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
@@ -115,6 +115,7 @@ impl Executor<'_> {
         if !batch.rows.is_empty() {
             self.intend(&batch, context)?;
             self.act(&mut batch, actions).await?;
+            self.withhold(&mut batch, context)?;
             self.at(verb, &batch.rows, Moment::Done);
             self.record(&batch.events)?;
             self.at(verb, &batch.rows, Moment::Recorded);
@@ -124,6 +125,24 @@ impl Executor<'_> {
         execution.results.extend(batch.results);
         execution.port_errors.extend(batch.ports.failures);
         execution.advise(batch.ports.hints);
+        Ok(())
+    }
+
+    /// Notes the numbers of nodes that were forgotten since their directories went away without wnm: their owner may bring
+    /// them back.
+    fn withhold(&self, batch: &mut Batch, context: &Context) -> Result<(), StoreError> {
+        let forgotten = batch.events.iter().filter_map(|event| match event {
+            Event::Forgotten { id, .. } if context.lost.contains(id) => Some(id.0),
+            _ => None,
+        });
+        let lost: BTreeSet<u32> = forgotten.collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<String> =
+            self.store.load()?.withheld_numbers().union(&lost).map(ToString::to_string).collect();
+        let changes = vec![(WITHHELD_NUMBERS.to_owned(), Some(numbers.join(" ")))];
+        batch.events.push(Event::SettingsChanged { changes });
         Ok(())
     }
 

@@ -65,6 +65,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
             (None, Flavour::default())
         }
     };
+    let mut taken = taken;
+    taken.extend(withheld(config, &stored));
     let blocked = blocked(machine, &stored.nodes, &groups, flavour, &taken);
     let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
@@ -351,6 +353,13 @@ fn blocked(
         }
     }
     blocked.into_iter().map(|(number, by)| BlockedNumber { number, by }).collect()
+}
+
+/// Numbers that wait for their nodes' directories. They may have been withheld after the settings were read.
+fn withheld(config: &Config, stored: &StoredState) -> impl Iterator<Item = TakenNumber> {
+    let why = "withheld_numbers keeps it for a node whose directory went away";
+    let numbers: BTreeSet<u32> = config.withheld_numbers.union(&stored.withheld_numbers()).copied().collect();
+    numbers.into_iter().map(|number| TakenNumber { number: NodeId(number), why: why.to_owned() })
 }
 
 /// Whether the engine itself holds a port, since it publishes the ranges of groups that stand.

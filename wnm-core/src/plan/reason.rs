@@ -80,6 +80,8 @@ pub enum Cause {
     DisableInterrupted,
     /// The directories of these nodes are gone.
     DirectoryGone,
+    /// These nodes are running, and their directories are gone.
+    RunsWithoutDirectory,
     /// These nodes are dead though something may be left of their directories: they were never completely created.
     NothingToRun,
     /// A container group has nodes and is not up.
@@ -350,6 +352,7 @@ impl Cause {
             Self::RemovalDue => Rule::DelayRemove,
             Self::DisableInterrupted => Rule::Disable,
             Self::DirectoryGone | Self::NothingToRun => Rule::Dead,
+            Self::RunsWithoutDirectory => Rule::DirectoryGone,
             Self::GroupNotUp { .. } | Self::GroupsNeeded { .. } => Rule::ContainerGroup,
             Self::FirstGroups { .. } => Rule::MinContainerCount,
             Self::ImageChanged { .. } => Rule::DockerImage,

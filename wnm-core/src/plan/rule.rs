@@ -54,6 +54,8 @@ rules! {
     Disable = "disable", &[Did];
     /// A node's directory is gone, or the node was never completely created: what is left is removed.
     Dead = "dead", &[Did];
+    /// A node is running, and its directory is gone: it is left alone until its owner puts the directory back or removes it.
+    DirectoryGone = "directory_gone", &[Held];
     /// A container group that has nodes is not up: it is restarted, repaired or created again. A group that new nodes go
     /// into is opened.
     ContainerGroup = "container_group", &[Did];

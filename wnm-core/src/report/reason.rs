@@ -87,6 +87,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::Reboot => whole("the machine was restarted; checking all nodes first"),
         C::RemovalDue => of("the delay before removal has passed; deleting the files"),
         C::DisableInterrupted => of("disabling was interrupted; finishing it"),
+        C::RunsWithoutDirectory => of("running, but the directory is gone: put it back, or remove the node"),
         C::DirectoryGone => of("directory is gone; removed from the database"),
         C::NothingToRun => of("nothing left to run; removing what remains"),
         C::GroupNotUp { group, state } => Whole(format!("container group a{group} {}", repair(*state))),

@@ -39,6 +39,8 @@ pub enum Shape {
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// `2 7`.
+    WholeNumbers,
     /// `127.0.0.1`, `::1`.
     IpAddress,
     /// One address of the payment network.
@@ -146,6 +148,7 @@ impl Setting {
             (_, "bytes") => "BYTES",
             (_, "bytes per second") => "BYTES_PER_SECOND",
             (Shape::WholeNumber | Shape::Number, _) => "NUMBER",
+            (Shape::WholeNumbers, _) => "NUMBERS",
             (Shape::Switch, _) => "BOOLEAN",
             (Shape::Path, _) => "PATH",
             (Shape::Text, _) => "TEXT",
@@ -163,6 +166,7 @@ impl Setting {
     pub fn expects(&self) -> String {
         let thing = match self.shape {
             Shape::WholeNumber => "a whole number",
+            Shape::WholeNumbers => "whole numbers with blanks between them",
             Shape::Number => "a number",
             Shape::Switch => "true or false",
             Shape::Path => "an absolute path",

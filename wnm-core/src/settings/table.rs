@@ -1,5 +1,6 @@
 //! The table: every setting, declared once. [`Config`], flags, variables, files, reports and the reference page follow.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -160,6 +161,9 @@ settings! {
     rpc_port_start: u16 = thousands("30");
     /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the database says.
     highest_node_id_used: Option<u32> = always("").within(0.0, NUMBERS).lasting(Explicit);
+    /// Numbers that no new node gets. wnm notes the numbers here whose nodes' directories went away without it: who moves one
+    /// back finds its number free.
+    withheld_numbers: BTreeSet<u32> = always("").within(1.0, NUMBERS).lasting(Explicit);
     /// What keeps the nodes alive, and in whose name.
     process_manager: ManagerKind = Setting::computed(
         default_manager,

@@ -1,5 +1,6 @@
 //! A value knows how it is read from the one text form that all layers share, and how it is written back.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -215,6 +216,19 @@ impl Value for Vec<String> {
 
     fn text(&self) -> String {
         join(self.iter().map(String::as_str))
+    }
+}
+
+impl Value for BTreeSet<u32> {
+    const SHAPE: Shape = Shape::WholeNumbers;
+    const OPTIONAL: bool = true;
+
+    fn read(text: &str, setting: &Setting, _: &str) -> Result<Self, String> {
+        text.split_whitespace().map(|word| u32::read(word, setting, "")).collect::<Result<_, _>>()
+    }
+
+    fn text(&self) -> String {
+        self.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -59,7 +59,8 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
             connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
         }
         Event::TornDown => connection.execute_batch(
-            "DELETE FROM node; DELETE FROM container_group; UPDATE machine SET highest_number_used = 0",
+            "DELETE FROM node; DELETE FROM container_group; UPDATE machine SET highest_number_used = 0;
+             DELETE FROM setting WHERE name = 'withheld_numbers'",
         )?,
         Event::Decided { .. } | Event::Noted { .. } => {}
     }

@@ -9,7 +9,7 @@ mod open;
 mod reserve;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -44,6 +44,18 @@ pub struct StoredState {
     /// What is remembered about versions of programs, in a format of its owner.
     pub version_cache: Option<String>,
 }
+
+impl StoredState {
+    /// The numbers that no new node gets, as they are in the database now.
+    #[must_use]
+    pub fn withheld_numbers(&self) -> BTreeSet<u32> {
+        let text = self.settings.get(WITHHELD_NUMBERS).map_or("", String::as_str);
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+}
+
+/// The setting that lists the numbers that no new node gets.
+pub(crate) const WITHHELD_NUMBERS: &str = "withheld_numbers";
 
 /// The database of one machine, in SQLite.
 ///

@@ -7,8 +7,11 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use wnm_core::decide::{Request, Selection};
 use wnm_core::event::Event;
+use wnm_core::machine::Trigger;
 use wnm_core::node::{Evidence, Node, NodeId, PortKind, Status};
+use wnm_core::progress::Silent;
 use wnm_core::snapshot::{Answer, Blocker, DirectoryState, Seen};
 use wnm_core::storage::STORAGE_MARKER;
 use wnm_core::store::HistoryFilter;
@@ -17,7 +20,7 @@ use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::ProcessState;
 use wnm_testing::{Operation, alter, metrics_port, node_port, test_node};
 
-use crate::Scene;
+use crate::{NOW, Scene};
 
 fn seen(observation: &wnm_core::machine::Observation, number: u32) -> &Seen {
     let node = observation.snapshot.nodes.iter().find(|each| each.node.id() == NodeId(number));
@@ -79,7 +82,9 @@ async fn directories_are_seen_as_they_are() {
     let observation = scene.observe().await;
     let states = [1, 2, 3].map(|number| seen(&observation, number).directory);
     assert_eq!(states, [DirectoryState::Present, DirectoryState::Missing, DirectoryState::NotADirectory]);
-    assert_eq!(observation.snapshot.nodes[1].node.status(), Status::Dead);
+    assert_eq!(observation.snapshot.nodes[1].node.status(), Status::Stopped, "it lives");
+    scene.world.crash(NodeId(2));
+    assert_eq!(scene.observe().await.snapshot.nodes[1].node.status(), Status::Dead);
 
     fs::remove_file(storage.join(STORAGE_MARKER)).expect("it is ours");
     let observation = scene.observe().await;
@@ -142,6 +147,37 @@ async fn a_directory_that_no_node_of_the_record_has_is_not_given_to_a_new_one() 
     let there = |number| (number, Blocker::Directory { path: scene.storage().join(NodeId(number).name()) });
     assert_eq!(found, [there(2), there(3)]);
 }
+
+#[tokio::test]
+async fn a_number_whose_nodes_directory_went_away_waits_for_its_owner() {
+    let mut scene = Scene::new();
+    let node = scene.recorded(2, None).await;
+    scene.world.crash(NodeId(2));
+    let moved = scene.base().join("moved");
+    fs::rename(&node.spec().root_dir, &moved).expect("it is ours");
+    for _ in 0..2 {
+        scene.machine.run(&Trigger::Cycle, &Silent).await.expect("it is a cycle");
+    }
+    assert_eq!(scene.machine.store().load().expect("it can be read").nodes, [], "it is dead, and forgotten");
+    let (number, by) = blocked(&scene.observe().await).remove(0);
+    assert_eq!((number, by.clone()), (2, Blocker::Name { why: WITHHELD.to_owned() }));
+
+    // Its owner says that it is gone.
+    let changes = [("withheld_numbers".to_owned(), None)];
+    let store = &mut scene.machine.parts_mut().store;
+    store.apply(NOW, &[Event::SettingsChanged { changes: changes.into() }]).expect("it is written");
+    assert!(blocked(&scene.observe().await).iter().all(|(number, _)| *number != 2));
+
+    // What the owner removes by hand is not withheld.
+    let node = scene.recorded(3, None).await;
+    scene.world.crash(NodeId(3));
+    fs::remove_dir_all(&node.spec().root_dir).expect("it is ours");
+    let request = Request::Remove(Selection::Names(vec!["antnode0003".to_owned()]));
+    scene.machine.run(&Trigger::Request(request), &Silent).await.expect("it is removed");
+    assert!(blocked(&scene.observe().await).iter().all(|(number, _)| *number != 3));
+}
+
+const WITHHELD: &str = "withheld_numbers keeps it for a node whose directory went away";
 
 #[tokio::test]
 async fn ports_that_the_engine_publishes_for_a_group_block_none_of_its_numbers() {
@@ -210,7 +246,7 @@ async fn what_a_node_tells_is_taken_over() {
     });
     assert_eq!(surveyed, Some(vec![1]));
 
-    scene.machine.parts_mut().store.apply(crate::NOW, &observation.events).expect("it is recorded");
+    scene.machine.parts_mut().store.apply(NOW, &observation.events).expect("it is recorded");
     assert_eq!(scene.machine.store().load().expect("it is read").nodes[0], *told, "the database is what was seen");
 }
 
@@ -220,7 +256,7 @@ async fn f31_an_answer_for_another_peer_changes_nothing() {
     let mut node = scene.recorded(1, None).await;
     alter(&mut node, |node| node.peer_id = Some("12D3KooWTheOneItAlwaysHad".to_owned()));
     let row = Event::Reconciled { from: Status::Stopped, node: Box::new(node.clone()), why: Evidence::Running };
-    scene.machine.parts_mut().store.apply(crate::NOW, &[row]).expect("it is recorded");
+    scene.machine.parts_mut().store.apply(NOW, &[row]).expect("it is recorded");
     let _answering = Answering::start(&node);
     let observation = scene.observe().await;
     assert_eq!(observation.snapshot.nodes[0].node, node);

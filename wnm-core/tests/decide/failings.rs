@@ -8,7 +8,7 @@ use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Action, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
-use wnm_pm::process_manager::ProcessState;
+use wnm_pm::process_manager::{Binary, ProcessState};
 use wnm_testing::alter;
 
 use Status::{Disabled, Restarting, Running, Starting, Stopped};
@@ -159,6 +159,38 @@ fn f37_a_node_without_its_directory_is_dead_and_is_forgotten() {
     let snapshot = reconciled(&config, &snapshot);
     assert_eq!(status(&snapshot, 1), Status::Dead);
     assert_eq!(cycle(&config, &snapshot), ["remove 1"]);
+}
+
+#[test]
+fn what_lives_without_its_directory_is_told_and_left_alone_whatever_there_is_to_do() {
+    let lives = [
+        ProcessState::Running { process: None },
+        ProcessState::Waiting { reason: "systemd will restart it".to_owned() },
+    ];
+    for (status, process) in
+        [Running, Stopped, Restarting].into_iter().flat_map(|status| lives.clone().map(|process| (status, process)))
+    {
+        let mut snapshot = fleet(&[status, Running]);
+        let node = &mut snapshot.nodes[0];
+        node.seen = Some(Seen { process: Ok(process), directory: DirectoryState::Missing, ..alive(&node.node) });
+        let snapshot = reconciled(&config(), &snapshot);
+        assert_eq!(self::status(&snapshot, 1), status, "nothing is concluded");
+        let newer = Binary { path: "/usr/bin/antnode".into(), version: "9.9.9".parse().expect("it is a version") };
+        for (node_cap, used_mem_percent, available) in
+            [(1, 0.0, None), (2, 100.0, None), (2, 0.0, Some(newer)), (2, 0.0, snapshot.available.clone())]
+        {
+            let config = Config { node_cap, max_concurrent_operations: 9, max_concurrent_removals: 9, ..config() };
+            let mut snapshot = snapshot.clone();
+            snapshot.host.used_mem_percent = used_mem_percent;
+            snapshot.available = available;
+            let plan = decide(&config, &snapshot);
+            assert!(plan.actions.iter().all(|action| action.step().is_none_or(|(_, id)| id != NodeId(1))), "{plan:?}");
+            assert!(plan.reasons.iter().any(|reason| reason.rule() == Rule::DirectoryGone), "{plan:?}");
+        }
+        let request = Request::Remove(Selection::Names(vec!["antnode0001".to_owned()]));
+        let plan = decide_request(&config(), &snapshot, &request).expect("its owner may");
+        assert_eq!(plan.actions, [Action::Remove { number: NodeId(1), now: true }]);
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::RemovalDue,
         Cause::DisableInterrupted,
         Cause::DirectoryGone,
+        Cause::RunsWithoutDirectory,
         Cause::NothingToRun,
         Cause::GroupsNeeded { groups: groups.clone() },
         Cause::FirstGroups { groups, least: most },
@@ -153,6 +154,7 @@ fn the_sentences_for_one() {
     delay_remove: antnode0001: the delay before removal has passed; deleting the files
     disable: antnode0001: disabling was interrupted; finishing it
     dead: antnode0001: directory is gone; removed from the database
+    directory_gone: antnode0001: running, but the directory is gone: put it back, or remove the node
     dead: antnode0001: nothing left to run; removing what remains
     container_group: opening container group a1 for new nodes
     min_container_count: opening container group a1 from the start (min_container_count = 2)
@@ -187,6 +189,7 @@ fn the_sentences_for_one() {
     number_taken: antnode0001: skipped, UDP port 55007 is in use
     number_taken: antnode0001: skipped, port 13007 belongs to /usr/bin/antnode
     number_taken: antnode0001: skipped, /usr/bin/antnode already exists
+    number_taken: antnode0001: skipped, /etc/systemd/system/antnode0001.service is there already
     cpu_remove: CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
     mem_remove: memory usage is 71.2 %, above the limit (mem_remove = 70 %)
     hd_remove: disk usage is 71.2 %, above the limit (hd_remove = 70 %)
@@ -230,6 +233,7 @@ fn what_is_different_for_three() {
     delay_remove: antnode0001–0003: the delay before removal has passed; deleting the files
     disable: antnode0001–0003: disabling was interrupted; finishing it
     dead: antnode0001–0003: directory is gone; removed from the database
+    directory_gone: antnode0001–0003: running, but the directory is gone: put it back, or remove the node
     dead: antnode0001–0003: nothing left to run; removing what remains
     container_group: opening container groups a1–a3 for new nodes
     min_container_count: opening container groups a1–a3 from the start (min_container_count = 2)
@@ -256,6 +260,7 @@ fn what_is_different_for_three() {
     number_taken: antnode0001–0003: skipped, their ports are in use (the first: UDP 55007)
     number_taken: antnode0001–0003: skipped, their ports belong to other nodes (the first: 13007, of /usr/bin/antnode)
     number_taken: antnode0001–0003: skipped, their directories already exist (the first: /usr/bin/antnode)
+    number_taken: antnode0001–0003: skipped, their names are taken (the first: /etc/systemd/system/antnode0001.service is there already)
     request: antnode0001–0003: already started
     request: antnode0001–0003: already stopped
     request: antnode0001–0003: nothing to do

@@ -7,7 +7,7 @@ use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
 use wnm_core::plan::{Gauge, Plan, Rule};
 use wnm_core::settings::Config;
-use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, HostLoad, Snapshot};
+use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, Seen, Snapshot};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::process_manager::NumberingKind;
 
@@ -152,6 +152,15 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             (begun(Some(Verb::Disable)), begun(None))
         }
         Rule::Dead => (cycle(&[Dead], unchanged), cycle(&[Stopped], unchanged)),
+        Rule::DirectoryGone => {
+            let without = |directory| {
+                cycle(&[Running], move |_, snapshot| {
+                    let each = &mut snapshot.nodes[0];
+                    each.seen = Some(Seen { directory, ..alive(&each.node) });
+                })
+            };
+            (without(DirectoryState::Missing), without(DirectoryState::Present))
+        }
         Rule::ContainerGroup => (in_group(GroupState::Stopped, "nodes:2"), in_group(GroupState::Running, "nodes:2")),
         Rule::MinContainerCount => (first_nodes(2), first_nodes(1)),
         Rule::DockerImage => (in_group(GroupState::Running, "nodes:1"), in_group(GroupState::Running, "nodes:2")),

@@ -249,6 +249,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
         Cause::DirectoryGone => case.all(reason, |each| {
             is(Status::Dead)(each) && seen(each).is_none_or(|seen| seen.directory == DirectoryState::Missing)
         }),
+        Cause::RunsWithoutDirectory => case.all(reason, NodeSnapshot::lives_without_directory),
         Cause::NothingToRun => case.all(reason, is(Status::Dead)),
         Cause::YoungestStopped => {
             let stopped = case.does(Verb::Stop);

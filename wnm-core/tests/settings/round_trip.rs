@@ -165,6 +165,7 @@ fn it_looks_like_this() {
     metrics_port_start = 13  # default
     rpc_port_start = 30  # default
     highest_node_id_used = ""  # default
+    withheld_numbers = ""  # default
     process_manager = "systemd+user"  # default
     max_node_per_container = 200  # default
     min_container_count = 1  # default
