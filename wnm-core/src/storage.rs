@@ -160,3 +160,24 @@ fn is_there(node_storage: &Path, root_dir: &Path) -> bool {
     let above = root_dir.parent().and_then(|above| fs::read_dir(above).ok());
     above.is_some_and(|mut entries| entries.next().is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// As on exFAT, where every file has the mode that the mount gives to all.
+    #[test]
+    fn a_file_system_without_modes_is_refused_and_left_as_it_was() {
+        let storage = tempfile::tempdir().expect("a temporary directory");
+        let mark = storage.path().join(STORAGE_MARKER);
+        for (mode, is_refused) in [(0o600, false), (0o700, true), (0o755, true), (0o644, true)] {
+            let file = File::create(&mark).expect("it is made");
+            file.set_permissions(Permissions::from_mode(mode)).expect("its mode is set");
+            let refused = refuse_without_modes(storage.path(), &mark, &file);
+            assert_eq!((refused.is_err(), mark.exists()), (is_refused, !is_refused), "{mode:o}");
+        }
+    }
+}

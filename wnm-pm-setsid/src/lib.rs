@@ -160,6 +160,14 @@ impl ProcessManager for Setsid {
         self.ours(nodes).then(|node, ()| observation.state(&node.spec)).outcomes()
     }
 
+    async fn tidy(&self, nodes: &[NodeRef]) {
+        for (node, ()) in self.ours(nodes).good() {
+            if let Err(error) = output::cut(&node.spec) {
+                tracing::warn!("cannot cut the output of {}: {error}", node.spec.name);
+            }
+        }
+    }
+
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
         self.refuse_unavailable()?;
         survey::survey(&self.node_storage)

@@ -1,6 +1,7 @@
 //! A node's output is what it prints: kept in its log directory, so that its last words can be reported.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ use rustix::fs::OFlags;
 use wnm_pm::last_words::tail;
 use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::ManagerError;
+
+use crate::note::Note;
 
 /// When a node starts, output longer than this is put aside, and what was aside before goes.
 const LONG_BYTES: u64 = 1024 * 1024;
@@ -30,6 +33,30 @@ pub(crate) fn open(spec: &NodeSpec) -> Result<(File, u64), ManagerError> {
 fn put_aside(path: &Path) -> std::io::Result<()> {
     if path.symlink_metadata().is_ok_and(|found| found.len() > LONG_BYTES) {
         fs::rename(path, path.with_extension("log.1"))?;
+    }
+    Ok(())
+}
+
+/// Output of a running node longer than this is cut.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Cuts output that has grown too long: its end is put aside, and it begins anew. The node appends to the file whatever
+/// becomes of it.
+pub(crate) fn cut(spec: &NodeSpec) -> io::Result<()> {
+    let path = path(spec);
+    let open = |options: &mut OpenOptions, path: &Path| {
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).mode(0o600).open(path)
+    };
+    if !path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() > MOST_BYTES) {
+        return Ok(());
+    }
+    let mut output = open(OpenOptions::new().read(true).write(true), &path)?;
+    output.seek(SeekFrom::End(-LONG_BYTES.cast_signed()))?;
+    let mut aside = open(OpenOptions::new().write(true).create(true).truncate(true), &path.with_extension("log.1"))?;
+    io::copy(&mut output.by_ref().take(LONG_BYTES), &mut aside)?;
+    output.set_len(0)?;
+    if let Some(note) = Note::of(spec) {
+        let _ = Note { output_start: 0, ..note }.keep(spec);
     }
     Ok(())
 }

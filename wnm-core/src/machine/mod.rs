@@ -273,7 +273,8 @@ impl Machine {
         self.parts.store.apply(now, &observation.events)?;
         self.parts.store.apply(now, &[decided(&plan)])?;
         drop(writing);
-        let nodes = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
+        let nodes: Vec<Node> = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
+        self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
         let mut executor = Executor {
             config: &self.parts.config,
             manager: &*self.parts.manager,

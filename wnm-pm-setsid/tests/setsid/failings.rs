@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 
 use std::fs;
+use std::io::Write;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::machine::{Machine, SmallDisk, files_below, is_process, pid, taken};
-use rustix::process::{Pid, getpgid, getsid};
+use rustix::process::{Pid, Signal, getpgid, getsid, kill_process};
 use wnm_pm::node::NodeSpec;
 use wnm_pm::process_manager::{Binary, ManagerError, ProcessManager, ProcessState};
 use wnm_pm::upgrade::upgrade;
@@ -186,8 +188,33 @@ async fn f52_start_args_and_each_variable_reach_the_node() {
     machine.stop(&changed).await;
 }
 
+/// A node that prints without end fills no disk: what it printed is cut while it runs, and it goes on printing.
+async fn output_of_a_running_node_does_not_grow_without_end() {
+    let machine = Machine::hasty();
+    let nodes = machine.start(&[machine.spec(1)]).await;
+    let output = nodes[0].spec.log_dir.join("output.log");
+    let mut file = fs::File::options().append(true).open(&output).expect("it is there");
+    let line = format!("{}\n", "x".repeat(1023));
+    file.write_all(line.repeat(20 * 1024).as_bytes()).expect("there is room");
+    file.write_all(b"error: the last words\n").expect("there is room");
+    machine.manager.tidy(&nodes).await;
+    let length = |path: &Path| fs::metadata(path).expect("it is there").len();
+    assert_eq!((length(&output), length(&output.with_extension("log.1"))), (0, 1024 * 1024));
+    let aside = fs::read_to_string(output.with_extension("log.1")).expect("it is text");
+    assert!(aside.ends_with("error: the last words\n"));
+    file.write_all(b"error: it goes on\n").expect("there is room");
+    machine.manager.tidy(&nodes).await;
+    assert_eq!(fs::read_to_string(&output).expect("it is text"), "error: it goes on\n", "short output stays");
+
+    kill_process(Pid::from_raw(pid(&nodes[0]).cast_signed()).expect("a pid"), Signal::KILL).expect("it lives");
+    eventually("it is gone", async || !machine.is_running(&nodes[0]).await).await;
+    let ProcessState::Stopped { reason: Some(reason) } = machine.state(&nodes[0]).await else { panic!("it ended") };
+    assert!(reason.ends_with("it said: error: it goes on"), "{reason}");
+}
+
 wnm_testing::trials! {
     &[] =>
+        output_of_a_running_node_does_not_grow_without_end,
         f02_the_pid_is_the_nodes_own_and_stopping_ends_it,
         f13_a_pid_in_a_file_is_not_believed,
         f14_a_node_is_not_found_by_a_part_of_a_command_line,

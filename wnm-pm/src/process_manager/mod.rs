@@ -205,6 +205,9 @@ pub trait ProcessManager: Send + Sync {
     /// What becomes of the nodes' processes. Reads only.
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState>;
 
+    /// Keeps what the nodes leave behind while they run from growing without end. Once in a cycle; nothing waits for it.
+    async fn tidy(&self, _nodes: &[NodeRef]) {}
+
     /// What is on this machine, in the database or not. Reads only.
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError>;
 
