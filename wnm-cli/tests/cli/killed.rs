@@ -51,8 +51,7 @@ fn a_wnm_killed_at_any_moment_leaves_nothing_that_one_more_run_does_not_put_righ
     colony.cycle_until_running(NODES);
     let containers = [0, 1, 2].map(|group| groups.container(group));
     let mut dice = Dice(u64::from(std::process::id()));
-    println!("dice: {}", dice.0);
-    let began = Instant::now();
+    let seed = dice.0;
     for kill in 0..kills() {
         colony.install(&test_node(if kill % 2 == 0 { "0.4.18" } else { "0.4.17" }));
         let words = words(&mut dice);
@@ -67,7 +66,7 @@ fn a_wnm_killed_at_any_moment_leaves_nothing_that_one_more_run_does_not_put_righ
             docker(&["kill", &containers[kill as usize / 10 % 3]]);
         }
         let run = colony.wnm(&["run"]);
-        let what = format!("kill {kill}, {moment:?} into {words:?}: {run:?}");
+        let what = format!("seed {seed}, kill {kill}, {moment:?} into {words:?}: {run:?}");
         assert!(run.code == 0, "{what}");
         let left = docker(&["ps", "--quiet", "--filter", &groups.label(), "--filter", "label=wnm.role=helper"]);
         assert_eq!(left.as_deref(), Some(""), "no helper is left: {what}");
@@ -75,7 +74,6 @@ fn a_wnm_killed_at_any_moment_leaves_nothing_that_one_more_run_does_not_put_righ
         let stopped = colony.statuses().into_iter().filter(|(_, status)| *status == Status::Stopped).count();
         assert_eq!(stopped, 0, "nothing stays down: {what}");
     }
-    println!("{} kills in {:.0?}", kills(), began.elapsed());
     colony.cycle_until_running(NODES);
     let pending = colony.stored().nodes.into_iter().filter(|node| node.life().pending().is_some()).count();
     assert_eq!(pending, 0);
