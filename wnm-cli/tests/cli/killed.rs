@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests kill programs, take the time and roll their own dice")]
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wnm_core::node::Status;
 use wnm_testing::Need::S6Image;
