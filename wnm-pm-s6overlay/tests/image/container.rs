@@ -171,8 +171,12 @@ impl Container {
         let called = invocation(call, caller, "a1", &names).unwrap();
         let mut command = Command::new("docker");
         command.args(["exec", "--interactive", &self.name]).args(called.argv);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("docker can be run");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("docker can be run");
         child.stdin.as_mut().expect("it was asked for").write_all(&called.input).expect("the script reads");
         child
     }

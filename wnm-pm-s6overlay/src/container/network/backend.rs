@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use bollard::query_parameters::ListContainersOptionsBuilder;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use wnm_pm::command::{Command, CommandError, CommandRunner, Output, SystemRunner, one_line};
 use wnm_pm::hint::Hint;
 use wnm_pm::process_manager::ManagerError;
