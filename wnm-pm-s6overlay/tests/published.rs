@@ -215,6 +215,53 @@ async fn a_helper_container_sets_checks_and_removes_the_rules() {
     assert!(left.is_empty(), "no helper is left: {left:?}");
 }
 
+async fn a_helper_is_taken_only_when_something_may_have_changed() {
+    let mut machine = Machine::new(ContainerNetwork::Published).await;
+    machine.settings.rules_by = RulesBy::Helper;
+    let manager = machine.manager();
+    open(&manager, &machine.group(1)).await;
+    run(&manager, &[machine.spec(1)]).await;
+    let state = async || manager.groups().await.expect("the engine answers")[0].state;
+    assert_eq!(state().await, GroupState::Running);
+    let note = machine.settings.node_storage.join(".s6/verified");
+    let noted = || std::fs::metadata(&note).and_then(|data| data.modified()).ok();
+    let before = noted();
+    assert!(before.is_some(), "a helper found all in place");
+    assert_eq!(state().await, GroupState::Running);
+    assert_eq!(noted(), before, "nothing changed, and so none was taken");
+    flush(&machine);
+    assert_eq!(state().await, GroupState::Damaged, "a flush is seen at once");
+    open(&manager, &machine.group(1)).await;
+    std::fs::write(&note, "another boot").expect("it can be written");
+    let before = noted();
+    assert_eq!(state().await, GroupState::Running);
+    assert_ne!(noted(), before, "what may have changed is verified again");
+}
+
+async fn a_helper_of_a_wnm_that_is_gone_is_ended_by_the_next_look() {
+    let machine = Machine::new(ContainerNetwork::Published).await;
+    let manager = machine.manager();
+    open(&manager, &machine.group(1)).await;
+    let helper = |caller: &str| {
+        let labels =
+            [format!("wnm.machine={}", machine.id()), "wnm.role=helper".to_owned(), format!("wnm.caller={caller}")];
+        let mut command = Command::new("docker");
+        command.args(["run", "--detach", "--entrypoint", "sleep"]);
+        labels.iter().for_each(|label| _ = command.args(["--label", label]));
+        let said = command.args([machine.settings.docker_image.as_str(), "300"]).output().expect("docker runs").stdout;
+        String::from_utf8_lossy(&said).trim().to_owned()
+    };
+    let gone = helper("1:1");
+    let own = std::fs::read_to_string("/proc/self/stat").expect("it can be read");
+    let born =
+        own.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(19)).expect("it has a start time").to_owned();
+    let alive = helper(&format!("{}:{born}", std::process::id()));
+    manager.groups().await.expect("the engine answers");
+    let is_there =
+        |id: &str| Command::new("docker").args(["inspect", id]).output().is_ok_and(|said| said.status.success());
+    assert!(!is_there(&gone) && is_there(&alive), "only what nobody uses is ended");
+}
+
 async fn two_machines_on_one_engine_do_not_meet() {
     let (one, one_manager) = machine_with_a_group().await;
     let (other, other_manager) = machine_with_a_group().await;
@@ -279,6 +326,8 @@ async fn a_node_is_removed_also_when_nobody_can_set_rules() {
 
 wnm_testing::trials! {
     PUBLISHED =>
+        a_helper_is_taken_only_when_something_may_have_changed,
+        a_helper_of_a_wnm_that_is_gone_is_ended_by_the_next_look,
         peers_reach_node_ports_with_their_own_address_and_nothing_else,
         nodes_reach_nodes_of_other_groups_and_of_their_own_by_the_machines_address,
         a_peer_that_kept_sending_while_no_rule_was_set_is_reached_again,

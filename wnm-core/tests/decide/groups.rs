@@ -1,8 +1,8 @@
 //! Container groups stand as they should, in the image that the settings name.
 
-use wnm_core::decide::{Request, Selection, decide, decide_request};
+use wnm_core::decide::{Reconciled, Request, Selection, decide, decide_request, reconcile};
 use wnm_core::node::PortKind;
-use wnm_core::node::Status::{Removing, Running};
+use wnm_core::node::Status::{Removing, Restarting, Running, Starting, Stopped, Upgrading};
 use wnm_core::plan::{Plan, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::Snapshot;
@@ -11,7 +11,7 @@ use wnm_pm::process_manager::{ManagerKind, NumberingKind, ProcessManager};
 use wnm_testing::{MemoryManager, MemoryWorld, alter};
 
 use crate::failings::cycle;
-use crate::fleet::{NOW, config, fleet};
+use crate::fleet::{NOW, config, fleet, gone};
 
 /// Settings with groups of one node each.
 fn small_groups() -> Config {
@@ -147,4 +147,21 @@ async fn a_container_host_is_told_of_the_other_image() {
     assert_eq!(cycles, 3);
     let groups = host.groups().await.expect("they are listed");
     assert!(groups.iter().all(|group| group.spec.image == "nodes:2"), "{groups:?}");
+}
+
+#[test]
+fn a_node_whose_container_does_not_run_earns_no_back_off() {
+    for (state, failures) in [(GroupState::Stopped, 0), (GroupState::Gone, 0), (GroupState::Running, 1)] {
+        for status in [Starting, Restarting, Upgrading] {
+            let mut snapshot = in_groups(standing("nodes:1", [state, GroupState::Running, GroupState::Running]));
+            alter(&mut snapshot.nodes[0].node, |node| {
+                node.status = status;
+                node.status_since = NOW - 100_000;
+            });
+            snapshot.nodes[0].seen = Some(gone());
+            let Reconciled { snapshot, .. } = reconcile(&small_groups(), snapshot);
+            let node = &snapshot.nodes[0].node;
+            assert_eq!((node.status(), node.life().failures()), (Stopped, failures), "{status:?} in {state:?}");
+        }
+    }
 }

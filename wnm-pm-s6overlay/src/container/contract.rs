@@ -6,9 +6,10 @@ pub const IMAGE_LABEL: (&str, &str) = ("wnm.contract", "1");
 
 /// The program that controls the nodes of a container, and what it takes there: names and texts. The image has them under
 /// `/usr/local/lib/wnm`.
-pub const PROGRAM: [(&str, &str); 5] = [
+pub const PROGRAM: [(&str, &str); 6] = [
     ("nodes", include_str!("../../image/rootfs/usr/local/lib/wnm/nodes")),
     ("report", include_str!("../../image/rootfs/usr/local/lib/wnm/report")),
+    ("supervision", include_str!("../../image/rootfs/usr/local/lib/wnm/supervision")),
     ("keeper", include_str!("../../image/rootfs/usr/local/lib/wnm/keeper")),
     ("run", include_str!("../../image/rootfs/usr/local/lib/wnm/run")),
     ("finish", include_str!("../../image/rootfs/usr/local/lib/wnm/finish")),

@@ -33,16 +33,17 @@ impl Default for DockerfileOptions {
 }
 
 /// Our files in the image: path, text, and all of them executable.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("/etc/cont-init.d/10-ant-user", include_str!("../../image/rootfs/etc/cont-init.d/10-ant-user")),
     ("/etc/cont-init.d/15-metrics", include_str!("../../image/rootfs/etc/cont-init.d/15-metrics")),
     ("/etc/cont-init.d/20-wnm-services", include_str!("../../image/rootfs/etc/cont-init.d/20-wnm-services")),
     ("/etc/cont-finish.d/20-wnm-services", include_str!("../../image/rootfs/etc/cont-finish.d/20-wnm-services")),
     ("/usr/local/lib/wnm/nodes", PROGRAM[0].1),
     ("/usr/local/lib/wnm/report", PROGRAM[1].1),
-    ("/usr/local/lib/wnm/keeper", PROGRAM[2].1),
-    ("/usr/local/lib/wnm/run", PROGRAM[3].1),
-    ("/usr/local/lib/wnm/finish", PROGRAM[4].1),
+    ("/usr/local/lib/wnm/supervision", PROGRAM[2].1),
+    ("/usr/local/lib/wnm/keeper", PROGRAM[3].1),
+    ("/usr/local/lib/wnm/run", PROGRAM[4].1),
+    ("/usr/local/lib/wnm/finish", PROGRAM[5].1),
 ];
 
 /// The text of the Dockerfile.
@@ -237,6 +238,8 @@ mod tests {
             printf '%s\n' \
                 >/usr/local/lib/wnm/report && \
             printf '%s\n' \
+                >/usr/local/lib/wnm/supervision && \
+            printf '%s\n' \
                 >/usr/local/lib/wnm/keeper && \
             printf '%s\n' \
                 >/usr/local/lib/wnm/run && \
@@ -249,6 +252,7 @@ mod tests {
                 /etc/cont-finish.d/20-wnm-services \
                 /usr/local/lib/wnm/nodes \
                 /usr/local/lib/wnm/report \
+                /usr/local/lib/wnm/supervision \
                 /usr/local/lib/wnm/keeper \
                 /usr/local/lib/wnm/run \
                 /usr/local/lib/wnm/finish
@@ -298,6 +302,8 @@ mod tests {
             printf '%s\n' \
                 >/usr/local/lib/wnm/report && \
             printf '%s\n' \
+                >/usr/local/lib/wnm/supervision && \
+            printf '%s\n' \
                 >/usr/local/lib/wnm/keeper && \
             printf '%s\n' \
                 >/usr/local/lib/wnm/run && \
@@ -310,6 +316,7 @@ mod tests {
                 /etc/cont-finish.d/20-wnm-services \
                 /usr/local/lib/wnm/nodes \
                 /usr/local/lib/wnm/report \
+                /usr/local/lib/wnm/supervision \
                 /usr/local/lib/wnm/keeper \
                 /usr/local/lib/wnm/run \
                 /usr/local/lib/wnm/finish

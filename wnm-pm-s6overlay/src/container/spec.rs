@@ -28,7 +28,7 @@ pub const CONTAINER_GRACE_SECONDS: u64 = 90;
 /// Open files of one process: a node holds some hundred, s6-svscan a few for every node. Not more: an engine that is
 /// itself confined (rootless, or in a virtual machine) cannot give what it does not have.
 pub const OPEN_FILES: i64 = 16_384;
-/// Threads and processes of one node with its supervisor and logger.
+/// Threads and processes of one node with its supervisor.
 const THREADS_PER_NODE: i64 = 256;
 /// Threads and processes of the container itself, and of what is run in it by the batch.
 const THREADS_OF_CONTAINER: i64 = 1_024;

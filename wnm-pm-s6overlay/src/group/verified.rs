@@ -95,3 +95,16 @@ async fn is_open(address: IpAddr, port: u16) -> bool {
     let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(SocketAddr::new(address, port))).await;
     matches!(connected, Ok(Ok(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_uses_the_modules_for_rules_is_counted_and_nothing_else() {
+        let modules =
+            "nft_masq 16384 3 - Live 0x0\nxt_conntrack 12288 5 - Live 0x0\nsnd_timer 45056 1 snd_pcm, Live 0x0";
+        let counts: Vec<String> = modules.lines().filter(|line| is_about_rules(line)).map(count_of_users).collect();
+        assert_eq!(counts, ["nft_masq 3", "xt_conntrack 5"]);
+    }
+}

@@ -19,7 +19,7 @@ use wnm_pm::process_manager::ManagerError;
 use crate::storage::definitions;
 
 /// Services that one s6 inside a container can supervise and that are left for nodes: s6 takes 1000, s6-overlay has
-/// some of its own, and a node needs one, since its logger is its child.
+/// some of its own, a node needs one, and so does the keeper of all nodes' output.
 pub const CAPACITY: u32 = 990;
 
 /// The definition of one node, as paths on this machine.
