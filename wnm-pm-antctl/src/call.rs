@@ -102,14 +102,14 @@ impl Caller {
         for _ in 0..4 {
             let output = self.run(vec!["status".into(), "--json".into()], 300).await?;
             if !output.success() {
-                return Err(self.unreadable(&parse::complaint(&output)));
+                return Err(self.refused(&output));
             }
             match parse::registry(&output.stdout) {
                 Ok(Some(registry)) => return Ok(registry),
                 // It wrote nothing: it found nothing, or read while another antctl was writing.
                 Ok(None) if self.is_empty() => return Ok(Registry::default()),
                 Ok(None) => tokio::time::sleep(Duration::from_millis(100)).await,
-                Err(error) => return Err(self.unreadable(&error.to_string())),
+                Err(error) => return Err(self.unreadable(&explain(&error))),
             }
         }
         let registry = self.places.registry();
@@ -118,6 +118,22 @@ impl Caller {
             Ok(data) if data.len() == 0 => Ok(Registry::default()),
             _ => Err(self.unreadable(&format!("antctl says nothing, though {} is not empty", registry.display()))),
         }
+    }
+
+    /// antctl ended without its nodes: it may not know the question, or may not do to its registry what it always does.
+    fn refused(&self, output: &Output) -> ManagerError {
+        let said = parse::complaint(output);
+        let registry = self.places.registry();
+        if output.code == Some(2) {
+            let what = format!("{} does not know `antctl status --json`: {said}", self.antctl.display());
+            return ManagerError::advised(what, Hint::text("install antctl 0.14.2, or set antctl_path to it"));
+        }
+        let is_denied = |said: &str| said.contains("Operation not permitted") || said.contains("Permission denied");
+        if is_denied(&said) || said.contains("Read-only file system") {
+            let what = format!("antctl cannot write {}: {said}", registry.display());
+            return ManagerError::advised(what, Hint::text("let antctl write it (see `lsattr` and `ls -l`)"));
+        }
+        self.unreadable(&said)
     }
 
     fn unreadable(&self, reason: &str) -> ManagerError {
@@ -136,8 +152,16 @@ impl Caller {
     fn is_empty(&self) -> bool {
         match fs::read_to_string(self.places.registry()) {
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-            Ok(text) => text.contains("\"nodes\":[]"),
+            Ok(text) => parse::holds_no_node(&text),
         }
+    }
+}
+
+/// What is wrong with the registry's text: damage, or another form than that of the antctl that wnm knows.
+fn explain(error: &serde_json::Error) -> String {
+    match error.is_data() {
+        true => format!("its registry is of another version of antctl than 0.14: {error}"),
+        false => format!("its registry is damaged: {error}"),
     }
 }
 

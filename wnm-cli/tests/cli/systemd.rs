@@ -235,7 +235,7 @@ fn a_directory_that_was_moved_away_kills_no_node() {
 /// `umask 027; wnm init --process_manager systemd+sudo; wnm run`, and half of the nodes' user.
 fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
     on_machine("root", "systemd::modes_are_set_on_purpose_and_not_left_to_the_umask", async || {
-        run("groupadd", "--system ant");
+        run("/usr/sbin/groupadd", "--system ant");
         run("install", &format!("--mode=0755 {} {PROGRAM}", test_node("0.4.17").display()));
         for mask in [0o077, 0o027, 0o000] {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));

@@ -44,6 +44,13 @@ pub struct StepResult {
     pub hints: Vec<Hint>,
 }
 
+impl StepResult {
+    /// That something was done to a node, and went well.
+    fn done(verb: Verb, node: &Node) -> Self {
+        Self { verb, number: node.id(), name: node.name().to_owned(), error: None, hints: vec![] }
+    }
+}
+
 /// What became of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Execution {
