@@ -40,6 +40,26 @@ impl Caller {
     /// When the lock file cannot be made, or another wnm holds it for fifteen minutes.
     pub(crate) async fn lock(&self) -> Result<File, ManagerError> {
         let path = self.places.lock();
+        if let Some(lock) = self.lock_within(Duration::ZERO).await? {
+            return Ok(lock);
+        }
+        tracing::warn!("waiting for another wnm, or for the antctl that it runs: it has locked {}", path.display());
+        if let Some(lock) = self.lock_within(PATIENCE).await? {
+            return Ok(lock);
+        }
+        let minutes = PATIENCE.as_secs() / 60;
+        let holder = "another wnm, or an antctl that a killed one left,";
+        let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
+        let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
+        Err(ManagerError::advised(what, hint))
+    }
+
+    /// The lock, unless it is held by another for all of this time.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) async fn lock_within(&self, patience: Duration) -> Result<Option<File>, ManagerError> {
+        let path = self.places.lock();
         let failed = |source| ManagerError::io("lock", &path, source);
         node_files::make_open(&self.places.base, 0o755).map_err(failed)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
@@ -47,20 +67,14 @@ impl Caller {
             Err(TryLockError::WouldBlock) => ready(None),
             locked => ready(Some(locked)),
         };
-        match poll(PATIENCE, Duration::from_millis(50), attempt).await {
+        match poll(patience, Duration::from_millis(50), attempt).await {
             Some(Ok(())) => {
                 // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
                 rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
-                Ok(file)
+                Ok(Some(file))
             }
             Some(Err(error)) => Err(failed(error.into())),
-            None => {
-                let minutes = PATIENCE.as_secs() / 60;
-                let holder = "another wnm, or an antctl that a killed one left,";
-                let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
-                let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
-                Err(ManagerError::advised(what, hint))
-            }
+            None => Ok(None),
         }
     }
 

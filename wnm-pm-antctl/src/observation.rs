@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandError;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::last_words::{last_words, tail};
@@ -83,6 +84,28 @@ impl Antctl {
             node.service != node.spec.name || exists(&node.spec.root_dir) || observation.entry(node).is_some();
         let entry = self.entry_of(&observation.registry, &node.spec).filter(|_| !is_recorded)?;
         (entry.status == Status::Added).then_some(entry)
+    }
+
+    /// What systemd alone says of nodes, while antctl works for somebody else and cannot be asked.
+    pub(crate) async fn states_by_units(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        tracing::warn!("another wnm is at work with antctl: nodes are shown as systemd has them");
+        let services: Vec<String> = nodes.iter().map(|node| node.service.clone()).collect();
+        let (batch, units) = Batch::of(nodes).all(self.systemd.show(&services).await.map_err(ManagerError::from));
+        let units = units.unwrap_or_default();
+        let state = |node: &NodeRef| {
+            let unit = units.get(&node.service).filter(|_| self.unit_runs(&node.service, &node.spec.root_dir))?;
+            Some(match unit.active.as_str() {
+                _ if unit.main_pid > 0 => ProcessState::Running { process: identity(unit.main_pid) },
+                "activating" => ProcessState::Waiting { reason: format!("systemd: {} ({})", unit.active, unit.sub) },
+                _ if exists(&node.spec.root_dir) => ProcessState::Stopped { reason: unit.end() },
+                _ => ProcessState::Absent,
+            })
+        };
+        let unknown = |node: &NodeRef| {
+            let name = &node.spec.name;
+            ManagerError::Failed(format!("nothing is known of {name} while another wnm is at work with antctl"))
+        };
+        batch.then(|node, ()| state(node).ok_or_else(|| unknown(node))).outcomes()
     }
 
     /// A node that antctl lost while systemd runs it: its unit says more than antctl's registry.

@@ -253,8 +253,26 @@ fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
     });
 }
 
+fn a_schedule_shows_no_step_that_it_did_not_come_to() {
+    on_machine("resident", "systemd::a_schedule_shows_no_step_that_it_did_not_come_to", async || {
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        wnm(&format!("init --process_manager systemd+user --antnode_path {PROGRAM} {INIT}"));
+        let config = std::env::home_dir().expect("users have a home").join(".config");
+        std::fs::create_dir_all(&config).expect("it can be made");
+        std::fs::write(config.join("systemd"), "in the way").expect("it is written");
+        let output = try_wnm("schedule install");
+        let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success() && said.contains("cannot use the systemd of this user"), "{shown}{said}");
+        assert_eq!(shown.lines().filter(|line| line.starts_with("$ ")).count(), 1, "{shown}");
+        std::fs::remove_file(config.join("systemd")).expect("it was there");
+        assert!(wnm("schedule install").contains("wnm runs every minute, by systemd"));
+        wnm("schedule remove");
+    });
+}
+
 wnm_testing::trials! {
     &[SystemdImage] =>
+        a_schedule_shows_no_step_that_it_did_not_come_to,
         modes_are_set_on_purpose_and_not_left_to_the_umask,
         a_service_of_the_same_name_is_left_to_its_owner,
         two_databases_share_a_systemd_and_no_unit,

@@ -1,18 +1,14 @@
 //! What is damaged behind antctl's back, and what wnm makes of it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 
-use wnm_pm::command::SystemRunner;
-use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState, Teardown};
-use wnm_pm_antctl::{Antctl, AntctlSettings};
+use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState, Teardown};
 use wnm_testing::Need::{SystemdImage, Tool};
 use wnm_testing::{ContractWorld, on_machine, only, told};
 
 use crate::world::{World, text};
 
-fn notes(teardown: Teardown) -> Vec<String> {
+pub fn notes(teardown: Teardown) -> Vec<String> {
     match teardown {
         Teardown::AllAtOnce { notes } => notes,
         Teardown::OneByOne => panic!("antctl resets all at once"),
@@ -215,78 +211,6 @@ fn f15_a_name_that_antctl_gave_to_another_node_is_not_touched() {
     });
 }
 
-fn a_mask_is_its_owners_word() {
-    on_machine("resident", "damage::a_mask_is_its_owners_word", async || {
-        let world = World::new();
-        let manager = world.manager(Mode::User);
-        let node = &world.create(&manager, &[world.spec(1)]).await[0];
-        let (unit, nodes) = (world.unit(&node.service), std::slice::from_ref(node));
-        fs::remove_file(&unit).expect("antctl wrote it");
-        std::os::unix::fs::symlink("/dev/null", &unit).expect("it is masked");
-        assert!(world.systemctl(&["daemon-reload"]).await.success());
-        let state = world.state(&manager, node).await;
-        assert_eq!(state, ProcessState::Stopped { reason: Some("its unit is masked".to_owned()) });
-        for error in [
-            only(manager.start(nodes).await).expect_err("it is masked"),
-            only(manager.replace_program(nodes, &world.newer()).await).expect_err("it is masked"),
-        ] {
-            assert!(text(&error).ends_with("antnode1.service is left alone: it is masked"), "{error}");
-            assert!(told(&error).contains("systemctl --user unmask antnode1.service"), "{error:?}");
-        }
-        assert!(unit.is_symlink(), "the mask stays");
-    });
-}
-
-fn a_service_of_the_same_name_is_its_owners() {
-    on_machine("root", "damage::a_service_of_the_same_name_is_its_owners", async || {
-        let world = World::new();
-        let manager = world.manager(Mode::Sudo);
-        let his = "[Service]\nExecStart=/bin/sleep 1000\n";
-        fs::write(world.unit("antnode1"), his).expect("it is written");
-        assert!(world.systemctl(&["daemon-reload"]).await.success());
-        assert!(world.systemctl(&["start", "antnode1"]).await.success());
-        let error = only(manager.create(&world.planned([1])).await).expect_err("antctl would write over it");
-        assert!(text(&error).contains("antnode1.service is left alone: it is not antctl's"), "{error}");
-        manager.teardown().await.expect("nothing is there");
-        assert!(world.systemctl(&["is-active", "antnode1"]).await.success());
-        assert_eq!(fs::read_to_string(world.unit("antnode1")).expect("it is there"), his);
-    });
-}
-
-fn every_cause_has_a_text_of_its_own() {
-    on_machine("resident", "damage::every_cause_has_a_text_of_its_own", async || {
-        let world = World::new();
-        let node = world.create(&world.manager(Mode::User), &[world.spec(1)]).await;
-        let texts = async |antctl: &str| {
-            let settings = AntctlSettings { antctl_path: antctl.into(), ..world.settings(Mode::User) };
-            let manager = Antctl::new(settings, Arc::new(SystemRunner)).expect("it may be used");
-            let error = only(manager.inspect(&node).await).expect_err("nothing is known of it");
-            assert!(matches!(error, ManagerError::Unavailable { .. }), "{error:?}");
-            told(&error)
-        };
-        let nowhere = texts("/nowhere/antctl").await;
-        assert!(nowhere.contains("/nowhere/antctl") && nowhere.contains("set antctl_path"), "{nowhere}");
-
-        let other = world.node_storage().with_file_name("antctl");
-        let script = "#!/bin/sh\necho \"error: unrecognized subcommand 'status'\" >&2; exit 2\n";
-        fs::write(&other, script).expect("it is written");
-        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let unknown = texts(&other.display().to_string()).await;
-        assert!(unknown.contains("does not know `antctl status --json`: error: unrecognized subcommand"), "{unknown}");
-        assert!(unknown.contains("install antctl 0.14.2"), "{unknown}");
-
-        let tool = world.settings(Mode::User).antctl_path.display().to_string();
-        let json = fs::read_to_string(world.registry()).expect("antctl wrote it");
-        fs::write(world.registry(), &json[..json.len() / 2]).expect("it can be damaged");
-        let damaged = texts(&tool).await;
-        assert!(damaged.contains("restore it from a backup"), "{damaged}");
-
-        // Blanks are no nodes.
-        fs::write(world.registry(), json.replace('[', "[ ")).expect("it can be written");
-        assert_eq!(world.manager(Mode::User).survey().await.expect("it can be read").len(), 1);
-    });
-}
-
 fn a_directory_that_became_a_link_stops_a_teardown() {
     on_machine("resident", "damage::a_directory_that_became_a_link_stops_a_teardown", async || {
         let world = World::new();
@@ -311,8 +235,5 @@ wnm_testing::trials! {
         what_an_add_that_was_cut_short_left_does_not_block_the_next,
         a_repair_that_was_cut_short_is_finished_by_the_next_start,
         f15_a_name_that_antctl_gave_to_another_node_is_not_touched,
-        a_mask_is_its_owners_word,
-        a_service_of_the_same_name_is_its_owners,
-        every_cause_has_a_text_of_its_own,
         a_directory_that_became_a_link_stops_a_teardown;
 }
