@@ -40,6 +40,26 @@ impl Caller {
     /// When the lock file cannot be made, or another wnm holds it for fifteen minutes.
     pub(crate) async fn lock(&self) -> Result<File, ManagerError> {
         let path = self.places.lock();
+        if let Some(lock) = self.lock_within(Duration::ZERO).await? {
+            return Ok(lock);
+        }
+        tracing::warn!("waiting for another wnm, or for the antctl that it runs: it has locked {}", path.display());
+        if let Some(lock) = self.lock_within(PATIENCE).await? {
+            return Ok(lock);
+        }
+        let minutes = PATIENCE.as_secs() / 60;
+        let holder = "another wnm, or an antctl that a killed one left,";
+        let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
+        let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
+        Err(ManagerError::advised(what, hint))
+    }
+
+    /// The lock, unless it is held by another for all of this time.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) async fn lock_within(&self, patience: Duration) -> Result<Option<File>, ManagerError> {
+        let path = self.places.lock();
         let failed = |source| ManagerError::io("lock", &path, source);
         node_files::make_open(&self.places.base, 0o755).map_err(failed)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
@@ -47,20 +67,14 @@ impl Caller {
             Err(TryLockError::WouldBlock) => ready(None),
             locked => ready(Some(locked)),
         };
-        match poll(PATIENCE, Duration::from_millis(50), attempt).await {
+        match poll(patience, Duration::from_millis(50), attempt).await {
             Some(Ok(())) => {
                 // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
                 rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
-                Ok(file)
+                Ok(Some(file))
             }
             Some(Err(error)) => Err(failed(error.into())),
-            None => {
-                let minutes = PATIENCE.as_secs() / 60;
-                let holder = "another wnm, or an antctl that a killed one left,";
-                let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
-                let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
-                Err(ManagerError::advised(what, hint))
-            }
+            None => Ok(None),
         }
     }
 
@@ -102,14 +116,14 @@ impl Caller {
         for _ in 0..4 {
             let output = self.run(vec!["status".into(), "--json".into()], 300).await?;
             if !output.success() {
-                return Err(self.unreadable(&parse::complaint(&output)));
+                return Err(self.refused(&output));
             }
             match parse::registry(&output.stdout) {
                 Ok(Some(registry)) => return Ok(registry),
                 // It wrote nothing: it found nothing, or read while another antctl was writing.
                 Ok(None) if self.is_empty() => return Ok(Registry::default()),
                 Ok(None) => tokio::time::sleep(Duration::from_millis(100)).await,
-                Err(error) => return Err(self.unreadable(&error.to_string())),
+                Err(error) => return Err(self.unreadable(&explain(&error))),
             }
         }
         let registry = self.places.registry();
@@ -118,6 +132,22 @@ impl Caller {
             Ok(data) if data.len() == 0 => Ok(Registry::default()),
             _ => Err(self.unreadable(&format!("antctl says nothing, though {} is not empty", registry.display()))),
         }
+    }
+
+    /// antctl ended without its nodes: it may not know the question, or may not do to its registry what it always does.
+    fn refused(&self, output: &Output) -> ManagerError {
+        let said = parse::complaint(output);
+        let registry = self.places.registry();
+        if output.code == Some(2) {
+            let what = format!("{} does not know `antctl status --json`: {said}", self.antctl.display());
+            return ManagerError::advised(what, Hint::text("install antctl 0.14.2, or set antctl_path to it"));
+        }
+        let is_denied = |said: &str| said.contains("Operation not permitted") || said.contains("Permission denied");
+        if is_denied(&said) || said.contains("Read-only file system") {
+            let what = format!("antctl cannot write {}: {said}", registry.display());
+            return ManagerError::advised(what, Hint::text("let antctl write it (see `lsattr` and `ls -l`)"));
+        }
+        self.unreadable(&said)
     }
 
     fn unreadable(&self, reason: &str) -> ManagerError {
@@ -136,8 +166,16 @@ impl Caller {
     fn is_empty(&self) -> bool {
         match fs::read_to_string(self.places.registry()) {
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-            Ok(text) => text.contains("\"nodes\":[]"),
+            Ok(text) => parse::holds_no_node(&text),
         }
+    }
+}
+
+/// What is wrong with the registry's text: damage, or another form than that of the antctl that wnm knows.
+fn explain(error: &serde_json::Error) -> String {
+    match error.is_data() {
+        true => format!("its registry is of another version of antctl than 0.14: {error}"),
+        false => format!("its registry is damaged: {error}"),
     }
 }
 

@@ -142,6 +142,9 @@ impl Antctl {
         let number = |index: usize| before.nodes.len() + 1 + index;
         let directories: Vec<PathBuf> =
             (0..count).map(|index| storage.join(format!("antnode{}", number(index)))).collect();
+        for index in 0..count {
+            self.refuse_foreign_unit(&format!("antnode{}", number(index)), &storage)?;
+        }
         let unused: Vec<PathBuf> = directories.iter().filter(|path| never_ran(path, first)).cloned().collect();
         self.clear_unfinished(before, &unused);
         match directories.iter().find(|path| exists(path)) {
@@ -152,7 +155,10 @@ impl Antctl {
                     "{path} is left alone: antctl would make its next node in it, with the key of another node"
                 );
                 let registry = registry.display();
-                let hint = format!("move {path} away; or, if antctl lost that node, restore {registry} from a backup");
+                let hint = format!(
+                    "restore {registry} from a backup that holds that node; only where no node is wanted back from {path}, \
+                     move it away"
+                );
                 Err(ManagerError::advised(what, Hint::text(hint)))
             }
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::flavour::CommandLine;
+use wnm_pm::hint::Hint;
 use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::{own_path, resolve};
 use wnm_pm::process_manager::{ManagerError, Mode, Outcome};
@@ -68,6 +69,19 @@ impl Antctl {
     pub(crate) fn unit_runs(&self, service: &str, root_dir: &Path) -> bool {
         let line = fs::read_to_string(self.places().unit(service)).ok().and_then(|text| command_line(&text));
         line.and_then(|line| line.path("--root-dir")).as_deref() == Some(root_dir)
+    }
+
+    /// antctl would write over a unit file of somebody else that is called as its next node will be.
+    pub(crate) fn refuse_foreign_unit(&self, service: &str, storage: &Path) -> Outcome<()> {
+        let unit = self.places().unit(service);
+        let Ok(text) = fs::read_to_string(&unit) else { return Ok(()) };
+        let is_own = |left: &Leftover| left.root_dir.parent() == Some(storage);
+        if of_antctl(service.to_owned(), &text).is_some_and(|left| is_own(&left)) {
+            return Ok(());
+        }
+        let what =
+            format!("{} is left alone: it is not antctl's, which would call its next node {service}", unit.display());
+        Err(ManagerError::advised(what, Hint::text("give that service another name: antctl passes over none")))
     }
 
     /// All nodes that have a unit file and no entry, and lie where nodes are kept.

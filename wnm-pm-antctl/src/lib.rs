@@ -29,6 +29,7 @@ mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
@@ -63,6 +64,9 @@ pub struct AntctlSettings {
     /// Where the nodes' log directories are made. Zen: antctl's own directory counts instead.
     pub log_dir: PathBuf,
 }
+
+/// How long whoever only reads waits for antctl, before systemd is asked alone.
+const READERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The process manager that drives antctl.
 pub struct Antctl {
@@ -172,6 +176,11 @@ impl ProcessManager for Antctl {
     }
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        match self.caller.lock_within(READERS_PATIENCE).await {
+            Ok(None) if self.systemd.booted => return self.states_by_units(nodes).await,
+            // It is free in a moment: whoever reads is soon done.
+            locked => drop(locked),
+        }
         let states = |observation| Batch::of(nodes).then(|node, ()| Ok(self.state_of(&observation, node))).outcomes();
         self.locked(nodes, |observation| std::future::ready(states(observation))).await
     }

@@ -3,11 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use wnm_pm::batch::{Batch, Outcomes};
+use wnm_pm::command::CommandError;
+use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::last_words::{last_words, tail};
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::exists;
 use wnm_pm::process::identity;
-use wnm_pm::process_manager::{ManagerError, ProcessState, Started};
+use wnm_pm::process_manager::{ManagerError, ManagerKind, ProcessState, Started, Supervisor};
 
 use crate::Antctl;
 use crate::parse::{Entry, Registry, Status};
@@ -47,11 +50,21 @@ impl Antctl {
     /// # Errors
     /// When antctl or systemd does not report them.
     pub(crate) async fn observe(&self, nodes: &[NodeRef]) -> Result<Observation, ManagerError> {
-        let registry = self.caller.registry().await?;
+        let registry = self.caller.registry().await.map_err(|error| self.unusable(error))?;
         let present = registry.present().map(|entry| &entry.service_name);
         let services: BTreeSet<_> = present.chain(nodes.iter().map(|node| &node.service)).cloned().collect();
         let units = self.systemd.show(&services.into_iter().collect::<Vec<_>>()).await?;
         Ok(Observation { registry, units })
+    }
+
+    /// While antctl cannot report its nodes nothing is known of any, and nothing can be done to one.
+    fn unusable(&self, error: ManagerError) -> ManagerError {
+        let kind = ManagerKind { supervisor: Supervisor::Antctl, mode: self.settings.mode };
+        let hint = match &error {
+            ManagerError::Command(CommandError::NotRun { .. }) => Hint::change("antctl_path").to("name antctl"),
+            other => other.hints().into_iter().next().unwrap_or_else(|| Hint::text(self.caller.restore_registry())),
+        };
+        ManagerError::unavailable(kind, error.text(), hint)
     }
 
     /// Observes nodes after something was done to services; where nothing was done, nothing has changed.
@@ -73,8 +86,40 @@ impl Antctl {
         (entry.status == Status::Added).then_some(entry)
     }
 
+    /// What systemd alone says of nodes, while antctl works for somebody else and cannot be asked.
+    pub(crate) async fn states_by_units(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        tracing::warn!("another wnm is at work with antctl: nodes are shown as systemd has them");
+        let services: Vec<String> = nodes.iter().map(|node| node.service.clone()).collect();
+        let (batch, units) = Batch::of(nodes).all(self.systemd.show(&services).await.map_err(ManagerError::from));
+        let units = units.unwrap_or_default();
+        let state = |node: &NodeRef| {
+            let unit = units.get(&node.service).filter(|_| self.unit_runs(&node.service, &node.spec.root_dir))?;
+            Some(match unit.active.as_str() {
+                _ if unit.main_pid > 0 => ProcessState::Running { process: identity(unit.main_pid) },
+                "activating" => ProcessState::Waiting { reason: format!("systemd: {} ({})", unit.active, unit.sub) },
+                _ if exists(&node.spec.root_dir) => ProcessState::Stopped { reason: unit.end() },
+                _ => ProcessState::Absent,
+            })
+        };
+        let unknown = |node: &NodeRef| {
+            let name = &node.spec.name;
+            ManagerError::Failed(format!("nothing is known of {name} while another wnm is at work with antctl"))
+        };
+        batch.then(|node, ()| state(node).ok_or_else(|| unknown(node))).outcomes()
+    }
+
+    /// A node that antctl lost while systemd runs it: its unit says more than antctl's registry.
+    pub(crate) fn lost_and_running(&self, observation: &Observation, node: &NodeRef) -> Option<Started> {
+        let unit = observation.units.get(&node.service).filter(|unit| unit.main_pid > 0)?;
+        let is_lost = observation.entry(node).is_none() && self.unit_runs(&node.service, &node.spec.root_dir);
+        is_lost.then(|| Started { process: identity(unit.main_pid) })
+    }
+
     /// What becomes of the process of a node that the database knows.
     pub(crate) fn state_of(&self, observation: &Observation, node: &NodeRef) -> ProcessState {
+        if let Some(Started { process }) = self.lost_and_running(observation, node) {
+            return ProcessState::Running { process };
+        }
         match observation.entry(node) {
             Some(entry) => self.state_of_entry(observation, entry),
             None if exists(&node.spec.root_dir) => {
@@ -97,6 +142,9 @@ impl Antctl {
         }
         if !exists(&entry.data_dir_path) {
             return ProcessState::Absent;
+        }
+        if self.is_masked(&entry.service_name) {
+            return ProcessState::Stopped { reason: Some("its unit is masked".to_owned()) };
         }
         if let Some(missing) = self.missing(entry) {
             return ProcessState::Incomplete { missing };

@@ -120,6 +120,12 @@ pub(crate) fn registry(printed: &str) -> Result<Option<Registry>, serde_json::Er
     damage.map_or(Ok(None), Err)
 }
 
+/// Whether the text of a registry's file is one without nodes.
+pub(crate) fn holds_no_node(text: &str) -> bool {
+    let registry: Option<Value> = serde_json::from_str(text).ok();
+    registry.and_then(|registry| registry.get("nodes")?.as_array().map(Vec::is_empty)).unwrap_or(false)
+}
+
 /// antctl's reasons, a node each: `✕ antnode1: reason`, which may go on over several lines.
 pub(crate) fn reasons(stdout: &str) -> Vec<(String, String)> {
     let mut reasons: Vec<(String, String)> = Vec::new();

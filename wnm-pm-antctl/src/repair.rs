@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use wnm_pm::batch::Batch;
-use wnm_pm::hint::chain;
+use wnm_pm::elf::is_cut;
+use wnm_pm::hint::{Hint, chain};
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::exists;
 use wnm_pm::path_policy::check_program;
@@ -26,9 +27,27 @@ pub(crate) struct Prepared {
 }
 
 impl Antctl {
+    /// Whether somebody masked the unit of a node. That is its owner's word, and nothing is started or written against it.
+    pub(crate) fn is_masked(&self, service: &str) -> bool {
+        let target = fs::canonicalize(self.places().unit(service));
+        target.is_ok_and(|target| target == Path::new("/dev/null"))
+    }
+
+    /// Refuses a node whose unit is masked.
+    pub(crate) fn refuse_mask(&self, service: &str) -> Outcome<()> {
+        if !self.is_masked(service) {
+            return Ok(());
+        }
+        let user = if self.places().system { "" } else { " --user" };
+        let unmask =
+            Hint::shell(format!("systemctl{user} unmask {service}.service")).to(format!("let {service} start"));
+        let unit = self.places().unit(service);
+        Err(ManagerError::advised(format!("{} is left alone: it is masked", unit.display()), unmask))
+    }
+
     /// What a node lacks to be started.
     pub(crate) fn missing(&self, entry: &Entry) -> Option<String> {
-        let program = Some(&entry.antnode_path).filter(|program| !program.is_file()).cloned();
+        let program = Some(&entry.antnode_path).filter(|program| !program.is_file() || is_cut(program)).cloned();
         let unit = || {
             let unit = self.places().unit(&entry.service_name);
             (self.systemd.booted && self.own_unit(entry).is_none()).then_some(unit)
@@ -65,6 +84,7 @@ impl Antctl {
     /// # Errors
     /// When it cannot.
     pub(crate) fn prepare(&self, entry: &Entry) -> Outcome<Prepared> {
+        self.refuse_mask(&entry.service_name)?;
         let unit = self.own_unit(entry);
         match &unit {
             Some(text) => write_unit(&self.places().unit(&entry.service_name), text)?,

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use rustix::fs::{Access, access};
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy::check_program;
@@ -87,6 +88,8 @@ impl Antctl {
 
 /// Proves that there is room for a program where it belongs, and that it can be written there.
 fn fits(program: &Path, place: &Path) -> Outcome<()> {
+    // antctl writes over the file itself, which may be read-only by a mount, or may not be changed by anybody.
+    access(place, Access::WRITE_OK).map_err(|error| ManagerError::io("write the node program", place, error.into()))?;
     stage(program, place, None).map(drop)
 }
 

@@ -46,6 +46,9 @@ impl Antctl {
     /// Whether a node runs already (some), can be started (none), or cannot. What it lacks is put back, but for its
     /// directory: without that it would begin anew as another node.
     async fn ready(&self, observation: &Observation, node: &NodeRef) -> Outcome<Option<Started>> {
+        if let Some(started) = self.lost_and_running(observation, node) {
+            return Ok(Some(started));
+        }
         let entry = observation.entry(node).ok_or_else(|| self.unknown(node))?;
         if let Some(started) = observation.running(entry) {
             return Ok(Some(started));
@@ -55,6 +58,7 @@ impl Antctl {
             let what = format!("{name} cannot be started: its directory {directory} is gone");
             return Err(ManagerError::advised(what, clear(node)));
         }
+        self.refuse_mask(&entry.service_name)?;
         if let Some(missing) = self.missing(entry) {
             check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
             self.repair(entry, node).await?;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use wnm_pm::hint::{Hint, chain};
 use wnm_pm::node_files::{delete, exists};
+use wnm_pm::path_policy::resolve;
 use wnm_pm::process_manager::{ManagerError, Outcome, Teardown};
 
 use crate::leftovers::{Leftover, refuse_link};
-use crate::parse::Registry;
+use crate::parse::{Entry, Registry};
 use crate::{Antctl, parse};
 
 /// How often the reset is tried.
@@ -19,6 +20,10 @@ impl Antctl {
         let mut notes = Vec::new();
         for attempt in 0..ATTEMPTS {
             let registry = self.readable_registry(&mut notes).await?;
+            // A reset would take those of another database too.
+            if registry.present().any(|entry| !self.is_ours(entry)) {
+                return Ok(Teardown::OneByOne);
+            }
             // antctl looks at nothing before it deletes.
             for entry in registry.present() {
                 refuse_link(&entry.data_dir_path)?;
@@ -41,6 +46,12 @@ impl Antctl {
         }
         let what = format!("antctl cannot be reset: {}", notes.join("; "));
         Err(ManagerError::advised(what, Hint::shell("antctl status --json").to("see what is left")))
+    }
+
+    /// Whether a node lies where this database keeps its nodes.
+    fn is_ours(&self, entry: &Entry) -> bool {
+        let [storage, _] = self.storages();
+        entry.data_dir_path.parent().is_some_and(|parent| resolve(parent) == resolve(&storage))
     }
 
     /// antctl's registry; one that it cannot read is put aside, since antctl does nothing at all with it, not even a reset.

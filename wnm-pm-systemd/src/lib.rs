@@ -8,6 +8,7 @@ mod create;
 mod examine;
 mod exec_start;
 mod files;
+mod loadable;
 mod mark;
 mod parse;
 mod paths;
@@ -116,6 +117,10 @@ impl ProcessManager for Systemd {
 
     async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started> {
         self.start_all(nodes).await
+    }
+
+    async fn check_restart(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        self.loadable(self.begin(nodes)).await.then(|_, _| Ok(())).outcomes()
     }
 
     async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()> {

@@ -17,7 +17,7 @@ impl Systemd {
             check_program(&to.path)?;
             check_program(&node.spec.binary)
         });
-        let known = self.known(batch).await.check(check_own);
+        let known = self.loadable(batch).await;
         let fresh = known.part(|node, _| !programs::is_replaced(node, &to.path));
         let replaced = known.join_part(programs::replace(&self.systemctl, fresh, &to.path).await);
         let ended = self.end(replaced.part(|_, _| true)).await;

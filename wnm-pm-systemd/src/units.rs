@@ -69,7 +69,7 @@ async fn write_changed<'a>(systemctl: &Systemctl, rendered: Rendered<'a>) -> Ren
 }
 
 /// A unit that somebody masked, or linked elsewhere, is not wnm's to touch.
-fn refuse_link(systemctl: &Systemctl, node: &NodeRef) -> Result<(), ManagerError> {
+pub(crate) fn refuse_link(systemctl: &Systemctl, node: &NodeRef) -> Result<(), ManagerError> {
     let unit = unit_name(node);
     let path = systemctl.places.unit(&unit);
     let Ok(target) = fs::read_link(&path) else { return Ok(()) };

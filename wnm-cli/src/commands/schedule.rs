@@ -66,12 +66,14 @@ pub(crate) async fn schedule(
         ScheduleCommand::Remove => place.to_remove(runner).await?,
     };
     answer.steps = steps.iter().map(Step::from).collect();
-    // Shown before it is done, so that whoever interrupts knows how far it may have come.
-    if !output.is_json() {
-        output.answer(&answer, || steps_text(&answer))?;
-    }
-    if !common.dry_run {
-        place.carry_out(&steps, runner).await?;
+    // Each is shown before it is done, so that whoever interrupts, or sees one fail, knows how far it came.
+    for (step, shown) in steps.iter().zip(&answer.steps) {
+        if !output.is_json() {
+            output.answer(&answer, || step_text(shown))?;
+        }
+        if !common.dry_run {
+            place.carry_out(std::slice::from_ref(step), runner).await?;
+        }
     }
     answer.schedule = place.state(runner).await?;
     if output.is_json() {
@@ -85,13 +87,10 @@ pub(crate) async fn schedule(
     Ok(Exit::Done)
 }
 
-fn steps_text(answer: &Answer) -> String {
-    let one = |step: &Step| {
-        let input = step.input.as_deref().unwrap_or_default();
-        let indented: String = input.lines().map(|line| format!("{}\n", format!("    {line}").trim_end())).collect();
-        format!("$ {}\n{indented}", step.command)
-    };
-    answer.steps.iter().map(one).collect()
+fn step_text(step: &Step) -> String {
+    let input = step.input.as_deref().unwrap_or_default();
+    let indented: String = input.lines().map(|line| format!("{}\n", format!("    {line}").trim_end())).collect();
+    format!("$ {}\n{indented}", step.command)
 }
 
 fn state_text(answer: &Answer) -> String {

@@ -235,7 +235,7 @@ fn a_directory_that_was_moved_away_kills_no_node() {
 /// `umask 027; wnm init --process_manager systemd+sudo; wnm run`, and half of the nodes' user.
 fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
     on_machine("root", "systemd::modes_are_set_on_purpose_and_not_left_to_the_umask", async || {
-        run("groupadd", "--system ant");
+        run("/usr/sbin/groupadd", "--system ant");
         run("install", &format!("--mode=0755 {} {PROGRAM}", test_node("0.4.17").display()));
         for mask in [0o077, 0o027, 0o000] {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
@@ -253,8 +253,26 @@ fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
     });
 }
 
+fn a_schedule_shows_no_step_that_it_did_not_come_to() {
+    on_machine("resident", "systemd::a_schedule_shows_no_step_that_it_did_not_come_to", async || {
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        wnm(&format!("init --process_manager systemd+user --antnode_path {PROGRAM} {INIT}"));
+        let config = std::env::home_dir().expect("users have a home").join(".config");
+        std::fs::create_dir_all(&config).expect("it can be made");
+        std::fs::write(config.join("systemd"), "in the way").expect("it is written");
+        let output = try_wnm("schedule install");
+        let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success() && said.contains("cannot use the systemd of this user"), "{shown}{said}");
+        assert_eq!(shown.lines().filter(|line| line.starts_with("$ ")).count(), 1, "{shown}");
+        std::fs::remove_file(config.join("systemd")).expect("it was there");
+        assert!(wnm("schedule install").contains("wnm runs every minute, by systemd"));
+        wnm("schedule remove");
+    });
+}
+
 wnm_testing::trials! {
     &[SystemdImage] =>
+        a_schedule_shows_no_step_that_it_did_not_come_to,
         modes_are_set_on_purpose_and_not_left_to_the_umask,
         a_service_of_the_same_name_is_left_to_its_owner,
         two_databases_share_a_systemd_and_no_unit,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wnm_pm::hint::Hint;
 
-use crate::node::{NodeId, Verb};
+use crate::node::{Node, NodeId, Verb};
 
 /// What became of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,4 +19,11 @@ pub struct StepResult {
     /// What can be done about that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
+}
+
+impl StepResult {
+    /// That something was done to a node, and went well.
+    pub(super) fn done(verb: Verb, node: &Node) -> Self {
+        Self { verb, number: node.id(), name: node.name().to_owned(), error: None, hints: vec![] }
+    }
 }

@@ -265,17 +265,25 @@ impl Executor<'_> {
     }
 
     async fn restart(&mut self, batch: &mut Batch) {
-        let outcomes = self.manager.stop(&references(&batch.rows)).await;
-        let mut stopped = Vec::new();
+        let outcomes = self.manager.check_restart(&references(&batch.rows)).await;
+        let ready = self.kept(batch, outcomes);
+        let outcomes = self.manager.stop(&references(&ready)).await;
+        batch.rows = ready;
+        batch.rows = self.kept(batch, outcomes);
+        self.start(batch).await;
+    }
+
+    /// The rows of the batch that a step went well for; the others failed.
+    fn kept(&self, batch: &mut Batch, outcomes: Outcomes<()>) -> Vec<Node> {
+        let mut kept = Vec::new();
         let rows = std::mem::take(&mut batch.rows);
         for (row, outcome) in batch.with_outcomes(rows, outcomes) {
             match outcome {
-                Ok(()) => stopped.push(row),
+                Ok(()) => kept.push(row),
                 Err(error) => drop(batch.ended(row, Transition::StepFailed { error: error.text() }, self.clock.now())),
             }
         }
-        batch.rows = stopped;
-        self.start(batch).await;
+        kept
     }
 
     /// Answers with the nodes that are stopped now.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Execution, Executor};
+use super::{Context, Execution, Executor, StepResult};
 use crate::event::Event;
-use crate::node::{Node, NodeId};
+use crate::node::{Node, NodeId, Verb};
 use crate::plan::Action;
 use crate::progress::{Ongoing, Work};
 use crate::store::StoreError;
@@ -27,6 +27,8 @@ impl Executor<'_> {
             Ok(Teardown::AllAtOnce { notes }) => {
                 execution.notes.extend(notes);
                 let gone: Vec<Node> = std::mem::take(nodes).into_values().collect();
+                let removed = |node: &Node| StepResult::done(Verb::Remove, node);
+                execution.results.extend(gone.iter().map(removed));
                 let ports = self.close_ports(&gone).await;
                 execution.port_errors.extend(ports.failures);
                 execution.advise(ports.hints);

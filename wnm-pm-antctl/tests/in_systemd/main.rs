@@ -2,6 +2,7 @@
 //! antctl was measured to do wrong.
 
 mod damage;
+mod owners;
 mod programs;
 mod real_nodes;
 mod world;
@@ -83,5 +84,5 @@ wnm_testing::trials! {
 }
 
 fn main() -> std::process::ExitCode {
-    wnm_testing::run_trials([trials(), damage::trials(), programs::trials(), real_nodes::trials()])
+    wnm_testing::run_trials([trials(), damage::trials(), owners::trials(), programs::trials(), real_nodes::trials()])
 }

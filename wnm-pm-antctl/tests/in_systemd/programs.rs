@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use wnm_pm::command::Command;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{Binary, Mode, ProcessManager, ProcessState};
+use wnm_pm::upgrade::upgrade;
 use wnm_pm_antctl::Antctl;
 use wnm_testing::Need::{SystemdImage, Tool};
 use wnm_testing::{ContractWorld, on_machine, only};
@@ -111,10 +112,30 @@ async fn runs(world: &World, manager: &Antctl, node: &NodeRef, version: &str) {
     assert_eq!(seen["version"], version);
 }
 
+fn what_cannot_be_written_over_stops_no_node() {
+    on_machine("root", "programs::what_cannot_be_written_over_stops_no_node", async || {
+        let world = World::new();
+        let manager = world.manager(Mode::Sudo);
+        let nodes = world.create(&manager, &[world.spec(1), world.spec(2)]).await;
+        assert!(manager.start(&nodes).await.all_good());
+        let before = world.state(&manager, &nodes[1]).await;
+        let program = nodes[1].spec.binary.display().to_string();
+        for words in [&["--bind", &program, &program][..], &["-o", "remount,ro,bind", &program]] {
+            assert!(run(Command::new("mount").args(words)).await.success());
+        }
+        let mut upgraded = upgrade(&manager, &nodes, &world.newer()).await;
+        let error = upgraded.take(nodes[1].id()).expect("it has an outcome").expect_err("it cannot be written");
+        assert!(text(&error).contains(&program), "{error}");
+        assert_eq!(world.state(&manager, &nodes[1]).await, before, "it runs on as if nothing had been tried");
+        assert!(upgraded.len() == 1 && upgraded.all_good(), "{upgraded:?}");
+    });
+}
+
 wnm_testing::trials! {
     &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
         a_program_that_cannot_be_kept_stops_no_node,
         a_program_that_there_is_no_room_for_stops_no_node,
         a_refused_replacement_leaves_the_program_that_is_kept,
-        no_program_is_kept_of_a_node_that_is_gone;
+        no_program_is_kept_of_a_node_that_is_gone,
+        what_cannot_be_written_over_stops_no_node;
 }

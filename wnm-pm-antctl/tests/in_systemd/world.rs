@@ -109,6 +109,10 @@ impl World {
         Path::new(units).join(format!("{service}.service"))
     }
 
+    pub fn node_storage(&self) -> PathBuf {
+        self.host.node_storage()
+    }
+
     pub fn registry(&self) -> PathBuf {
         let root = rustix::process::geteuid().is_root();
         let base = if root { "/var/antctl" } else { "/home/resident/.local/share/autonomi/node" };

@@ -116,6 +116,39 @@ fn a_deleted_program_is_put_back_by_a_start() {
     });
 }
 
+fn a_program_that_was_cut_short_is_copied_again_by_a_start() {
+    on_machine("root", "damage::a_program_that_was_cut_short_is_copied_again_by_a_start", async || {
+        let world = World::new(Mode::Sudo);
+        let manager = world.manager();
+        let node = &world.running(&manager, &[1]).await[0];
+        stop(&manager, node).await;
+        let whole = fs::read(&node.spec.binary).expect("it can be read");
+        fs::write(&node.spec.binary, &whole[..100_000]).expect("it is written");
+        start(&manager, node).await.expect("it is copied again");
+        assert!(runs(&world.state(&manager, node).await));
+        assert!(fs::read(&node.spec.binary).expect("it can be read") == whole);
+    });
+}
+
+fn a_log_directory_that_was_wiped_is_made_again_by_a_start() {
+    on_machine("root", "damage::a_log_directory_that_was_wiped_is_made_again_by_a_start", async || {
+        let world = World::new(Mode::Sudo);
+        let manager = world.manager();
+        let node = &world.running(&manager, &[1]).await[0];
+        stop(&manager, node).await;
+        for directory in [&node.spec.log_dir, &node.spec.bootstrap_cache_dir] {
+            fs::remove_dir_all(directory).expect("it was there");
+        }
+        // As systemd starts it with the machine, before wnm's first cycle.
+        world.systemctl(&["start", &node.service]);
+        let status = world.systemctl(&["show", "--value", "--property=ExecMainStatus", &node.service]);
+        assert_ne!(status, "226", "its sandbox is set up");
+        stop(&manager, node).await;
+        start(&manager, node).await.expect("they are made again");
+        assert!(runs(&world.state(&manager, node).await) && node.spec.log_dir.is_dir());
+    });
+}
+
 fn a_masked_unit_is_left_to_whoever_masked_it() {
     on_machine("root", "damage::a_masked_unit_is_left_to_whoever_masked_it", async || {
         let world = World::new(Mode::Sudo);
@@ -199,6 +232,8 @@ wnm_testing::trials! {
         a_node_that_ends_comes_back_however_it_ended,
         a_deleted_unit_file_is_written_again,
         a_deleted_program_is_put_back_by_a_start,
+        a_program_that_was_cut_short_is_copied_again_by_a_start,
+        a_log_directory_that_was_wiped_is_made_again_by_a_start,
         a_masked_unit_is_left_to_whoever_masked_it,
         a_unit_that_systemd_gave_up_starts_again,
         a_unit_that_was_changed_by_hand_is_read_anew;

@@ -133,10 +133,34 @@ fn a_node_that_does_not_stop_runs_on_with_its_program() {
     });
 }
 
+fn what_systemd_cannot_load_again_stops_no_node() {
+    on_machine("resident", "replacing::what_systemd_cannot_load_again_stops_no_node", async || {
+        let world = World::new(Mode::User);
+        let manager = world.manager();
+        let nodes = world.running(&manager, &[1, 2]).await;
+        let drop_in = world.unit(&nodes[0]).with_file_name("antnode0001.service.d");
+        fs::create_dir(&drop_in).expect("it is new");
+        fs::write(drop_in.join("own.conf"), "[Service]\nExecStart=antnode\nType=none such\nExecStart=\n")
+            .expect("it is written");
+        let mut refused = manager.check_restart(&nodes).await;
+        let error = refused.take(nodes[0].id()).expect("it has an outcome").expect_err("it cannot be loaded");
+        let expected =
+            "systemd cannot start antnode0001 again, so it is not stopped: Unit antnode0001.service has a bad";
+        assert!(error.text().starts_with(expected), "{}", error.text());
+        assert!(refused.all_good(), "{refused:?}");
+        let mut upgraded = upgrade(&manager, &nodes, &newer()).await;
+        upgraded.take(nodes[0].id()).expect("it has an outcome").expect_err("it cannot be loaded");
+        assert!(upgraded.all_good(), "{upgraded:?}");
+        assert_untouched(&world, &manager, &nodes[0]).await;
+        assert_tidy(&world, &nodes).await;
+    });
+}
+
 wnm_testing::trials! {
     &[SystemdImage] =>
         what_cannot_be_put_in_its_place_stops_no_node,
         what_root_cannot_put_in_its_place_stops_no_node,
         a_replacement_that_is_repeated_keeps_the_program_that_was_there_before,
-        a_node_that_does_not_stop_runs_on_with_its_program;
+        a_node_that_does_not_stop_runs_on_with_its_program,
+        what_systemd_cannot_load_again_stops_no_node;
 }

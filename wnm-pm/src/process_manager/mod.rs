@@ -185,6 +185,11 @@ pub trait ProcessManager: Send + Sync {
     /// another program are found before.
     async fn start(&self, nodes: &[NodeRef]) -> Outcomes<Started>;
 
+    /// Refuses nodes that could not be started again once they are stopped, as far as that can be seen while they run.
+    async fn check_restart(&self, nodes: &[NodeRef]) -> Outcomes<()> {
+        nodes.iter().map(|node| (node.id(), Ok(()))).collect()
+    }
+
     /// Stops nodes: asks them to end, and after a grace makes them. They stay stopped, also over a restart of the machine.
     async fn stop(&self, nodes: &[NodeRef]) -> Outcomes<()>;
 
