@@ -30,7 +30,7 @@ pub(crate) fn open(spec: &NodeSpec) -> Result<(File, u64), ManagerError> {
     opened.map_err(|source| ManagerError::io("open the node's output", &path, source))
 }
 
-fn put_aside(path: &Path) -> std::io::Result<()> {
+fn put_aside(path: &Path) -> io::Result<()> {
     if path.symlink_metadata().is_ok_and(|found| found.len() > LONG_BYTES) {
         fs::rename(path, path.with_extension("log.1"))?;
     }
