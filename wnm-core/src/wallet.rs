@@ -70,15 +70,26 @@ impl Hinted for WalletError {
 
 /// Whether nobody can have the key of an address: it was chosen, not made from a key, to burn what is sent there or to
 /// stand for something else. Those that everybody uses are small numbers (0, the contracts that are built in, `…dEaD`), one
-/// byte or one word over and over, and `dead` in front of zeros or of a joke.
+/// byte or one word over and over, and `dead` in front of zeros or of a joke. The payment network's own contracts keep for
+/// ever what they are sent, too.
 fn is_burned(address: &alloy_primitives::Address) -> bool {
-    const JOKE: alloy_primitives::Address = alloy_primitives::address!("0xdEAD000000000000000042069420694206942069");
     let bytes = address.as_slice();
     let small = bytes[..16].iter().all(|byte| *byte == 0);
     let large = bytes[4..].iter().all(|byte| *byte == 0);
     let repeats = |length: usize| bytes.iter().zip(&bytes[length..]).all(|(byte, next)| byte == next);
-    small || large || repeats(1) || repeats(2) || repeats(4) || *address == JOKE
+    small || large || repeats(1) || repeats(2) || repeats(4) || NOBODYS.contains(address)
 }
+
+/// A joke, and the contracts of the two payment networks: token, payments, Merkle payments.
+const NOBODYS: [alloy_primitives::Address; 7] = [
+    alloy_primitives::address!("0xdEAD000000000000000042069420694206942069"),
+    alloy_primitives::address!("0xa78d8321B20c4Ef90eCd72f2588AA985A4BDb684"),
+    alloy_primitives::address!("0xB1b5219f8Aaa18037A2506626Dd0406a46f70BcC"),
+    alloy_primitives::address!("0x8c20E9A6e5e2aA038Ed463460E412B669fE712Aa"),
+    alloy_primitives::address!("0x4bc1aCE0E66170375462cB4E6Af42Ad4D5EC689C"),
+    alloy_primitives::address!("0x7f0842a78f7d4085d975ba91d630d680f91b1295"),
+    alloy_primitives::address!("0x393F6825C248a29295A7f9Bfa03e475decb44dc0"),
+];
 
 impl FromStr for Address {
     type Err = WalletError;

@@ -95,15 +95,15 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })
 }
 
-/// What is wrong with nodes since the last look, a sentence for each cause. After a restart of the machine all are down, and
-/// nothing is wrong with any.
+/// What became of starts since the last look that came to nothing, a sentence for each cause. After a restart of the machine
+/// all nodes are down, and nothing is wrong with any.
 pub(super) fn went_wrong(observation: &Observation) -> Vec<String> {
     let snapshot = &observation.snapshot;
     if snapshot.boot_time > snapshot.last_surveyed_boot {
         return Vec::new();
     }
     let errors = observation.events.iter().filter_map(|event| match event {
-        Event::Reconciled { node, .. } => Some((node.id(), node.life().last_error()?)),
+        Event::Reconciled { from, node, .. } if from.is_underway() => Some((node.id(), node.life().last_error()?)),
         _ => None,
     });
     by_reason(errors).into_iter().map(|shared| format!("{}: {}", names(&shared.nodes), shared.text)).collect()

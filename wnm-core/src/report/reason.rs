@@ -132,9 +132,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
             let (what, limit) = measured(*gauge, *figure, *limit);
             Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))
         }
-        C::FewInodes { free, needed } => Whole(format!(
-            "{free} inodes are free on the disk, and a node may need {needed}, one for each file: no node is added or started"
-        )),
+        C::FewInodes { free, needed } => Whole(few_inodes(*free, *needed)),
         C::MeasuredAgainst { gauge, allowance } => {
             Whole(format!("{} {}", gauge_name(*gauge), part_of(*gauge, allowance)))
         }
@@ -162,6 +160,14 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::Requested => whole("requested by the owner"),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),
     }
+}
+
+fn few_inodes(free: u64, needed: u64) -> String {
+    let number = usize::try_from(free).unwrap_or(usize::MAX);
+    let (inodes, are) = (counted(number, "inode"), be(number));
+    format!(
+        "{inodes} {are} free on the disk, and a node may need {needed}, one for each file: no node is added or started"
+    )
 }
 
 /// "container group a1", "container groups a1–a5".

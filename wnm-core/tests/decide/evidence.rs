@@ -74,6 +74,8 @@ fn all() -> Vec<(Status, Evidence)> {
         interrupted(Removing, Verb::Remove),
         interrupted(Disabled, Verb::Disable),
         interrupted(Disabled, Verb::Enable),
+        // Seen of wnm itself, while it carries out a start.
+        (Stopped, Evidence::Unable { reason: "wnm itself cannot start a process".to_owned() }),
     ]
 }
 
@@ -100,6 +102,7 @@ fn what_was_seen_in_words() {
     REMOVING: remove was interrupted: the removal goes on
     DISABLED: disable was interrupted: the node is not running
     STOPPED: enable was interrupted: the node is managed again
+    STOPPED: wnm itself cannot start a process
     ");
 }
 

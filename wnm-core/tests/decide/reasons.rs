@@ -162,6 +162,7 @@ fn the_sentences_for_one() {
     max_concurrent_operations: 1 operation in progress, the maximum (max_concurrent_operations = 2)
     node_cap: 1 node, 0 too many (node_cap = 2)
     stop: youngest nodes first
+    stop: youngest nodes first, apart from those that wait for another try
     remove: stopped nodes first, then the youngest
     max_concurrent_removals: waiting for 1 removal in progress
     back_off: antnode0001: could not be removed; will be retried before other nodes are removed
@@ -176,12 +177,15 @@ fn the_sentences_for_one() {
     node_cap: 1 node in total, the maximum (node_cap = 2)
     stopped_by_owner: antnode0001: stopped by the owner; not started automatically
     back_off: antnode0001: failed to start recently; will be retried
+    back_off: antnode0001: ended before it was up; will be retried
     delay_restart: antnode0001: given time to recover before a restart (delay_restart = 1 s)
     port_in_use: antnode0001: running, but another program answers on the metrics port
     start: the machine has room; oldest nodes first
     max_concurrent_starts: 1 more node to start in later cycles (max_concurrent_starts = 2)
     add: the machine has room (1 of 2 nodes)
     max_concurrent_operations: 1 more node to add in later cycles (max_concurrent_operations = 2)
+    hd_less_than: 1 inode is free on the disk, and a node may need 1000, one for each file: no node is added or started
+    mem_less_than: memory usage is a part of the 64 MB that control group /usr/bin/antnode may have
     antnode_path: no usable node program at /usr/bin/antnode; no node is added
     ports: no number with free ports left for 1 more node
     ports: node number 1 is not between 1 and 65535
@@ -193,6 +197,7 @@ fn the_sentences_for_one() {
     cpu_remove: CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
     mem_remove: memory usage is 71.2 %, above the limit (mem_remove = 70 %)
     hd_remove: disk usage is 71.2 %, above the limit (hd_remove = 70 %)
+    hd_remove: inode usage of the disk is 71.2 %, above the limit (hd_remove = 70 %)
     max_load_average_allowed: load average (1 min) is 71.2, above the limit (max_load_average_allowed = 70)
     max_load_average_allowed: load average (5 min) is 71.2, above the limit (max_load_average_allowed = 70)
     max_load_average_allowed: load average (15 min) is 71.2, above the limit (max_load_average_allowed = 70)
@@ -203,6 +208,7 @@ fn the_sentences_for_one() {
     cpu_less_than: CPU usage is 71.2 %, too high to add or start nodes (cpu_less_than = 70 %)
     mem_less_than: memory usage is 71.2 %, too high to add or start nodes (mem_less_than = 70 %)
     hd_less_than: disk usage is 71.2 %, too high to add or start nodes (hd_less_than = 70 %)
+    hd_less_than: inode usage of the disk is 71.2 %, too high to add or start nodes (hd_less_than = 70 %)
     desired_load_average: load average (1 min) is 71.2, too high to add or start nodes (desired_load_average = 70)
     desired_load_average: load average (5 min) is 71.2, too high to add or start nodes (desired_load_average = 70)
     desired_load_average: load average (15 min) is 71.2, too high to add or start nodes (desired_load_average = 70)
@@ -250,11 +256,13 @@ fn what_is_different_for_three() {
     node_cap: 3 nodes in total, above the maximum (node_cap = 2)
     stopped_by_owner: antnode0001–0003: stopped by the owner; not started automatically
     back_off: antnode0001–0003: failed to start recently; will be retried
+    back_off: antnode0001–0003: ended before it was up; will be retried
     delay_restart: antnode0001–0003: given time to recover before a restart (delay_restart = 3 s)
     port_in_use: antnode0001–0003: running, but another program answers on the metrics port
     max_concurrent_starts: 3 more nodes to start in later cycles (max_concurrent_starts = 2)
     add: the machine has room (3 of 2 nodes)
     max_concurrent_operations: 3 more nodes to add in later cycles (max_concurrent_operations = 2)
+    hd_less_than: 3 inodes are free on the disk, and a node may need 1000, one for each file: no node is added or started
     ports: no number with free ports left for 3 more nodes
     ports: node number 3 is not between 1 and 65535
     number_taken: antnode0001–0003: skipped, their ports are in use (the first: UDP 55007)

@@ -84,6 +84,7 @@ fn an_address_that_nobody_has_a_key_for_is_refused_wherever_one_is_given() {
         "0x00000000000000000000000000000000DeaDBeef",
         "0xdead000000000000000000000000000000000000",
         "0xdEAD000000000000000042069420694206942069",
+        "0xa78d8321B20c4Ef90eCd72f2588AA985A4BDb684",
         "0xdeaddeaddeaddeaddeaddeaddeaddeaddeaddead",
         "0xffffffffffffffffffffffffffffffffffffffff",
         "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE",
