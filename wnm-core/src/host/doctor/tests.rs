@@ -16,6 +16,7 @@ fn config() -> Config {
 fn well() -> (Config, Facts) {
     let config = Config { node_cap: 20, ..config() };
     let node = |number: u16, status| KnownNode {
+        last_error: None,
         id: NodeId(number.into()),
         status,
         ports: Ports::default().with(PortKind::Node, 55000 + number).with(PortKind::Metrics, 13000 + number),
