@@ -65,7 +65,8 @@ impl Way<'_> {
         let leaving = Packet { from_device: bridge.clone(), is_ipv6, ..Packet::default() };
         let Some(bridge) = bridge else {
             let arriving = questions.chain([(answer, ANSWERS)]);
-            let arriving = arriving.map(|(packet, direction)| (packet, direction, &["ingress", "prerouting", "input"][..]));
+            let arriving =
+                arriving.map(|(packet, direction)| (packet, direction, &["ingress", "prerouting", "input"][..]));
             let to_device = self.outside.clone();
             return arriving.chain([(Packet { to_device, ..leaving }, OUT, &["output", "postrouting"][..])]).collect();
         };
