@@ -66,7 +66,10 @@ impl Ruleset {
     pub fn drops(&self, packet: &Packet, hooks: &[&str], passes_over: impl Fn(&str) -> bool) -> Vec<Drop> {
         let families: &[&str] = if packet.is_ipv6 { &["inet", "ip6"] } else { &["inet", "ip"] };
         let from = packet.from_device.as_deref();
-        let is_of_device = |chain: &Value| chain["family"] == "netdev" && from.is_some_and(|from| chain["dev"] == from);
+        // Not every version of nft names the device in its listing.
+        let is_of_device = |chain: &Value| {
+            chain["family"] == "netdev" && (chain["dev"].is_null() || from.is_some_and(|from| chain["dev"] == from))
+        };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let chains = self.0.iter().map(|entry| &entry["chain"]).filter(|chain| {
             chain["type"] == "filter"
