@@ -56,6 +56,11 @@ impl Places {
         self.units.join(name)
     }
 
+    /// Where `systemctl edit` puts drop-ins of a unit.
+    pub(crate) fn drop_ins(&self, name: &str) -> PathBuf {
+        self.units.join(format!("{name}.d"))
+    }
+
     /// The link that has a unit started at boot.
     pub(crate) fn wanted(&self, name: &str) -> PathBuf {
         self.units.join(format!("{}.wants", self.target())).join(name)

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::node::{NodeRef, NodeSpec};
+use wnm_pm::node_files;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, ProcessState};
@@ -22,12 +23,21 @@ impl Systemd {
 
     /// What systemd knows of the unit of each node. Of somebody else's nothing is told but that it is his.
     pub(crate) async fn known<'a>(&self, batch: Batch<'a>) -> Batch<'a, Unit> {
-        self.systemctl.show(batch).await.then(|node, ((), unit)| {
+        self.systemctl.show(batch).await.then(|node, ((), mut unit)| {
+            unit.is_outdated |= has_unread_drop_in(&self.systemctl.places.drop_ins(&unit_name(node)), &unit);
             let is_own = |directory: &Path| is_same(directory, &node.spec.root_dir);
             let foreign = mark::foreign(&self.systemctl.places, &self.node_storage, (&unit_name(node), &unit), is_own);
             Ok(foreign.map_or(unit, Unit::of_somebody_else))
         })
     }
+}
+
+/// systemd itself does not notice the first drop-in of a unit until it reads all files again.
+fn has_unread_drop_in(directory: &Path, unit: &Unit) -> bool {
+    let files = node_files::entries(directory).unwrap_or_default();
+    let mut drop_ins =
+        files.into_iter().map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "conf"));
+    drop_ins.any(|path| !unit.files.contains(&path))
 }
 
 /// Refuses a node whose unit is somebody else's.
