@@ -71,7 +71,7 @@ impl Output {
     /// What the answer reports among other things, and nobody may miss: where nobody reads the answer it is said beside it.
     pub(crate) fn alert(self, lines: &[String]) {
         let is_read = self.answers() && outputs_are_one();
-        if !lines.is_empty() && !is_read {
+        if !is_read && !lines.is_empty() {
             say(&lines.join("\n"));
         }
     }

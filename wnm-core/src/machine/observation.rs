@@ -11,7 +11,7 @@ use wnm_allocator::PORTS_PER_START;
 use super::{CycleError, Machine, Observation};
 use crate::decide::{Reconciled, port_start, reconcile};
 use crate::event::{Event, NodeReport};
-use crate::node::{Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
+use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
@@ -95,7 +95,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })
 }
 
-/// What became of starts since the last look that came to nothing, a sentence for each cause. After a restart of the machine
+/// Nodes that have ended since they were started and before they were seen up, a sentence for each cause. After a restart of the machine
 /// all nodes are down, and nothing is wrong with any.
 pub(super) fn went_wrong(observation: &Observation) -> Vec<String> {
     let snapshot = &observation.snapshot;
@@ -103,7 +103,9 @@ pub(super) fn went_wrong(observation: &Observation) -> Vec<String> {
         return Vec::new();
     }
     let errors = observation.events.iter().filter_map(|event| match event {
-        Event::Reconciled { from, node, .. } if from.is_underway() => Some((node.id(), node.life().last_error()?)),
+        Event::Reconciled { from, node, why: Evidence::ProcessGone { .. } } if from.is_underway() => {
+            Some((node.id(), node.life().last_error()?))
+        }
         _ => None,
     });
     by_reason(errors).into_iter().map(|shared| format!("{}: {}", names(&shared.nodes), shared.text)).collect()
