@@ -156,6 +156,7 @@ fn a_node_whose_container_does_not_run_earns_no_back_off() {
             let mut snapshot = in_groups(standing("nodes:1", [state, GroupState::Running, GroupState::Running]));
             alter(&mut snapshot.nodes[0].node, |node| {
                 node.status = status;
+                node.has_run = status != Starting;
                 node.status_since = NOW - 100_000;
             });
             snapshot.nodes[0].seen = Some(gone());
