@@ -145,7 +145,8 @@ fn root_keeps_nodes_of_antctl_and_takes_over_those_of_antctl_alone() {
         for of_antctl in ["manager-unavailable", "node-storage-closed", "forgotten-nodes", "node-incomplete"] {
             assert!(!findings.contains(of_antctl), "{findings}");
         }
-        wnm("teardown --confirm");
+        let told = wnm("teardown --confirm");
+        assert!(told.contains("removed") && told.contains("antnode0001") && !told.contains("Nothing to do"), "{told}");
         assert_eq!(nodes(), []);
 
         // What an owner of antctl has, who has heard of wnm.
@@ -257,14 +258,14 @@ fn a_schedule_shows_no_step_that_it_did_not_come_to() {
     on_machine("resident", "systemd::a_schedule_shows_no_step_that_it_did_not_come_to", async || {
         run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
         wnm(&format!("init --process_manager systemd+user --antnode_path {PROGRAM} {INIT}"));
-        let config = std::env::home_dir().expect("users have a home").join(".config");
-        std::fs::create_dir_all(&config).expect("it can be made");
-        std::fs::write(config.join("systemd"), "in the way").expect("it is written");
+        let units = std::env::home_dir().expect("users have a home").join(".config/systemd/user");
+        std::fs::create_dir_all(&units).expect("it can be made");
+        run("chmod", &format!("555 {}", units.display()));
         let output = try_wnm("schedule install");
         let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success() && said.contains("cannot use the systemd of this user"), "{shown}{said}");
         assert_eq!(shown.lines().filter(|line| line.starts_with("$ ")).count(), 1, "{shown}");
-        std::fs::remove_file(config.join("systemd")).expect("it was there");
+        run("chmod", &format!("755 {}", units.display()));
         assert!(wnm("schedule install").contains("wnm runs every minute, by systemd"));
         wnm("schedule remove");
     });
