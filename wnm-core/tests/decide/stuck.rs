@@ -139,7 +139,7 @@ fn what_is_measured_against_a_control_group_names_it_where_it_holds_anything_bac
     let mut snapshot = fleet(&[Running]);
     let allowance = wnm_core::snapshot::Allowance { control_group: "/app".to_owned(), amount: 64e6 };
     snapshot.host.mem_allowance = Some(allowance);
-    assert_eq!(said(&config(), &snapshot, "control group"), [String::new(); 0]);
+    assert_eq!(said(&config(), &snapshot, "control group"), Vec::<String>::new());
     snapshot.host.used_mem_percent = 97.7;
     let named = "memory usage is a part of the 64 MB that control group /app may have";
     assert_eq!(said(&config(), &snapshot, "control group"), [named]);
@@ -149,7 +149,7 @@ fn what_is_measured_against_a_control_group_names_it_where_it_holds_anything_bac
 fn a_disk_with_too_few_inodes_for_one_node_gets_none() {
     let mut snapshot = fleet(&[]);
     snapshot.host.free_inodes = Some(1_000);
-    assert_eq!(said(&config(), &snapshot, "inodes"), [String::new(); 0]);
+    assert_eq!(said(&config(), &snapshot, "inodes"), Vec::<String>::new());
     snapshot.host.free_inodes = Some(999);
     assert_eq!(cycle(&config(), &snapshot), ["survey"]);
     assert_eq!(said(&config(), &snapshot, "999 inodes are free").len(), 1);
