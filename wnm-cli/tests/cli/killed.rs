@@ -1,7 +1,5 @@
 //! wnm is killed at random moments while it works on nodes in containers: one more run puts everything right.
 
-#![expect(clippy::disallowed_methods, reason = "tests kill programs, take the time and roll their own dice")]
-
 use std::process::Stdio;
 use std::time::Duration;
 
