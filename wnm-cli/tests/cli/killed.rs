@@ -1,6 +1,10 @@
 //! wnm is killed at random moments while it works on nodes in containers: one more run puts everything right.
 
-#![expect(clippy::disallowed_methods, reason = "tests kill programs, take the time and roll their own dice")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests kill programs, and print the time they took and the dice they rolled"
+)]
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
