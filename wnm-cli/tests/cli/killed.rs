@@ -1,7 +1,13 @@
 //! wnm is killed at random moments while it works on nodes in containers: one more run puts everything right.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests kill programs, and print the time they took and the dice they rolled"
+)]
+
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wnm_core::node::Status;
 use wnm_testing::Need::S6Image;
@@ -49,7 +55,8 @@ fn a_wnm_killed_at_any_moment_leaves_nothing_that_one_more_run_does_not_put_righ
     colony.cycle_until_running(NODES);
     let containers = [0, 1, 2].map(|group| groups.container(group));
     let mut dice = Dice(u64::from(std::process::id()));
-    let seed = dice.0;
+    println!("dice: {}", dice.0);
+    let began = Instant::now();
     for kill in 0..kills() {
         colony.install(&test_node(if kill % 2 == 0 { "0.4.18" } else { "0.4.17" }));
         let words = words(&mut dice);
@@ -64,7 +71,7 @@ fn a_wnm_killed_at_any_moment_leaves_nothing_that_one_more_run_does_not_put_righ
             docker(&["kill", &containers[kill as usize / 10 % 3]]);
         }
         let run = colony.wnm(&["run"]);
-        let what = format!("seed {seed}, kill {kill}, {moment:?} into {words:?}: {run:?}");
+        let what = format!("kill {kill}, {moment:?} into {words:?}: {run:?}");
         assert!(run.code == 0, "{what}");
         let left = docker(&["ps", "--quiet", "--filter", &groups.label(), "--filter", "label=wnm.role=helper"]);
         assert_eq!(left.as_deref(), Some(""), "no helper is left: {what}");
@@ -72,6 +79,7 @@ fn a_wnm_killed_at_any_moment_leaves_nothing_that_one_more_run_does_not_put_righ
         let stopped = colony.statuses().into_iter().filter(|(_, status)| *status == Status::Stopped).count();
         assert_eq!(stopped, 0, "nothing stays down: {what}");
     }
+    println!("{} kills in {:.0?}", kills(), began.elapsed());
     colony.cycle_until_running(NODES);
     let pending = colony.stored().nodes.into_iter().filter(|node| node.life().pending().is_some()).count();
     assert_eq!(pending, 0);
