@@ -6,7 +6,6 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use wnm_pm::batch::Batch;
-use wnm_pm::elf::is_cut;
 use wnm_pm::hint::{Hint, chain};
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::exists;
@@ -47,7 +46,7 @@ impl Antctl {
 
     /// What a node lacks to be started.
     pub(crate) fn missing(&self, entry: &Entry) -> Option<String> {
-        let program = Some(&entry.antnode_path).filter(|program| !program.is_file() || is_cut(program)).cloned();
+        let program = Some(&entry.antnode_path).filter(|program| check_program(program).is_err()).cloned();
         let unit = || {
             let unit = self.places().unit(&entry.service_name);
             (self.systemd.booted && self.own_unit(entry).is_none()).then_some(unit)

@@ -1,10 +1,10 @@
 //! Creating makes a node's directories, its own copy of the program, and its unit. Nothing is started.
 
 use wnm_pm::batch::{Batch, Outcomes};
-use wnm_pm::elf::is_cut;
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::Created;
+use wnm_pm::program;
 
 use crate::paths::unit_name;
 use crate::state::check_own;
@@ -28,7 +28,7 @@ impl Systemd {
 
     /// A node that has a whole program keeps it: only an upgrade replaces it.
     pub(crate) async fn copy_missing_programs<'a, T: Clone>(&self, batch: Batch<'a, T>) -> Batch<'a, T> {
-        let without = batch.part(|node, _| check_program(&node.spec.binary).is_err() || is_cut(&node.spec.binary));
+        let without = batch.part(|node, _| program::check_own(&node.spec).is_err());
         batch.join_part(programs::copy(&self.systemctl, without, |node| node.spec.program.clone()).await)
     }
 }

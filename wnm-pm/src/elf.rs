@@ -1,37 +1,54 @@
-//! A program's own table of contents tells whether its file is whole: a copy that a full disk cut short still begins like a
-//! program.
+//! What an ELF program says about itself: whether its file is whole (a copy that a full disk cut short still begins like a
+//! program), and which loader it is run by.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
-/// Whether a program's file ends before what its ELF header says is in it. What is not a 64-bit ELF file tells nothing.
+use object::elf::{FileHeader32, FileHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind, ReadCache};
+
+/// What every ELF file begins with.
+pub(crate) const MAGIC: &[u8] = b"\x7fELF";
+
+/// Whether a program's file ends before its own tables do. What is not an ELF file tells nothing.
 #[must_use]
-pub fn is_cut(program: &Path) -> bool {
-    let cut = || -> io::Result<bool> {
-        let mut file = File::open(program)?;
-        let length = file.metadata()?.len();
-        let mut header = [0; HEADER];
-        match file.read_exact(&mut header) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(header.starts_with(MAGIC)),
-            read => read.map(|()| end(&header).is_some_and(|end| length < end)),
-        }
-    };
-    cut().unwrap_or(false)
+pub(crate) fn is_cut(program: &Path) -> bool {
+    tables(program).is_some_and(|tables| tables.is_err())
 }
 
-const MAGIC: &[u8] = b"\x7fELF";
+/// The loader that a program is run by; none where it needs none, or tells none.
+pub(crate) fn loader(program: &Path) -> Option<PathBuf> {
+    tables(program)?.ok()?
+}
 
-/// The length of a 64-bit header.
-const HEADER: usize = 64;
+/// The loader that the tables of an ELF file name; an error where the file ends before they do.
+fn tables(program: &Path) -> Option<Result<Option<PathBuf>, object::Error>> {
+    let mut magic = [0; MAGIC.len()];
+    File::open(program).and_then(|mut file| file.read_exact(&mut magic)).ok()?;
+    if magic != *MAGIC {
+        return None;
+    }
+    let data = ReadCache::new(File::open(program).ok()?);
+    Some(FileKind::parse(&data).and_then(|kind| match kind {
+        FileKind::Elf32 => read::<FileHeader32<Endianness>>(&data),
+        _ => read::<FileHeader64<Endianness>>(&data),
+    }))
+}
 
-/// Where the tables of segments and of sections end; linkers write the latter last.
-fn end(header: &[u8; HEADER]) -> Option<u64> {
-    let is_known = header.starts_with(MAGIC) && header[4] == 2 && header[5] == 1;
-    let long = |at: usize| header.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-    let short = |at: usize| header.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes).map(u64::from);
-    let table = |start, size, count| long(start)?.checked_add(short(size)? * short(count)?);
-    is_known.then(|| table(0x20, 0x36, 0x38).max(table(0x28, 0x3a, 0x3c)))?
+/// Linkers write the table of sections last.
+fn read<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Result<Option<PathBuf>, object::Error> {
+    let header = H::parse(data)?;
+    let endian = header.endian()?;
+    header.section_headers(endian, data)?;
+    for segment in header.program_headers(endian, data)? {
+        if let Some(loader) = segment.interpreter(endian, data)? {
+            return Ok(Some(std::ffi::OsString::from_vec(loader.to_vec()).into()));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// As much of a file as names its interpreter.
-const HEAD_BYTES: u64 = 64 * 1024;
-const PT_INTERP: u64 = 3;
+use crate::elf;
+
+/// As much of a script's first line as the kernel reads.
+const LINE_BYTES: u64 = 256;
 
 /// Why a program could not be started, in words: an interpreter that is missing is named.
 #[must_use]
@@ -27,38 +28,10 @@ pub fn why_not_started(program: &Path, error: &io::Error) -> String {
 /// The interpreter that a program names; none where it needs none, or cannot be read.
 fn interpreter(program: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
-    File::open(program).ok()?.take(HEAD_BYTES).read_to_end(&mut head).ok()?;
-    if let Some(line) = head.strip_prefix(b"#!") {
-        let line = line.split(|byte| *byte == b'\n').next()?;
-        return String::from_utf8_lossy(line).split_whitespace().next().map(PathBuf::from);
-    }
-    elf_interpreter(&head)
-}
-
-/// The text of the program header that names it.
-fn elf_interpreter(head: &[u8]) -> Option<PathBuf> {
-    let wide = match head.strip_prefix(b"\x7fELF")?.first()? {
-        1 => false,
-        2 => true,
-        _ => return None,
-    };
-    let little = *head.get(5)? == 1;
-    let number = |place: usize, bytes: usize| {
-        let field = head.get(place..place.checked_add(bytes)?)?.iter();
-        let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
-        Some(if little { field.rev().fold(0, add) } else { field.fold(0, add) })
-    };
-    let place = |number: u64| usize::try_from(number).ok();
-    let word = if wide { 8 } else { 4 };
-    let (table, sizes) = if wide { (32, 54) } else { (28, 42) };
-    let (first, size, count) = (place(number(table, word)?)?, place(number(sizes, 2)?)?, number(sizes + 2, 2)?);
-    let header = (0..place(count)?).map(|index| first + index * size);
-    let named = header.into_iter().find(|at| number(*at, 4) == Some(PT_INTERP))?;
-    let (offset, length) = if wide { (named + 8, named + 32) } else { (named + 4, named + 16) };
-    let (begin, length) = (place(number(offset, word)?)?, place(number(length, word)?)?);
-    let text = head.get(begin..begin.checked_add(length)?)?;
-    let text = text.split(|byte| *byte == 0).next()?;
-    Some(PathBuf::from(String::from_utf8_lossy(text).into_owned()))
+    File::open(program).ok()?.take(LINE_BYTES).read_to_end(&mut head).ok()?;
+    let Some(line) = head.strip_prefix(b"#!") else { return elf::loader(program) };
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    String::from_utf8_lossy(line).split_whitespace().next().map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -89,7 +62,7 @@ mod tests {
         assert_eq!(why(b"#!/bin/sh\n"), "entity not found");
 
         let mut elf = vec![0; 64 + 56];
-        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
         (elf[32], elf[54], elf[56]) = (64, 56, 1);
         let loader = b"/lib/ld-nowhere.so.1\0";
         (elf[64], elf[64 + 8], elf[64 + 32]) = (3, 120, 21);

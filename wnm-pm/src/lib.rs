@@ -4,7 +4,7 @@
 pub mod batch;
 pub mod command;
 pub mod container_host;
-pub mod elf;
+mod elf;
 pub mod flavour;
 pub mod hint;
 pub mod interpreter;

@@ -6,10 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use object::elf::{FileHeader32, FileHeader64};
-use object::read::elf::FileHeader;
-use object::{Endianness, FileKind, ReadCache};
-
+use crate::elf;
 use crate::launch::check_path;
 use crate::node::{NodeRef, NodeSpec};
 use crate::process_manager::ManagerError;
@@ -107,7 +104,7 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
     match beginning(program) {
         // Whoever starts it may be allowed to run what this user may not read.
         Err(_) => Ok(()),
-        Ok(bytes) if bytes.starts_with(ELF) && is_cut_short(program) => {
+        Ok(_) if elf::is_cut(program) => {
             Err(refused(format!("it is damaged: its {} bytes end before the program does", found.len())))
         }
         Ok(bytes) if BEGINNINGS.iter().any(|known| bytes.starts_with(known)) => Ok(()),
@@ -121,7 +118,7 @@ pub fn check_program(program: &Path) -> Result<(), ManagerError> {
 /// What can be run begins with one of these: ELF, a script that names its interpreter, and Mach-O in its four byte orders
 /// and its two of several architectures at once.
 const BEGINNINGS: [&[u8]; 8] = [
-    ELF,
+    elf::MAGIC,
     b"#!",
     b"\xfe\xed\xfa\xce",
     b"\xfe\xed\xfa\xcf",
@@ -130,25 +127,6 @@ const BEGINNINGS: [&[u8]; 8] = [
     b"\xca\xfe\xba\xbe",
     b"\xca\xfe\xba\xbf",
 ];
-
-const ELF: &[u8] = b"\x7fELF";
-
-/// Whether an ELF program's own tables lie past its end, as in a copy that was not finished: linkers put them last.
-fn is_cut_short(program: &Path) -> bool {
-    fn read_tables<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> object::Result<()> {
-        let header = H::parse(data)?;
-        let endian = header.endian()?;
-        header.program_headers(endian, data)?;
-        header.section_headers(endian, data).map(drop)
-    }
-    let Ok(file) = File::open(program) else { return false };
-    let data = ReadCache::new(file);
-    match FileKind::parse(&data) {
-        Ok(FileKind::Elf32) => read_tables::<FileHeader32<Endianness>>(&data).is_err(),
-        Ok(FileKind::Elf64) => read_tables::<FileHeader64<Endianness>>(&data).is_err(),
-        _ => true,
-    }
-}
 
 fn beginning(program: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(4);
