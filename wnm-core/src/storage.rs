@@ -91,7 +91,7 @@ impl Hinted for StorageError {
             Self::Mark { .. } => vec![Hint::text("run wnm as the user who initialised that database")],
             Self::Taken { database, .. } => vec![
                 Hint::text(format!("use that database: `--database {}`", word(database))),
-                Hint::text("choose another node_storage"),
+                Hint::text("give this database a node_storage of its own"),
                 Hint::text("`wnm init --take-over` if that database is not used any more"),
             ],
         }

@@ -128,6 +128,8 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         _ if occasion.excused && (occasion.rebooted || due::is_due(config, now, node)) => {
             due_node(node, seen, process).map(Change::excused)
         }
+        // It comes up with its container.
+        _ if occasion.excused => None,
         _ if due::is_due(config, now, node) => due_node(node, seen, process),
         // What has ended does not come up by being waited for.
         _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => due_node(node, seen, process),

@@ -166,3 +166,17 @@ fn a_node_whose_container_does_not_run_earns_no_back_off() {
         }
     }
 }
+
+#[test]
+fn a_young_node_whose_container_does_not_run_waits_for_it() {
+    for (state, became, failures) in [(GroupState::Stopped, Starting, 0), (GroupState::Running, Stopped, 1)] {
+        let mut snapshot = in_groups(standing("nodes:1", [state, GroupState::Running, GroupState::Running]));
+        alter(&mut snapshot.nodes[0].node, |node| {
+            (node.status, node.has_run, node.status_since) = (Starting, false, NOW)
+        });
+        snapshot.nodes[0].seen = Some(gone());
+        let Reconciled { snapshot, .. } = reconcile(&small_groups(), snapshot);
+        let node = &snapshot.nodes[0].node;
+        assert_eq!((node.status(), node.life().failures()), (became, failures), "{state:?}");
+    }
+}
