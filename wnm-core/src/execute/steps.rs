@@ -129,10 +129,14 @@ impl Executor<'_> {
     }
 
     /// Notes the numbers of nodes that were forgotten since their directories went away without wnm: their owner may bring
-    /// them back.
+    /// them back. One that never lived had nothing in its directory.
     fn withhold(&self, batch: &mut Batch, context: &Context) -> Result<(), StoreError> {
+        let has_lived = |id| {
+            let row = batch.rows.iter().find(|row| row.id() == id);
+            row.is_some_and(|row| row.life().has_run() || row.process().is_some())
+        };
         let forgotten = batch.events.iter().filter_map(|event| match event {
-            Event::Forgotten { id, .. } if context.lost.contains(id) => Some(id.0),
+            Event::Forgotten { id, .. } if context.lost.contains(id) && has_lived(*id) => Some(id.0),
             _ => None,
         });
         let lost: BTreeSet<u32> = forgotten.collect();

@@ -42,6 +42,7 @@ impl Model {
                 if std::mem::replace(&mut self.stored.initialised, true) {
                     return Err(Refused);
                 }
+                self.stored.initialised_at = Some(NOW);
                 self.stored.settings.extend(settings);
                 self.stored.last_surveyed_boot = boot_time;
             }
