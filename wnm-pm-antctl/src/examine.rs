@@ -8,7 +8,7 @@ use wnm_pm::user::User;
 
 use crate::observation::last_failure;
 use crate::parse::{Entry, Registry, complaint};
-use crate::start::found_no_router;
+use crate::start::{WITHOUT_ROUTER, found_no_router};
 use crate::{Antctl, access};
 
 /// antctl looks through all processes for each entry, removed ones too.
@@ -160,7 +160,7 @@ impl Antctl {
                 "upnp-without-gateway",
                 format!("{name} asks the router for its port and ended: {said}"),
                 "a node with UPnP ends within seconds where no router answers",
-                self.without_router(entry),
+                WITHOUT_ROUTER,
             )
         });
         incomplete.into_iter().chain(without_router).collect()

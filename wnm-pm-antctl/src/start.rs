@@ -25,6 +25,10 @@ const SECONDS_PER_NODE: u64 = 12;
 /// the time limit of the whole call.
 const NODES_PER_CALL: usize = 10;
 
+/// What to do about a node that ends because no router opens its port.
+pub(crate) const WITHOUT_ROUTER: &str =
+    "switch on UPnP in the router; or forward the port by hand, set no_upnp to true and start the node again";
+
 impl Antctl {
     pub(crate) async fn start_nodes(&self, nodes: &[NodeRef], observation: Observation) -> Outcomes<Started> {
         let batch = Batch::of(nodes).one_by_one(|node, ()| self.ready(&observation, node)).await;
@@ -119,7 +123,7 @@ impl Antctl {
             return Err(ManagerError::Failed(format!("antctl did not start {}: {complaint}", node.service)));
         };
         let said = self.last_words(entry).await;
-        let advice = found_no_router(&said, entry).then(|| Hint::text(self.without_router(entry)));
+        let advice = found_no_router(&said, entry).then(|| Hint::text(WITHOUT_ROUTER));
         let (name, log_dir) = (entry.service_name.clone(), entry.log_dir_path.clone());
         let error = ManagerError::ExitedAtOnce { name, how, said, log_dir };
         Err(match advice {
@@ -137,17 +141,6 @@ impl Antctl {
             return said;
         }
         last_words(&tail(&entry.log_dir_path.join("antnode.log"), 0))
-    }
-
-    /// What to do about a node that ends because no router opens its port: antctl cannot change what it wrote.
-    pub(crate) fn without_router(&self, entry: &Entry) -> String {
-        let unit = self.places().unit(&entry.service_name);
-        let user = if self.places().system { "" } else { " --user" };
-        format!(
-            "switch on UPnP in the router; or forward the port by hand, add --no-upnp before --rewards-address in {} and run \
-             `systemctl{user} daemon-reload` (no_upnp is for nodes that are added later)",
-            unit.display()
-        )
     }
 
     /// antctl does not have such a node, or has another one of that name.

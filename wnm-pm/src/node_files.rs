@@ -34,7 +34,7 @@ pub fn make(spec: &NodeSpec, owner: Option<Owner>) -> Result<Made, ManagerError>
         .map_err(|source| ManagerError::io("make private", &spec.root_dir, source))?;
     if !has_program {
         let is_new = !exists(&spec.binary);
-        program::stage(&spec.program, &spec.binary, owner)?.put_in_place()?;
+        program::stage(&spec.program, &spec.binary, owner)?.install()?;
         if is_new {
             made.file(&spec.binary);
             made.file(&program::stamp_of(&spec.binary));

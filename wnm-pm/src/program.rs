@@ -50,7 +50,17 @@ impl Staged {
         if replaces {
             sync_directory_of(&self.place);
         }
-        stamp::add(&self.place, &self.digest, self.owner)
+        Ok(())
+    }
+
+    /// Puts the copy where the node's program belongs, and notes there what was copied, for [`check_own`].
+    ///
+    /// # Errors
+    /// When it cannot be renamed, or the note cannot be written.
+    pub fn install(self) -> Result<(), ManagerError> {
+        let (place, digest, owner) = (self.place.clone(), self.digest.clone(), self.owner);
+        self.put_in_place()?;
+        stamp::add(&place, &digest, owner)
     }
 }
 

@@ -52,7 +52,7 @@ fn place(from: &Path, spec: &NodeSpec, owner: Option<Owner>) -> Result<(), Manag
         // Nobody would want a damaged one back.
         Err(_) => program::forget_previous(place)?,
     }
-    staged.put_in_place()
+    staged.install()
 }
 
 /// Stops nodes and puts their previous program back; one of which none is kept is not stopped.
