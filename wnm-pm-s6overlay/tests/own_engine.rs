@@ -148,6 +148,7 @@ fn an_engine_that_gives_containers_users_of_their_own_runs_nodes_as_their_owner(
             answer_udp(machine.container_pid(1).await, machine.node_port(2));
             assert!(is_reachable(&machine, &engine).await);
             let key = nodes[0].spec.root_dir.join("secret-key");
+            wnm_testing::eventually("the node has a key", async || key.exists()).await;
             assert_eq!(common::owner_of(&key), common::owner_of(&machine.settings.node_storage));
             assert_eq!(manager.groups().await.expect("the engine answers")[0].state, GroupState::Running);
         }
