@@ -40,7 +40,7 @@ async fn one_program_is_run_per_group_and_step() {
 
     let (found, events) = during(&machine, manager.survey()).await;
     assert_eq!(found.expect("it can be looked at").len(), 10);
-    assert_eq!(programs(&events), 2, "{events:#?}");
+    assert_eq!(programs(&events), 0, "{events:#?}");
 
     let (outcomes, events) = during(&machine, manager.remove(&nodes)).await;
     all_good(outcomes);
