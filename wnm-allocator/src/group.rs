@@ -74,6 +74,8 @@ pub struct GroupPorts {
     pub metrics: PortRange,
     /// TCP ports of the RPC servers.
     pub rpc: PortRange,
+    /// UDP ports for browsers; none where nodes have no such ports.
+    pub webrtc: Option<PortRange>,
 }
 
 /// How numbers are cut into blocks: group k owns the numbers (k−1)·M+1 to k·M, where M is `max_node_per_container`.
@@ -139,10 +141,13 @@ impl Blocks {
         let range = |port: fn(&Layout, u32) -> Result<u16, LayoutError>| {
             Ok(PortRange { first: port(layout, *numbers.start())?, last: port(layout, *numbers.end())? })
         };
+        let first_webrtc = layout.webrtc_port(*numbers.start())?;
+        let last_webrtc = layout.webrtc_port(*numbers.end())?;
         Ok(GroupPorts {
             node: range(Layout::node_port)?,
             metrics: range(Layout::metrics_port)?,
             rpc: range(Layout::rpc_port)?,
+            webrtc: first_webrtc.zip(last_webrtc).map(|(first, last)| PortRange { first, last }),
         })
     }
 

@@ -22,10 +22,10 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// Where the three kinds of ports start, in thousands. With `port_start` 55, node 7 has node port 55007.
+/// Where each kind of ports starts, in thousands. With `port_start` 55, node 7 has node port 55007.
 ///
-/// Ranges may not overlap. Node ports are UDP and the others TCP, so that the kernel would let some of them overlap,
-/// but nobody could tell from a port what it is.
+/// Ranges may not overlap. Some are UDP and some are TCP, so that the kernel would let them overlap, but nobody could tell
+/// from a port what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Layout {
@@ -35,10 +35,12 @@ pub struct Layout {
     pub metrics_port_start: u16,
     /// The start of the rpc ports.
     pub rpc_port_start: u16,
+    /// The start of the webrtc ports; none where nodes have no such ports.
+    pub webrtc_port_start: Option<u16>,
 }
 
 impl Layout {
-    /// Whether nodes 1 to `highest_number` can all have their three ports, each port for one purpose of one node.
+    /// Whether nodes 1 to `highest_number` can all have their ports, each port for one purpose of one node.
     ///
     /// Callers without blocks pass the highest number that shall ever be possible.
     ///
@@ -63,13 +65,13 @@ impl Layout {
         Ok(())
     }
 
-    /// The greatest number that a node can have so that it and all nodes below it have three ports each, none of them
+    /// The greatest number that a node can have so that it and all nodes below it have a port of each kind, none of them
     /// shared; 0 where there is none.
     #[must_use]
     pub fn highest_number(&self) -> u32 {
         let above = self.starts().map(|(_, start)| numbers_above(start));
         let between = self.pairs().map(|((_, start), (_, other_start))| numbers_between(start, other_start));
-        above.into_iter().chain(between).min().unwrap_or(0)
+        above.chain(between).min().unwrap_or(0)
     }
 
     /// The node port of a node.
@@ -99,7 +101,20 @@ impl Layout {
         port_of(PortKind::Rpc, self.rpc_port_start, number)
     }
 
-    fn starts(&self) -> [(PortKind, u16); 3] {
+    /// The webrtc port of a node; none where nodes have no such ports.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::NoSuchNumber`] for number 0, [`LayoutError::NoPort`] past port 65535.
+    pub fn webrtc_port(&self, number: u32) -> Result<Option<u16>, LayoutError> {
+        self.webrtc_port_start.map(|start| port_of(PortKind::WebRtc, start, number)).transpose()
+    }
+
+    fn starts(&self) -> impl Iterator<Item = Start> {
+        self.usual().into_iter().chain(self.webrtc())
+    }
+
+    fn usual(&self) -> [Start; 3] {
         [
             (PortKind::Node, self.port_start),
             (PortKind::Metrics, self.metrics_port_start),
@@ -107,11 +122,20 @@ impl Layout {
         ]
     }
 
-    fn pairs(&self) -> [((PortKind, u16), (PortKind, u16)); 3] {
-        let [node, metrics, rpc] = self.starts();
-        [(metrics, node), (rpc, node), (metrics, rpc)]
+    fn webrtc(&self) -> Option<Start> {
+        self.webrtc_port_start.map(|start| (PortKind::WebRtc, start))
+    }
+
+    /// Every two kinds once. Of the two, a refusal names the first, which is the easier one to move.
+    fn pairs(&self) -> impl Iterator<Item = (Start, Start)> {
+        let [node, metrics, rpc] = self.usual();
+        let with_webrtc = self.webrtc().into_iter().flat_map(move |webrtc| [node, metrics, rpc].map(|other| (webrtc, other)));
+        [(metrics, node), (rpc, node), (metrics, rpc)].into_iter().chain(with_webrtc)
     }
 }
+
+/// A kind of ports and where it starts.
+type Start = (PortKind, u16);
 
 fn port_of(kind: PortKind, start: u16, number: u32) -> Result<u16, LayoutError> {
     if number == 0 {

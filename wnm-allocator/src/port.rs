@@ -18,6 +18,8 @@ pub enum PortKind {
     Metrics,
     /// TCP: the RPC server of the node.
     Rpc,
+    /// UDP: what browsers talk to.
+    WebRtc,
 }
 
 impl PortKind {
@@ -28,6 +30,7 @@ impl PortKind {
             Self::Node => "port_start",
             Self::Metrics => "metrics_port_start",
             Self::Rpc => "rpc_port_start",
+            Self::WebRtc => "webrtc_port_start",
         }
     }
 }
@@ -38,6 +41,7 @@ impl fmt::Display for PortKind {
             Self::Node => "node",
             Self::Metrics => "metrics",
             Self::Rpc => "rpc",
+            Self::WebRtc => "webrtc",
         })
     }
 }

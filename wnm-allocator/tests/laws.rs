@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use wnm_allocator::{Blocks, Group, Layout, Numbering, Placer, place};
 
 fn layouts() -> impl Strategy<Value = Layout> {
-    (0..70_u16, 0..70_u16, 0..70_u16).prop_map(|(port_start, metrics_port_start, rpc_port_start)| Layout {
+    let starts = (0..70_u16, 0..70_u16, 0..70_u16, prop::option::of(0..70_u16));
+    starts.prop_map(|(port_start, metrics_port_start, rpc_port_start, webrtc_port_start)| Layout {
         port_start,
         metrics_port_start,
         rpc_port_start,
+        webrtc_port_start,
     })
 }
 
@@ -88,6 +90,8 @@ proptest! {
         prop_assert_eq!(layout.node_port(number).ok().map(i64::from), expected(layout.port_start));
         prop_assert_eq!(layout.metrics_port(number).ok().map(i64::from), expected(layout.metrics_port_start));
         prop_assert_eq!(layout.rpc_port(number).ok().map(i64::from), expected(layout.rpc_port_start));
+        let webrtc = layout.webrtc_port(number).ok().flatten().map(i64::from);
+        prop_assert_eq!(webrtc, layout.webrtc_port_start.and_then(expected));
     }
 
     #[test]
@@ -96,7 +100,8 @@ proptest! {
     ) {
         let highest = if at_the_limit { (i64::from(layout.highest_number()) + near).max(0) as u32 } else { far };
         let mut purposes = vec![0_u8; 140_000];
-        for start in [layout.port_start, layout.metrics_port_start, layout.rpc_port_start] {
+        let starts = [layout.port_start, layout.metrics_port_start, layout.rpc_port_start];
+        for start in starts.into_iter().chain(layout.webrtc_port_start) {
             for number in 1..=highest as usize {
                 purposes[usize::from(start) * 1000 + number] += 1;
             }
@@ -128,7 +133,8 @@ proptest! {
         let mut ports: Vec<u16> = Vec::new();
         for group in (1..=fit).map(|group| Group::new(group).unwrap()) {
             let ranges = blocks.ports_of(group, &layout).unwrap();
-            for range in [ranges.node, ranges.metrics, ranges.rpc] {
+            prop_assert_eq!(ranges.webrtc.is_some(), layout.webrtc_port_start.is_some());
+            for range in [ranges.node, ranges.metrics, ranges.rpc].into_iter().chain(ranges.webrtc) {
                 prop_assert_eq!(u32::from(range.last) - u32::from(range.first) + 1, block);
                 ports.extend(range.first..=range.last);
             }

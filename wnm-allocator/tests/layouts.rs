@@ -2,7 +2,7 @@
 
 use wnm_allocator::{Blocks, Group, HIGHEST_NUMBER, Layout, LayoutError, Numbering, Placer, PortKind, place};
 
-const USUAL: Layout = Layout { port_start: 55, metrics_port_start: 13, rpc_port_start: 30 };
+const USUAL: Layout = Layout { port_start: 55, metrics_port_start: 13, rpc_port_start: 30, webrtc_port_start: None };
 
 fn blocks(max_node_per_container: u32) -> Blocks {
     Blocks::new(max_node_per_container, 1).expect("these blocks are possible")
@@ -112,6 +112,12 @@ fn ranges_that_would_overlap_are_refused() {
     node numbers up to 1500 do not fit: rpc ports 56001-57500 (rpc_port_start 56) overlap node ports 55001-56500 (port_start 55)
     hint: numbers up to 1000 fit; allow no more, or set rpc_port_start and port_start further apart
     ");
+    let with_webrtc = |start| Layout { webrtc_port_start: Some(start), ..USUAL };
+    assert_eq!(with_webrtc(57).check(2_000), Ok(()));
+    insta::assert_snapshot!(refusal(with_webrtc(56).check(2_000)), @"
+    node numbers up to 2000 do not fit: webrtc ports 56001-58000 (webrtc_port_start 56) overlap node ports 55001-57000 (port_start 55)
+    hint: numbers up to 1000 fit; allow no more, or set webrtc_port_start and port_start further apart
+    ");
 }
 
 #[test]
@@ -183,6 +189,6 @@ fn a_group_has_one_name() {
 
 #[test]
 fn a_port_kind_knows_its_setting() {
-    let settings = [PortKind::Node, PortKind::Metrics, PortKind::Rpc].map(PortKind::setting);
-    assert_eq!(settings, ["port_start", "metrics_port_start", "rpc_port_start"]);
+    let settings = [PortKind::Node, PortKind::Metrics, PortKind::Rpc, PortKind::WebRtc].map(PortKind::setting);
+    assert_eq!(settings, ["port_start", "metrics_port_start", "rpc_port_start", "webrtc_port_start"]);
 }

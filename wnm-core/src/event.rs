@@ -79,6 +79,11 @@ pub enum Event {
         /// What is remembered about them, in a format of its owner.
         json: String,
     },
+    /// Nodes that answer no questions were looked at.
+    SignsKept {
+        /// What is kept of each until the next look, in a format of its owner.
+        memories: Vec<(NodeId, String)>,
+    },
     /// The machine was restarted since the last cycle.
     Rebooted {
         /// The boot that is current.

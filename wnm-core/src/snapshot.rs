@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::observe::signs::Signs;
 use crate::node::{Flavour, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
@@ -88,7 +89,7 @@ pub struct Counters {
     pub net_sent: u64,
 }
 
-/// What answers on a node's metrics port.
+/// How a node is: what answers on its metrics port, or what is seen of one that has none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
@@ -102,6 +103,11 @@ pub enum Answer {
         version: Option<semver::Version>,
         /// What it reported about itself.
         metrics: Box<NodeMetrics>,
+    },
+    /// It answers no questions, and this is what is seen of it.
+    Signs {
+        /// What is seen.
+        signs: Box<Signs>,
     },
     /// Something answered that is no node.
     Foreign {
@@ -124,7 +130,7 @@ pub enum Answer {
 pub struct Seen {
     /// Its process; an error's text when the manager could not tell.
     pub process: Result<ProcessState, String>,
-    /// What its metrics port answers.
+    /// What its metrics port answers, or what else is seen of it.
     pub answer: Answer,
     /// What stands wrong with its directory: gone, or a symlink in its place.
     pub directory: DirectoryState,

@@ -45,17 +45,19 @@ pub enum PortKind {
     Metrics,
     /// The node's RPC server.
     Rpc,
+    /// What browsers talk to.
+    WebRtc,
 }
 
 impl PortKind {
     /// Every kind, in the order in which they are listed.
-    pub const ALL: [Self; 3] = [Self::Node, Self::Metrics, Self::Rpc];
+    pub const ALL: [Self; 4] = [Self::Node, Self::Metrics, Self::Rpc, Self::WebRtc];
 
     /// Over which protocol it is used.
     #[must_use]
     pub fn protocol(self) -> Protocol {
         match self {
-            Self::Node => Protocol::Udp,
+            Self::Node | Self::WebRtc => Protocol::Udp,
             Self::Metrics | Self::Rpc => Protocol::Tcp,
         }
     }
@@ -64,7 +66,7 @@ impl PortKind {
     #[must_use]
     pub fn is_public(self) -> bool {
         match self {
-            Self::Node => true,
+            Self::Node | Self::WebRtc => true,
             Self::Metrics | Self::Rpc => false,
         }
     }
@@ -76,6 +78,7 @@ impl PortKind {
             Self::Node => "node",
             Self::Metrics => "metrics",
             Self::Rpc => "rpc",
+            Self::WebRtc => "webrtc",
         }
     }
 }

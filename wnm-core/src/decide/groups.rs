@@ -63,7 +63,9 @@ pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
     for planned in &draft.plan.groups {
         closed.remove(&planned.group);
     }
-    let opened: Vec<GroupSpec> = closed.into_iter().filter_map(|group| specification(draft.config, group)).collect();
+    let kinds = &draft.snapshot.port_kinds;
+    let opened: Vec<GroupSpec> =
+        closed.into_iter().filter_map(|group| specification(draft.config, kinds, group)).collect();
     let (groups, first): (Vec<u32>, Vec<u32>) =
         opened.iter().map(|spec| spec.group).partition(|group| needed.contains(group));
     if !groups.is_empty() {
@@ -75,15 +77,23 @@ pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
     draft.plan.groups.extend(opened);
 }
 
-/// What a group is; none when its ports pass the end of the range.
-pub(super) fn specification(config: &Config, group: u32) -> Option<GroupSpec> {
+/// What a group is, with a range of each kind of ports that its nodes have; none when its ports pass the end of the range.
+pub(super) fn specification(config: &Config, kinds: &[PortKind], group: u32) -> Option<GroupSpec> {
     let number = wnm_allocator::Group::new(group).ok()?;
     let ports = placement::blocks(config)?.ports_of(number, &placement::layout(config)).ok()?;
-    let range = |range: PortRange| Range { first: range.first, last: range.last };
+    let range = |kind| {
+        let PortRange { first, last } = match kind {
+            PortKind::Node => ports.node,
+            PortKind::Metrics => ports.metrics,
+            PortKind::Rpc => ports.rpc,
+            PortKind::WebRtc => ports.webrtc?,
+        };
+        Some((kind, Range { first, last }))
+    };
     Some(GroupSpec {
         group,
         name: number.to_string(),
         image: config.docker_image.clone(),
-        ports: [(PortKind::Node, range(ports.node)), (PortKind::Metrics, range(ports.metrics))].into(),
+        ports: kinds.iter().filter_map(|kind| range(*kind)).collect(),
     })
 }

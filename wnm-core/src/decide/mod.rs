@@ -16,7 +16,7 @@ mod relief;
 mod request;
 mod upgrade;
 
-pub(crate) use placement::{group_of, port_start, ports_of};
+pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
 pub use request::{Refusal, Request, Selection, decide_request};
 

@@ -6,18 +6,19 @@ use std::mem::discriminant;
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
 use super::Draft;
-use crate::node::{NodeId, NodeSpec, PortKind, Ports};
+use crate::node::{Flavour, NodeId, NodeSpec, PortKind, Ports};
 use crate::plan::Cause;
 use crate::settings::Config;
 use crate::snapshot::{Blocker, Snapshot};
-use wnm_pm::process_manager::NumberingKind;
+use wnm_pm::process_manager::{Capabilities, NumberingKind};
 
 /// The port layout that this configuration asks for.
-pub(super) fn layout(config: &Config) -> Layout {
+pub(crate) fn layout(config: &Config) -> Layout {
     Layout {
         port_start: config.port_start,
         metrics_port_start: config.metrics_port_start,
         rpc_port_start: config.rpc_port_start,
+        webrtc_port_start: config.webrtc_port_start,
     }
 }
 
@@ -81,13 +82,19 @@ pub(crate) fn group_of(config: &Config, numbering: NumberingKind, number: NodeId
     in_containers.then(|| blocks(config)?.group_of(number.0).ok()).flatten().map(|group| group.number())
 }
 
-/// Where the ports of a kind begin, in thousands.
-pub(crate) fn port_start(config: &Config, kind: PortKind) -> u16 {
+/// Where the ports of a kind begin, in thousands; none where nodes have none of that kind.
+pub(crate) fn port_start(config: &Config, kind: PortKind) -> Option<u16> {
     match kind {
-        PortKind::Node => config.port_start,
-        PortKind::Metrics => config.metrics_port_start,
-        PortKind::Rpc => config.rpc_port_start,
+        PortKind::Node => Some(config.port_start),
+        PortKind::Metrics => Some(config.metrics_port_start),
+        PortKind::Rpc => Some(config.rpc_port_start),
+        PortKind::WebRtc => config.webrtc_port_start,
     }
+}
+
+/// The kinds of ports that nodes of a flavour have under a manager.
+pub(crate) fn port_kinds(config: &Config, capabilities: Capabilities, flavour: Flavour) -> Vec<PortKind> {
+    capabilities.ports(flavour).filter(|kind| port_start(config, *kind).is_some()).collect()
 }
 
 /// The ports of these kinds that a node of this number has.
@@ -98,11 +105,13 @@ pub(crate) fn ports_of(
 ) -> Result<Ports, LayoutError> {
     let (layout, number) = (layout(config), number.0);
     let port = |kind| match kind {
-        PortKind::Node => layout.node_port(number),
-        PortKind::Metrics => layout.metrics_port(number),
-        PortKind::Rpc => layout.rpc_port(number),
+        PortKind::Node => layout.node_port(number).map(Some),
+        PortKind::Metrics => layout.metrics_port(number).map(Some),
+        PortKind::Rpc => layout.rpc_port(number).map(Some),
+        PortKind::WebRtc => layout.webrtc_port(number),
     };
-    kinds.into_iter().map(|kind| Ok((kind, port(kind)?))).collect()
+    let with_port = |kind| port(kind).map(|port| port.map(|port| (kind, port)));
+    kinds.into_iter().filter_map(|kind| with_port(kind).transpose()).collect()
 }
 
 fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError> {

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{CycleError, Machine, Observation};
-use crate::decide::{group_of, ports_of};
+use crate::decide::{group_of, port_kinds, ports_of};
 use crate::event::Event;
-use crate::node::{Flavour, Node, NodeId, NodeSpec, Ports};
+use crate::node::{Flavour, Node, NodeId, NodeSpec, PortKind, Ports};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use wnm_pm::path_policy;
@@ -80,10 +80,11 @@ fn row(
     is_a_nodes_own(&root_dir, &binary, config, taken)?;
     // A node that does not run may tell nothing but its name.
     let by_name = root_dir.file_name().and_then(|name| NodeId::of_name(name.to_str()?));
-    let usual = || by_name.and_then(|id| ports_of(config, capabilities.ports(flavour), id).ok());
+    let usual = || by_name.and_then(|id| ports_of(config, port_kinds(config, capabilities, flavour), id).ok());
     let told = Some(&found.ports).filter(|ports| ports.node().is_some()).cloned();
     let ports = told.or_else(usual).ok_or("its ports are not known")?;
-    if let Some(missing) = flavour.ports().iter().find(|kind| ports.get(**kind).is_none()) {
+    let needed = |kind: &&PortKind| **kind != PortKind::WebRtc;
+    if let Some(missing) = flavour.ports().iter().filter(needed).find(|kind| ports.get(**kind).is_none()) {
         return Err(format!("it has no {missing} port, which nodes of {flavour} need"));
     }
     let id = number(config, taken, found, &ports)

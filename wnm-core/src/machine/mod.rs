@@ -23,6 +23,7 @@ use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
 mod observation;
+mod signs;
 
 pub use adopt::Untracked;
 

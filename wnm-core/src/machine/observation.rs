@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use wnm_allocator::PORTS_PER_START;
 
-use super::{CycleError, Machine, Observation};
-use crate::decide::{Reconciled, port_start, reconcile};
+use super::{CycleError, Machine, Observation, signs};
+use crate::decide::{Reconciled, port_kinds, port_start, reconcile};
 use crate::event::{Event, NodeReport};
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
@@ -51,18 +51,22 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         vec![]
     });
     let states = with_states(&stored.nodes, states);
-    let answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
+    let mut answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
+    let (signs, kept) = during(progress, Work::LookAtFiles, async { signs::look(machine, &stored, &states) }).await;
+    answers.extend(signs);
     warnings.extend(unseen(&stored.nodes, &states));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
+    events.extend(kept);
     events.extend(changed_groups(&stored.groups, &groups));
-    let (available, flavour) = match program {
+    let flavour = flavour(config, program.as_ref().ok().map(|(program, _)| program), &stored.nodes);
+    let available = match program {
         Ok((program, cached)) => {
             events.extend(cached);
-            (Some(Binary { path: config.antnode_path.clone(), version: program.version }), program.flavour)
+            Some(Binary { path: config.antnode_path.clone(), version: program.version })
         }
         Err(warning) => {
             warnings.push(warning);
-            (None, Flavour::default())
+            None
         }
     };
     let mut taken = taken;
@@ -82,7 +86,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         available,
         flavour,
         numbering: machine.parts.manager.capabilities().numbering,
-        port_kinds: machine.parts.manager.capabilities().ports(flavour).collect(),
+        port_kinds: port_kinds(config, machine.parts.manager.capabilities(), flavour),
         // The owner may know of numbers that were used before wnm came.
         highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
@@ -138,7 +142,7 @@ async fn without_disks(
             seen: Some(Seen { process: Err(reason.clone()), answer, directory: DirectoryState::Unknown }),
         }
     });
-    let capabilities = machine.parts.manager.capabilities();
+    let (capabilities, flavour) = (machine.parts.manager.capabilities(), flavour(config, None, &stored.nodes));
     let mut snapshot = Snapshot {
         now,
         boot_time: host.counters.boot_time,
@@ -146,9 +150,9 @@ async fn without_disks(
         seed,
         host: without_disk(host.load),
         available: None,
-        flavour: Flavour::default(),
+        flavour,
         numbering: capabilities.numbering,
-        port_kinds: capabilities.ports(Flavour::default()).collect(),
+        port_kinds: port_kinds(config, capabilities, flavour),
         highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups: stored.groups,
         nodes: seen.collect(),
@@ -200,8 +204,20 @@ async fn program(machine: &Machine, stored: &StoredState) -> Result<(Program, Op
         .program(&machine.parts.config.antnode_path, &cache)
         .await
         .map_err(|error| chain(&error))?;
+    let config = &machine.parts.config;
+    if let Some(wanted) = config.node_flavour.wanted().filter(|wanted| *wanted != program.flavour) {
+        let (path, Program { flavour, version }) = (config.antnode_path.display(), &program);
+        let name = flavour.program_name();
+        return Err(format!("node_flavour is {wanted}, and {path} is {name} {version}, a program of {flavour}"));
+    }
     let json = renewed.and_then(|cache| serde_json::to_string(&cache).ok());
     Ok((program, json.map(|json| Event::VersionCached { json })))
+}
+
+/// Which program new nodes are: what the settings ask for, else what is on this machine, else what its nodes are.
+fn flavour(config: &Config, program: Option<&Program>, nodes: &[Node]) -> Flavour {
+    let of_nodes = || nodes.first().map(|node| node.spec().flavour);
+    config.node_flavour.wanted().or(program.map(|program| program.flavour)).or_else(of_nodes).unwrap_or_default()
 }
 
 async fn host(machine: &Machine, stored: &StoredState, now: UnixSeconds) -> Result<Observed, HostError> {
@@ -283,18 +299,22 @@ fn unseen(nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<String
 fn surveyed(snapshot: &mut Snapshot) -> Option<Event> {
     let mut reports = Vec::new();
     for each in &mut snapshot.nodes {
-        let Some(Seen { answer: Answer::Node { peer_id, version, metrics }, .. }) = &each.seen else { continue };
+        let (peer_id, version, metrics) = match each.seen.as_ref().map(|seen| &seen.answer) {
+            Some(Answer::Node { peer_id, version, metrics }) => (peer_id.clone(), version.clone(), (**metrics).clone()),
+            Some(Answer::Signs { signs }) => (signs.peer_id.clone(), signs.version.clone(), signs.metrics()),
+            _ => continue,
+        };
         let own = each.node.peer_id().is_none() || peer_id.is_none() || peer_id.as_deref() == each.node.peer_id();
         if !own {
             continue;
         }
         let node = &mut each.node;
-        node.reported(peer_id.clone(), version.clone(), (**metrics).clone());
+        node.reported(peer_id, version, metrics.clone());
         reports.push(NodeReport {
             id: node.id(),
             peer_id: node.peer_id().map(str::to_owned),
             version: node.version().cloned(),
-            metrics: (**metrics).clone(),
+            metrics,
         });
     }
     (!reports.is_empty()).then_some(Event::Surveyed { reports })
@@ -319,7 +339,8 @@ fn blocked(
     };
     let of_port = |start: u16, port: u16| u32::from(port).checked_sub(u32::from(start) * PORTS_PER_START).map(NodeId);
     let capabilities = machine.parts.manager.capabilities();
-    let starts: Vec<(PortKind, u16)> = PortKind::ALL.map(|kind| (kind, port_start(config, kind))).to_vec();
+    let starts: Vec<(PortKind, u16)> =
+        PortKind::ALL.into_iter().filter_map(|kind| Some((kind, port_start(config, kind)?))).collect();
     for node in nodes {
         for (_, port) in node.spec().ports.iter() {
             for number in starts.iter().filter_map(|(_, start)| of_port(*start, port)) {
@@ -339,7 +360,7 @@ fn blocked(
     for TakenNumber { number, why } in taken {
         block(*number, &|| Blocker::Name { why: why.clone() });
     }
-    let needed: Vec<PortKind> = capabilities.ports(flavour).collect();
+    let needed = port_kinds(config, capabilities, flavour);
     for (kind, start) in starts.into_iter().filter(|(kind, _)| needed.contains(kind)) {
         let protocol = kind.protocol();
         for port in machine

@@ -9,6 +9,9 @@ pub struct NodeMetrics {
     pub uptime_seconds: Option<u64>,
     /// Records it stores.
     pub records: Option<u64>,
+    /// What these take, in bytes.
+    #[serde(default)]
+    pub stored_bytes: Option<u64>,
     /// Records it is responsible for.
     pub relevant_records: Option<u64>,
     /// Records it can store at most.

@@ -9,6 +9,7 @@ pub mod nodes;
 mod observer;
 pub mod openmetrics;
 pub mod rates;
+pub mod signs;
 pub mod version;
 
 #[cfg(target_os = "linux")]

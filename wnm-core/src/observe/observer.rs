@@ -1,6 +1,6 @@
 //! The observer is the door to what can be seen of the machine itself: a test, or a simulation, opens another one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use wnm_pm::command::CommandRunner;
 use wnm_pm::port::Protocol;
 use wnm_pm::port_use;
 
+use super::signs::{self, Memory, Signs, Target};
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
 use super::{ask_counted, host, program_version};
 use crate::node::{NodeId, UnixSeconds};
@@ -40,6 +41,16 @@ pub trait Observer: Send + Sync {
         limits: &Limits,
         finished: &(dyn Fn(usize) + Sync),
     ) -> Vec<(NodeId, Answer)>;
+
+    /// Looks at nodes that answer no questions. With what is seen of each comes what to keep until the next look, where that
+    /// has changed.
+    fn signs(
+        &self,
+        _targets: &[Target],
+        _kept: &BTreeMap<NodeId, Memory>,
+    ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
+        (BTreeMap::new(), Vec::new())
+    }
 
     /// The ports that programs of this machine hold.
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16>;
@@ -98,6 +109,14 @@ impl Observer for ThisMachine {
         finished: &(dyn Fn(usize) + Sync),
     ) -> Vec<(NodeId, Answer)> {
         ask_counted(targets, limits, finished).await
+    }
+
+    fn signs(
+        &self,
+        targets: &[Target],
+        kept: &BTreeMap<NodeId, Memory>,
+    ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
+        signs::look(targets, kept)
     }
 
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16> {

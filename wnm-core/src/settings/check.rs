@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use wnm_allocator::{Layout, LayoutError};
+use wnm_allocator::LayoutError;
 
 use super::facts::Facts;
+use crate::decide::layout as layout_of;
 use super::origin::Origins;
 use super::problem::Problem;
 use super::table::Config;
@@ -80,18 +81,14 @@ fn layout(config: &Config, origins: &Origins) -> Option<Problem> {
         "port_start",
         "metrics_port_start",
         "rpc_port_start",
+        "webrtc_port_start",
         "node_cap",
         "highest_node_id_used",
         "process_manager",
         "max_node_per_container",
         "min_container_count",
     ];
-    let layout = Layout {
-        port_start: config.port_start,
-        metrics_port_start: config.metrics_port_start,
-        rpc_port_start: config.rpc_port_start,
-    };
-    let refusal = layout.check(highest_number(config)).err().filter(|_| origins.all_sound(&involved))?;
+    let refusal = layout_of(config).check(highest_number(config)).err().filter(|_| origins.all_sound(&involved))?;
     let name = match &refusal {
         LayoutError::PastLastPort { kind, .. } | LayoutError::Overlap { kind, .. } => kind.setting(),
         _ => "node_cap",

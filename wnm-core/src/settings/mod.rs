@@ -9,6 +9,7 @@
 //! and [`show`], [`show_environment`] and [`rows`] write a [`Config`] so that it can be read back.
 
 mod check;
+mod choice;
 mod facts;
 mod layers;
 mod origin;
@@ -20,6 +21,7 @@ mod show;
 mod table;
 mod value;
 
+pub use choice::{FirewallKind, NodeFlavour};
 pub use facts::{Facts, NoHome, OperatingSystem, base_dir, base_dirs, config_file};
 pub use layers::Layers;
 pub use origin::{Origin, Origins};
@@ -29,4 +31,3 @@ pub use reader::Occasion;
 pub use setting::{DefaultValue, Lifetime, Setting, Shape};
 pub use show::{Row, reference, rows, show, show_environment};
 pub use table::{Config, TABLE, lookup};
-pub use value::FirewallKind;

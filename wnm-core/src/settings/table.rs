@@ -11,7 +11,8 @@ use wnm_allocator::HIGHEST_NUMBER;
 use super::facts::{Facts, OperatingSystem, directories};
 use super::setting::Lifetime::{Explicit, Fixed, Pinned};
 use super::setting::Setting;
-use super::value::{FirewallKind, Source, Value};
+use super::choice::{FirewallKind, NodeFlavour};
+use super::value::{Source, Value};
 use crate::wallet::{Address, Wallets};
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::process_manager::{ManagerKind, Mode};
@@ -159,6 +160,12 @@ settings! {
     metrics_port_start: u16 = thousands("13");
     /// The RPC port of node N is this × 1000 + N (TCP); only antctl's nodes have one.
     rpc_port_start: u16 = thousands("30");
+    /// The port that browsers reach node N at (WebRTC Direct) is this × 1000 + N (UDP); only v2's nodes have one. Empty:
+    /// nodes have no such port.
+    webrtc_port_start: Option<u16> = thousands("");
+    /// Which program the nodes are: the one that antnode_path turns out to be, or v1 (`antnode`) or v2 (`ant-node`) and no
+    /// other.
+    node_flavour: NodeFlavour = always("auto");
     /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the database says.
     highest_node_id_used: Option<u32> = always("").within(0.0, NUMBERS).lasting(Explicit);
     /// Numbers that no new node gets. wnm notes the numbers here whose nodes' directories went away without it: who moves one

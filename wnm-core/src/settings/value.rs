@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::choice::{FirewallKind, NodeFlavour};
 use super::setting::{Setting, Shape};
 use crate::wallet::{Address, FAUCET, WalletError, Wallets};
 use wnm_pm::container_host::ContainerNetwork;
@@ -267,26 +266,6 @@ pub(super) fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
     shlex::Quoter::new().allow_nul(true).join(words).expect("nothing but NUL is ever refused, and it is allowed here")
 }
 
-/// What opens ports on this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FirewallKind {
-    /// Whichever is active.
-    Auto,
-    /// Nothing: ports are the owner's business.
-    Null,
-    /// ufw.
-    Ufw,
-    /// firewalld.
-    Firewalld,
-}
-
-impl FirewallKind {
-    /// Every one, with the word that names it.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("auto", Self::Auto), ("null", Self::Null), ("ufw", Self::Ufw), ("firewalld", Self::Firewalld)];
-}
-
 /// Types with an `ALL` of words and values.
 macro_rules! choices {
     ($($kind:ty),+) => {$(
@@ -314,4 +293,4 @@ macro_rules! choices {
     )+};
 }
 
-choices!(ManagerKind, ContainerNetwork, FirewallKind);
+choices!(ManagerKind, ContainerNetwork, FirewallKind, NodeFlavour);

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Problem;
-use super::tables::{counters, group, metrics, node};
+use super::tables::{counters, group, metrics, node, signs};
 use crate::event::{Event, NodeReport};
 use crate::node::{Node, NodeId, UnixSeconds, Verb};
 
@@ -44,6 +44,10 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         }
         Event::VersionCached { json } => {
             connection.execute("UPDATE machine SET version_cache = ?1", [json])?;
+            return Ok(false);
+        }
+        Event::SignsKept { memories } => {
+            memories.iter().try_for_each(|(id, memory)| signs::write(connection, *id, memory))?;
             return Ok(false);
         }
         Event::Rebooted { boot_time } => {

@@ -131,7 +131,7 @@ impl<'a> Columns<'a> {
             Event::Noted { id, what } => Self { node: *id, ..plain(EventKind::Noted, what) },
             Event::Surveyed { .. } => plain(EventKind::Surveyed, ""),
             Event::Measured { .. } => plain(EventKind::Measured, ""),
-            Event::VersionCached { .. } => plain(EventKind::VersionCached, ""),
+            Event::VersionCached { .. } | Event::SignsKept { .. } => plain(EventKind::VersionCached, ""),
             Event::Rebooted { boot_time } => plain(EventKind::Rebooted, &format!("boot time {boot_time}")),
             Event::Decided { actions, reasons } => {
                 Self { decision: Some((actions, reasons)), ..plain(EventKind::Decided, &actions.join("; ")) }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::event::Event;
-use crate::node::{Node, UnixSeconds};
+use crate::node::{Node, NodeId, UnixSeconds};
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
 
@@ -43,6 +43,8 @@ pub struct StoredState {
     pub groups: Vec<Group>,
     /// What is remembered about versions of programs, in a format of its owner.
     pub version_cache: Option<String>,
+    /// What is kept of nodes that answer no questions, in a format of its owner.
+    pub signs: BTreeMap<NodeId, String>,
 }
 
 impl StoredState {

@@ -100,8 +100,12 @@ impl CommandLine {
     /// The ports that it tells; 0 ("any") tells none.
     #[must_use]
     pub fn ports(&self) -> Ports {
-        let options =
-            [(PortKind::Node, "--port"), (PortKind::Metrics, "--metrics-server-port"), (PortKind::Rpc, "--rpc")];
+        let options = [
+            (PortKind::Node, "--port"),
+            (PortKind::Metrics, "--metrics-server-port"),
+            (PortKind::Rpc, "--rpc"),
+            (PortKind::WebRtc, "--webrtc-direct-port"),
+        ];
         let told = options.into_iter().filter_map(|(kind, option)| {
             // antctl names its RPC server by address and port.
             let text = self.option(option)?;

@@ -95,7 +95,7 @@ impl Flavour {
         self.table().upgrades_itself
     }
 
-    /// The kinds of ports that its nodes need.
+    /// The kinds of ports that its nodes can have, as far as the settings give them a range.
     #[must_use]
     pub fn ports(self) -> &'static [PortKind] {
         self.table().ports

@@ -58,8 +58,10 @@ fn f52_start_args_are_part_of_the_v1_command_line() {
 }
 
 #[test]
-fn a_v2_node_has_one_port_and_does_not_start_its_successor() {
+fn a_v2_node_does_not_start_its_successor_and_has_a_second_port_only_where_it_is_given_one() {
     let spec = NodeSpec { start_args: vec![], ..spec(Flavour::V2) };
+    insta::assert_snapshot!(spec.launch().arguments.join(" "), @"--root-dir /srv/my nodes/antnode0007 --port 55007 --webrtc-direct-port 13007 --stop-on-upgrade --enable-logging --log-dir /var/log/antnode/antnode0007 --log-max-files 1 --rewards-address 0x03B770D9cD32077cC0bF330c13C114a87643B124 --evm-network arbitrum-one");
+    let spec = NodeSpec { ports: spec.ports.clone().without(PortKind::WebRtc), ..spec };
     insta::assert_snapshot!(spec.launch().arguments.join(" "), @"--root-dir /srv/my nodes/antnode0007 --port 55007 --disable-webrtc-direct --stop-on-upgrade --enable-logging --log-dir /var/log/antnode/antnode0007 --log-max-files 1 --rewards-address 0x03B770D9cD32077cC0bF330c13C114a87643B124 --evm-network arbitrum-one");
 }
 

@@ -10,7 +10,7 @@ pub(super) const TABLE: Table = Table {
     key_file: "node_identity.key",
     has_metrics: false,
     upgrades_itself: true,
-    ports: &[PortKind::Node],
+    ports: &[PortKind::Node, PortKind::WebRtc],
     version_prefix: "ant-node ",
     arguments,
     owned: &[
@@ -19,8 +19,8 @@ pub(super) const TABLE: Table = Table {
         ("--enable-logging", Owned::ByWnm("it has each node write its log")),
         ("--evm-network", Owned::By("network")),
         ("--metrics-port", Owned::ByWnm("nothing listens there")),
-        ("--webrtc-direct-port", Owned::ByWnm("it gives nodes no second port")),
-        ("--disable-webrtc-direct", Owned::ByWnm("it gives nodes no second port")),
+        ("--webrtc-direct-port", Owned::By("webrtc_port_start")),
+        ("--disable-webrtc-direct", Owned::By("webrtc_port_start")),
         ("--config", Owned::ByWnm("such a file could set what wnm sets")),
     ],
 };
@@ -29,8 +29,11 @@ fn arguments(spec: &NodeSpec) -> Vec<String> {
     let mut line = Line::default();
     line.option("--root-dir", spec.root_dir.display());
     line.port("--port", spec.ports.node());
-    // Its second UDP port would be any that is free, so also another node's.
-    line.switch("--disable-webrtc-direct");
+    match spec.ports.get(PortKind::WebRtc) {
+        Some(port) => line.option("--webrtc-direct-port", port),
+        // Otherwise it would take any port that is free, so also another node's.
+        None => line.switch("--disable-webrtc-direct"),
+    }
     // It replaces its own program; without this it would also start its successor by itself, unseen.
     line.switch("--stop-on-upgrade");
     line.switch("--enable-logging");

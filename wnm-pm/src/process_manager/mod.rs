@@ -72,7 +72,7 @@ impl Capabilities {
         }
     }
 
-    /// The kinds of ports that a node of this flavour needs under this manager.
+    /// The kinds of ports that a node of this flavour can have under this manager, as far as the settings give them a range.
     pub fn ports(self, flavour: Flavour) -> impl Iterator<Item = PortKind> {
         flavour.ports().iter().chain(self.extra_ports).copied()
     }

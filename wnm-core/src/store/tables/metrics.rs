@@ -14,6 +14,7 @@ pub(in crate::store) fn write(connection: &Connection, id: NodeId, metrics: &Nod
             ("number", &id.0),
             ("uptime_seconds", &metrics.uptime_seconds.map(most)),
             ("records", &metrics.records.map(most)),
+            ("stored_bytes", &metrics.stored_bytes.map(most)),
             ("relevant_records", &metrics.relevant_records.map(most)),
             ("max_records", &metrics.max_records.map(most)),
             ("puts", &metrics.puts.map(most)),
@@ -43,6 +44,7 @@ pub(super) fn read(cell: &Cell<'_>) -> Result<NodeMetrics, Problem> {
     Ok(NodeMetrics {
         uptime_seconds: cell.count("uptime_seconds")?,
         records: cell.count("records")?,
+        stored_bytes: cell.count("stored_bytes")?,
         relevant_records: cell.count("relevant_records")?,
         max_records: cell.count("max_records")?,
         puts: cell.count("puts")?,
