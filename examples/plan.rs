@@ -36,6 +36,12 @@ struct Options {
     /// Most nodes on this machine
     #[arg(long = "node_cap", default_value_t = 1000)]
     node_cap: u32,
+    /// Which program the nodes are: v1 (antnode) or v2 (ant-node)
+    #[arg(long = "node_flavour", default_value = "v1", value_parser = ["v1", "v2"])]
+    node_flavour: String,
+    /// Where the ports begin that browsers reach nodes of v2 at, in thousands
+    #[arg(long = "webrtc_port_start")]
+    webrtc_port_start: Option<u16>,
     /// Pretend that so many nodes run already
     #[arg(long, default_value_t = 0)]
     nodes: u32,
@@ -54,8 +60,9 @@ struct Answer {
 #[derive(Serialize)]
 struct GroupRow {
     group: String,
-    metrics_ports: String,
+    metrics_ports: Option<String>,
     node_ports: String,
+    webrtc_ports: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -90,6 +97,8 @@ fn config(options: &Options) -> Result<Config, Box<dyn std::error::Error>> {
         ("node_cap", options.node_cap.to_string()),
         ("max_concurrent_starts", options.min_container_count.to_string()),
         ("max_concurrent_operations", options.min_container_count.to_string()),
+        ("node_flavour", options.node_flavour.clone()),
+        ("webrtc_port_start", options.webrtc_port_start.map(|start| start.to_string()).unwrap_or_default()),
     ]);
     Ok(overlay(&Facts::gather()?, Occasion::Change, &layers)?.0)
 }
@@ -99,18 +108,40 @@ fn group_rows(config: &Config) -> Result<Vec<GroupRow>, Box<dyn std::error::Erro
         port_start: config.port_start,
         metrics_port_start: config.metrics_port_start,
         rpc_port_start: config.rpc_port_start,
+        webrtc_port_start: config.webrtc_port_start,
     };
     let blocks = Blocks::new(config.max_node_per_container, config.min_container_count)?;
+    let kinds = port_kinds(config);
+    let has = |kind| kinds.contains(&kind);
     let row = |number| {
         let group = Group::new(number)?;
         let ports = blocks.ports_of(group, &layout)?;
         Ok(GroupRow {
             group: group.to_string(),
-            metrics_ports: ports.metrics.to_string(),
+            metrics_ports: has(PortKind::Metrics).then(|| ports.metrics.to_string()),
             node_ports: ports.node.to_string(),
+            webrtc_ports: ports.webrtc.filter(|_| has(PortKind::WebRtc)).map(|ports| ports.to_string()),
         })
     };
     (1..=config.min_container_count).map(row).collect()
+}
+
+fn flavour(config: &Config) -> Flavour {
+    config.node_flavour.wanted().unwrap_or_default()
+}
+
+/// The last version of each program that is known here: a dry run needs no program.
+fn version(config: &Config) -> semver::Version {
+    match flavour(config) {
+        Flavour::V1 => semver::Version::new(0, 4, 17),
+        Flavour::V2 => semver::Version::new(0, 23, 1),
+    }
+}
+
+/// The kinds of ports that nodes have, of which the last hangs on the settings.
+fn port_kinds(config: &Config) -> Vec<PortKind> {
+    let has_range = |kind: &PortKind| *kind != PortKind::WebRtc || config.webrtc_port_start.is_some();
+    flavour(config).ports().iter().copied().filter(has_range).collect()
 }
 
 /// This machine's load, and so many nodes that the engine itself placed.
@@ -124,10 +155,10 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         last_surveyed_boot: boot_time,
         seed: 0,
         host: observed.load,
-        available: Some(Binary { path: config.antnode_path.clone(), version: semver::Version::new(0, 4, 17) }),
-        flavour: Flavour::V1,
+        available: Some(Binary { path: config.antnode_path.clone(), version: version(config) }),
+        flavour: flavour(config),
         numbering: NumberingKind::Blocks,
-        port_kinds: vec![PortKind::Node, PortKind::Metrics],
+        port_kinds: port_kinds(config),
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
@@ -161,10 +192,7 @@ fn existing(path: &Path) -> &Path {
 }
 
 fn words(answer: &Answer, nodes: u32) -> String {
-    let mut text = String::from("| group | metrics ports | node ports |\n| --- | --- | --- |\n");
-    for row in &answer.groups {
-        text.push_str(&format!("| {} | {} | {} |\n", row.group, row.metrics_ports, row.node_ports));
-    }
+    let mut text = table(&answer.groups);
     let host = &answer.host;
     text.push_str(&format!(
         "\nThis machine, with {nodes} nodes: CPU {:.1} %, memory {:.1} %, disk {:.1} %, load {:.2}.\n\n{}",
@@ -175,6 +203,23 @@ fn words(answer: &Answer, nodes: u32) -> String {
         plan_text(&answer.plan, Detail::Summary)
     ));
     text
+}
+
+/// The groups with those kinds of ports that they have.
+fn table(groups: &[GroupRow]) -> String {
+    type Cell = fn(&GroupRow) -> Option<&str>;
+    let columns: [(&str, Cell); 4] = [
+        ("group", |row| Some(&row.group)),
+        ("metrics ports", |row| row.metrics_ports.as_deref()),
+        ("node ports", |row| Some(&row.node_ports)),
+        ("webrtc ports", |row| row.webrtc_ports.as_deref()),
+    ];
+    let is_used = |column: &&(&str, Cell)| groups.iter().any(|row| column.1(row).is_some());
+    let used: Vec<_> = columns.iter().filter(is_used).collect();
+    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+    let head = line(used.iter().map(|(name, _)| *name).collect()) + &line(vec!["---"; used.len()]);
+    let rows = groups.iter().map(|row| line(used.iter().map(|(_, cell)| cell(row).unwrap_or("-")).collect()));
+    head + &rows.collect::<String>()
 }
 
 /// A closed pipe is not an error.

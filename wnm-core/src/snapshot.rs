@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::observe::signs::Signs;
-use crate::node::{Flavour, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
+use crate::node::{Flavour, HealthFrom, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
@@ -238,6 +238,17 @@ impl NodeSnapshot {
 }
 
 impl NodeSnapshot {
+    /// What it rests on that it counts as up; none where its process was not just seen alive.
+    #[must_use]
+    pub fn health_from(&self) -> Option<HealthFrom> {
+        let seen = self.seen.as_ref().filter(|_| self.lives())?;
+        Some(match &seen.answer {
+            Answer::Node { .. } => HealthFrom::Metrics,
+            Answer::Signs { signs } => signs.health_from(),
+            _ => HealthFrom::Process,
+        })
+    }
+
     /// Whether its process lives, or its manager is about to start it again, while its directory is gone. Only its owner
     /// knows where that is.
     #[must_use]

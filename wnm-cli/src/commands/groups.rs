@@ -74,34 +74,23 @@ fn text(rows: &[Row]) -> String {
     }
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header([
-        "GROUP",
-        "CONTAINER",
-        "STATE",
-        "NODE PORTS",
-        "METRICS PORTS",
-        "UP",
-        "DOWN",
-        "FREE",
-        "MEMORY",
-        "CPU",
-    ]);
+    let kinds = [(PortKind::Node, "NODE PORTS"), (PortKind::Metrics, "METRICS PORTS"), (PortKind::WebRtc, "WEBRTC PORTS")];
+    let has = |kind| rows.iter().any(|row| row.ports.contains_key(&kind));
+    let kinds: Vec<_> = kinds.into_iter().filter(|(kind, _)| has(*kind)).collect();
+    let names = kinds.iter().map(|(_, name)| *name);
+    table.set_header(["GROUP", "CONTAINER", "STATE"].into_iter().chain(names).chain(["UP", "DOWN", "FREE", "MEMORY", "CPU"]));
     for row in rows {
         let usage = |show: fn(&Usage) -> String| row.usage.as_ref().map_or_else(|| "-".to_owned(), show);
-        table.add_row([
-            row.group.clone(),
-            row.container.clone(),
-            row.state.to_string(),
-            range(row, PortKind::Node),
-            range(row, PortKind::Metrics),
-            row.up.to_string(),
-            row.down.to_string(),
-            row.free.to_string(),
+        let ports = kinds.iter().map(|(kind, _)| range(row, *kind));
+        let counts = [row.up.to_string(), row.down.to_string(), row.free.to_string()];
+        let used = [
             usage(|usage| format!("{} MB", usage.memory_bytes / 1_000_000)),
             usage(|usage| format!("{:.1} %", usage.cpu_percent)),
-        ]);
+        ];
+        let place = [row.group.clone(), row.container.clone(), row.state.to_string()];
+        table.add_row(place.into_iter().chain(ports).chain(counts).chain(used));
     }
-    for column in 5..10 {
+    for column in (3 + kinds.len())..(8 + kinds.len()) {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -3,7 +3,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use wnm_core::decide::Refusal;
-use wnm_core::node::Desired;
+use wnm_core::node::{Desired, HealthFrom, PortKind};
 use wnm_core::report::{
     NodeRow, StatusReport, allowance_text, errors_text, outdated_text, status as report, thousands,
 };
@@ -64,7 +64,7 @@ fn table_text(report: &StatusReport) -> String {
             dash(row.version.as_ref()),
             dash(row.ports.node()),
             dash(row.ports.metrics()),
-            dash(metrics.and_then(|metrics| metrics.connected_peers)),
+            dash(metrics.and_then(|metrics| metrics.connected_peers.or(metrics.peers_in_routing_table))),
             dash(metrics.and_then(|metrics| metrics.records)),
             dash(row.peer_id.as_ref()),
         ]);
@@ -89,13 +89,15 @@ fn head(report: &StatusReport) -> String {
         unknown if unknown.is_nan() => "unknown".to_owned(),
         percent => format!("{percent:.1} %"),
     };
+    let versions: Vec<String> = host.versions.iter().map(|(version, count)| format!("{version} ({count})")).collect();
+    let versions = if versions.len() > 1 { format!("Versions: {}\n", versions.join(", ")) } else { String::new() };
     let part = |what: &str, is_memory, allowance: &Option<Allowance>| {
         let text = allowance.as_ref().map(|allowance| allowance_text(is_memory, allowance));
         text.map(|text| format!("{what} is a part of {text}.\n")).unwrap_or_default()
     };
     let parts = part("CPU", false, &load.cpu_allowance) + &part("Memory", true, &load.mem_allowance);
     format!(
-        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n",
+        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n{versions}",
         load.used_cpu_percent,
         load.used_mem_percent,
         load.load_average_1,
@@ -121,6 +123,7 @@ fn node_text(at: i64, row: &NodeRow) -> String {
         ("Node", row.name.clone()),
         ("Service", row.service.clone()),
         ("Status", format!("{}{by_owner} for {}", row.status, duration(at - row.status_since))),
+        ("Health from", dash(row.health_from.map(HealthFrom::as_str))),
         ("Desired", row.desired.to_string()),
         ("Pending", dash(row.pending)),
         ("Last error", dash(row.last_error.as_ref())),
@@ -132,6 +135,7 @@ fn node_text(at: i64, row: &NodeRow) -> String {
         ("Group", dash(row.group.map(|group| format!("a{group}")))),
         ("Node port", dash(row.ports.node())),
         ("Metrics port", dash(row.ports.metrics())),
+        ("WebRTC port", dash(row.ports.get(PortKind::WebRtc))),
         ("Rewards to", row.wallet.clone()),
         ("Directory", row.root_dir.display().to_string()),
         ("Logs", row.log_dir.display().to_string()),
@@ -141,8 +145,10 @@ fn node_text(at: i64, row: &NodeRow) -> String {
             metrics.uptime_seconds.map_or_else(|| "-".to_owned(), |up| duration(i64::try_from(up).unwrap_or(i64::MAX))),
         ),
         ("Records", dash(metrics.records)),
+        ("Stored", dash(metrics.stored_bytes.map(|bytes| format!("{:.1} MB", bytes as f64 / 1e6)))),
         ("Puts", dash(metrics.puts)),
         ("Connected peers", dash(metrics.connected_peers)),
+        ("Known peers", dash(metrics.peers_in_routing_table)),
         ("Network size", dash(metrics.network_size)),
         ("Shunned", dash(metrics.shunned)),
         ("Rewards", dash(metrics.rewards)),

@@ -1,5 +1,6 @@
 //! What is due: removals whose delay has passed, interrupted disabling, and nodes that are dead.
 
+use super::health::leaves_to_upgrade;
 use super::{Draft, numbers};
 use crate::node::{Node, NodeId, Status, UnixSeconds, Verb};
 use crate::plan::{Action, Cause};
@@ -33,6 +34,19 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     let removals = removed.iter().map(|&number| Action::Remove { number, now: true });
     let disablings = disabled.iter().map(|&number| Action::Disable { number });
     removals.chain(disablings).collect()
+}
+
+/// Nodes that ended to start again as another version are started whatever the limits: they ran before, so that nothing grows.
+pub(super) fn own_upgrades(draft: &mut Draft<'_>) -> Vec<Action> {
+    let left = |each: &&NodeSnapshot| {
+        let life = each.node.life();
+        let left = each.seen.as_ref().is_some_and(|seen| leaves_to_upgrade(&each.node, seen));
+        life.status() == Status::Upgrading && life.pending().is_none() && left
+    };
+    let left: Vec<_> = draft.snapshot.nodes.iter().filter(left).collect();
+    let left = numbers(&left);
+    draft.because_of(Cause::LeftToUpgrade, &left);
+    left.into_iter().map(|number| Action::Start { number }).collect()
 }
 
 /// Every DEAD node is removed at once, by number, whatever the limits.

@@ -9,6 +9,7 @@ use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 mod due;
 mod groups;
 mod growth;
+mod health;
 pub(crate) mod load;
 mod placement;
 mod reconcile;
@@ -33,6 +34,7 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
         return draft.finish(vec![Action::Resurvey]);
     }
     let mut actions = due::actions(&mut draft);
+    actions.extend(due::own_upgrades(&mut draft));
     let is_kept =
         |each: &&NodeSnapshot| !matches!(each.node.status(), Status::Disabled | Status::Removing | Status::Dead);
     let lost: Vec<_> = snapshot.nodes.iter().filter(is_kept).filter(|each| each.lives_without_directory()).collect();

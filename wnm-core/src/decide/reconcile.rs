@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use super::due;
 use crate::event::Event;
-use crate::node::{End, Evidence, Found, Node, PortFault, Status, Transition, UnixSeconds, Verb};
+use super::health::{Health, health, leaves_to_upgrade, proof, replaced_by};
+use crate::node::{End, Evidence, Found, Node, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
-use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
+use crate::snapshot::{DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::process_manager::ProcessState;
 
@@ -29,13 +30,20 @@ pub fn reconcile(config: &Config, mut snapshot: Snapshot) -> Reconciled {
     let down = groups_that_are_down(&snapshot);
     for each in &mut snapshot.nodes {
         let excused = rebooted || each.node.spec().group.is_some_and(|group| down.contains(&group));
-        let Some(change) = change(config, now, Occasion { rebooted, excused }, each) else { continue };
-        let (from, why) = (each.node.status(), change.why.clone());
-        let applied = each.node.apply(change.transition(), now);
-        // What cannot happen to a node leaves it as it is, and the next cycle observes it again.
-        debug_assert!(applied.is_ok(), "{applied:?}");
-        if applied.is_ok() {
-            events.push(Event::Reconciled { from, node: Box::new(each.node.clone()), why });
+        // A node that was replaced may have proved itself already.
+        for _ in 0..2 {
+            let Some(change) = change(config, now, Occasion { rebooted, excused }, each) else { break };
+            let (from, why) = (each.node.status(), change.why.clone());
+            let was_replaced = matches!(change.became, Became::Found(Found::Replaced { .. }));
+            let applied = each.node.apply(change.transition(), now);
+            // What cannot happen to a node leaves it as it is, and the next cycle observes it again.
+            debug_assert!(applied.is_ok(), "{applied:?}");
+            if applied.is_ok() {
+                events.push(Event::Reconciled { from, node: Box::new(each.node.clone()), why });
+            }
+            if !was_replaced {
+                break;
+            }
         }
     }
     Reconciled { snapshot, events }
@@ -120,19 +128,23 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         DirectoryState::Present | DirectoryState::Unknown => {}
     }
     match node.status() {
-        Status::Running => running(config, node, seen, process),
-        Status::Stopped => match (process, health(node, seen)) {
-            (ProcessState::Running { .. }, Health::Good) => Change::found(Found::Running, Evidence::Running),
+        Status::Running => replaced(node, seen, process).or_else(|| running(config, node, seen, process)),
+        Status::Stopped => match (process, health(config, node, seen)) {
+            (ProcessState::Running { .. }, Health::Good(why)) => Change::found(Found::Running, why),
             _ => None,
         },
+        Status::Upgrading if leaves_to_upgrade(node, seen) => None,
+        _ if let (ProcessState::Running { .. }, Some(why)) = (process, proof(node, seen)) => {
+            Change::found(Found::Running, why)
+        }
         _ if occasion.excused && (occasion.rebooted || due::is_due(config, now, node)) => {
-            due_node(node, seen, process).map(Change::excused)
+            due_node(config, node, seen, process).map(Change::excused)
         }
         // It comes up with its container.
         _ if occasion.excused => None,
-        _ if due::is_due(config, now, node) => due_node(node, seen, process),
+        _ if due::is_due(config, now, node) => due_node(config, node, seen, process),
         // What has ended does not come up by being waited for.
-        _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => due_node(node, seen, process),
+        _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => due_node(config, node, seen, process),
         _ => None,
     }
 }
@@ -179,14 +191,19 @@ fn interrupted(verb: Verb, process: &ProcessState) -> Option<Change> {
     Some(Change { became: Became::Ended(end), why: Evidence::Interrupted { verb, end } })
 }
 
+/// A node that another process runs than before, or that ended to start again as another version.
+fn replaced(node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
+    replaced_by(node, seen, process).and_then(|(found, why)| Change::found(found, why))
+}
+
 /// A node that lives without answering, or that its manager keeps restarting, is left alone for a while: it may come
 /// back by itself, and under high load it should not be restarted on top.
 fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
     let hanging = Found::Hanging { pause_seconds: config.delay_restart };
     match process {
-        ProcessState::Running { .. } => match health(node, seen) {
+        ProcessState::Running { .. } => match health(config, node, seen) {
             Health::Bad(why) => Change::found(hanging, why),
-            Health::Good | Health::Unknown => None,
+            Health::Good(_) | Health::Unknown => None,
         },
         ProcessState::Waiting { reason } => Change::found(hanging, Evidence::Waiting { reason: reason.clone() }),
         other => Change::found(Found::Down, death(other)),
@@ -194,10 +211,10 @@ fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) ->
 }
 
 /// A node that was told to start, or was upgraded, becomes what it is.
-fn due_node(node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
+fn due_node(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
     match process {
-        ProcessState::Running { .. } => match health(node, seen) {
-            Health::Good => Change::found(Found::Running, Evidence::Running),
+        ProcessState::Running { .. } => match health(config, node, seen) {
+            Health::Good(why) => Change::found(Found::Running, why),
             Health::Bad(why) => Change::found(Found::Failed, why),
             // The next cycle asks it.
             Health::Unknown => None,
@@ -213,29 +230,4 @@ fn death(process: &ProcessState) -> Evidence {
         ProcessState::Incomplete { missing } => Evidence::Incomplete { missing: missing.clone() },
         _ => Evidence::ProcessGone { reason: None },
     }
-}
-
-/// Whether a living node counts as running.
-enum Health {
-    Good,
-    Bad(Evidence),
-    /// It was not asked.
-    Unknown,
-}
-
-fn health(node: &Node, seen: &Seen) -> Health {
-    let spec = node.spec();
-    let Some(port) = spec.ports.metrics().filter(|_| spec.flavour.has_metrics()) else { return Health::Good };
-    let fault = match &seen.answer {
-        Answer::NotAsked => return Health::Unknown,
-        Answer::Node { peer_id, .. } => match (peer_id.as_deref(), node.peer_id()) {
-            (Some(reported), Some(own)) if reported != own => PortFault::OtherNode { peer_id: reported.to_owned() },
-            _ => return Health::Good,
-        },
-        Answer::Foreign { said } => PortFault::OtherProgram { said: said.clone() },
-        Answer::Refused => PortFault::Closed,
-        Answer::TimedOut => PortFault::TimedOut,
-        Answer::Broken { reason } => PortFault::Unreadable { reason: reason.clone() },
-    };
-    Health::Bad(Evidence::NotAnswering { port, fault })
 }

@@ -52,9 +52,10 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     });
     let states = with_states(&stored.nodes, states);
     let mut answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
-    let (signs, kept) = during(progress, Work::LookAtFiles, async { signs::look(machine, &stored, &states) }).await;
+    let (signs, kept) = signs::look(machine, &stored, &states, now);
     answers.extend(signs);
     warnings.extend(unseen(&stored.nodes, &states));
+    warnings.extend(signs::faults(&answers));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(kept);
     events.extend(changed_groups(&stored.groups, &groups));
@@ -135,6 +136,7 @@ async fn without_disks(
     // A node may hang with its disk, and the disk was waited for already.
     let limits = Limits { all_nodes: Duration::from_secs(2), ..Limits::default() };
     let answers = ask(machine, &stored.nodes, &presumed, &stored.groups, limits, progress).await;
+    let (capabilities, flavour) = (machine.parts.manager.capabilities(), flavour(config, None, &stored.nodes));
     let seen = stored.nodes.into_iter().map(|node| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
         NodeSnapshot {
@@ -142,7 +144,6 @@ async fn without_disks(
             seen: Some(Seen { process: Err(reason.clone()), answer, directory: DirectoryState::Unknown }),
         }
     });
-    let (capabilities, flavour) = (machine.parts.manager.capabilities(), flavour(config, None, &stored.nodes));
     let mut snapshot = Snapshot {
         now,
         boot_time: host.counters.boot_time,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Machine;
 use crate::event::Event;
-use crate::node::{Node, NodeId};
+use crate::node::{Node, NodeId, UnixSeconds};
 use crate::observe::signs::{Memory, Target};
+use crate::report::{by_reason, names};
 use crate::snapshot::Answer;
 use crate::store::StoredState;
 use wnm_pm::process_manager::ProcessState;
@@ -16,6 +17,7 @@ pub(super) fn look(
     machine: &Machine,
     stored: &StoredState,
     states: &[Result<ProcessState, String>],
+    now: UnixSeconds,
 ) -> (Vec<(NodeId, Answer)>, Option<Event>) {
     let nodes = stored.nodes.iter().zip(states).filter(|(node, _)| !node.spec().flavour.has_metrics());
     let targets: Vec<Target> = nodes.map(|(node, state)| target(node, state)).collect();
@@ -24,11 +26,20 @@ pub(super) fn look(
     }
     let kept: BTreeMap<NodeId, Memory> =
         stored.signs.iter().filter_map(|(id, text)| Some((*id, serde_json::from_str(text).ok()?))).collect();
-    let (signs, changed) = machine.parts.observer.signs(&targets, &kept);
+    let (signs, changed) = machine.parts.observer.signs(&targets, &kept, now);
     let answers = signs.into_iter().map(|(id, signs)| (id, Answer::Signs { signs: Box::new(signs) })).collect();
     let memories = changed.iter().filter_map(|(id, memory)| Some((*id, serde_json::to_string(memory).ok()?)));
     let memories: Vec<(NodeId, String)> = memories.collect();
     (answers, (!memories.is_empty()).then_some(Event::SignsKept { memories }))
+}
+
+/// What is wrong with files of nodes, a sentence for each cause.
+pub(super) fn faults(answers: &BTreeMap<NodeId, Answer>) -> Vec<String> {
+    let faults = answers.iter().filter_map(|(id, answer)| match answer {
+        Answer::Signs { signs } => Some((*id, signs.fault.as_deref()?)),
+        _ => None,
+    });
+    by_reason(faults).into_iter().map(|shared| format!("{}: {}", names(&shared.nodes), shared.text)).collect()
 }
 
 fn target(node: &Node, state: &Result<ProcessState, String>) -> Target {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::{End, Verb};
@@ -13,6 +14,27 @@ use super::{End, Verb};
 pub enum Evidence {
     /// Its process is running, and it answers for itself where it has a metrics server.
     Running,
+    /// Its process is running and shows what can be seen of a node that answers no questions.
+    Shows {
+        /// The most that was seen.
+        health_from: HealthFrom,
+    },
+    /// Its process is running, and has not bound its node port.
+    NotBound {
+        /// The port.
+        port: u16,
+    },
+    /// Its process is running as another version, and knows no peers, though it did before.
+    NoPeers,
+    /// Its process manager started it again by itself.
+    StartedAgain,
+    /// It replaced its own program and was started again, or is about to be.
+    UpgradedItself {
+        /// The version that it ran before, where known.
+        from: Option<Version>,
+        /// The version that it runs now; none where it has only ended for it yet.
+        to: Option<Version>,
+    },
     /// Its process is running, but its metrics port does not answer for it.
     NotAnswering {
         /// The port.
@@ -83,4 +105,34 @@ pub enum PortFault {
         /// The name of that node in the network.
         peer_id: String,
     },
+}
+
+/// What it rests on that a node counts as up, from the least to be trusted to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthFrom {
+    /// Its own process lives; whether it does anything cannot be seen.
+    Process,
+    /// Its own process has its node port bound.
+    Port,
+    /// It also stores more than before.
+    Growth,
+    /// It also knows peers, by what it wrote since it started.
+    Peers,
+    /// It answers for itself.
+    Metrics,
+}
+
+impl HealthFrom {
+    /// The word that JSON and reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Port => "port",
+            Self::Growth => "growth",
+            Self::Peers => "peers",
+            Self::Metrics => "metrics",
+        }
+    }
 }

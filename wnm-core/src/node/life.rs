@@ -234,7 +234,7 @@ impl Life {
 
     /// Whether this can happen to it.
     fn allows(&self, transition: &Transition) -> bool {
-        use Status::{Dead, Disabled, Migrating, Removing};
+        use Status::{Dead, Disabled, Migrating, Removing, Running};
         let (status, pending) = (self.status, self.pending);
         match transition {
             Transition::Intended(Intent::Start | Intent::Restart) => !matches!(status, Disabled | Dead | Migrating),
@@ -251,6 +251,7 @@ impl Life {
             Transition::Stopped => matches!(pending, Some(Verb::Stop | Verb::Disable | Verb::Remove)),
             Transition::Enabled => pending == Some(Verb::Enable),
             Transition::StepFailed { .. } => pending.is_some_and(|verb| verb != Verb::Enable),
+            Transition::Observed { found: Found::Replaced { .. }, .. } => status == Running && pending.is_none(),
             Transition::Observed { .. } => !matches!(status, Disabled | Dead | Migrating | Removing),
             Transition::Resolved { end, .. } => pending.is_some_and(|verb| may_end(verb, *end)),
         }
@@ -289,6 +290,8 @@ impl Life {
     fn found(&mut self, found: Found, why: &str, now: UnixSeconds) {
         match found {
             Found::Running => return self.up(now),
+            Found::Replaced { upgraded: true, .. } => return self.set_status(Status::Upgrading, now),
+            Found::Replaced { upgraded: false, .. } => return self.set_status(Status::Restarting, now),
             Found::Gone => self.set_status(Status::Dead, now),
             Found::Down | Found::Hanging { .. } | Found::Failed => self.set_status(Status::Stopped, now),
         }
@@ -296,7 +299,7 @@ impl Life {
         match found {
             Found::Hanging { pause_seconds } => self.retry_at = Some(later(now, pause_seconds)),
             Found::Failed => self.fail(why, now),
-            Found::Running | Found::Gone | Found::Down => {}
+            Found::Running | Found::Replaced { .. } | Found::Gone | Found::Down => {}
         }
     }
 
@@ -351,7 +354,12 @@ impl Life {
     }
 
     fn starting(&self) -> Status {
-        if self.has_run { Status::Restarting } else { Status::Starting }
+        match self.status {
+            // It upgraded itself and was told to start for that.
+            Status::Upgrading => Status::Upgrading,
+            _ if self.has_run => Status::Restarting,
+            _ => Status::Starting,
+        }
     }
 
     fn stopped(&self) -> Status {

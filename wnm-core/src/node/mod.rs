@@ -10,7 +10,7 @@ mod transition;
 use serde::{Deserialize, Serialize};
 pub use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, Ports, ProcessId};
 
-pub use evidence::{Evidence, PortFault};
+pub use evidence::{Evidence, HealthFrom, PortFault};
 pub(crate) use life::LONGEST_BACK_OFF_SECONDS;
 pub use life::{Life, back_off};
 pub use metrics::NodeMetrics;
@@ -84,6 +84,7 @@ impl Node {
                 self.version = Some(version);
             }
             Transition::Stopped => self.process = None,
+            Transition::Observed { found: Found::Replaced { process, .. }, .. } => self.process = process,
             _ => {}
         }
         Ok(())

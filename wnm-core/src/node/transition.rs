@@ -136,6 +136,13 @@ pub enum Found {
     },
     /// Not up although it should be: the more often in a row, the longer it is left alone.
     Failed,
+    /// Run by another process than before, or about to be: it has to prove itself anew.
+    Replaced {
+        /// That process, where there is one yet.
+        process: Option<ProcessId>,
+        /// Whether it runs another version than before.
+        upgraded: bool,
+    },
     /// Without its directory.
     Gone,
 }

@@ -48,6 +48,7 @@ pub trait Observer: Send + Sync {
         &self,
         _targets: &[Target],
         _kept: &BTreeMap<NodeId, Memory>,
+        _now: UnixSeconds,
     ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
         (BTreeMap::new(), Vec::new())
     }
@@ -115,8 +116,9 @@ impl Observer for ThisMachine {
         &self,
         targets: &[Target],
         kept: &BTreeMap<NodeId, Memory>,
+        now: UnixSeconds,
     ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
-        signs::look(targets, kept)
+        signs::look(targets, kept, now)
     }
 
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16> {

@@ -130,7 +130,14 @@ fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Vio
 /// Every limit on what may be in flight, counting what is in flight already. What is forgotten at once is no flight.
 fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let count = |is: fn(&Action) -> bool| plan.actions.iter().filter(|action| is(action)).count();
-    let starts = count(|action| matches!(action, Action::Add { .. } | Action::Start { .. } | Action::Restart { .. }));
+    // One that upgraded itself counts among those that are upgrading.
+    let is_new = |action: &&Action| match action {
+        Action::Start { number } => {
+            recorded.get(number).is_none_or(|each| each.node.status() != Status::Upgrading)
+        }
+        other => matches!(other, Action::Add { .. } | Action::Restart { .. }),
+    };
+    let starts = plan.actions.iter().filter(is_new).count();
     let upgrades = count(|action| matches!(action, Action::Upgrade { .. }));
     let removals = count(|action| matches!(action, Action::Remove { now: false, .. } | Action::Stop { .. }));
     let gone = plan.actions.iter().filter(|action| match action {

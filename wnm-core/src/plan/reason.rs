@@ -76,6 +76,8 @@ pub enum Cause {
     Reboot,
     /// The delay before the removal of these nodes has passed.
     RemovalDue,
+    /// These nodes ended to start again as another version.
+    LeftToUpgrade,
     /// Disabling these nodes was begun and not finished.
     DisableInterrupted,
     /// The directories of these nodes are gone.
@@ -304,6 +306,7 @@ impl Reason {
             C::Pressure { .. } | C::OverCap { .. } if self.nodes.is_empty() => Effect::Held,
             C::Reboot
             | C::RemovalDue
+            | C::LeftToUpgrade
             | C::DisableInterrupted
             | C::DirectoryGone
             | C::NothingToRun
@@ -350,6 +353,7 @@ impl Cause {
         match self {
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,
+            Self::LeftToUpgrade => Rule::OwnUpgrade,
             Self::DisableInterrupted => Rule::Disable,
             Self::DirectoryGone | Self::NothingToRun => Rule::Dead,
             Self::RunsWithoutDirectory => Rule::DirectoryGone,

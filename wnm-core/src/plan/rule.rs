@@ -52,6 +52,8 @@ rules! {
     DelayRemove = "delay_remove", &[Did];
     /// Disabling a node was interrupted: it is finished.
     Disable = "disable", &[Did];
+    /// A v2 node replaced its own program and ended: it is started again, whatever the limits.
+    OwnUpgrade = "own_upgrade", &[Did];
     /// A node's directory is gone, or the node was never completely created: what is left is removed.
     Dead = "dead", &[Did];
     /// A node is running, and its directory is gone: it is left alone until its owner puts the directory back or removes it.

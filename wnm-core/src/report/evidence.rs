@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::node::{End, Evidence, PortFault};
+use crate::node::{End, Evidence, HealthFrom, PortFault};
 
 /// What the sentence about an ended process begins with.
 pub(crate) const PROCESS_GONE: &str = "its process is gone";
@@ -11,6 +11,21 @@ impl fmt::Display for Evidence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running => formatter.write_str("it is running and answers"),
+            Self::Shows { health_from: HealthFrom::Process | HealthFrom::Metrics } => formatter.write_str("it is running"),
+            Self::Shows { health_from: HealthFrom::Port } => formatter.write_str("it is running and has its node port bound"),
+            Self::Shows { health_from: HealthFrom::Growth } => formatter.write_str("it is running and stores more than before"),
+            Self::Shows { health_from: HealthFrom::Peers } => formatter.write_str("it is running and knows peers"),
+            Self::NotBound { port } => {
+                write!(formatter, "its process is running, but has not bound its node port {port}")
+            }
+            Self::NoPeers => formatter.write_str("its process is running as another version, but it knows no peers, as it did before"),
+            Self::StartedAgain => formatter.write_str("its process ended, and its process manager started it again"),
+            Self::UpgradedItself { from, to } => {
+                formatter.write_str("it upgraded itself")?;
+                from.iter().try_for_each(|from| write!(formatter, " from {from}"))?;
+                to.iter().try_for_each(|to| write!(formatter, " to {to}"))?;
+                if to.is_none() { formatter.write_str(" and ended, to be started again") } else { Ok(()) }
+            }
             Self::NotAnswering { port, fault } => {
                 write!(formatter, "its process is running, but its metrics port {port} {fault}")
             }

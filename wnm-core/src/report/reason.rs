@@ -86,6 +86,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
     match cause {
         C::Reboot => whole("the machine was restarted; checking all nodes first"),
         C::RemovalDue => of("the delay before removal has passed; deleting the files"),
+        C::LeftToUpgrade => of("upgraded itself and ended; starting it again"),
         C::DisableInterrupted => of("disabling was interrupted; finishing it"),
         C::RunsWithoutDirectory => of("running, but the directory is gone: put it back, or remove the node"),
         C::DirectoryGone => of("directory is gone; removed from the database"),

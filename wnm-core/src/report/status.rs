@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
-use crate::node::{Desired, Node, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
+use crate::node::{Desired, Flavour, HealthFrom, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
 use crate::renewal::outdated;
 use crate::settings::Config;
-use crate::snapshot::{HostLoad, Snapshot};
+use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
 /// A machine and its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +33,8 @@ pub struct HostRow {
     pub available_version: Option<String>,
     /// How many nodes have which status; statuses that no node has are left out.
     pub counts: BTreeMap<Status, u32>,
+    /// How many nodes have which version; those whose version is not known are left out.
+    pub versions: BTreeMap<String, u32>,
 }
 
 /// One node's part of a status.
@@ -48,6 +50,10 @@ pub struct NodeRow {
     pub status: Status,
     /// Since when, in seconds since the epoch.
     pub status_since: UnixSeconds,
+    /// What it rests on that it counts as up; none where its process does not live.
+    pub health_from: Option<HealthFrom>,
+    /// Which program it is.
+    pub flavour: Flavour,
     /// What its owner wants of it.
     pub desired: Desired,
     /// What was begun on it and has no recorded outcome.
@@ -85,7 +91,8 @@ pub struct NodeRow {
 }
 
 impl NodeRow {
-    fn new(config: &Config, node: &Node) -> Self {
+    fn new(config: &Config, each: &NodeSnapshot) -> Self {
+        let node = &each.node;
         let (spec, life) = (node.spec(), node.life());
         Self {
             number: spec.id,
@@ -93,6 +100,8 @@ impl NodeRow {
             service: node.service().to_owned(),
             status: life.status(),
             status_since: life.status_since(),
+            health_from: each.health_from(),
+            flavour: spec.flavour,
             desired: life.desired(),
             pending: life.pending(),
             last_error: life.last_error().map(str::to_owned),
@@ -143,6 +152,14 @@ pub fn outdated_text(report: &StatusReport) -> String {
     by_settings.into_iter().map(line).collect()
 }
 
+fn versions(snapshot: &Snapshot) -> BTreeMap<String, u32> {
+    let mut versions = BTreeMap::new();
+    for version in snapshot.nodes.iter().filter_map(|each| each.node.version()) {
+        *versions.entry(version.to_string()).or_insert(0) += 1;
+    }
+    versions
+}
+
 /// The status that a snapshot shows.
 #[must_use]
 pub fn status(config: &Config, snapshot: &Snapshot) -> StatusReport {
@@ -153,7 +170,8 @@ pub fn status(config: &Config, snapshot: &Snapshot) -> StatusReport {
             load: snapshot.host.clone(),
             available_version: snapshot.available.as_ref().map(|binary| binary.version.to_string()),
             counts: counts.filter(|(_, count)| *count > 0).collect(),
+            versions: versions(snapshot),
         },
-        nodes: snapshot.nodes.iter().map(|each| NodeRow::new(config, &each.node)).collect(),
+        nodes: snapshot.nodes.iter().map(|each| NodeRow::new(config, each)).collect(),
     }
 }

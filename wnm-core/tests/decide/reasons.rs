@@ -35,6 +35,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     let mut causes = vec![
         Cause::Reboot,
         Cause::RemovalDue,
+        Cause::LeftToUpgrade,
         Cause::DisableInterrupted,
         Cause::DirectoryGone,
         Cause::RunsWithoutDirectory,

@@ -245,6 +245,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
     let rests = |each: &NodeSnapshot| case.rests(&each.node);
     match &reason.cause {
         Cause::RemovalDue => case.all(reason, |each| case.removal_is_due(&each.node)),
+        Cause::LeftToUpgrade => case.all(reason, |each| is(Status::Upgrading)(each) && !each.lives()),
         Cause::DisableInterrupted => case.all(reason, |each| each.node.life().pending() == Some(Verb::Disable)),
         Cause::DirectoryGone => case.all(reason, |each| {
             is(Status::Dead)(each) && seen(each).is_none_or(|seen| seen.directory == DirectoryState::Missing)

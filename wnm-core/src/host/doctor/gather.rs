@@ -81,7 +81,8 @@ fn held_ports(machine: &Machine, nodes: &[Node]) -> Vec<HeldPort> {
     let mut held = Vec::new();
     let flavour = nodes.first().map(|node| node.spec().flavour).unwrap_or_default();
     for kind in machine.parts.manager.capabilities().ports(flavour) {
-        let (protocol, start) = (kind.protocol(), port_start(config, kind));
+        let Some(start) = port_start(config, kind) else { continue };
+        let protocol = kind.protocol();
         let base = u32::from(start) * wnm_allocator::PORTS_PER_START;
         for port in machine.parts.observer.ports_in_use(protocol) {
             let of_a_running_node = |node: &Node| node.spec().ports.get(kind) == Some(port) && node.process().is_some();

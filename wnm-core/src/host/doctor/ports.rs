@@ -38,7 +38,8 @@ pub(super) fn held(config: &Config, facts: &Facts) -> Vec<Finding> {
         })
     };
     let of_a_free_number = |held: &&HeldPort| {
-        let start = u32::from(port_start(config, held.kind)) * PORTS_PER_START;
+        let Some(start) = port_start(config, held.kind) else { return false };
+        let start = u32::from(start) * PORTS_PER_START;
         let number = u32::from(held.port).saturating_sub(start);
         (1..=highest_number(config, facts)).contains(&number) && !facts.nodes.iter().any(|node| node.id.0 == number)
     };

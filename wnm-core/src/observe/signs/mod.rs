@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{NodeId, NodeMetrics, ProcessId, UnixSeconds};
+use crate::node::{HealthFrom, NodeId, NodeMetrics, ProcessId, UnixSeconds};
 
 mod bounded;
 mod chunks;
@@ -52,6 +52,8 @@ pub struct Signs {
     pub version: Option<Version>,
     /// Peers that it knows.
     pub peers: Option<u64>,
+    /// Whether it has known peers before, so that it should come to know some again.
+    pub expects_peers: bool,
     /// When it last wrote down something about its peers or its work.
     pub moved_at: Option<UnixSeconds>,
     /// Records that it stores.
@@ -67,6 +69,17 @@ pub struct Signs {
 }
 
 impl Signs {
+    /// The most that was seen of what makes a node one that is well.
+    #[must_use]
+    pub fn health_from(&self) -> HealthFrom {
+        match self.has_port {
+            _ if self.peers > Some(0) => HealthFrom::Peers,
+            _ if self.has_grown => HealthFrom::Growth,
+            Some(true) => HealthFrom::Port,
+            _ => HealthFrom::Process,
+        }
+    }
+
     /// The figures, as a node would report them.
     #[must_use]
     pub fn metrics(&self) -> NodeMetrics {
@@ -86,10 +99,15 @@ impl Signs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
+    /// Whether it was ever seen to know a peer.
+    has_had_peers: bool,
     peers: peers::Memory,
     log: log::Memory,
     chunks: chunks::Memory,
 }
+
+/// Seconds by which the time of a file and the start of a process, each rounded, may differ.
+const CLOCK_SLACK: UnixSeconds = 2;
 
 /// What all nodes together may cost a look, in files and directories that are looked at one by one.
 const ENTRIES: usize = 60_000;
@@ -99,6 +117,7 @@ const ENTRIES: usize = 60_000;
 pub fn look(
     targets: &[Target],
     kept: &BTreeMap<NodeId, Memory>,
+    now: UnixSeconds,
 ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
     let mut processes = processes(targets);
     let share = ENTRIES / targets.len().max(1);
@@ -108,7 +127,7 @@ pub fn look(
         let before = kept.get(&target.id).cloned().unwrap_or_default();
         let mut memory = before.clone();
         let mut seen = processes.remove(&target.id).unwrap_or_default();
-        if let Err(fault) = files(target, &mut memory, share, &mut seen) {
+        if let Err(fault) = files(target, &mut memory, share, now, &mut seen) {
             seen.fault = Some(fault.to_string());
         }
         if memory != before {
@@ -130,7 +149,13 @@ fn processes(_: &[Target]) -> BTreeMap<NodeId, Signs> {
     BTreeMap::new()
 }
 
-fn files(target: &Target, memory: &mut Memory, share: usize, seen: &mut Signs) -> Result<(), bounded::Fault> {
+fn files(
+    target: &Target,
+    memory: &mut Memory,
+    share: usize,
+    now: UnixSeconds,
+    seen: &mut Signs,
+) -> Result<(), bounded::Fault> {
     let Some(root) = Directory::open(&target.root_dir)? else { return Ok(()) };
     let peers = memory.peers.look(&root)?;
     let logs = if target.log_dir == target.root_dir.join("logs") {
@@ -140,7 +165,12 @@ fn files(target: &Target, memory: &mut Memory, share: usize, seen: &mut Signs) -
     };
     let said = logs.map(|logs| memory.log.look(&logs)).transpose()?.unwrap_or_default();
     let stored = memory.chunks.look(&root, share)?;
-    seen.peers = peers.count.or(said.peers);
+    // What was written before its process started tells how an earlier one was.
+    let age = seen.uptime_seconds.map_or(UnixSeconds::MAX, |age| UnixSeconds::try_from(age).unwrap_or(UnixSeconds::MAX));
+    let is_its_own = |at: &UnixSeconds| *at >= now.saturating_sub(age).saturating_sub(CLOCK_SLACK);
+    seen.peers = peers.count.filter(|_| peers.counted_at.as_ref().is_some_and(is_its_own)).or(said.peers);
+    memory.has_had_peers |= seen.peers > Some(0);
+    seen.expects_peers = memory.has_had_peers;
     seen.moved_at = peers.written_at.max(said.written_at);
     seen.peer_id = said.peer_id.or(peers.owner);
     seen.version = said.version;

@@ -32,6 +32,9 @@ pub(super) struct Peers {
     pub(super) count: Option<u64>,
     /// The name of the node that wrote it.
     pub(super) owner: Option<String>,
+    /// When the file was written that they were counted in.
+    pub(super) counted_at: Option<UnixSeconds>,
+    /// When it last wrote one of the files.
     pub(super) written_at: Option<UnixSeconds>,
 }
 
@@ -55,6 +58,7 @@ impl Memory {
         let newest = known().filter(|found| found.peers.is_some()).max_by_key(|found| found.edition.modified);
         Ok(Peers {
             count: newest.and_then(|found| found.peers),
+            counted_at: newest.map(|found| found.edition.modified),
             owner: known().find_map(|found| found.owner.clone()),
             written_at: known().map(|found| found.edition.modified).max(),
         })

@@ -46,7 +46,7 @@ impl Scene {
         let root_dir = self.directory.path().to_owned();
         let log_dir = root_dir.join("logs");
         let target = Target { id: NodeId(1), root_dir, log_dir, port: None, process: None };
-        let (mut signs, changed) = look(&[target], &self.kept);
+        let (mut signs, changed) = look(&[target], &self.kept, 1_790_000_000);
         // What is kept survives the database.
         let text = |memory: &Memory| serde_json::to_string(memory).expect("it is written");
         let read = |memory: &Memory| serde_json::from_str(&text(memory)).expect("it is read");
@@ -65,7 +65,7 @@ fn nothing_is_known_of_a_node_that_has_written_nothing() {
         port: None,
         process: None,
     };
-    assert_eq!(look(&[gone], &BTreeMap::new()).0[&NodeId(1)], Signs::default());
+    assert_eq!(look(&[gone], &BTreeMap::new(), 0).0[&NodeId(1)], Signs::default());
 }
 
 #[test]
