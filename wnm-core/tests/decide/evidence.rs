@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use wnm_core::decide::reconcile;
 use wnm_core::event::Event;
-use wnm_core::node::{Evidence, Node, Status, Verb};
+use wnm_core::node::{Evidence, HealthFrom, Node, Status, Verb};
 use wnm_core::snapshot::{Answer, DirectoryState, Seen};
 use wnm_pm::process_manager::ProcessState;
 use wnm_testing::alter;
 
-use Status::{Disabled, Removing, Running, Starting, Stopped};
+use Status::{Disabled, Removing, Restarting, Running, Starting, Stopped, Upgrading};
 
 use crate::fleet::{alive, config, fleet, gone};
 
@@ -49,6 +49,7 @@ fn other_node(node: &Node) -> Seen {
 fn all() -> Vec<(Status, Evidence)> {
     let text = || "why".to_owned();
     let dies = |reason| with_process(ProcessState::Stopped { reason });
+    let version = |patch| Some(semver::Version::new(0, 23, patch));
     let interrupted = |status, verb| becomes(status, Some(verb), |_| gone());
     vec![
         becomes(Stopped, None, alive),
@@ -74,6 +75,17 @@ fn all() -> Vec<(Status, Evidence)> {
         interrupted(Removing, Verb::Remove),
         interrupted(Disabled, Verb::Disable),
         interrupted(Disabled, Verb::Enable),
+        // Seen of nodes of v2, whose own tests are beside these.
+        (Running, Evidence::Shows { health_from: HealthFrom::Process }),
+        (Running, Evidence::Shows { health_from: HealthFrom::Port }),
+        (Running, Evidence::Shows { health_from: HealthFrom::Growth }),
+        (Running, Evidence::Shows { health_from: HealthFrom::Peers }),
+        (Stopped, Evidence::NotBound { port: 55_001 }),
+        (Stopped, Evidence::NoPeers),
+        (Restarting, Evidence::StartedAgain),
+        (Upgrading, Evidence::UpgradedItself { from: version(1), to: version(2) }),
+        (Upgrading, Evidence::UpgradedItself { from: None, to: version(2) }),
+        (Upgrading, Evidence::UpgradedItself { from: version(1), to: None }),
         // Seen of wnm itself, while it carries out a start.
         (Stopped, Evidence::Unable { reason: "wnm itself cannot start a process".to_owned() }),
     ]
@@ -102,6 +114,16 @@ fn what_was_seen_in_words() {
     REMOVING: remove was interrupted: the removal goes on
     DISABLED: disable was interrupted: the node is not running
     STOPPED: enable was interrupted: the node is managed again
+    RUNNING: it is running
+    RUNNING: it is running and has its node port bound
+    RUNNING: it is running and stores more than before
+    RUNNING: it is running and knows peers
+    STOPPED: its process is running, but has not bound its node port 55001
+    STOPPED: its process is running as another version, but it knows no peers, as it did before
+    RESTARTING: its process ended, and its process manager started it again
+    UPGRADING: it upgraded itself from 0.23.1 to 0.23.2
+    UPGRADING: it upgraded itself to 0.23.2
+    UPGRADING: it upgraded itself from 0.23.1 and ended, to be started again
     STOPPED: wnm itself cannot start a process
     ");
 }

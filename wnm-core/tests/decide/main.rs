@@ -17,4 +17,5 @@ mod sentences;
 mod stuck;
 mod truths;
 mod upgrades;
+mod v2;
 mod violations;

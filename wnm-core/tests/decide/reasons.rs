@@ -153,6 +153,7 @@ fn the_sentences_for_one() {
     assert_snapshot!(sentences(&few(1)).join("\n"), @"
     reboot: the machine was restarted; checking all nodes first
     delay_remove: antnode0001: the delay before removal has passed; deleting the files
+    own_upgrade: antnode0001: upgraded itself and ended; starting it again
     disable: antnode0001: disabling was interrupted; finishing it
     dead: antnode0001: directory is gone; removed from the database
     directory_gone: antnode0001: running, but the directory is gone: put it back, or remove the node
@@ -238,6 +239,7 @@ fn what_is_different_for_three() {
     let different: Vec<String> = sentences(&few(3)).into_iter().filter(|line| !one.contains(line)).collect();
     assert_snapshot!(different.join("\n"), @"
     delay_remove: antnode0001–0003: the delay before removal has passed; deleting the files
+    own_upgrade: antnode0001–0003: upgraded itself and ended; starting it again
     disable: antnode0001–0003: disabling was interrupted; finishing it
     dead: antnode0001–0003: directory is gone; removed from the database
     directory_gone: antnode0001–0003: running, but the directory is gone: put it back, or remove the node

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use semver::Version;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
+use wnm_core::observe::signs::Signs;
 use wnm_core::plan::{Gauge, Plan, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, Seen, Snapshot};
@@ -15,7 +16,7 @@ use Status::{Dead, Disabled, Migrating, Removing, Restarting, Running, Stopped, 
 
 use wnm_testing::alter;
 
-use crate::fleet::{NOW, alive, config, fleet};
+use crate::fleet::{NOW, alive, config, fleet, gone};
 use crate::groups::group;
 
 /// What a cycle decides on a fleet that may have three nodes, changed as a case needs it.
@@ -150,6 +151,15 @@ fn plans(rule: Rule) -> (Plan, Plan) {
                 cycle(&[Disabled], move |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.pending = verb))
             };
             (begun(Some(Verb::Disable)), begun(None))
+        }
+        Rule::OwnUpgrade => {
+            let left = |left_to_upgrade| {
+                cycle(&[Upgrading], move |_, snapshot| {
+                    let signs = Box::new(Signs { left_to_upgrade, ..Signs::default() });
+                    snapshot.nodes[0].seen = Some(Seen { answer: Answer::Signs { signs }, ..gone() });
+                })
+            };
+            (left(true), left(false))
         }
         Rule::Dead => (cycle(&[Dead], unchanged), cycle(&[Stopped], unchanged)),
         Rule::DirectoryGone => {

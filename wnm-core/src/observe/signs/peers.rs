@@ -55,7 +55,7 @@ impl Memory {
         }
         let known = || self.files.iter().flatten();
         // A node that just started has an old snapshot and a new cache: the newer one tells how it is now.
-        let newest = known().filter(|found| found.peers.is_some()).max_by_key(|found| found.edition.modified);
+        let newest = known().rev().filter(|found| found.peers.is_some()).max_by_key(|found| found.edition.modified);
         Ok(Peers {
             count: newest.and_then(|found| found.peers),
             counted_at: newest.map(|found| found.edition.modified),
