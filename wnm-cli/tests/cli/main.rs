@@ -20,6 +20,7 @@ mod settings;
 mod settings_reach;
 mod systemd;
 mod terminal;
+mod v2;
 
 use wnm_testing::Colony;
 
@@ -78,5 +79,6 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         systemd::trials(),
         terminal::trials(),
+        v2::trials(),
     ])
 }
