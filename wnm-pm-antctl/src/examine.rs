@@ -97,10 +97,10 @@ impl Antctl {
         if self.places().system {
             return None;
         }
-        if std::env::var_os("XDG_RUNTIME_DIR").is_none() && self.places().runtime_dir.is_none() {
+        if !self.places().has_session {
             return Some(Finding::error(
                 "no-user-session",
-                "this user has no systemd of its own (no XDG_RUNTIME_DIR)",
+                "this user has no systemd of its own (there is no directory of its session)",
                 "antctl cannot start nodes (`Failed to connect to bus`)",
                 LINGER,
             ));
@@ -126,7 +126,8 @@ impl Antctl {
                 format!("antctl does not know nodes that have unit files ({}): {}", names.len(), names.join(", ")),
                 "they run, or take directories, and antctl gives their names to other nodes",
                 format!(
-                    "restore {} from a backup that holds them; let nothing but wnm run antctl on this machine",
+                    "start one of them: that puts back what wnm has a copy of; others need a backup of {} that holds \
+                     them; let nothing but wnm run antctl on this machine",
                     path.display()
                 ),
             ));

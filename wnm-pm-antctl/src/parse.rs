@@ -70,6 +70,7 @@ impl Entry {
         words.push(format!("--root-dir={}", self.data_dir_path.display()));
         words.push(format!("--log-output-dest={}", self.log_dir_path.display()));
         words.push(format!("--rewards-address={}", self.rewards_address));
+        words.extend(self.no_upnp.then(|| "--no-upnp".to_owned()));
         words.push(self.network());
         CommandLine::new(words)
     }

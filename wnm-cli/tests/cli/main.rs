@@ -10,6 +10,7 @@ mod failings;
 mod fleet;
 mod hangs;
 mod in_container;
+mod inherited;
 mod interruptions;
 mod killed;
 mod limits;
@@ -68,6 +69,7 @@ fn main() -> std::process::ExitCode {
         fleet::trials(),
         hangs::trials(),
         in_container::trials(),
+        inherited::trials(),
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
