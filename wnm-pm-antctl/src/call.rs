@@ -212,7 +212,14 @@ mod tests {
     /// Runs a stand-in for antctl that reports that it began, and lives until it is told to end.
     fn caller(world: &Path) -> Caller {
         let base = world.to_owned();
-        let places = Places { system: false, nodes: base.clone(), units: base.clone(), base, has_session: false, environment: vec![] };
+        let places = Places {
+            system: false,
+            nodes: base.clone(),
+            units: base.clone(),
+            base,
+            has_session: false,
+            environment: vec![],
+        };
         Caller { runner: Arc::new(SystemRunner), antctl: world.join("antctl"), debug: false, backtrace: None, places }
     }
 

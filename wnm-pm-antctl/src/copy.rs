@@ -22,9 +22,8 @@ impl Antctl {
         // Of a damaged one nothing is known; its owner is told.
         let Some(current) = read(&registry) else { return Ok(vec![]) };
         let known = read(&copy).unwrap_or(Value::Null);
-        let (merged, lost) = merge(&current, &known, |service, root_dir| {
-            root_dir.is_dir() && self.unit_runs(service, root_dir)
-        });
+        let (merged, lost) =
+            merge(&current, &known, |service, root_dir| root_dir.is_dir() && self.unit_runs(service, root_dir));
         if keys(&merged) != keys(&known)
             && let Err(error) = write_whole(&copy, merged.to_string().as_bytes(), 0o600, None)
         {

@@ -164,8 +164,14 @@ mod tests {
             fs::create_dir_all(storage.join(name)).expect("it is made");
             fs::write(units.join(format!("{name}.service")), unit(&storage, name, options)).expect("it is written");
         }
-        let places =
-            Places { system: true, base: world.path().into(), nodes: storage.clone(), units, has_session: false, environment: vec![] };
+        let places = Places {
+            system: true,
+            base: world.path().into(),
+            nodes: storage.clone(),
+            units,
+            has_session: false,
+            environment: vec![],
+        };
         let settings = AntctlSettings { node_storage: storage, ..settings(Mode::Sudo) };
         let manager = Antctl::at(settings, Arc::new(SystemRunner), places);
         let forgotten = manager.forgotten(&Registry::default());

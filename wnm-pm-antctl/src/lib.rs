@@ -195,7 +195,9 @@ impl ProcessManager for Antctl {
             Ok(lock) => lock,
             Err(error) => return Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error),
         };
-        let states = |observation: &Observation| Batch::of(nodes).then(|node, ()| Ok(self.state_of(observation, node))).outcomes();
+        let states = |observation: &Observation| {
+            Batch::of(nodes).then(|node, ()| Ok(self.state_of(observation, node))).outcomes()
+        };
         match self.observe(nodes).await {
             Ok(observation) => states(&observation),
             Err(error) => Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error),

@@ -67,8 +67,7 @@ async fn note<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, from: impl Fn(&
     if tried.is_empty() {
         return batch;
     }
-    let directory =
-        tempfile::tempdir().map_err(|source| ManagerError::io("write in", &std::env::temp_dir(), source));
+    let directory = tempfile::tempdir().map_err(|source| ManagerError::io("write in", &std::env::temp_dir(), source));
     let (batch, directory) = batch.all(directory);
     let Some(directory) = directory else { return discard(systemctl, batch, &tried, &[NEW]).await };
     let written = |node: &NodeRef| directory.path().join(&node.spec.name);

@@ -90,12 +90,12 @@ impl User {
     }
 }
 
-/// Where this user's own systemd and engine listen: what `XDG_RUNTIME_DIR` names, unless it is another user's, which `su` and
-/// `sudo` can leave there; then, and where nothing names it, the usual place.
+/// Where this user's own systemd and engine listen: what `XDG_RUNTIME_DIR` names, unless that is not there or another
+/// user's, as `su` and `sudo` can leave it; then, and where nothing names it, the usual place.
 #[must_use]
 pub fn runtime_dir() -> PathBuf {
     let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
-    named("XDG_RUNTIME_DIR").filter(|path| owner_of(path).is_none_or(is_own)).unwrap_or_else(usual)
+    named("XDG_RUNTIME_DIR").filter(|path| owner_of(path).is_some_and(is_own)).unwrap_or_else(usual)
 }
 
 /// The home directory of this user: what `HOME` names, unless it is another user's; then what the name service says.

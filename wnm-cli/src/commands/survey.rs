@@ -229,11 +229,15 @@ mod tests {
         let rows = [
             with("antnode1", &["--relay"], &[relay]),
             with("antnode2", &["--relay"], &[relay]),
-            with("antnode3", &["--ip", "10.0.0.1", "--no-upnp"], &[("start_args", "--ip 10.0.0.1"), ("no_upnp", "true")]),
+            with(
+                "antnode3",
+                &["--ip", "10.0.0.1", "--no-upnp"],
+                &[("start_args", "--ip 10.0.0.1"), ("no_upnp", "true")],
+            ),
             row("antnode4".to_owned(), None),
         ];
         insta::assert_snapshot!(dropped_lines(&rows).join("\n"), @"
-        the next start of antnode3 drops --ip 10.0.0.1 --no-upnp, which no setting names; `wnm config set 'start_args=--ip 10.0.0.1' no_upnp=true` keeps that for all nodes
+        the next start of antnode3 drops --ip 10.0.0.1 --no-upnp, which no setting names; `wnm config set 'start_args=--ip 10.0.0.1' 'no_upnp=true'` keeps that for all nodes
         the next start of antnode1, antnode2 drops --relay, which no setting names; `wnm config set 'start_args=--first --relay'` keeps that for all nodes
         ");
     }

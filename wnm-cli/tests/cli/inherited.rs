@@ -63,7 +63,7 @@ fn a_users_nodes_of_antctl_are_kept_whatever_variables_root_left() {
     on_machine("resident", "inherited::a_users_nodes_of_antctl_are_kept_whatever_variables_root_left", async || {
         let antctl = tool("antctl").expect("this test needs it");
         a_node_runs(&format!("--process_manager antctl+user --antctl_path {}", antctl.display()));
-        assert!(Path::new("/home/resident/.local/share/autonomi/node/node_registry.json").exists());
+        assert!(Path::new("/home/resident/.local/share/autonomi/node/wnm-antctl.lock").exists());
     });
 }
 

@@ -139,7 +139,7 @@ fn options_of_nodes_that_are_taken_over_are_told_before_a_start_drops_them() {
     lose_record(&colony);
     colony.init(&[], &["--node_cap=1", "--no_upnp=false", "--start_args=--first"]);
     let told = "the next start of antnode0001 drops --relay --no-upnp, which no setting names; \
-                `wnm config set 'start_args=--first --relay' no_upnp=true` keeps that for all nodes";
+                `wnm config set 'start_args=--first --relay' 'no_upnp=true'` keeps that for all nodes";
     let found = colony.done(&["survey"]);
     assert!(found.stdout.contains(told), "{found:?}");
     let adopted = colony.done(&["survey", "--adopt"]);

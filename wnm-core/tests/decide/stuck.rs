@@ -166,7 +166,9 @@ fn what_failed_on_a_node_that_is_seen_well_is_forgotten_once_nobody_tries_it_aga
     let troubles = |snapshot: &Snapshot| {
         let seen = reconcile(&config, snapshot.clone()).snapshot;
         let troubled = seen.nodes.iter().filter(|each| each.node.life().last_error().is_some());
-        assert!(seen.nodes.iter().all(|each| each.node.status() == Running && each.node.life().status_since() == since));
+        assert!(
+            seen.nodes.iter().all(|each| each.node.status() == Running && each.node.life().status_since() == since)
+        );
         troubled.map(|each| each.node.id().0).collect::<Vec<u32>>()
     };
     assert_eq!(troubles(&snapshot), [2], "its owner's stop failed, and it runs on");

@@ -176,7 +176,8 @@ fn what_antctl_lost_is_put_back_with_its_node() {
         only(manager.remove(&nodes[1..2]).await).expect("it is removed");
         let left = [nodes[0].clone(), nodes[2].clone(), nodes[3].clone()];
         assert!(manager.start(&left[..2]).await.all_good());
-        let keys = || left[..2].iter().map(|node| fs::read(node.spec.root_dir.join("secret-key")).ok()).collect::<Vec<_>>();
+        let keys =
+            || left[..2].iter().map(|node| fs::read(node.spec.root_dir.join("secret-key")).ok()).collect::<Vec<_>>();
         let (before, runs) = (keys(), world.state(&manager, &left[0]).await);
 
         fs::remove_file(world.registry()).expect("antctl wrote it");

@@ -44,7 +44,12 @@ fn context_finding(context: Option<&str>) -> Option<Finding> {
     let context = context.filter(|context| !["", "default"].contains(context))?;
     let what = format!("DOCKER_CONTEXT is {context}, which only the `docker` command follows");
     let consequence = "what you see and build with `docker` may be on another engine than the nodes";
-    Some(Finding::warning("docker-context", what, consequence, "unset DOCKER_CONTEXT; DOCKER_HOST names an engine to both"))
+    Some(Finding::warning(
+        "docker-context",
+        what,
+        consequence,
+        "unset DOCKER_CONTEXT; DOCKER_HOST names an engine to both",
+    ))
 }
 
 async fn engine_findings(host: &Host) -> Result<Vec<Finding>, EngineError> {
