@@ -160,7 +160,19 @@ impl Caller {
             let what = format!("antctl cannot write {}: {said}", registry.display());
             return ManagerError::advised(what, Hint::text("let antctl write it (see `lsattr` and `ls -l`)"));
         }
-        self.unreadable(&said)
+        match fs::read_to_string(&registry).ok().as_deref().and_then(parse::schema) {
+            Some(schema) if schema != parse::SCHEMA => {
+                let (path, known) = (registry.display(), parse::SCHEMA);
+                let what = format!(
+                    "antctl cannot read {path}: its schema is {schema}, and that of antctl 0.14 is {known} ({said})"
+                );
+                ManagerError::advised(
+                    what,
+                    Hint::text("set antctl_path to the antctl that wrote it, or restore it from a backup"),
+                )
+            }
+            _ => self.unreadable(&said),
+        }
     }
 
     fn unreadable(&self, reason: &str) -> ManagerError {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use wnm_pm::hint::chain;
-use wnm_pm::process_manager::{Finding, Mode};
+use wnm_pm::hint::{Advice, Hinted, chain};
+use wnm_pm::process_manager::{Finding, ManagerError, Mode};
 use wnm_pm::user::User;
 
 use crate::observation::last_failure;
@@ -53,10 +53,19 @@ impl Antctl {
                 "antctl-registry",
                 error.text(),
                 "wnm sees no node and touches none",
-                self.caller.restore_registry(),
+                self.way_out(&error),
             )),
         }
         findings
+    }
+
+    /// What the error itself advises, or else what helps against damage.
+    fn way_out(&self, error: &ManagerError) -> String {
+        let texts = error.hints().into_iter().filter_map(|hint| match hint.advice {
+            Advice::Text(text) => Some(text.into_owned()),
+            _ => None,
+        });
+        texts.into_iter().next().unwrap_or_else(|| self.caller.restore_registry())
     }
 
     async fn find_antctl(&self) -> Option<Finding> {
@@ -126,8 +135,8 @@ impl Antctl {
                 format!("antctl does not know nodes that have unit files ({}): {}", names.len(), names.join(", ")),
                 "they run, or take directories, and antctl gives their names to other nodes",
                 format!(
-                    "start one of them: that puts back what wnm has a copy of; others need a backup of {} that holds \
-                     them; let nothing but wnm run antctl on this machine",
+                    "restore {} from a backup that holds them (wnm puts back what it has a copy of, at its next cycle); \
+                     let nothing but wnm run antctl on this machine",
                     path.display()
                 ),
             ));

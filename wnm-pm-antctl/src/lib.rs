@@ -198,7 +198,8 @@ impl ProcessManager for Antctl {
         let states = |observation: &Observation| {
             Batch::of(nodes).then(|node, ()| Ok(self.state_of(observation, node))).outcomes()
         };
-        match self.observe(nodes).await {
+        // antctl writes its registry at every look, so that what it lost may be put back at one, too.
+        match self.observe_whole(nodes).await {
             Ok(observation) => states(&observation),
             Err(error) => Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error),
         }

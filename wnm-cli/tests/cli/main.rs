@@ -21,6 +21,7 @@ mod settings;
 mod settings_reach;
 mod systemd;
 mod terminal;
+mod unusable;
 
 use wnm_testing::Colony;
 
@@ -80,5 +81,6 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         systemd::trials(),
         terminal::trials(),
+        unusable::trials(),
     ])
 }

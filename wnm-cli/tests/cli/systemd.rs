@@ -18,21 +18,21 @@ pub const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_
 const PROGRAM: &str = "/var/tmp/antnode";
 
 /// Runs wnm as whoever runs the test.
-fn try_wnm(words: &str) -> Output {
+pub fn try_wnm(words: &str) -> Output {
     let test = std::env::current_exe().expect("a test knows its own program");
     let wnm = test.ancestors().nth(2).expect("it lies in a build directory").join("wnm");
     Command::new(wnm).args(words.split_whitespace()).output().expect("wnm can be run")
 }
 
 /// Runs wnm, wants it to succeed, and answers what it answered.
-fn wnm(words: &str) -> String {
+pub fn wnm(words: &str) -> String {
     let output = try_wnm(words);
     let (answer, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "wnm {words}: {answer}{said}");
     answer.into_owned()
 }
 
-fn run(program: &str, words: &str) {
+pub fn run(program: &str, words: &str) {
     let directory = format!("/run/user/{}", rustix::process::getuid().as_raw());
     let mut command = Command::new(program);
     let output =
