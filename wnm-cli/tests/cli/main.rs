@@ -10,6 +10,7 @@ mod failings;
 mod fleet;
 mod hangs;
 mod in_container;
+mod inherited;
 mod interruptions;
 mod killed;
 mod limits;
@@ -20,6 +21,7 @@ mod settings;
 mod settings_reach;
 mod systemd;
 mod terminal;
+mod unusable;
 
 use wnm_testing::Colony;
 
@@ -68,6 +70,7 @@ fn main() -> std::process::ExitCode {
         fleet::trials(),
         hangs::trials(),
         in_container::trials(),
+        inherited::trials(),
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
@@ -78,5 +81,6 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         systemd::trials(),
         terminal::trials(),
+        unusable::trials(),
     ])
 }
