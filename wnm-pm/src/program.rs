@@ -58,9 +58,11 @@ impl Staged {
     /// # Errors
     /// When it cannot be renamed, or the note cannot be written.
     pub fn install(self) -> Result<(), ManagerError> {
-        let (place, digest, owner) = (self.place.clone(), self.digest.clone(), self.owner);
-        self.put_in_place()?;
-        stamp::add(&place, &digest, owner)
+        let noted = stamp_of(&self.place);
+        let text = stamp::text(&noted, &self.place, &self.copy, &self.digest)
+            .map_err(|source| ManagerError::io("read", &self.copy, source))?;
+        write_whole(&noted, text.as_bytes(), 0o600, self.owner)?;
+        self.put_in_place()
     }
 }
 
@@ -120,18 +122,36 @@ pub fn previous(place: &Path) -> PathBuf {
 /// # Errors
 /// [`ManagerError::Program`] with what is wrong with it.
 pub fn check_own(spec: &NodeSpec) -> Result<(), ManagerError> {
-    check_program(&spec.binary)?;
-    if spec.flavour.upgrades_itself() || stamp::matches(&spec.binary) {
+    check_noted(spec, &spec.binary, &stamp_of(&spec.binary))
+}
+
+/// The same of a node whose program is in this place, where it is noted elsewhere what was copied there.
+///
+/// # Errors
+/// [`ManagerError::Program`] with what is wrong with it.
+pub fn check_noted(spec: &NodeSpec, place: &Path, noted: &Path) -> Result<(), ManagerError> {
+    check_program(place)?;
+    if spec.flavour.upgrades_itself() || stamp::matches(noted, place) {
         return Ok(());
     }
     let reason = "it is damaged: it is not what was copied there".to_owned();
-    Err(ManagerError::Program { path: spec.binary.clone(), reason })
+    Err(ManagerError::Program { path: place.to_owned(), reason })
+}
+
+/// What is to be noted, for [`check_noted`], when this copy of the program `from` takes the place of a node's own.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn note(noted: &Path, place: &Path, copy: &Path, from: &Path) -> Result<String, ManagerError> {
+    let text = stamp::digest_of_source(from).and_then(|digest| stamp::text(noted, place, copy, &digest));
+    text.map_err(|source| ManagerError::io("read the node program", from, source))
 }
 
 /// Whether the program in its place was copied from this very program, and is whole.
 #[must_use]
 pub fn is_copy_of(place: &Path, from: &Path) -> bool {
-    stamp::digest_of_source(from).is_ok_and(|digest| stamp::digest_in(place).is_some_and(|own| own == digest))
+    let noted = stamp_of(place);
+    stamp::digest_of_source(from).is_ok_and(|digest| stamp::digest_in(&noted, place).is_some_and(|own| own == digest))
 }
 
 /// Writes a small file of this mode and, where it is another user's, for that owner, whole or not at all.
@@ -176,8 +196,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Where it is noted what was copied to a program's place.
-pub(crate) fn stamp_of(place: &Path) -> PathBuf {
+/// Where it is noted what was copied to a program's place, unless its manager notes it elsewhere.
+#[must_use]
+pub fn stamp_of(place: &Path) -> PathBuf {
     beside(place, "stamp")
 }
 

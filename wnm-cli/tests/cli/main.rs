@@ -10,6 +10,7 @@ mod failings;
 mod fleet;
 mod hangs;
 mod in_container;
+mod inherited;
 mod interruptions;
 mod killed;
 mod limits;
@@ -20,6 +21,7 @@ mod settings;
 mod settings_reach;
 mod systemd;
 mod terminal;
+mod unusable;
 mod v2;
 
 use wnm_testing::Colony;
@@ -69,6 +71,7 @@ fn main() -> std::process::ExitCode {
         fleet::trials(),
         hangs::trials(),
         in_container::trials(),
+        inherited::trials(),
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
@@ -79,6 +82,7 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         systemd::trials(),
         terminal::trials(),
+        unusable::trials(),
         v2::trials(),
     ])
 }

@@ -289,6 +289,7 @@ impl Life {
 
     fn found(&mut self, found: Found, why: &str, now: UnixSeconds) {
         match found {
+            Found::Running if self.status == Status::Running => return self.get_over(),
             Found::Running => return self.up(now),
             Found::Replaced { upgraded: true, .. } => return self.set_status(Status::Upgrading, now),
             Found::Replaced { upgraded: false, .. } => return self.set_status(Status::Restarting, now),
@@ -339,6 +340,14 @@ impl Life {
         self.come_up(Status::Running, now);
         self.failures = 0;
         self.has_run = true;
+    }
+
+    /// It is up as before, and what failed on it is history.
+    fn get_over(&mut self) {
+        self.pending = None;
+        self.failures = 0;
+        self.retry_at = None;
+        self.last_error = None;
     }
 
     fn manage_again(&mut self, now: UnixSeconds) {

@@ -9,28 +9,29 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::{stamp_of, write_whole};
-use crate::process_manager::ManagerError;
-use crate::user::Owner;
-
 /// The program in its place, and the one before it, which may be put back.
 const REMEMBERED: usize = 2;
 
-/// Notes that the program in its place has this digest.
-pub(super) fn add(place: &Path, digest: &str, owner: Option<Owner>) -> Result<(), ManagerError> {
-    let noted = stamp_of(place);
-    let found = fs::metadata(place).map_err(|source| ManagerError::io("read", place, source))?;
-    let line = format!("{} {} {digest}", found.len(), modified(&found));
-    let known = fs::read_to_string(&noted).unwrap_or_default();
-    let lines: Vec<&str> = std::iter::once(line.as_str()).chain(known.lines()).take(REMEMBERED).collect();
-    write_whole(&noted, (lines.join("\n") + "\n").as_bytes(), 0o600, owner)
+/// What is noted when this copy of a program, which has this digest, takes its place: it, and what is there now, which may be
+/// put back.
+pub(super) fn text(noted: &Path, place: &Path, copy: &Path, new: &str) -> io::Result<String> {
+    let found = fs::metadata(copy)?;
+    let known = fs::read_to_string(noted).unwrap_or_default();
+    let mut before: Vec<&str> = known.lines().filter(|line| !line.ends_with(new)).collect();
+    if before.len() > 1 {
+        let present = digest_in(noted, place).or_else(|| digest(place).ok());
+        before.sort_by_key(|line| !present.as_ref().is_some_and(|present| line.ends_with(present)));
+    }
+    let line = format!("{} {} {new}", found.len(), modified(&found));
+    let lines: Vec<&str> = std::iter::once(line.as_str()).chain(before).take(REMEMBERED).collect();
+    Ok(lines.join("\n") + "\n")
 }
 
 /// Whether the program in its place is one that was copied there. Its content is read only where it was written since.
 /// One without a stamp was copied by an older wnm: nothing is known against it.
-pub(super) fn matches(place: &Path) -> bool {
-    let (Ok(known), Ok(found)) = (fs::read_to_string(stamp_of(place)), fs::metadata(place)) else { return true };
-    if digest_in(place).is_some() {
+pub(super) fn matches(noted: &Path, place: &Path) -> bool {
+    let (Ok(known), Ok(found)) = (fs::read_to_string(noted), fs::metadata(place)) else { return true };
+    if digest_in(noted, place).is_some() {
         return true;
     }
     let size = format!("{} ", found.len());
@@ -40,10 +41,10 @@ pub(super) fn matches(place: &Path) -> bool {
 }
 
 /// The digest that is noted of the program in its place; none where that was written since.
-pub(super) fn digest_in(place: &Path) -> Option<String> {
+pub(super) fn digest_in(noted: &Path, place: &Path) -> Option<String> {
     let found = fs::metadata(place).ok()?;
     let own = format!("{} {} ", found.len(), modified(&found));
-    let known = fs::read_to_string(stamp_of(place)).ok()?;
+    let known = fs::read_to_string(noted).ok()?;
     known.lines().find_map(|line| line.strip_prefix(&own)).map(str::to_owned)
 }
 
@@ -83,22 +84,28 @@ mod tests {
     #[test]
     fn a_program_that_was_altered_since_it_was_copied_is_told_from_a_whole_one() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let place = directory.path().join("antnode");
+        let [place, noted] = ["antnode", "stamp"].map(|name| directory.path().join(name));
         let written = |content: &[u8]| fs::write(&place, content).expect("it is written");
+        let own = || digest(&place).expect("it is read");
+        let add = |digest: &str| {
+            let text = text(&noted, &place, &place, digest).expect("it is there");
+            fs::write(&noted, text).expect("it is noted");
+        };
         written(b"#! whole");
-        assert!(matches(&place), "an older wnm copied it");
-        add(&place, &digest(&place).expect("it is read"), None).expect("it is noted");
-        assert!(matches(&place));
+        assert!(matches(&noted, &place), "an older wnm copied it");
+        add(&own());
+        assert!(matches(&noted, &place));
         written(b"#! whole");
-        assert!(matches(&place), "it was written anew, and is the same");
+        assert!(matches(&noted, &place), "it was written anew, and is the same");
         File::options().write(true).open(&place).and_then(|file| file.write_at(b"x", 4)).expect("it is altered");
-        assert!(!matches(&place));
+        assert!(!matches(&noted, &place));
         written(b"#! who");
-        assert!(!matches(&place));
-        add(&place, "another", None).expect("it is noted");
+        assert!(!matches(&noted, &place));
         written(b"#! whole");
-        assert!(matches(&place), "the one before it may be put back");
-        add(&place, "a third", None).and_then(|()| add(&place, "a fourth", None)).expect("they are noted");
-        assert_eq!(fs::read_to_string(stamp_of(&place)).expect("it is read").lines().count(), REMEMBERED);
+        for failed in ["a second", "a third", "a third", "a fourth"] {
+            add(failed);
+            assert!(matches(&noted, &place), "what was in place before {failed} may be put back");
+        }
+        assert_eq!(fs::read_to_string(&noted).expect("it is read").lines().count(), REMEMBERED);
     }
 }
