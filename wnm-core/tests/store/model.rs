@@ -67,7 +67,10 @@ impl Model {
             | Event::Failed { node, .. }
             | Event::Reconciled { node, .. }
             | Event::Adopted { node } => self.put(*node)?,
-            Event::Forgotten { id, .. } => drop(self.nodes.remove(&id.0)),
+            Event::Forgotten { id, .. } => {
+                self.nodes.remove(&id.0);
+                self.stored.signs.remove(&id);
+            }
             Event::Surveyed { reports } => {
                 for report in reports {
                     let Some(node) = self.nodes.get_mut(&report.id.0) else { continue };
@@ -76,11 +79,16 @@ impl Model {
             }
             Event::Measured { counters } => self.stored.counters = Some(counters),
             Event::VersionCached { json } => self.stored.version_cache = Some(json),
+            Event::SignsKept { memories } => {
+                let there = memories.into_iter().filter(|(id, _)| self.nodes.contains_key(&id.0));
+                self.stored.signs.extend(there.collect::<Vec<_>>());
+            }
             Event::Rebooted { boot_time } => self.stored.last_surveyed_boot = boot_time,
             Event::GroupSeen { group } => drop(self.groups.insert(group.spec.group, *group)),
             Event::GroupClosed { group } => drop(self.groups.remove(&group)),
             Event::TornDown => {
                 self.nodes.clear();
+                self.stored.signs.clear();
                 self.groups.clear();
                 self.stored.highest_number_used = 0;
             }
@@ -133,6 +141,7 @@ fn events() -> impl Strategy<Value = Event> {
             Event::Measured { counters: Counters { at, cpu_busy, boot_id, ..rows::counters() } }
         }),
         1 => text().prop_map(|json| Event::VersionCached { json }),
+        2 => vec((number().prop_map(NodeId), text()), 0..3).prop_map(|memories| Event::SignsKept { memories }),
         1 => any::<i64>().prop_map(|boot_time| Event::Rebooted { boot_time }),
         1 => (1_u32..4).prop_map(|number| Event::GroupSeen { group: Box::new(rows::group(number)) }),
         1 => (1_u32..4).prop_map(|group| Event::GroupClosed { group }),

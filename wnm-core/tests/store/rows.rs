@@ -70,6 +70,7 @@ pub fn metrics(number: u32) -> NodeMetrics {
     NodeMetrics {
         uptime_seconds: count(1),
         records: count(2),
+        stored_bytes: count(15),
         relevant_records: count(3),
         max_records: count(4),
         puts: count(5),
