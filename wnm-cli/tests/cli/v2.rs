@@ -55,7 +55,8 @@ fn a_node_is_up_as_soon_as_it_shows_it() {
     assert!(metrics["memory_megabytes"].as_f64().is_some_and(|memory| memory > 0.5), "{metrics}");
     assert!(metrics["connected_peers"].is_null() && metrics["shunned"].is_null(), "what is unknown is not 0: {metrics}");
     let table = colony.done(&["status"]).stdout;
-    assert!(!table.contains("13001"), "nothing listens there: {table}");
+    let row: Vec<&str> = table.lines().find(|line| line.contains("antnode0001")).map(|line| line.split_whitespace().collect()).unwrap_or_default();
+    assert_eq!(row[5..8], ["-", "5", "0"], "nothing listens on a metrics port: {table}");
     let details = colony.done(&["status", "1", "--details"]).stdout;
     let shown: Vec<&str> = details.lines().filter(|line| line.contains("port") || line.contains("from")).collect();
     let shown = shown.join("\n").replace(&first["ports"]["node"].to_string(), "[port]");
@@ -68,7 +69,7 @@ fn an_upgrade_of_its_own_is_followed_verified_and_told() {
     let colony = colony(&test_node_of_v2("", "0.23.1"), &["--node_cap=2", "--cpu_less_than=0.001"]);
     colony.done(&["add", "--count", "2"]);
     until("they are up", &colony, |nodes| all(nodes, "status", &json!("RUNNING")));
-    fs::write(colony.node_dir(2).join("misbehave"), "upgrade:0.23.2:0.5s").expect("it is written");
+    fs::write(colony.node_dir(2).join("misbehave"), "upgrade:0.23.2:4s").expect("it is written");
     colony.done(&["restart", "2"]);
     fs::remove_file(colony.node_dir(2).join("misbehave")).expect("it was there");
     let upgraded = |nodes: &[Value]| nodes[1]["version"] == json!("0.23.2") && nodes[1]["status"] == json!("RUNNING");
@@ -85,7 +86,7 @@ fn an_upgrade_that_does_not_come_back_is_told() {
     let colony = colony(&test_node_of_v2("", "0.23.1"), &["--node_cap=1"]);
     colony.done(&["add"]);
     until("it is up", &colony, |nodes| all(nodes, "status", &json!("RUNNING")));
-    fs::write(colony.node_dir(1).join("misbehave"), "upgrade:0.23.2:0.5s").expect("it is written");
+    fs::write(colony.node_dir(1).join("misbehave"), "upgrade:0.23.2:4s").expect("it is written");
     colony.done(&["restart", "1"]);
     until("it is up", &colony, |nodes| all(nodes, "status", &json!("RUNNING")) || colony.processes().is_empty());
     fs::write(colony.node_dir(1).join("misbehave"), "exit:1:0").expect("it is written");
@@ -103,7 +104,7 @@ fn a_program_of_the_other_flavour_is_refused_by_name() {
     let colony = colony(&test_node_of_v2("", "0.23.1"), &["--node_cap=1", "--node_flavour=v1"]);
     let run = colony.wnm(&["run"]);
     let said = run.stderr.replace(&colony.path().display().to_string(), "DIR");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"warning: node_flavour is v1, and DIR/antnode is ant-node 0.23.1, a program of v2");
     assert!(colony.stored().nodes.is_empty());
     colony.done(&["config", "set", "node_flavour=v2"]);
     colony.done(&["run"]);
@@ -111,7 +112,7 @@ fn a_program_of_the_other_flavour_is_refused_by_name() {
     colony.install(&test_node("0.4.18"));
     let run = colony.wnm(&["run"]);
     let said = run.stderr.replace(&colony.path().display().to_string(), "DIR");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"warning: node_flavour is v2, and DIR/antnode is antnode 0.4.18, a program of v1");
     assert_eq!(colony.processes().len(), 1, "and the node runs on");
 }
 
@@ -122,14 +123,17 @@ fn a_nodes_own_files_are_neither_followed_nor_believed() {
     let snapshot = colony.node_dir(1).join("routing_snapshot.json");
     fs::File::create(&snapshot).and_then(|file| file.set_len(2 << 30)).expect("it grows");
     let said = colony.done(&["status"]).stderr.replace(&colony.path().display().to_string(), "DIR");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"warning: antnode0001: DIR/nodes/antnode0001/routing_snapshot.json has 2147483648 bytes, more than a node writes there: it is left unread");
     fs::remove_file(&snapshot).expect("it was there");
     let logs = colony.path().join("logs/antnode0001");
     fs::rename(&logs, colony.path().join("elsewhere")).expect("they are moved");
     symlink("/etc", &logs).expect("a link is made");
     let run = colony.done(&["run"]);
     let said = run.stderr.replace(&colony.path().display().to_string(), "DIR");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    warning: cannot check antnode0001: DIR/logs/antnode0001 is left alone: it is a symbolic link, not the node's own directory
+    warning: antnode0001: DIR/logs/antnode0001 is not a directory: it is left unread
+    ");
     assert!(all(&nodes(&colony), "status", &json!("RUNNING")));
 }
 
