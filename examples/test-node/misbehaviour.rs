@@ -14,6 +14,8 @@
 //! | `garbage` | answers bytes that mean nothing |
 //! | `http404` | answers that there is nothing here |
 //! | `wrong_peer` | answers in the name of another peer |
+//! | `no_peers` | never finds a peer |
+//! | `eat:200M` | takes 200 MB of memory, and reports them |
 //! | `record` | writes its command line and environment to `seen.json` in its root directory |
 
 use std::path::Path;
@@ -31,6 +33,9 @@ pub struct Misbehaviour {
     pub no_metrics: bool,
     pub wrong_peer: bool,
     pub record: bool,
+    pub no_peers: bool,
+    /// In megabytes.
+    pub eat: usize,
     pub answer: Answer,
 }
 
@@ -75,6 +80,8 @@ impl Misbehaviour {
             "no_metrics" => self.no_metrics = true,
             "wrong_peer" => self.wrong_peer = true,
             "record" => self.record = true,
+            "no_peers" => self.no_peers = true,
+            "eat" => self.eat = parts.next()?.strip_suffix('M')?.parse().ok()?,
             "hang" => self.answer = Answer::Hang,
             "drip" => self.answer = Answer::Drip,
             "flood" => self.answer = Answer::Flood,

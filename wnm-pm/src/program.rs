@@ -128,6 +128,14 @@ pub fn check_own(spec: &NodeSpec) -> Result<(), ManagerError> {
     Err(ManagerError::Program { path: spec.binary.clone(), reason })
 }
 
+/// SHA-256 of a program, in hexadecimal digits: which file it is, whatever it says of itself.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: &Path) -> io::Result<String> {
+    stamp::digest_of_source(path)
+}
+
 /// Whether the program in its place was copied from this very program, and is whole.
 #[must_use]
 pub fn is_copy_of(place: &Path, from: &Path) -> bool {

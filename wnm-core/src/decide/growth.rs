@@ -1,6 +1,6 @@
 //! Growth starts stopped nodes and adds new ones while the machine has room for everything.
 
-use super::{Draft, count, groups, load, numbers, placement, touched};
+use super::{Draft, count, groups, load, numbers, placement, rollout, touched};
 use crate::node::{NodeId, Status};
 use crate::plan::{Action, Cause, Limit, Rule};
 use crate::snapshot::{Answer, NodeSnapshot};
@@ -99,6 +99,11 @@ fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     }
     if draft.snapshot.available.is_none() {
         draft.because(Cause::NoProgram { path: draft.config.antnode_path.clone() }, &[]);
+        return Vec::new();
+    }
+    if rollout::is_unproved(draft.snapshot) {
+        let version = draft.snapshot.available.as_ref().map(|program| program.version.clone());
+        version.into_iter().for_each(|version| draft.because(Cause::Unproved { version }, &[]));
         return Vec::new();
     }
     let wanted = free.min(limit.free());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::due;
 use crate::event::Event;
-use crate::node::{End, Evidence, Found, Node, PortFault, Status, Transition, UnixSeconds, Verb};
+use crate::node::{End, Evidence, Found, Node, NodeId, PortFault, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{Answer, DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::container_host::GroupState;
@@ -18,6 +18,8 @@ pub struct Reconciled {
     pub snapshot: Snapshot,
     /// One event for each node that was changed.
     pub events: Vec<Event>,
+    /// The nodes that were up, or on their way, and are not any more, through no fault of their machine or container.
+    pub fallen: Vec<NodeId>,
 }
 
 /// Brings each node in line with what was observed of it. Nodes that were not observed stay as they are.
@@ -25,20 +27,21 @@ pub struct Reconciled {
 pub fn reconcile(config: &Config, mut snapshot: Snapshot) -> Reconciled {
     let now = snapshot.now;
     let rebooted = snapshot.boot_time > snapshot.last_surveyed_boot;
-    let mut events = Vec::new();
+    let (mut events, mut fallen) = (Vec::new(), Vec::new());
     let down = groups_that_are_down(&snapshot);
     for each in &mut snapshot.nodes {
         let excused = rebooted || each.node.spec().group.is_some_and(|group| down.contains(&group));
         let Some(change) = change(config, now, Occasion { rebooted, excused }, each) else { continue };
-        let (from, why) = (each.node.status(), change.why.clone());
+        let (from, why, falls) = (each.node.status(), change.why.clone(), change.is_a_fall() && !excused);
         let applied = each.node.apply(change.transition(), now);
         // What cannot happen to a node leaves it as it is, and the next cycle observes it again.
         debug_assert!(applied.is_ok(), "{applied:?}");
         if applied.is_ok() {
+            fallen.extend(falls.then_some(each.node.id()));
             events.push(Event::Reconciled { from, node: Box::new(each.node.clone()), why });
         }
     }
-    Reconciled { snapshot, events }
+    Reconciled { snapshot, events, fallen }
 }
 
 /// What became of a node, and what was seen of it.
@@ -58,6 +61,10 @@ enum Became {
 impl Change {
     fn found(found: Found, why: Evidence) -> Option<Self> {
         Some(Self { became: Became::Found(found), why })
+    }
+
+    fn is_a_fall(&self) -> bool {
+        matches!(self.became, Became::Found(Found::Down | Found::Failed | Found::Hanging { .. } | Found::Gone))
     }
 
     fn transition(self) -> Transition {
@@ -173,8 +180,8 @@ fn interrupted(verb: Verb, process: &ProcessState) -> Option<Change> {
         Verb::Enable => End::Enabled,
         Verb::Add if !complete => End::Incomplete,
         Verb::Stop if lives => End::StillRunning,
-        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade if lives => End::Underway,
-        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Stop => End::Stopped,
+        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert if lives => End::Underway,
+        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert | Verb::Stop => End::Stopped,
     };
     Some(Change { became: Became::Ended(end), why: Evidence::Interrupted { verb, end } })
 }
@@ -216,14 +223,14 @@ fn death(process: &ProcessState) -> Evidence {
 }
 
 /// Whether a living node counts as running.
-enum Health {
+pub(super) enum Health {
     Good,
     Bad(Evidence),
     /// It was not asked.
     Unknown,
 }
 
-fn health(node: &Node, seen: &Seen) -> Health {
+pub(super) fn health(node: &Node, seen: &Seen) -> Health {
     let spec = node.spec();
     let Some(port) = spec.ports.metrics().filter(|_| spec.flavour.has_metrics()) else { return Health::Good };
     let fault = match &seen.answer {

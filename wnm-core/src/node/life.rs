@@ -161,7 +161,7 @@ impl Life {
             Some(Verb::Add) => status == Stopped,
             Some(Verb::Remove) => status == Removing,
             Some(Verb::Disable | Verb::Enable) => status == Disabled,
-            Some(Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade) => {
+            Some(Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade | Verb::Revert) => {
                 !matches!(status, Disabled | Dead | Migrating)
             }
         };
@@ -213,7 +213,7 @@ impl Life {
                 self.set_status(Status::Dead, now);
                 self.last_error = Some(error.clone());
             }
-            Transition::Started { .. } => self.come_up(self.starting(), now),
+            Transition::Started { .. } | Transition::Reverted { .. } => self.come_up(self.starting(), now),
             Transition::Upgraded { .. } => self.come_up(Status::Upgrading, now),
             Transition::StartFailed { error } => {
                 self.set_status(Status::Stopped, now);
@@ -238,16 +238,18 @@ impl Life {
         let (status, pending) = (self.status, self.pending);
         match transition {
             Transition::Intended(Intent::Start | Intent::Restart) => !matches!(status, Disabled | Dead | Migrating),
-            Transition::Intended(Intent::Stop { .. } | Intent::Upgrade) => {
+            Transition::Intended(Intent::Stop { .. } | Intent::Upgrade | Intent::Revert) => {
                 !matches!(status, Disabled | Dead | Migrating | Removing)
             }
             Transition::Intended(Intent::Remove { .. } | Intent::Disable) => true,
             Transition::Intended(Intent::Enable) => status == Disabled,
             Transition::Created(_) | Transition::CreationFailed { .. } => pending == Some(Verb::Add),
-            Transition::Started { .. } | Transition::StartFailed { .. } => {
-                matches!(pending, Some(Verb::Start | Verb::Restart))
+            Transition::Started { .. } => matches!(pending, Some(Verb::Start | Verb::Restart)),
+            Transition::StartFailed { .. } => {
+                matches!(pending, Some(Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert))
             }
             Transition::Upgraded { .. } => pending == Some(Verb::Upgrade),
+            Transition::Reverted { .. } => pending == Some(Verb::Revert),
             Transition::Stopped => matches!(pending, Some(Verb::Stop | Verb::Disable | Verb::Remove)),
             Transition::Enabled => pending == Some(Verb::Enable),
             Transition::StepFailed { .. } => pending.is_some_and(|verb| verb != Verb::Enable),
@@ -259,7 +261,7 @@ impl Life {
     fn intend(&mut self, intent: Intent, now: UnixSeconds) {
         self.pending = Some(intent.verb());
         match intent {
-            Intent::Start | Intent::Restart | Intent::Upgrade => {}
+            Intent::Start | Intent::Restart | Intent::Upgrade | Intent::Revert => {}
             Intent::Stop { by_owner } => {
                 if by_owner {
                     self.desired = Desired::Stop;
@@ -367,7 +369,7 @@ impl Life {
 fn may_end(verb: Verb, end: End) -> bool {
     match verb {
         Verb::Add => matches!(end, End::Incomplete | End::Underway | End::Stopped),
-        Verb::Start | Verb::Restart | Verb::Upgrade => matches!(end, End::Underway | End::Stopped),
+        Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert => matches!(end, End::Underway | End::Stopped),
         Verb::Stop => matches!(end, End::StillRunning | End::Stopped),
         Verb::Remove => end == End::Removing,
         Verb::Disable => end == End::Disabled,

@@ -38,6 +38,13 @@ pub enum Transition {
         /// The version of the new program.
         version: Version,
     },
+    /// Its previous program was put back and it was told to start.
+    Reverted {
+        /// Its process, where the manager knows it.
+        process: Option<ProcessId>,
+        /// The version of the previous program, where it is known.
+        version: Option<Version>,
+    },
     /// It does not run any more: what was pending, a stop, a disabling or a removal, got that far.
     Stopped,
     /// It is managed again.
@@ -95,6 +102,8 @@ pub enum Intent {
     Restart,
     /// To replace its program.
     Upgrade,
+    /// To put its previous program back.
+    Revert,
     /// To remove it.
     Remove {
         /// Seconds until its files are deleted; 0 for at once.
@@ -115,6 +124,7 @@ impl Intent {
             Self::Stop { .. } => Verb::Stop,
             Self::Restart => Verb::Restart,
             Self::Upgrade => Verb::Upgrade,
+            Self::Revert => Verb::Revert,
             Self::Remove { .. } => Verb::Remove,
             Self::Disable => Verb::Disable,
             Self::Enable => Verb::Enable,
@@ -146,7 +156,7 @@ pub enum Found {
 pub enum End {
     /// A stop did not happen: the node is still up.
     StillRunning,
-    /// A start or an upgrade happened: the node is on its way up.
+    /// A start, an upgrade or the return to the previous program happened: the node is on its way up.
     Underway,
     /// The node does not run.
     Stopped,
@@ -194,6 +204,7 @@ impl fmt::Display for Transition {
             Self::Started { .. } => formatter.write_str("have started"),
             Self::StartFailed { .. } => formatter.write_str("have failed to start"),
             Self::Upgraded { .. } => formatter.write_str("have been upgraded"),
+            Self::Reverted { .. } => formatter.write_str("have been given its previous program back"),
             Self::Stopped => formatter.write_str("have been stopped"),
             Self::Enabled => formatter.write_str("have been enabled"),
             Self::StepFailed { .. } => formatter.write_str("have failed a step"),

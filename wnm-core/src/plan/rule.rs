@@ -101,6 +101,20 @@ rules! {
     MaxConcurrentUpgrades = "max_concurrent_upgrades", &[Held];
     /// Running nodes are outdated: until they are upgraded, no node is added or started.
     UpgradesFirst = "upgrades_first", &[Held];
+    /// A new version is tried on this many nodes first, spread over the container groups: the others wait until it has proved
+    /// itself there.
+    UpgradeCanary = "upgrade_canary", &[Held];
+    /// A node has to be healthy on a new version for this long before others follow. Once it was, its previous program is
+    /// deleted.
+    UpgradeSettleSeconds = "upgrade_settle_seconds", &[Did, Held];
+    /// A new version failed on a node: its previous program is put back.
+    AutoRevert = "auto_revert", &[Did];
+    /// A new version failed on more of the nodes than this: no other node gets it before the owner resumes the roll-out or
+    /// the program changes.
+    UpgradeFailurePercent = "upgrade_failure_percent", &[Held];
+    /// A new version failed on its first nodes, the owner ended its roll-out, or another one is on trial: no node gets it. While
+    /// a version is rolled out, no node is added.
+    Rollout = "rollout", &[Held];
     /// The node program is of another flavour (v1 or v2) than the nodes: it cannot upgrade them.
     Flavour = "flavour", &[Held];
 

@@ -334,7 +334,7 @@ fn a_living_node_whose_turn_to_be_asked_did_not_come_stays_what_it_is() {
         let due = NOW - 86_400;
         alter(&mut snapshot.nodes[0].node, |node| node.status_since = due);
         snapshot.nodes[0].seen = Some(Seen { answer: Answer::NotAsked, ..alive(&node) });
-        let Reconciled { snapshot, events } = reconcile(&config(), snapshot);
+        let Reconciled { snapshot, events, .. } = reconcile(&config(), snapshot);
         assert_eq!((snapshot.nodes[0].node.status(), events), (status, vec![]), "{status:?}");
         // One without a metrics server is never asked: its process is all there is.
         let mut snapshot = fleet(&[status]);
@@ -369,7 +369,7 @@ fn an_interrupted_step_ends_in_what_is_true() {
             node.has_run = verb != Verb::Add;
         });
         snapshot.nodes[0].seen = Some(observation.clone());
-        let Reconciled { snapshot, events } = reconcile(&config(), snapshot);
+        let Reconciled { snapshot, events, .. } = reconcile(&config(), snapshot);
         let node = &snapshot.nodes[0].node;
         assert_eq!(
             (node.status(), node.life().pending(), events.len()),

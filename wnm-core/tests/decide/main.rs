@@ -11,6 +11,7 @@ mod lives;
 mod reasons;
 mod reference;
 mod replaced;
+mod rollout;
 mod rules;
 mod saved;
 mod sentences;

@@ -10,6 +10,7 @@ use wnm_allocator::LayoutError;
 use wnm_core::node::{Flavour, NodeId, Verb};
 use wnm_core::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use wnm_core::report::{ReasonRow, reason_text};
+use wnm_core::rollout::{Failure, Pause};
 use wnm_core::snapshot::{Allowance, Blocker};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::port_use::Protocol;
@@ -53,7 +54,14 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::NothingLeft,
         Cause::Outdated { version: version.clone() },
         Cause::UpgradesLater { waiting: count, version: version.clone(), limit: limit_of(Rule::MaxConcurrentUpgrades) },
-        Cause::UpgradesFirst { version },
+        Cause::UpgradesFirst { version: version.clone() },
+        Cause::CanariesFirst { waiting: count, canaries: most, version: version.clone() },
+        Cause::Proving { version: version.clone(), settle_seconds: u64::from(count) },
+        Cause::Proved,
+        Cause::Reverting { version: version.clone() },
+        Cause::RolloutAborted { version: version.clone() },
+        Cause::OneAtATime { version: version.clone(), other: Version::new(0, 4, 16) },
+        Cause::Unproved { version: version.clone() },
         Cause::OtherFlavour { path: path.clone(), program: Flavour::V2, own: Flavour::V1 },
         Cause::Migrating { count },
         Cause::RunningAtCap { running: count, cap: most },
@@ -84,6 +92,12 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Blocker::Name { why: "/etc/systemd/system/antnode0001.service is there already".to_owned() },
     ];
     causes.extend(blockers.map(|by| Cause::NumberTaken { by }));
+    let why = Failure::NoPeers { within_seconds: u64::from(count) };
+    let pauses = [
+        Pause::CanaryFailed { node: NodeId(count), why },
+        Pause::TooManyFailed { failed: count, fleet: most, percent: limit },
+    ];
+    causes.extend(pauses.map(|pause| Cause::RolloutPaused { version: version.clone(), pause }));
     causes.extend(Gauge::ALL.map(|gauge| Cause::Pressure { gauge, figure, limit }));
     causes.extend(Gauge::ALL.map(|gauge| Cause::NoRoom { gauge, figure, limit }));
     let verbs = [Verb::Start, Verb::Stop, Verb::Restart, Verb::Upgrade, Verb::Remove, Verb::Disable, Verb::Enable];
