@@ -185,6 +185,13 @@ fn the_sentences_for_one() {
     upgrade: 0.4.17 is available; oldest nodes first
     max_concurrent_upgrades: 1 more node to upgrade to 0.4.17 in later cycles (max_concurrent_upgrades = 2)
     upgrades_first: no node is added or started until the running nodes are upgraded to 0.4.17
+    upgrade_canary: 1 more node to upgrade once 0.4.17 has proved itself on 2 canary nodes
+    upgrade_settle_seconds: antnode0001: on 0.4.17, not proved yet (upgrade_settle_seconds = 1 s)
+    upgrade_settle_seconds: antnode0001: healthy on the new version; deleting the previous programs
+    auto_revert: antnode0001: 0.4.17 failed; putting the previous program back
+    rollout: the owner ended the roll-out of 0.4.17
+    rollout: antnode0001: on 0.4.16, not finished; 0.4.17 is not tried before
+    rollout: no node is added with 0.4.17 before it has proved itself
     flavour: antnode0001: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node
     migrating: 1 node is being taken over; no node is added or started
     node_cap: 1 node running, the maximum (node_cap = 2)
@@ -208,6 +215,8 @@ fn the_sentences_for_one() {
     number_taken: antnode0001: skipped, port 13007 belongs to /usr/bin/antnode
     number_taken: antnode0001: skipped, /usr/bin/antnode already exists
     number_taken: antnode0001: skipped, /etc/systemd/system/antnode0001.service is there already
+    rollout: the roll-out of 0.4.17 is paused: it failed on antnode0001: it had no peers within 1 s
+    upgrade_failure_percent: the roll-out of 0.4.17 is paused: it failed on 1 of 2 nodes (upgrade_failure_percent = 70 %)
     cpu_remove: CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
     mem_remove: memory usage is 71.2 %, above the limit (mem_remove = 70 %)
     hd_remove: disk usage is 71.2 %, above the limit (hd_remove = 70 %)
@@ -264,6 +273,11 @@ fn what_is_different_for_three() {
     back_off: antnode0001–0003: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001–0003: last operation failed; will be retried
     max_concurrent_upgrades: 3 more nodes to upgrade to 0.4.17 in later cycles (max_concurrent_upgrades = 2)
+    upgrade_canary: 3 more nodes to upgrade once 0.4.17 has proved itself on 2 canary nodes
+    upgrade_settle_seconds: antnode0001–0003: on 0.4.17, not proved yet (upgrade_settle_seconds = 3 s)
+    upgrade_settle_seconds: antnode0001–0003: healthy on the new version; deleting the previous programs
+    auto_revert: antnode0001–0003: 0.4.17 failed; putting the previous program back
+    rollout: antnode0001–0003: on 0.4.16, not finished; 0.4.17 is not tried before
     flavour: antnode0001–0003: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node
     migrating: 3 nodes are being taken over; no node is added or started
     node_cap: 3 nodes running, above the maximum (node_cap = 2)
@@ -283,6 +297,8 @@ fn what_is_different_for_three() {
     number_taken: antnode0001–0003: skipped, their ports belong to other nodes (the first: 13007, of /usr/bin/antnode)
     number_taken: antnode0001–0003: skipped, their directories already exist (the first: /usr/bin/antnode)
     number_taken: antnode0001–0003: skipped, their names are taken (the first: /etc/systemd/system/antnode0001.service is there already)
+    rollout: the roll-out of 0.4.17 is paused: it failed on antnode0003: it had no peers within 3 s
+    upgrade_failure_percent: the roll-out of 0.4.17 is paused: it failed on 3 of 2 nodes (upgrade_failure_percent = 70 %)
     request: antnode0001–0003: already started
     request: antnode0001–0003: already stopped
     request: antnode0001–0003: nothing to do

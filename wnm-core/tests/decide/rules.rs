@@ -234,10 +234,9 @@ fn plans(rule: Rule) -> (Plan, Plan) {
         Rule::UpgradeSettleSeconds => {
             (rolled_out(Phase::Batches, None, on_trial()), rolled_out(Phase::Batches, None, proved()))
         }
-        Rule::AutoRevert => (
-            rolled_out(Phase::Paused, None, failed(Revert::Due)),
-            rolled_out(Phase::Paused, None, failed(Revert::Off)),
-        ),
+        Rule::AutoRevert => {
+            (rolled_out(Phase::Paused, None, failed(Revert::Due)), rolled_out(Phase::Paused, None, failed(Revert::Off)))
+        }
         Rule::UpgradeFailurePercent => {
             let paused = |pause| rolled_out(Phase::Paused, Some(pause), failed(Revert::Done));
             let canary = Pause::CanaryFailed { node: NodeId(1), why: Failure::Restarted };
