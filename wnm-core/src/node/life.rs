@@ -238,8 +238,12 @@ impl Life {
         let (status, pending) = (self.status, self.pending);
         match transition {
             Transition::Intended(Intent::Start | Intent::Restart) => !matches!(status, Disabled | Dead | Migrating),
-            Transition::Intended(Intent::Stop { .. } | Intent::Upgrade | Intent::Revert) => {
+            Transition::Intended(Intent::Stop { .. } | Intent::Upgrade) => {
                 !matches!(status, Disabled | Dead | Migrating | Removing)
+            }
+            // It starts the node, which is not what its owner asked for.
+            Transition::Intended(Intent::Revert) => {
+                !matches!(status, Disabled | Dead | Migrating | Removing) && !self.is_stopped_by_owner()
             }
             Transition::Intended(Intent::Remove { .. } | Intent::Disable) => true,
             Transition::Intended(Intent::Enable) => status == Disabled,

@@ -84,6 +84,7 @@ fn mixes() -> impl Strategy<Value = StoredNode> {
         Verb::Stop,
         Verb::Restart,
         Verb::Upgrade,
+        Verb::Revert,
         Verb::Remove,
         Verb::Disable,
         Verb::Enable,

@@ -4,9 +4,10 @@ use wnm_core::event::Event;
 use wnm_core::node::{Evidence, NodeId, Status, StoredNode, Verb};
 use wnm_core::plan::{Cause, Effect, Reason};
 use wnm_core::report::ReasonRow;
+use wnm_core::rollout::{Phase, TrialState};
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
 
-use crate::rows::{NOW, added, counters, group, node, restored, stored};
+use crate::rows::{NOW, added, counters, group, node, restored, rollout, stored, trial};
 use crate::{Scratch, scratch};
 
 fn reason() -> Reason {
@@ -51,6 +52,9 @@ fn every_event_that_matters_is_told() {
         decided(),
         Event::GroupSeen { group: Box::new(group(1)) },
         Event::GroupSeen { group: Box::new(group(1)) },
+        Event::RolloutMoved { rollout: Box::new(rollout(Phase::Paused)) },
+        Event::Tried { trial: Box::new(trial(1, TrialState::Proved { at: NOW, forgotten: false })) },
+        Event::TrialVoid { node: NodeId(1) },
         Event::GroupClosed { group: 1 },
         Event::Adopted { node: Box::new(node(2)) },
         Event::Noted { id: None, what: "a port was opened".to_owned() },
