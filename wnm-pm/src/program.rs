@@ -96,7 +96,7 @@ pub fn restore_previous(place: &Path) -> Result<(), ManagerError> {
     fs::rename(previous(place), place)
         .map_err(|source| ManagerError::io("put the previous node program back to", place, source))?;
     sync_directory_of(place);
-    Ok(())
+    stamp::restored(place)
 }
 
 /// Deletes the previous program; where none is kept there is nothing to do.

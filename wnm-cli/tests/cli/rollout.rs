@@ -12,7 +12,7 @@ use crate::machine;
 
 /// Three running nodes of 0.4.17, and a policy that does not take long.
 fn fleet(more: &[&str]) -> Colony {
-    let policy = ["--node_cap=3", "--upgrade_canary=1", "--upgrade_settle_seconds=2", "--delay_upgrade=2"];
+    let policy = ["--node_cap=3", "--upgrade_canary=1", "--upgrade_settle_seconds=3", "--delay_upgrade=2"];
     let policy = [&policy[..], &["--max_concurrent_upgrades=2"], more].concat();
     let colony = machine(&policy);
     colony.cycle_until_running(3);
@@ -70,10 +70,10 @@ fn a_good_version_goes_to_a_canary_and_then_to_all() {
 const BROKEN: [(&str, &str); 7] = [
     ("exit:7:0", "exit"),
     ("exit:0:0", "exit"),
-    ("exit:3:1s", "its process is gone"),
+    ("exit:3:2.5s", "its process is "),
     ("hang", "does not answer in time"),
     ("garbage", "metrics port"),
-    ("no_peers", "it had no peers within 4 s"),
+    ("no_peers", "it had no peers within 5 s"),
     ("eat:200M", "it uses 238 MB of memory, and used 38 MB with the version before"),
 ];
 

@@ -213,7 +213,12 @@ impl Life {
                 self.set_status(Status::Dead, now);
                 self.last_error = Some(error.clone());
             }
-            Transition::Started { .. } | Transition::Reverted { .. } => self.come_up(self.starting(), now),
+            Transition::Started { .. } => self.come_up(self.starting(), now),
+            Transition::Reverted { .. } => {
+                // What failed was the other program.
+                self.failures = 0;
+                self.come_up(self.starting(), now);
+            }
             Transition::Upgraded { .. } => self.come_up(Status::Upgrading, now),
             Transition::StartFailed { error } => {
                 self.set_status(Status::Stopped, now);

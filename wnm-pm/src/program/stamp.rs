@@ -22,8 +22,20 @@ pub(super) fn add(place: &Path, digest: &str, owner: Option<Owner>) -> Result<()
     let found = fs::metadata(place).map_err(|source| ManagerError::io("read", place, source))?;
     let line = format!("{} {} {digest}", found.len(), modified(&found));
     let known = fs::read_to_string(&noted).unwrap_or_default();
-    let lines: Vec<&str> = std::iter::once(line.as_str()).chain(known.lines()).take(REMEMBERED).collect();
+    let others = known.lines().filter(|other| *other != line);
+    let lines: Vec<&str> = std::iter::once(line.as_str()).chain(others).take(REMEMBERED).collect();
     write_whole(&noted, (lines.join("\n") + "\n").as_bytes(), 0o600, owner)
+}
+
+/// Notes that the program in its place is the one that was there before, so that it is still known when others have come and
+/// gone.
+pub(super) fn restored(place: &Path) -> Result<(), ManagerError> {
+    let noted = stamp_of(place);
+    let Ok(known) = fs::read_to_string(&noted) else { return Ok(()) };
+    let is_noted = |digest: &String| known.lines().any(|line| line.ends_with(digest));
+    let Some(digest) = digest_in(place).or_else(|| digest(place).ok().filter(is_noted)) else { return Ok(()) };
+    let owner = fs::metadata(&noted).ok().map(|found| Owner { uid: found.uid(), gid: found.gid() });
+    add(place, &digest, owner.filter(|owner| owner.uid != rustix::process::geteuid().as_raw()))
 }
 
 /// Whether the program in its place is one that was copied there. Its content is read only where it was written since.
@@ -98,6 +110,17 @@ mod tests {
         add(&place, "another", None).expect("it is noted");
         written(b"#! whole");
         assert!(matches(&place), "the one before it may be put back");
+        restored(&place).expect("it is noted");
+        fs::hard_link(&place, directory.path().join("antnode.previous")).expect("it is kept");
+        for newer in ["a third", "a fourth"] {
+            fs::remove_file(&place).expect("it is there");
+            written(newer.as_bytes());
+            add(&place, &digest(&place).expect("it is read"), None).expect("it is noted");
+            fs::remove_file(&place).expect("it is there");
+            fs::hard_link(directory.path().join("antnode.previous"), &place).expect("it is put back");
+            restored(&place).expect("it is noted");
+            assert!(matches(&place), "it is known after {newer}");
+        }
         add(&place, "a third", None).and_then(|()| add(&place, "a fourth", None)).expect("they are noted");
         assert_eq!(fs::read_to_string(stamp_of(&place)).expect("it is read").lines().count(), REMEMBERED);
     }
