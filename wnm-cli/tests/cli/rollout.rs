@@ -87,7 +87,10 @@ fn a_broken_version_stops_after_its_canary_and_the_fleet_runs_on() {
             let status = rollout(&colony);
             status["version"] == version.as_str() && status["phase"] == "paused"
         });
-        cycle_until(&colony, words, || colony.statuses().iter().all(|(_, status)| *status == Status::Running));
+        cycle_until(&colony, words, || {
+            let is_back = colony.stored().rollouts.trials.values().all(|trial| !trial.is_to_be_reverted());
+            is_back && colony.statuses().iter().all(|(_, status)| *status == Status::Running)
+        });
         let status = rollout(&colony);
         assert_eq!((&status["failed"], &status["proved"]), (&json!(1), &json!(0)), "{words}: {status:#}");
         let why = status["paused_because"].as_str().unwrap_or_default();

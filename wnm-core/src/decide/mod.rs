@@ -6,6 +6,7 @@ use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
+mod comeback;
 mod due;
 mod groups;
 mod growth;
@@ -58,6 +59,9 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     let reverts = rollout::reverts(draft);
     if !reverts.is_empty() {
         return reverts;
+    }
+    if let Some(actions) = comeback::actions(draft).filter(|actions| !actions.is_empty()) {
+        return actions;
     }
     let operations = draft.operations();
     if operations.free() == 0 {

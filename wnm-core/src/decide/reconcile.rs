@@ -64,7 +64,7 @@ impl Change {
     }
 
     fn is_a_fall(&self) -> bool {
-        matches!(self.became, Became::Found(Found::Down | Found::Failed | Found::Hanging { .. } | Found::Gone))
+        matches!(self.became, Became::Found(Found::Fell | Found::Failed | Found::Hanging { .. } | Found::Gone))
     }
 
     fn transition(self) -> Transition {
@@ -76,9 +76,12 @@ impl Change {
 
     /// After a restart of the machine no node is up, nor is one whose container does not run: that is not a failure of any of
     /// them.
-    fn excused(self) -> Self {
+    fn excused(self, occasion: Occasion) -> Self {
+        let found = if occasion.rebooted { Found::WithMachine } else { Found::Down };
         match self.became {
-            Became::Found(Found::Failed) => Self { became: Became::Found(Found::Down), ..self },
+            Became::Found(Found::Failed | Found::Fell) if occasion.excused => {
+                Self { became: Became::Found(found), ..self }
+            }
             _ => self,
         }
     }
@@ -127,13 +130,13 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         DirectoryState::Present | DirectoryState::Unknown => {}
     }
     match node.status() {
-        Status::Running => running(config, node, seen, process),
+        Status::Running => running(config, node, seen, process).map(|change| change.excused(occasion)),
         Status::Stopped => match (process, health(node, seen)) {
             (ProcessState::Running { .. }, Health::Good) => Change::found(Found::Running, Evidence::Running),
             _ => None,
         },
         _ if occasion.excused && (occasion.rebooted || due::is_due(config, now, node)) => {
-            due_node(node, seen, process).map(Change::excused)
+            due_node(node, seen, process).map(|change| change.excused(occasion))
         }
         // It comes up with its container.
         _ if occasion.excused => None,
@@ -196,7 +199,7 @@ fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) ->
             Health::Good | Health::Unknown => None,
         },
         ProcessState::Waiting { reason } => Change::found(hanging, Evidence::Waiting { reason: reason.clone() }),
-        other => Change::found(Found::Down, death(other)),
+        other => Change::found(Found::Fell, death(other)),
     }
 }
 

@@ -111,7 +111,9 @@ impl Executor<'_> {
                 batch.report(&row, Some(why.clone()));
                 continue;
             }
-            match intend(row.clone(), action, now, self.config.delay_remove) {
+            match intend(row.clone(), action, now, self.config.delay_remove)
+                .and_then(|row| forgive(row, action, context, now))
+            {
                 Ok(row) => batch.rows.push(row),
                 Err(impossible) => batch.report(&row, Some(impossible.to_string())),
             }
@@ -346,6 +348,14 @@ impl Executor<'_> {
         batch.take(ports);
         self.retire(batch, going).await;
     }
+}
+
+/// Whom its owner starts has another chance, however often it fell.
+fn forgive(mut row: Node, action: &Action, context: &Context, now: UnixSeconds) -> Result<Node, Impossible> {
+    if context.by_request && matches!(action, Action::Start { .. } | Action::Restart { .. }) {
+        row.apply(Transition::Forgiven, now)?;
+    }
+    Ok(row)
 }
 
 /// The row as it is until the outcome is known. A new node's step is pending from its beginning.

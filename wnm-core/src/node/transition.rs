@@ -49,6 +49,8 @@ pub enum Transition {
     Stopped,
     /// It is managed again.
     Enabled,
+    /// Its owner gives it another chance: how often it fell before does not count.
+    Forgiven,
     /// The pending step failed, and the node is what it was before.
     StepFailed {
         /// Why.
@@ -137,8 +139,13 @@ impl Intent {
 pub enum Found {
     /// Up: its process lives and answers for itself.
     Running,
-    /// Down: its process is gone, and nothing keeps it from being started.
+    /// Down through no fault of its own, and nothing keeps it from being started.
     Down,
+    /// Down: its process ended although it should run. It is started at once the first time, and the more often in a row it
+    /// falls, the longer it is left alone.
+    Fell,
+    /// Down with its machine, which was restarted: it comes back as fast as the machine can bear.
+    WithMachine,
     /// Not usable, though its process lives or is restarted by its manager: it is left alone for a while.
     Hanging {
         /// For so many seconds.
@@ -207,6 +214,7 @@ impl fmt::Display for Transition {
             Self::Reverted { .. } => formatter.write_str("have been given its previous program back"),
             Self::Stopped => formatter.write_str("have been stopped"),
             Self::Enabled => formatter.write_str("have been enabled"),
+            Self::Forgiven => formatter.write_str("be given another chance"),
             Self::StepFailed { .. } => formatter.write_str("have failed a step"),
             Self::Observed { why, .. } => write!(formatter, "be what it was found to be ({why})"),
             Self::Resolved { why, .. } => write!(formatter, "be what became of it ({why})"),

@@ -132,7 +132,14 @@ fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Vio
 /// Every limit on what may be in flight, counting what is in flight already. What is forgotten at once is no flight.
 fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let count = |is: fn(&Action) -> bool| plan.actions.iter().filter(|action| is(action)).count();
-    let starts = count(|action| matches!(action, Action::Add { .. } | Action::Start { .. } | Action::Restart { .. }));
+    let returning = |action: &Action| {
+        let each = action.step().and_then(|(_, id)| recorded.get(&id));
+        config.restart_pace > 0 && each.is_some_and(|each| each.node.life().comes_back())
+    };
+    let is_start =
+        |action: &&Action| matches!(action, Action::Add { .. } | Action::Start { .. } | Action::Restart { .. });
+    // What ran before the machine was restarted comes back at a pace of its own.
+    let starts = plan.actions.iter().filter(is_start).filter(|action| !returning(action)).count();
     let upgrades = count(|action| matches!(action, Action::Upgrade { .. }));
     let removals = count(|action| matches!(action, Action::Remove { now: false, .. } | Action::Stop { .. }));
     let gone = plan.actions.iter().filter(|action| match action {

@@ -274,6 +274,22 @@ pub enum Cause {
     },
     /// The owner stopped these nodes by hand.
     StoppedByOwner,
+    /// These nodes fell too often in a row.
+    Broken {
+        /// How often is too often.
+        most: u32,
+    },
+    /// These nodes fell again soon after they were started, and their pause has not ended.
+    Fell,
+    /// These nodes ran until the machine was restarted, and are started again.
+    Returning,
+    /// Nodes that ran until the machine was restarted and wait for a later cycle.
+    ReturnsLater {
+        /// How many.
+        waiting: u32,
+        /// With how many the return begins.
+        pace: u32,
+    },
     /// Starting these nodes failed, and their pause has not ended.
     StartFailed,
     /// These nodes ended before they were seen up, and their pause has not ended.
@@ -365,6 +381,7 @@ impl Reason {
             | C::YoungestOthersStopped
             | C::YoungestRemoved
             | C::Outdated { .. }
+            | C::Returning
             | C::Proved
             | C::Reverting { .. }
             | C::RoomToStart
@@ -412,7 +429,9 @@ impl Cause {
             Self::YoungestStopped | Self::YoungestOthersStopped => Rule::Stop,
             Self::YoungestRemoved => Rule::Remove,
             Self::RemovalsInProgress { .. } => Rule::MaxConcurrentRemovals,
-            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed | Self::WentDown => Rule::BackOff,
+            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed | Self::WentDown | Self::Fell => {
+                Rule::BackOff
+            }
             Self::NothingLeft => Rule::Relief,
             Self::Outdated { .. } => Rule::Upgrade,
             Self::CanariesFirst { .. } => Rule::UpgradeCanary,
@@ -432,6 +451,8 @@ impl Cause {
             Self::FewInodes { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
+            Self::Broken { .. } => Rule::Broken,
+            Self::Returning | Self::ReturnsLater { .. } => Rule::RestartPace,
             Self::Recovering { .. } => Rule::DelayRestart,
             Self::MetricsPortInUse => Rule::PortInUse,
             Self::RoomToStart => Rule::Start,

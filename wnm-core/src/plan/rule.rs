@@ -145,6 +145,11 @@ rules! {
     MaxConcurrentStarts = "max_concurrent_starts", &[Held];
     /// The owner stopped a node by hand: only the owner starts it again.
     StoppedByOwner = "stopped_by_owner", &[Held];
+    /// A node fell `broken_after` times in a row: only its owner starts it again, or another program does.
+    Broken = "broken", &[Held];
+    /// The machine was restarted: the nodes that ran before are started, this many at first, then as many as what the machine
+    /// measures allows, whatever `max_concurrent_starts` says.
+    RestartPace = "restart_pace", &[Did, Held];
     /// An operation on a node failed: it is retried after a minute, then after twice as long each time, an hour at most.
     BackOff = "back_off", &[Held];
     /// A node does not answer, or its manager keeps restarting it: it is left alone for this long before it is restarted.

@@ -160,6 +160,13 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::RunningAtCap { running, cap } => Whole(at_cap(*running, "running", *cap)),
         C::TotalAtCap { total, cap } => Whole(at_cap(*total, "in total", *cap)),
         C::StoppedByOwner => of("stopped by the owner; not started automatically"),
+        C::Broken { most } => Of(format!("broken, fell too often; not started automatically (broken_after = {most})")),
+        C::Fell => of("fell again soon after the last start; will be retried"),
+        C::Returning => whole("running until the machine was restarted; oldest nodes first"),
+        C::ReturnsLater { waiting, pace } => Whole(format!(
+            "{} to start after the restart of the machine, as the load allows (restart_pace = {pace})",
+            more(*waiting)
+        )),
         C::StartFailed => of("failed to start recently; will be retried"),
         C::WentDown => of("ended before it was up; will be retried"),
         C::Recovering { delay_seconds } => {

@@ -227,6 +227,7 @@ fn f39_what_the_owner_stopped_stays_stopped() {
 fn f40_after_a_restart_of_the_machine_every_cycle_starts_a_node() {
     let config =
         Config { node_cap: 4, delay_start: 0, max_concurrent_operations: 1, max_concurrent_starts: 1, ..config() };
+    let config = Config { restart_pace: 0, ..config };
     let mut snapshot = fleet(&[Running, Running, Running, Running]);
     for each in &mut snapshot.nodes {
         each.seen = Some(gone());
@@ -240,6 +241,7 @@ fn f40_after_a_restart_of_the_machine_every_cycle_starts_a_node() {
         let each = &mut snapshot.nodes[number - 1];
         alter(&mut each.node, |node| {
             node.status = Restarting;
+            node.comes_back = false;
             node.status_since = snapshot.now;
         });
         *each = seen(each.node.clone());

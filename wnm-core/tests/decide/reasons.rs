@@ -67,6 +67,10 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::RunningAtCap { running: count, cap: most },
         Cause::TotalAtCap { total: count, cap: most },
         Cause::StoppedByOwner,
+        Cause::Broken { most },
+        Cause::Fell,
+        Cause::Returning,
+        Cause::ReturnsLater { waiting: count, pace: most },
         Cause::StartFailed,
         Cause::WentDown,
         Cause::Recovering { delay_seconds: u64::from(count) },
@@ -197,6 +201,10 @@ fn the_sentences_for_one() {
     node_cap: 1 node running, the maximum (node_cap = 2)
     node_cap: 1 node in total, the maximum (node_cap = 2)
     stopped_by_owner: antnode0001: stopped by the owner; not started automatically
+    broken: antnode0001: broken, fell too often; not started automatically (broken_after = 2)
+    back_off: antnode0001: fell again soon after the last start; will be retried
+    restart_pace: running until the machine was restarted; oldest nodes first
+    restart_pace: 1 more node to start after the restart of the machine, as the load allows (restart_pace = 2)
     back_off: antnode0001: failed to start recently; will be retried
     back_off: antnode0001: ended before it was up; will be retried
     delay_restart: antnode0001: given time to recover before a restart (delay_restart = 1 s)
@@ -283,6 +291,9 @@ fn what_is_different_for_three() {
     node_cap: 3 nodes running, above the maximum (node_cap = 2)
     node_cap: 3 nodes in total, above the maximum (node_cap = 2)
     stopped_by_owner: antnode0001–0003: stopped by the owner; not started automatically
+    broken: antnode0001–0003: broken, fell too often; not started automatically (broken_after = 2)
+    back_off: antnode0001–0003: fell again soon after the last start; will be retried
+    restart_pace: 3 more nodes to start after the restart of the machine, as the load allows (restart_pace = 2)
     back_off: antnode0001–0003: failed to start recently; will be retried
     back_off: antnode0001–0003: ended before it was up; will be retried
     delay_restart: antnode0001–0003: given time to recover before a restart (delay_restart = 3 s)

@@ -422,7 +422,7 @@ fn unproved(fleet: &Fleet, proved: &mut BTreeSet<Version>) -> Vec<(Version, u32)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn a_version_that_has_not_proved_itself_is_on_few_nodes(

@@ -131,6 +131,16 @@ fn resting(failures: u32, seconds: i64) -> Plan {
     })
 }
 
+/// A stopped node that fell so often in a row.
+fn fallen(falls: u32) -> Plan {
+    cycle(&[Stopped], |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.falls = falls))
+}
+
+/// A stopped node that went down with the machine, or without it.
+fn returning(comes_back: bool) -> Plan {
+    cycle(&[Stopped], |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.comes_back = comes_back))
+}
+
 /// No nodes yet, in containers, with so many groups from the start.
 fn first_nodes(min_container_count: u32) -> Plan {
     cycle(&[], |config, snapshot| {
@@ -272,6 +282,8 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             };
             (stopped(true), stopped(false))
         }
+        Rule::Broken => (fallen(10), fallen(9)),
+        Rule::RestartPace => (returning(true), returning(false)),
         Rule::BackOff => (resting(1, 1), resting(1, 0)),
         Rule::DelayRestart => (resting(0, 1), resting(1, 1)),
         Rule::PortInUse => (living(Answer::Foreign { said: "hello".to_owned() }), living(Answer::TimedOut)),

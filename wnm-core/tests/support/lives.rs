@@ -24,6 +24,8 @@ fn found() -> impl Strategy<Value = Found> {
     prop_oneof![
         3 => Just(Found::Running),
         1 => Just(Found::Down),
+        2 => Just(Found::Fell),
+        1 => Just(Found::WithMachine),
         1 => (0_u64..1_000).prop_map(|pause_seconds| Found::Hanging { pause_seconds }),
         1 => Just(Found::Failed),
         1 => Just(Found::Gone),
@@ -70,6 +72,7 @@ pub fn transitions() -> impl Strategy<Value = Transition> {
         }),
         3 => Just(Transition::Stopped),
         1 => Just(Transition::Enabled),
+        1 => Just(Transition::Forgiven),
         3 => error().prop_map(|error| Transition::StepFailed { error }),
         4 => (found(), evidence()).prop_map(|(found, why)| Transition::Observed { found, why }),
         3 => (ends(), evidence()).prop_map(|(end, why)| Transition::Resolved { end, why }),

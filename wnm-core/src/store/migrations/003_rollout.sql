@@ -1,4 +1,8 @@
--- Schema version 3: the roll-out of a new program, and how each node does that got it.
+-- Schema version 3: the roll-out of a new program, and how each node does that got it; how often a node fell in a row, and
+-- whether it went down with its machine.
+
+ALTER TABLE node ADD COLUMN falls INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE node ADD COLUMN comes_back INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE rollout (
     id INTEGER PRIMARY KEY CHECK (id = 1),
