@@ -131,6 +131,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         highest_number_used: case.highest_number_used,
         groups: (1..=active_groups).map(group).collect(),
         nodes,
+        rollouts: None,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))

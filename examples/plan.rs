@@ -162,6 +162,7 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
+        rollouts: None,
         blocked: Vec::new(),
     };
     let roomy = Config { node_cap: nodes.max(1), ..config.clone() };

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use wnm_core::node::Status;
-use wnm_testing::{Colony, test_node};
+use wnm_core::rollout::Phase;
+use wnm_testing::{Colony, test_node, test_node_that};
 
 const SIGKILL: i32 = 128 + 9;
 
@@ -98,6 +99,25 @@ fn upgrade_is_killed_at_every_step() {
         assert!(versions.iter().all(|version| u32::try_from(version.patch) == Ok(patch)), "{step}: {versions:?}");
         assert_eq!(running(&colony), [1, 2, 3], "{step}");
         assert_eq!(keys(&colony), before, "{step}: the nodes are who they were");
+    }
+}
+
+#[test]
+fn the_return_to_the_previous_program_is_killed_at_every_step() {
+    let colony = three_nodes();
+    for (patch, step) in (18_u32..).zip(["before", "intended", "done", "recorded"]) {
+        colony.install(&test_node_that("garbage", &format!("0.4.{patch}")));
+        colony.done(&["never:before:1", "upgrade", "1"]);
+        // A cycle sees that it is no good, and the same or the next one puts the previous program back.
+        let killed = (0..5).any(|_| colony.wnm(&[&format!("revert:{step}:1"), "run"]).code == SIGKILL);
+        assert!(killed, "{step}");
+        at_rest(&colony, step);
+        let versions: Vec<_> = colony.stored().nodes.into_iter().filter_map(|node| node.version().cloned()).collect();
+        assert!(versions.iter().all(|version| version.patch == 17), "{step}: {versions:?}");
+        assert_eq!(running(&colony), [1, 2, 3], "{step}");
+        let rollouts = colony.stored().rollouts;
+        assert_eq!(rollouts.last.map(|last| last.phase), Some(Phase::Paused), "{step}");
+        assert!(rollouts.trials.values().all(|trial| !trial.is_to_be_reverted()), "{step}: {:?}", rollouts.trials);
     }
 }
 

@@ -140,6 +140,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
     },
+    /// Show the roll-out of a new version, or have it go on or end
+    Rollout {
+        #[command(subcommand)]
+        command: Option<RolloutCommand>,
+    },
     /// Show the container groups as they are now
     Groups,
     /// Print the Dockerfile of the image that container groups are made of
@@ -167,6 +172,16 @@ pub(crate) struct Init {
     /// Take node_storage over from another database that keeps its nodes there
     #[arg(long, alias = "take_over")]
     pub take_over: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum RolloutCommand {
+    /// Show how far it is, on which nodes it failed and why, and what happens next
+    Status,
+    /// Try the version again on the nodes where it failed, and go on
+    Resume,
+    /// Bring the version to no other node; nodes that have not proved themselves get their previous program back
+    Abort,
 }
 
 #[derive(Debug, Subcommand)]

@@ -144,9 +144,10 @@ fn of_machine(error: &Error) -> Exit {
         Error::NotInitialised(_) => Exit::NotInitialised,
         Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
         Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
-        Error::Refused(_) | Error::Cycle(CycleError::Refused(_) | CycleError::Changed(_) | CycleError::Invalid(_)) => {
-            Exit::Refused
-        }
+        Error::Refused(_)
+        | Error::Cycle(
+            CycleError::Refused(_) | CycleError::NoRollout(_) | CycleError::Changed(_) | CycleError::Invalid(_),
+        ) => Exit::Refused,
         _ => Exit::Failed,
     }
 }

@@ -19,8 +19,8 @@ use wnm_core::machine::{CycleError, Trigger};
 use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
-use arguments::{Arguments, Command, Flags};
-use commands::{config, cycle, doctor, groups, init, schedule, status, survey, why};
+use arguments::{Arguments, Command, Flags, RolloutCommand};
+use commands::{config, cycle, doctor, groups, init, rollout, schedule, status, survey, why};
 pub use exit::Exit;
 use exit::Failure;
 use output::Output;
@@ -83,6 +83,10 @@ async fn dispatch(
     }
     let request = match command.unwrap_or(Command::Run) {
         Command::Completions { .. } | Command::Dockerfile => return Ok(Exit::Done),
+        Command::Rollout { command } => {
+            let command = command.unwrap_or(RolloutCommand::Status);
+            return rollout::rollout(output, &common, &given, command).await;
+        }
         Command::Groups => return groups::groups(output, &given).await,
         Command::Schedule { command } => return schedule::schedule(output, &common, &given, &command).await,
         Command::Doctor => return doctor::doctor(output, &given).await,

@@ -47,6 +47,7 @@ fn machine() -> Snapshot {
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
+        rollouts: None,
         blocked: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::{Evidence, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
+use crate::rollout::{Rollout, Trial};
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
 
@@ -95,6 +96,21 @@ pub enum Event {
         actions: Vec<String>,
         /// Why, and why not.
         reasons: Vec<Reason>,
+    },
+    /// A roll-out of a new program began, or went on to another phase.
+    RolloutMoved {
+        /// The whole row.
+        rollout: Box<Rollout>,
+    },
+    /// A node got a new program, or something was learnt of how it does with it.
+    Tried {
+        /// The whole row.
+        trial: Box<Trial>,
+    },
+    /// There is nothing to be learnt from a node's trial: it never got the program, or is not wanted to run.
+    TrialVoid {
+        /// The node.
+        node: NodeId,
     },
     /// A container group is up, or was found in another state.
     GroupSeen {

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod progress;
 pub mod renewal;
 pub mod report;
+pub mod rollout;
 pub mod settings;
 pub mod snapshot;
 pub mod storage;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::signs::Signs;
 use crate::node::{Flavour, HealthFrom, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
+use crate::observe::signs::Signs;
+use crate::rollout::Rollouts;
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{Binary, NumberingKind, ProcessState};
@@ -186,6 +187,10 @@ pub struct Snapshot {
     pub groups: Vec<Group>,
     /// The nodes, by number.
     pub nodes: Vec<NodeSnapshot>,
+    /// How new programs do on this machine. None where nobody knows: then upgrades are not rolled out, but done as the limits
+    /// allow.
+    #[serde(default)]
+    pub rollouts: Option<Rollouts>,
     /// Numbers that no new node may get: somebody else holds one of their ports, or has their directory.
     pub blocked: Vec<BlockedNumber>,
 }

@@ -67,6 +67,11 @@ pub enum Task {
         /// Their names.
         names: Vec<String>,
     },
+    /// Show the roll-out of a new version, or have it go on or end.
+    Rollout {
+        /// Which: `status`, `resume` or `abort`.
+        word: Cow<'static, str>,
+    },
     /// Show the settings.
     ShowSettings,
     /// Find what is wrong with this machine.

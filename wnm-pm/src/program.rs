@@ -147,6 +147,14 @@ pub fn note(noted: &Path, place: &Path, copy: &Path, from: &Path) -> Result<Stri
     text.map_err(|source| ManagerError::io("read the node program", from, source))
 }
 
+/// SHA-256 of a program, in hexadecimal digits: which file it is, whatever it says of itself.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: &Path) -> io::Result<String> {
+    stamp::digest_of_source(path)
+}
+
 /// Whether the program in its place was copied from this very program, and is whole.
 #[must_use]
 pub fn is_copy_of(place: &Path, from: &Path) -> bool {

@@ -26,7 +26,7 @@ pub use colony::{Colony, Run};
 pub use config::config;
 pub use contract::{ContractWorld, HostWorld, contract, eventually, metrics_port, node_port, only};
 pub use machine::{on_machine, on_machine_that_restarts, program_on_machine, tool};
-pub use memory::{Call, MemoryManager, MemoryWorld, Operation};
+pub use memory::{Call, Habit, MemoryManager, MemoryWorld, Operation};
 pub use nobody::as_nobody;
 #[cfg(feature = "machines")]
 pub use node::alter;

@@ -22,7 +22,7 @@ use wnm_core::store::Store;
 use wnm_pm::port::Protocol;
 use wnm_pm::process_manager::{ManagerKind, NumberingKind};
 
-use crate::{MemoryManager, MemoryWorld, RecordedRunner};
+use crate::{Habit, MemoryManager, MemoryWorld, RecordedRunner};
 
 /// When a simulation begins.
 const BEGIN: UnixSeconds = 1_790_000_000;
@@ -54,7 +54,9 @@ impl Simulation {
         let clock = Arc::new(SetClock(AtomicI64::new(BEGIN)));
         let load =
             HostLoad { used_cpu_percent: 10.0, total_hd_bytes: 1 << 40, free_hd_bytes: 1 << 39, ..HostLoad::default() };
-        let observer = Arc::new(WorldObserver { world: world.clone(), boot_time, load: Mutex::new(load) });
+        let (boot_time, load) = (AtomicI64::new(boot_time), Mutex::new(load));
+        let program = Mutex::new(program(&Version::new(0, 4, 17), ""));
+        let observer = Arc::new(WorldObserver { world: world.clone(), boot_time, load, program });
         let machine = Machine::new(Parts {
             config,
             store,
@@ -79,9 +81,29 @@ impl Simulation {
         self.clock.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    /// Another node program is put in its place: of this version, and told from others of the same by `file`.
+    pub fn install(&self, version: &Version, file: &str) {
+        *self.observer.program.lock().unwrap_or_else(PoisonError::into_inner) = program(version, file);
+    }
+
+    /// The machine is restarted: every process ends.
+    pub fn reboot(&self) {
+        self.world.reboot();
+        self.observer.boot_time.store(self.now(), Ordering::Relaxed);
+    }
+
     /// What the machine measures from now on.
     pub fn load(&self, change: impl FnOnce(&mut HostLoad)) {
         change(&mut self.observer.load.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn metrics(habit: Option<Habit>) -> NodeMetrics {
+    let memory = if habit == Some(Habit::EatMemory) { 600.0 } else { 60.0 };
+    NodeMetrics {
+        connected_peers: Some(if habit == Some(Habit::NoPeers) { 0 } else { 20 }),
+        memory_megabytes: Some(memory),
+        ..NodeMetrics::default()
     }
 }
 
@@ -106,19 +128,25 @@ impl Dice for GivenDice {
 /// Sees what is in the world.
 struct WorldObserver {
     world: MemoryWorld,
-    boot_time: UnixSeconds,
+    boot_time: AtomicI64,
     load: Mutex<HostLoad>,
+    program: Mutex<Program>,
+}
+
+fn program(version: &Version, file: &str) -> Program {
+    Program { flavour: Flavour::V1, version: version.clone(), digest: Some(format!("{version} {file}")) }
 }
 
 #[async_trait]
 impl Observer for WorldObserver {
     async fn host(&self, _: Option<&Counters>, _: &Path, now: UnixSeconds) -> Result<Observed, HostError> {
         let load = self.load.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Observed { load, counters: Counters { at: now, boot_time: self.boot_time, ..Counters::default() } })
+        let boot_time = self.boot_time.load(Ordering::Relaxed);
+        Ok(Observed { load, counters: Counters { at: now, boot_time, ..Counters::default() } })
     }
 
     async fn program(&self, _: &Path, _: &VersionCache) -> Result<(Program, Option<VersionCache>), VersionError> {
-        Ok((Program { flavour: Flavour::V1, version: Version::new(0, 4, 17) }, None))
+        Ok((self.program.lock().unwrap_or_else(PoisonError::into_inner).clone(), None))
     }
 
     async fn ask(
@@ -129,12 +157,14 @@ impl Observer for WorldObserver {
     ) -> Vec<(NodeId, Answer)> {
         finished(targets.len());
         let living = self.world.living();
-        let answer = |id: NodeId| match living.get(&id) {
-            Some(version) => {
+        let answer = |id: NodeId| match (living.get(&id), self.world.habit(id)) {
+            (None, _) => Answer::Refused,
+            (Some(_), Some(Habit::Hang)) => Answer::TimedOut,
+            (Some(_), Some(Habit::Garbage)) => Answer::Broken { reason: "it is not HTTP".to_owned() },
+            (Some(version), habit) => {
                 let (peer_id, version) = (Some(format!("peer-{id}")), version.clone());
-                Answer::Node { peer_id, version, metrics: Box::new(NodeMetrics::default()) }
+                Answer::Node { peer_id, version, metrics: Box::new(metrics(habit)) }
             }
-            None => Answer::Refused,
         };
         targets.iter().map(|(id, _)| (*id, answer(*id))).collect()
     }

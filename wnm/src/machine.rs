@@ -203,6 +203,24 @@ impl Machine {
         Ok(self.inner.still_holds(observation, saved)?)
     }
 
+    /// Has a paused or ended roll-out go on: the version is tried again on the nodes where it failed. The observation shows it
+    /// afterwards. With `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// When no roll-out is paused or ended.
+    pub fn resume_rollout(&mut self, observation: &mut Observation, dry_run: bool) -> Result<(), Error> {
+        Ok(self.inner.resume_rollout(observation, dry_run)?)
+    }
+
+    /// Ends the roll-out: nodes that have yet to prove themselves get their previous program back with the next cycle. The
+    /// observation shows it afterwards. With `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// When there is none to end.
+    pub fn abort_rollout(&mut self, observation: &mut Observation, dry_run: bool) -> Result<(), Error> {
+        Ok(self.inner.abort_rollout(observation, dry_run)?)
+    }
+
     /// The nodes of this machine's manager that are not in the database.
     ///
     /// # Errors

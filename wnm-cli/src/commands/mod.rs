@@ -5,6 +5,7 @@ pub(crate) mod cycle;
 pub(crate) mod doctor;
 pub(crate) mod groups;
 pub(crate) mod init;
+pub(crate) mod rollout;
 pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod survey;

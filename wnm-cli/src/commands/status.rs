@@ -59,7 +59,7 @@ fn table_text(report: &StatusReport) -> String {
         let metrics = row.metrics.as_ref();
         table.add_row([
             row.name.clone(),
-            row.status.to_string(),
+            if row.broken { "BROKEN".to_owned() } else { row.status.to_string() },
             duration(report.at - row.status_since),
             dash(row.version.as_ref()),
             dash(row.ports.node()),
@@ -118,7 +118,13 @@ fn outdated_arguments(row: &NodeRow) -> String {
 
 fn node_text(at: i64, row: &NodeRow) -> String {
     let metrics = row.metrics.clone().unwrap_or_default();
-    let by_owner = if row.desired == Desired::Stop { " (stopped by its owner)" } else { "" };
+    let by_owner = match row.desired {
+        Desired::Stop => " (stopped by its owner)".to_owned(),
+        _ if row.broken => {
+            format!(" (broken: fell {} times in a row; `wnm start {}` tries it again)", row.falls, row.name)
+        }
+        _ => String::new(),
+    };
     let lines = [
         ("Node", row.name.clone()),
         ("Service", row.service.clone()),

@@ -126,6 +126,7 @@ impl Batch {
             (_, Verb::Stop) => "stopping",
             (_, Verb::Restart) => "restarting",
             (_, Verb::Upgrade) => "upgrading",
+            (_, Verb::Revert) => "reverting",
             (_, Verb::Remove) => "removing",
             (_, Verb::Disable) => "disabling",
             (_, Verb::Enable) => "enabling",

@@ -16,6 +16,7 @@ mod killed;
 mod limits;
 mod ownership;
 mod plans;
+mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
@@ -77,6 +78,7 @@ fn main() -> std::process::ExitCode {
         limits::trials(),
         ownership::trials(),
         plans::trials(),
+        rollout::trials(),
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),

@@ -1,6 +1,6 @@
 //! Growth starts stopped nodes and adds new ones while the machine has room for everything.
 
-use super::{Draft, count, groups, load, numbers, placement, touched};
+use super::{Draft, count, groups, load, numbers, placement, rollout, touched};
 use crate::node::{NodeId, Status};
 use crate::plan::{Action, Cause, Limit, Rule};
 use crate::snapshot::{Answer, NodeSnapshot};
@@ -17,9 +17,23 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
     actions
 }
 
+/// Whether everything is low enough, nothing is on its way from elsewhere, and fewer nodes run than may.
+pub(super) fn has_place(draft: &Draft<'_>) -> bool {
+    obstacles(draft).is_empty()
+}
+
 /// Whether everything is low enough, nothing is on its way from elsewhere, and fewer nodes run than may. Every obstacle
 /// leaves its reason.
 fn has_room(draft: &mut Draft<'_>) -> bool {
+    let obstacles = obstacles(draft);
+    let room = obstacles.is_empty();
+    for cause in obstacles {
+        draft.because(cause, &[]);
+    }
+    room
+}
+
+fn obstacles(draft: &Draft<'_>) -> Vec<Cause> {
     let mut obstacles = load::obstacles(draft.config, &draft.snapshot.host);
     let count = draft.snapshot.count(Status::Migrating);
     if count > 0 {
@@ -29,20 +43,18 @@ fn has_room(draft: &mut Draft<'_>) -> bool {
     if running >= cap {
         obstacles.push(Cause::RunningAtCap { running, cap });
     }
-    let room = obstacles.is_empty();
-    for cause in obstacles {
-        draft.because(cause, &[]);
-    }
-    room
+    obstacles
 }
 
 fn starts(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     let stopped = draft.oldest_first(Status::Stopped);
     let (ready, obstructed): (Vec<_>, Vec<_>) =
         stopped.into_iter().map(|each| (each, obstacle(draft, each))).partition(|(_, obstacle)| obstacle.is_none());
-    let delay_seconds = draft.config.delay_restart;
+    let (delay_seconds, most) = (draft.config.delay_restart, draft.config.broken_after);
     for cause in [
         Cause::StoppedByOwner,
+        Cause::Broken { most },
+        Cause::Fell,
         Cause::StartFailed,
         Cause::WentDown,
         Cause::Recovering { delay_seconds },
@@ -63,12 +75,16 @@ fn starts(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
 }
 
 /// What keeps a stopped node from being started; none when nothing does.
-fn obstacle(draft: &Draft<'_>, each: &NodeSnapshot) -> Option<Cause> {
+pub(super) fn obstacle(draft: &Draft<'_>, each: &NodeSnapshot) -> Option<Cause> {
+    let most = draft.config.broken_after;
     if each.node.life().is_stopped_by_owner() {
         Some(Cause::StoppedByOwner)
+    } else if each.node.life().is_broken(most) {
+        Some(Cause::Broken { most })
     } else if !draft.may_retry(&each.node) {
         let (life, delay_seconds) = (each.node.life(), draft.config.delay_restart);
         Some(match life.failures() {
+            0 if life.falls() > 1 && life.went_down() => Cause::Fell,
             0 => Cause::Recovering { delay_seconds },
             _ if life.went_down() => Cause::WentDown,
             _ => Cause::StartFailed,
@@ -99,6 +115,11 @@ fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     }
     if draft.snapshot.available.is_none() {
         draft.because(Cause::NoProgram { path: draft.config.antnode_path.clone() }, &[]);
+        return Vec::new();
+    }
+    if rollout::is_unproved(draft.snapshot) {
+        let version = draft.snapshot.available.as_ref().map(|program| program.version.clone());
+        version.into_iter().for_each(|version| draft.because(Cause::Unproved { version }, &[]));
         return Vec::new();
     }
     let wanted = free.min(limit.free());

@@ -23,6 +23,12 @@ impl Reading {
         (self.gauge.is_rate() && self.less_than == 0.0) || self.figure < self.less_than
     }
 
+    /// How much could be used beside what is in use, as a part of it; none without a limit, or while nothing is in use.
+    pub fn headroom(&self) -> Option<f64> {
+        let is_limited = !(self.gauge.is_rate() && self.less_than == 0.0) && self.figure > 0.0;
+        is_limited.then(|| (self.less_than / self.figure - 1.0).max(0.0))
+    }
+
     pub fn pressure(&self) -> Cause {
         Cause::Pressure { gauge: self.gauge, figure: self.figure, limit: self.remove }
     }

@@ -6,6 +6,7 @@ use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 
+mod comeback;
 mod due;
 mod groups;
 mod growth;
@@ -15,11 +16,15 @@ mod placement;
 mod reconcile;
 mod relief;
 mod request;
+mod rollout;
+mod trial;
 mod upgrade;
 
 pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
 pub use request::{Refusal, Request, Selection, decide_request};
+pub use rollout::advance;
+pub(crate) use rollout::{first_phase, untried};
 
 /// Decides what a cycle does. The snapshot must have been reconciled ([`reconcile`]).
 ///
@@ -35,6 +40,7 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     }
     let mut actions = due::actions(&mut draft);
     actions.extend(due::own_upgrades(&mut draft));
+    actions.extend(rollout::forgets(&mut draft));
     let is_kept =
         |each: &&NodeSnapshot| !matches!(each.node.status(), Status::Disabled | Status::Removing | Status::Dead);
     let lost: Vec<_> = snapshot.nodes.iter().filter(is_kept).filter(|each| each.lives_without_directory()).collect();
@@ -51,6 +57,13 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     let dead = due::dead(draft);
     if !dead.is_empty() {
         return dead;
+    }
+    let reverts = rollout::reverts(draft);
+    if !reverts.is_empty() {
+        return reverts;
+    }
+    if let Some(actions) = comeback::actions(draft).filter(|actions| !actions.is_empty()) {
+        return actions;
     }
     let operations = draft.operations();
     if operations.free() == 0 {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::due;
 use crate::event::Event;
 use super::health::{Health, health, leaves_to_upgrade, proof, replaced_by};
-use crate::node::{End, Evidence, Found, Node, Status, Transition, UnixSeconds, Verb};
+use crate::node::{End, Evidence, Found, Node, NodeId, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{DirectoryState, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::container_host::GroupState;
@@ -19,6 +19,8 @@ pub struct Reconciled {
     pub snapshot: Snapshot,
     /// One event for each node that was changed.
     pub events: Vec<Event>,
+    /// The nodes that were up, or on their way, and are not any more, through no fault of their machine or container.
+    pub fallen: Vec<NodeId>,
 }
 
 /// Brings each node in line with what was observed of it. Nodes that were not observed stay as they are.
@@ -26,19 +28,20 @@ pub struct Reconciled {
 pub fn reconcile(config: &Config, mut snapshot: Snapshot) -> Reconciled {
     let now = snapshot.now;
     let rebooted = snapshot.boot_time > snapshot.last_surveyed_boot;
-    let mut events = Vec::new();
+    let (mut events, mut fallen) = (Vec::new(), Vec::new());
     let down = groups_that_are_down(&snapshot);
     for each in &mut snapshot.nodes {
         let excused = rebooted || each.node.spec().group.is_some_and(|group| down.contains(&group));
         // A node that was replaced may have proved itself already.
         for _ in 0..2 {
             let Some(change) = change(config, now, Occasion { rebooted, excused }, each) else { break };
-            let (from, why) = (each.node.status(), change.why.clone());
+            let (from, why, falls) = (each.node.status(), change.why.clone(), change.is_a_fall() && !excused);
             let was_replaced = matches!(change.became, Became::Found(Found::Replaced { .. }));
             let applied = each.node.apply(change.transition(), now);
             // What cannot happen to a node leaves it as it is, and the next cycle observes it again.
             debug_assert!(applied.is_ok(), "{applied:?}");
             if applied.is_ok() {
+                fallen.extend(falls.then_some(each.node.id()));
                 events.push(Event::Reconciled { from, node: Box::new(each.node.clone()), why });
             }
             if !was_replaced {
@@ -46,7 +49,7 @@ pub fn reconcile(config: &Config, mut snapshot: Snapshot) -> Reconciled {
             }
         }
     }
-    Reconciled { snapshot, events }
+    Reconciled { snapshot, events, fallen }
 }
 
 /// What became of a node, and what was seen of it.
@@ -68,6 +71,10 @@ impl Change {
         Some(Self { became: Became::Found(found), why })
     }
 
+    fn is_a_fall(&self) -> bool {
+        matches!(self.became, Became::Found(Found::Fell | Found::Failed | Found::Hanging { .. } | Found::Gone))
+    }
+
     fn transition(self) -> Transition {
         match self.became {
             Became::Found(found) => Transition::Observed { found, why: self.why },
@@ -77,9 +84,12 @@ impl Change {
 
     /// After a restart of the machine no node is up, nor is one whose container does not run: that is not a failure of any of
     /// them.
-    fn excused(self) -> Self {
+    fn excused(self, occasion: Occasion) -> Self {
+        let found = if occasion.rebooted { Found::WithMachine } else { Found::Down };
         match self.became {
-            Became::Found(Found::Failed) => Self { became: Became::Found(Found::Down), ..self },
+            Became::Found(Found::Failed | Found::Fell) if occasion.excused => {
+                Self { became: Became::Found(found), ..self }
+            }
             _ => self,
         }
     }
@@ -128,7 +138,8 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         DirectoryState::Present | DirectoryState::Unknown => {}
     }
     match node.status() {
-        Status::Running => replaced(node, seen, process).or_else(|| running(config, now, node, seen, process)),
+        Status::Running => replaced(node, seen, process)
+            .or_else(|| running(config, now, node, seen, process).map(|change| change.excused(occasion))),
         Status::Stopped => match (process, health(config, node, seen)) {
             (ProcessState::Running { .. }, Health::Good(why)) => Change::found(Found::Running, why),
             _ => None,
@@ -138,7 +149,7 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
             Change::found(Found::Running, why)
         }
         _ if occasion.excused && (occasion.rebooted || due::is_due(config, now, node)) => {
-            due_node(config, node, seen, process).map(Change::excused)
+            due_node(config, node, seen, process).map(|change| change.excused(occasion))
         }
         // It comes up with its container.
         _ if occasion.excused => None,
@@ -185,8 +196,8 @@ fn interrupted(verb: Verb, process: &ProcessState) -> Option<Change> {
         Verb::Enable => End::Enabled,
         Verb::Add if !complete => End::Incomplete,
         Verb::Stop if lives => End::StillRunning,
-        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade if lives => End::Underway,
-        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Stop => End::Stopped,
+        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert if lives => End::Underway,
+        Verb::Add | Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert | Verb::Stop => End::Stopped,
     };
     Some(Change { became: Became::Ended(end), why: Evidence::Interrupted { verb, end } })
 }
@@ -207,7 +218,7 @@ fn running(config: &Config, now: UnixSeconds, node: &Node, seen: &Seen, process:
             Health::Good(_) | Health::Unknown => None,
         },
         ProcessState::Waiting { reason } => Change::found(hanging, Evidence::Waiting { reason: reason.clone() }),
-        other => Change::found(Found::Down, death(other)),
+        other => Change::found(Found::Fell, death(other)),
     }
 }
 

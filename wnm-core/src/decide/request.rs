@@ -225,7 +225,7 @@ fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a Nod
             candidates
         }
         Verb::Enable => draft.oldest_first(Status::Disabled),
-        Verb::Add | Verb::Restart => draft.oldest_first(Status::Running),
+        Verb::Add | Verb::Restart | Verb::Revert => draft.oldest_first(Status::Running),
     };
     let there = candidates.len();
     if there > 0 && there < count as usize {
@@ -252,6 +252,7 @@ fn action(draft: &Draft<'_>, verb: Verb, each: &NodeSnapshot) -> Result<Option<A
             _ => None,
         },
         Verb::Upgrade => upgrade(draft, each)?,
+        Verb::Revert => Some(Action::Revert { number }),
         Verb::Add | Verb::Restart => Some(Action::Restart { number }),
     })
 }

@@ -1,6 +1,8 @@
-//! Upgrades bring running nodes to the version of the node program on this machine, oldest nodes first.
+//! Upgrades bring running nodes to the version of the node program on this machine, oldest nodes first. Where it is known how
+//! new programs do here, they are rolled out ([`rollout`]); a snapshot without that has all of them upgraded as the limits
+//! allow.
 
-use super::{Draft, count, numbers};
+use super::{Draft, count, numbers, rollout};
 use crate::node::{Flavour, Node, NodeId, Status};
 use crate::plan::{Action, Cause, Rule};
 use crate::snapshot::NodeSnapshot;
@@ -23,6 +25,14 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
         running.into_iter().filter(|each| is_outdated(each, available, flavour)).collect();
     let (ready, resting): (Vec<_>, Vec<_>) = outdated.into_iter().partition(|each| draft.may_retry(&each.node));
     draft.because_of(Cause::OperationFailed, &numbers(&resting));
+    if draft.snapshot.rollouts.is_some() {
+        let actions = rollout::upgrades(draft, &ready);
+        if !actions.is_empty() {
+            draft.because(Cause::UpgradesFirst { version: available.version.clone() }, &[]);
+        }
+        // While a program proves itself, what is stopped is started as ever.
+        return (!actions.is_empty()).then_some(actions);
+    }
     if ready.is_empty() {
         return None;
     }

@@ -15,6 +15,7 @@ use crate::node::{Node, NodeId, Verb};
 use crate::plan::{Action, Cause, Effect, Plan};
 use crate::progress::{Moment, Ongoing, Progress, Work};
 use crate::report::{group_names, reason_text};
+use crate::rollout::Rollouts;
 use crate::settings::Config;
 use crate::store::{Store, StoreError};
 use wnm_pm::container_host::GroupSpec;
@@ -22,6 +23,7 @@ use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod ports;
+mod programs;
 pub(crate) mod step_result;
 mod steps;
 mod teardown;
@@ -70,6 +72,8 @@ struct Context {
     closed: BTreeMap<u32, String>,
     /// Why something is done to a node.
     why: BTreeMap<NodeId, String>,
+    /// Whether the owner asked for it.
+    by_request: bool,
     /// Nodes whose directories went away without wnm: when they are forgotten, no new node gets their numbers.
     lost: BTreeSet<NodeId>,
 }
@@ -122,6 +126,8 @@ pub struct Executor<'a> {
     pub clock: &'a dyn Clock,
     /// Who listens.
     pub progress: &'a dyn Progress,
+    /// How new programs do, as was just observed.
+    pub rollouts: Rollouts,
     /// Whether the storage carries its mark; where it does not, its disk is away and no node is added.
     pub storage_is_marked: bool,
 }
@@ -136,13 +142,19 @@ impl Executor<'_> {
         let mut execution = Execution::default();
         self.progress.planned(plan.actions.iter().map(steps).sum());
         let closed = self.open_groups(&plan.groups, &mut execution).await?;
-        let context = Context { closed, why: reasons_by_node(plan), lost: lost(plan) };
+        let (why, lost, by_request) = (reasons_by_node(plan), lost(plan), plan.by_request);
+        let context = Context { closed, why, by_request, lost };
         for (place, batch) in self.batches(&plan.actions).into_iter().enumerate() {
             if place > 0 {
                 self.pause().await;
             }
             if self.progress.interrupted() {
                 execution.left.extend(batch.iter().filter_map(Action::step));
+                continue;
+            }
+            if let Action::ForgetPrevious { numbers } = &batch[0] {
+                let rows: Vec<Node> = nodes.values().cloned().collect();
+                self.forget_previous(numbers, &rows, &mut execution).await?;
                 continue;
             }
             if let Action::Teardown { numbers, groups } = &batch[0] {

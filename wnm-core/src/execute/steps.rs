@@ -14,15 +14,14 @@ use crate::storage;
 use crate::store::{StoreError, WITHHELD_NUMBERS};
 use wnm_pm::batch::Outcomes;
 use wnm_pm::hint::{Hint, Hinted};
-use wnm_pm::process_manager::{Binary, ManagerError, Outcome, Started};
+use wnm_pm::process_manager::{ManagerError, Outcome, Started};
 use wnm_pm::shell::word;
-use wnm_pm::upgrade::upgrade_renewed;
 
 /// A batch in the making: rows as they are now, and what became of the step on each.
-struct Batch {
+pub(super) struct Batch {
     verb: Verb,
-    rows: Vec<Node>,
-    events: Vec<Event>,
+    pub rows: Vec<Node>,
+    pub events: Vec<Event>,
     results: Vec<StepResult>,
     /// What can be done about what went wrong with a node.
     hints: BTreeMap<NodeId, Vec<Hint>>,
@@ -37,7 +36,7 @@ impl Batch {
     }
 
     /// The step on this node ended so. Answers its row as it is now.
-    fn ended(&mut self, mut row: Node, transition: Transition, now: UnixSeconds) -> Node {
+    pub fn ended(&mut self, mut row: Node, transition: Transition, now: UnixSeconds) -> Node {
         let error = transition.error().map(str::to_owned);
         let error = row.apply(transition, now).map_or_else(|impossible| Some(impossible.to_string()), |()| error);
         self.report(&row, error.clone());
@@ -47,6 +46,11 @@ impl Batch {
             None => Event::Completed { verb, node },
         });
         row
+    }
+
+    /// What can be done about what went wrong with this node.
+    pub fn advise(&mut self, id: NodeId, hints: Vec<Hint>) {
+        self.hints.insert(id, hints);
     }
 
     fn gone(&mut self, node: &Node, why: &str) {
@@ -67,7 +71,7 @@ impl Batch {
     }
 
     /// Each row with what became of it. What nobody answered for is found out by the next observation.
-    fn with_outcomes<T>(&mut self, rows: Vec<Node>, mut outcomes: Outcomes<T>) -> Vec<(Node, Outcome<T>)> {
+    pub fn with_outcomes<T>(&mut self, rows: Vec<Node>, mut outcomes: Outcomes<T>) -> Vec<(Node, Outcome<T>)> {
         let with_outcome = |row: Node| {
             let outcome = outcomes.take(row.id()).unwrap_or_else(|| Err(ManagerError::unanswered(row.name())));
             if let Err(error) = &outcome {
@@ -79,7 +83,7 @@ impl Batch {
     }
 }
 
-fn references(rows: &[Node]) -> Vec<NodeRef> {
+pub(super) fn references(rows: &[Node]) -> Vec<NodeRef> {
     rows.iter().map(Node::reference).collect()
 }
 
@@ -107,13 +111,16 @@ impl Executor<'_> {
                 batch.report(&row, Some(why.clone()));
                 continue;
             }
-            match intend(row.clone(), action, now, self.config.delay_remove) {
+            match intend(row.clone(), action, now, self.config.delay_remove)
+                .and_then(|row| forgive(row, action, context, now))
+            {
                 Ok(row) => batch.rows.push(row),
                 Err(impossible) => batch.report(&row, Some(impossible.to_string())),
             }
         }
         if !batch.rows.is_empty() {
-            self.intend(&batch, context)?;
+            let begun = self.begin_trials(&batch, actions, context.by_request);
+            self.intend(&batch, context, begun)?;
             self.act(&mut batch, actions).await?;
             self.withhold(&mut batch, context)?;
             self.at(verb, &batch.rows, Moment::Done);
@@ -150,14 +157,15 @@ impl Executor<'_> {
         Ok(())
     }
 
-    fn intend(&mut self, batch: &Batch, context: &Context) -> Result<(), StoreError> {
+    fn intend(&mut self, batch: &Batch, context: &Context, mut begun: Vec<Event>) -> Result<(), StoreError> {
         self.at(batch.verb, &batch.rows, Moment::BeforeIntention);
         let intended = |node: &Node| Event::Intended {
             verb: batch.verb,
             node: Box::new(node.clone()),
             why: context.why.get(&node.id()).cloned().unwrap_or_default(),
         };
-        self.record(&batch.rows.iter().map(intended).collect::<Vec<_>>())?;
+        begun.extend(batch.rows.iter().map(intended));
+        self.record(&begun)?;
         self.at(batch.verb, &batch.rows, Moment::Intended);
         Ok(())
     }
@@ -170,9 +178,10 @@ impl Executor<'_> {
             Action::Stop { .. } => drop(self.stop(batch, batch.rows.clone()).await),
             Action::Disable { .. } => self.retire(batch, batch.rows.clone()).await,
             Action::Upgrade { to, .. } => self.upgrade(batch, to).await,
+            Action::Revert { .. } => self.revert(batch).await,
             Action::Enable { .. } => self.enable(batch),
             Action::Remove { .. } => self.remove(batch, actions).await,
-            Action::Survey | Action::Resurvey | Action::Teardown { .. } => {}
+            Action::Survey | Action::Resurvey | Action::ForgetPrevious { .. } | Action::Teardown { .. } => {}
         }
         Ok(())
     }
@@ -250,13 +259,13 @@ impl Executor<'_> {
     }
 
     /// The rows with what the settings say today.
-    fn renewed(&self, rows: &[Node]) -> Vec<Node> {
+    pub(super) fn renewed(&self, rows: &[Node]) -> Vec<Node> {
         let mut rows = rows.to_vec();
         rows.iter_mut().for_each(|row| row.renew(renewed(self.config, row)));
         rows
     }
 
-    /// The start or upgrade of each row of the batch ended in its outcome. One that runs since before it has its old command
+    /// The start of each row of the batch ended in its outcome. One that runs since before it has its old command
     /// line still.
     fn each_began(&self, batch: &mut Batch, outcomes: Outcomes<Started>, end: impl Fn(Outcome<Started>) -> Transition) {
         let now = self.clock.now();
@@ -311,16 +320,6 @@ impl Executor<'_> {
         batch.take(ports);
     }
 
-    async fn upgrade(&mut self, batch: &mut Batch, to: &Binary) {
-        let (before, after) = (references(&batch.rows), references(&self.renewed(&batch.rows)));
-        let outcomes = upgrade_renewed(self.manager, &before, &after, to).await;
-        self.each_began(batch, outcomes, |outcome| match outcome {
-            Ok(Started { process }) => Transition::Upgraded { process, version: to.version.clone() },
-            // The manager has restored the previous program.
-            Err(error) => Transition::StepFailed { error: error.text() },
-        });
-    }
-
     fn enable(&mut self, batch: &mut Batch) {
         for row in batch.rows.clone() {
             batch.ended(row, Transition::Enabled, self.clock.now());
@@ -351,6 +350,14 @@ impl Executor<'_> {
     }
 }
 
+/// Whom its owner starts has another chance, however often it fell.
+fn forgive(mut row: Node, action: &Action, context: &Context, now: UnixSeconds) -> Result<Node, Impossible> {
+    if context.by_request && matches!(action, Action::Start { .. } | Action::Restart { .. }) {
+        row.apply(Transition::Forgiven, now)?;
+    }
+    Ok(row)
+}
+
 /// The row as it is until the outcome is known. A new node's step is pending from its beginning.
 fn intend(mut row: Node, action: &Action, now: UnixSeconds, delay_remove: u64) -> Result<Node, Impossible> {
     let intent = match action {
@@ -358,12 +365,17 @@ fn intend(mut row: Node, action: &Action, now: UnixSeconds, delay_remove: u64) -
         Action::Stop { by_owner, .. } => Intent::Stop { by_owner: *by_owner },
         Action::Restart { .. } => Intent::Restart,
         Action::Upgrade { .. } => Intent::Upgrade,
+        Action::Revert { .. } => Intent::Revert,
         Action::Remove { now: at_once, .. } => {
             Intent::Remove { delay_seconds: if *at_once { 0 } else { delay_remove } }
         }
         Action::Disable { .. } => Intent::Disable,
         Action::Enable { .. } => Intent::Enable,
-        Action::Add { .. } | Action::Survey | Action::Resurvey | Action::Teardown { .. } => return Ok(row),
+        Action::Add { .. }
+        | Action::Survey
+        | Action::Resurvey
+        | Action::ForgetPrevious { .. }
+        | Action::Teardown { .. } => return Ok(row),
     };
     row.apply(Transition::Intended(intent), now)?;
     Ok(row)

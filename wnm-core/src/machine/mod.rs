@@ -23,9 +23,11 @@ use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
 mod observation;
+mod rollout;
 mod signs;
 
 pub use adopt::Untracked;
+pub use rollout::NoRollout;
 
 /// Why a cycle came to nothing. What was stored before stays; nothing is half done.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,9 @@ pub enum CycleError {
     /// The storage of the nodes cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// There is no roll-out to which that could be done.
+    #[error(transparent)]
+    NoRollout(#[from] NoRollout),
     /// A saved plan no longer holds.
     #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
@@ -61,6 +66,7 @@ impl Hinted for CycleError {
             Self::Host(error) => error.hints(),
             Self::Manager(error) => error.hints(),
             Self::Storage(error) => error.hints(),
+            Self::NoRollout(_) => vec![Hint::run(Task::Rollout { word: "status".into() }).to("see what there is")],
             Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
         }
     }
@@ -283,6 +289,7 @@ impl Machine {
             store: &mut self.parts.store,
             clock: &*self.parts.clock,
             progress,
+            rollouts: observation.snapshot.rollouts.unwrap_or_default(),
             storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
         };
         let execution = executor.execute(&plan, nodes).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation, signs};
-use crate::decide::{Reconciled, port_kinds, port_start, reconcile};
+use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile};
 use crate::event::{Event, NodeReport};
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
@@ -59,10 +59,12 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(kept);
     events.extend(changed_groups(&stored.groups, &groups));
+    let mut rollouts = stored.rollouts.clone();
     let flavour = flavour(config, program.as_ref().ok().map(|(program, _)| program), &stored.nodes);
     let available = match program {
         Ok((program, cached)) => {
             events.extend(cached);
+            rollouts.digest = program.digest;
             Some(Binary { path: config.antnode_path.clone(), version: program.version })
         }
         Err(warning) => {
@@ -92,11 +94,13 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups,
         nodes: seen.collect(),
+        rollouts: Some(rollouts),
         blocked,
     };
-    let Reconciled { mut snapshot, events: reconciled } = reconcile(config, snapshot);
+    let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
     events.extend(reconciled);
     events.extend(surveyed(&mut snapshot));
+    events.extend(advance(config, &mut snapshot, &fallen));
     Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })
 }
 
@@ -157,6 +161,7 @@ async fn without_disks(
         highest_number_used: stored.highest_number_used.max(config.highest_node_id_used.unwrap_or(0)),
         groups: stored.groups,
         nodes: seen.collect(),
+        rollouts: Some(stored.rollouts),
         blocked: Vec::new(),
     };
     let events = surveyed(&mut snapshot).into_iter().collect();

@@ -4,12 +4,15 @@
 use crate::report::PROCESS_GONE;
 
 use super::{
-    Contradiction, Desired, End, Found, Impossible, Intent, Status, StoredNode, Transition, UnixSeconds, Verb,
+    Contradiction, Desired, End, Evidence, Found, Impossible, Intent, Status, StoredNode, Transition, UnixSeconds, Verb,
 };
 
 const FIRST_BACK_OFF_SECONDS: UnixSeconds = 60;
 /// The longest time for which a node that failed to start is left alone.
 pub(crate) const LONGEST_BACK_OFF_SECONDS: UnixSeconds = 3600;
+
+/// A node that was up for so long has recovered from whatever it fell of before.
+const RECOVERED_SECONDS: UnixSeconds = 3600;
 
 /// When to try again after this many failures in a row: a minute, then twice as long each time, an hour at most.
 #[must_use]
@@ -26,6 +29,7 @@ pub fn back_off(now: UnixSeconds, failures: u32) -> UnixSeconds {
 /// - RUNNING and RESTARTING nodes have been up, a STARTING one has not.
 /// - A RUNNING node has no failures, no time to wait for and no last error, or all three: then a step on it failed.
 /// - One on its way up waits for another time than its delay only after a step on it failed.
+/// - Only a STOPPED node returns with its machine.
 /// - A DISABLED node waits for a time only while its disabling is pending, DEAD and MIGRATING ones never do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
@@ -34,9 +38,11 @@ pub struct Life {
     desired: Desired,
     pending: Option<Verb>,
     failures: u32,
+    falls: u32,
     retry_at: Option<UnixSeconds>,
     last_error: Option<String>,
     has_run: bool,
+    comes_back: bool,
 }
 
 impl Life {
@@ -68,6 +74,25 @@ impl Life {
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// How often in a row it fell: its process ended although it should run, or could not be started. A node that was up for
+    /// an hour since has recovered; so has one whose owner started it, or that got another program.
+    #[must_use]
+    pub fn falls(&self) -> u32 {
+        self.falls
+    }
+
+    /// Whether it fell so often in a row that only its owner starts it again; never where `broken_after` is 0.
+    #[must_use]
+    pub fn is_broken(&self, broken_after: u32) -> bool {
+        self.status == Status::Stopped && self.desired == Desired::Run && broken_after > 0 && self.falls >= broken_after
+    }
+
+    /// Whether it went down with its machine, and has not been started since.
+    #[must_use]
+    pub fn comes_back(&self) -> bool {
+        self.comes_back
     }
 
     /// When it is tried again: a STOPPED node is not started by itself before, a REMOVING one's files are deleted then, and
@@ -121,9 +146,11 @@ impl Life {
             desired: Desired::Run,
             pending: None,
             failures: 0,
+            falls: 0,
             retry_at: None,
             last_error: None,
             has_run: true,
+            comes_back: false,
         }
     }
 
@@ -138,9 +165,11 @@ impl Life {
             desired: stored.desired,
             pending: stored.pending,
             failures: stored.failures,
+            falls: stored.falls,
             retry_at: stored.retry_at,
             last_error: stored.last_error.clone(),
             has_run: stored.has_run,
+            comes_back: stored.comes_back,
         };
         match life.contradiction() {
             Some(contradiction) => Err(contradiction),
@@ -161,7 +190,7 @@ impl Life {
             Some(Verb::Add) => status == Stopped,
             Some(Verb::Remove) => status == Removing,
             Some(Verb::Disable | Verb::Enable) => status == Disabled,
-            Some(Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade) => {
+            Some(Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade | Verb::Revert) => {
                 !matches!(status, Disabled | Dead | Migrating)
             }
         };
@@ -175,6 +204,9 @@ impl Life {
         };
         if !has_run_fits {
             return against("has_run", self.has_run.to_string());
+        }
+        if self.comes_back && status != Stopped {
+            return against("comes_back", self.comes_back.to_string());
         }
         let failed = self.failures > 0 && self.last_error.is_some();
         let may_wait = match status {
@@ -213,9 +245,23 @@ impl Life {
                 self.set_status(Status::Dead, now);
                 self.last_error = Some(error.clone());
             }
-            Transition::Started { .. } => self.come_up(self.starting(), now),
-            Transition::Upgraded { .. } => self.come_up(Status::Upgrading, now),
+            Transition::Started { .. } => {
+                // It upgraded itself and was told to start for that.
+                let upgrades = self.status == Status::Upgrading && self.pending == Some(Verb::Start);
+                self.come_up(if upgrades { Status::Upgrading } else { self.starting() }, now);
+            }
+            Transition::Reverted { .. } => {
+                // What failed was the other program.
+                (self.failures, self.falls) = (0, 0);
+                self.come_up(self.starting(), now);
+            }
+            Transition::Upgraded { .. } => {
+                self.falls = 0;
+                self.come_up(Status::Upgrading, now);
+            }
+            Transition::Forgiven => self.falls = 0,
             Transition::StartFailed { error } => {
+                self.fall(now);
                 self.set_status(Status::Stopped, now);
                 self.fail(error, now);
             }
@@ -226,7 +272,7 @@ impl Life {
                 self.pending = self.pending.filter(|verb| *verb == Verb::Disable);
                 self.fail(error, now);
             }
-            Transition::Observed { found, why } => self.found(*found, &why.to_string(), now),
+            Transition::Observed { found, why } => self.found(*found, why, now),
             Transition::Resolved { end, why } => self.resolve(*end, &why.to_string(), now),
         }
         Ok(())
@@ -241,15 +287,22 @@ impl Life {
             Transition::Intended(Intent::Stop { .. } | Intent::Upgrade) => {
                 !matches!(status, Disabled | Dead | Migrating | Removing)
             }
+            // It starts the node, which is not what its owner asked for.
+            Transition::Intended(Intent::Revert) => {
+                !matches!(status, Disabled | Dead | Migrating | Removing) && !self.is_stopped_by_owner()
+            }
             Transition::Intended(Intent::Remove { .. } | Intent::Disable) => true,
             Transition::Intended(Intent::Enable) => status == Disabled,
             Transition::Created(_) | Transition::CreationFailed { .. } => pending == Some(Verb::Add),
-            Transition::Started { .. } | Transition::StartFailed { .. } => {
-                matches!(pending, Some(Verb::Start | Verb::Restart))
+            Transition::Started { .. } => matches!(pending, Some(Verb::Start | Verb::Restart)),
+            Transition::StartFailed { .. } => {
+                matches!(pending, Some(Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert))
             }
             Transition::Upgraded { .. } => pending == Some(Verb::Upgrade),
+            Transition::Reverted { .. } => pending == Some(Verb::Revert),
             Transition::Stopped => matches!(pending, Some(Verb::Stop | Verb::Disable | Verb::Remove)),
             Transition::Enabled => pending == Some(Verb::Enable),
+            Transition::Forgiven => !matches!(status, Disabled | Dead | Migrating),
             Transition::StepFailed { .. } => pending.is_some_and(|verb| verb != Verb::Enable),
             Transition::Observed { found: Found::Replaced { .. }, .. } => status == Running && pending.is_none(),
             Transition::Observed { .. } => !matches!(status, Disabled | Dead | Migrating | Removing),
@@ -260,7 +313,7 @@ impl Life {
     fn intend(&mut self, intent: Intent, now: UnixSeconds) {
         self.pending = Some(intent.verb());
         match intent {
-            Intent::Start | Intent::Restart | Intent::Upgrade => {}
+            Intent::Start | Intent::Restart | Intent::Upgrade | Intent::Revert => {}
             Intent::Stop { by_owner } => {
                 if by_owner {
                     self.desired = Desired::Stop;
@@ -270,6 +323,7 @@ impl Life {
                 self.status = Status::Disabled;
                 self.desired = Desired::Unmanaged;
                 self.retry_at = None;
+                self.comes_back = false;
             }
             Intent::Enable => self.retry_at = None,
             Intent::Remove { delay_seconds } => {
@@ -279,6 +333,7 @@ impl Life {
                 }
                 self.status = Status::Removing;
                 self.status_since = now;
+                self.comes_back = false;
                 if self.desired == Desired::Unmanaged {
                     self.desired = Desired::Run;
                 }
@@ -287,21 +342,42 @@ impl Life {
         }
     }
 
-    fn found(&mut self, found: Found, why: &str, now: UnixSeconds) {
+    fn found(&mut self, found: Found, why: &Evidence, now: UnixSeconds) {
+        // What lives without answering may have too little of the machine: nobody is broken by that.
+        let falls = match found {
+            Found::Fell => true,
+            Found::Failed => !matches!(why, Evidence::NotAnswering { .. }),
+            _ => false,
+        };
+        if falls {
+            self.fall(now);
+        }
         match found {
             Found::Running if self.status == Status::Running => return self.get_over(),
             Found::Running => return self.up(now),
             Found::Replaced { upgraded: true, .. } => return self.set_status(Status::Upgrading, now),
             Found::Replaced { upgraded: false, .. } => return self.set_status(Status::Restarting, now),
             Found::Gone => self.set_status(Status::Dead, now),
-            Found::Down | Found::Hanging { .. } | Found::Failed => self.set_status(Status::Stopped, now),
+            _ => self.set_status(Status::Stopped, now),
         }
-        self.last_error = Some(why.to_owned());
+        let why = why.to_string();
+        self.last_error = Some(why.clone());
         match found {
             Found::Hanging { pause_seconds } => self.retry_at = Some(later(now, pause_seconds)),
-            Found::Failed => self.fail(why, now),
+            Found::Failed => self.fail(&why, now),
+            // The first time it is started again at once.
+            Found::Fell => {
+                self.retry_at = self.falls.checked_sub(1).filter(|again| *again > 0).map(|n| back_off(now, n))
+            }
+            Found::WithMachine => self.comes_back = true,
             Found::Running | Found::Replaced { .. } | Found::Gone | Found::Down => {}
         }
+    }
+
+    /// It fell once more, or for the first time since it had recovered.
+    fn fall(&mut self, now: UnixSeconds) {
+        let was_up = self.status == Status::Running && now.saturating_sub(self.status_since) >= RECOVERED_SECONDS;
+        self.falls = if was_up { 1 } else { self.falls.saturating_add(1) };
     }
 
     fn resolve(&mut self, end: End, why: &str, now: UnixSeconds) {
@@ -328,6 +404,7 @@ impl Life {
         self.pending = None;
         self.retry_at = None;
         self.last_error = None;
+        self.comes_back = false;
     }
 
     /// It was told to start, which nothing but its owner's word allows where its owner had stopped it.
@@ -353,7 +430,7 @@ impl Life {
     fn manage_again(&mut self, now: UnixSeconds) {
         self.set_status(Status::Stopped, now);
         self.desired = Desired::Run;
-        self.failures = 0;
+        (self.failures, self.falls) = (0, 0);
     }
 
     fn fail(&mut self, error: &str, now: UnixSeconds) {
@@ -363,12 +440,7 @@ impl Life {
     }
 
     fn starting(&self) -> Status {
-        match self.status {
-            // It upgraded itself and was told to start for that.
-            Status::Upgrading => Status::Upgrading,
-            _ if self.has_run => Status::Restarting,
-            _ => Status::Starting,
-        }
+        if self.has_run { Status::Restarting } else { Status::Starting }
     }
 
     fn stopped(&self) -> Status {
@@ -384,7 +456,7 @@ impl Life {
 fn may_end(verb: Verb, end: End) -> bool {
     match verb {
         Verb::Add => matches!(end, End::Incomplete | End::Underway | End::Stopped),
-        Verb::Start | Verb::Restart | Verb::Upgrade => matches!(end, End::Underway | End::Stopped),
+        Verb::Start | Verb::Restart | Verb::Upgrade | Verb::Revert => matches!(end, End::Underway | End::Stopped),
         Verb::Stop => matches!(end, End::StillRunning | End::Stopped),
         Verb::Remove => end == End::Removing,
         Verb::Disable => end == End::Disabled,

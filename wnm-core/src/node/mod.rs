@@ -83,6 +83,11 @@ impl Node {
                 self.spec.version = Some(version.clone());
                 self.version = Some(version);
             }
+            Transition::Reverted { process, version } => {
+                self.process = process;
+                self.spec.version.clone_from(&version);
+                self.version = version;
+            }
             Transition::Stopped => self.process = None,
             Transition::Observed { found: Found::Replaced { process, .. }, .. } => self.process = process,
             _ => {}

@@ -121,6 +121,8 @@ pub enum Verb {
     Restart,
     /// Replace its program by a newer one; it runs again afterwards.
     Upgrade,
+    /// Put its previous program back; it runs again afterwards.
+    Revert,
     /// Stop it for good and delete its files.
     Remove,
     /// Stop it and leave it unmanaged.
@@ -131,8 +133,17 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Add, Self::Start, Self::Stop, Self::Restart, Self::Upgrade, Self::Remove, Self::Disable, Self::Enable];
+    pub const ALL: [Self; 9] = [
+        Self::Add,
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Upgrade,
+        Self::Revert,
+        Self::Remove,
+        Self::Disable,
+        Self::Enable,
+    ];
 
     /// The word that plans, history and commands use.
     #[must_use]
@@ -143,6 +154,7 @@ impl Verb {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Upgrade => "upgrade",
+            Self::Revert => "revert",
             Self::Remove => "remove",
             Self::Disable => "disable",
             Self::Enable => "enable",

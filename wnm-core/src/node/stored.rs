@@ -32,12 +32,18 @@ pub struct StoredNode {
     pub pending: Option<Verb>,
     /// How often in a row a step on it failed.
     pub failures: u32,
+    /// How often in a row it fell.
+    #[serde(default)]
+    pub falls: u32,
     /// When it is tried again.
     pub retry_at: Option<UnixSeconds>,
     /// Why the last step on it failed, or what is wrong with it.
     pub last_error: Option<String>,
     /// Whether it has ever been seen up.
     pub has_run: bool,
+    /// Whether it went down with its machine, and has not been started since.
+    #[serde(default)]
+    pub comes_back: bool,
 }
 
 impl StoredNode {
@@ -57,9 +63,11 @@ impl StoredNode {
             desired: Desired::Run,
             pending: None,
             failures: 0,
+            falls: 0,
             retry_at: None,
             last_error: None,
             has_run: false,
+            comes_back: false,
         }
     }
 }
@@ -80,9 +88,11 @@ impl From<Node> for StoredNode {
             desired: life.desired(),
             pending: life.pending(),
             failures: life.failures(),
+            falls: life.falls(),
             retry_at: life.retry_at(),
             last_error: life.last_error().map(str::to_owned),
             has_run: life.has_run(),
+            comes_back: life.comes_back(),
         }
     }
 }

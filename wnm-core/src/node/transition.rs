@@ -38,10 +38,19 @@ pub enum Transition {
         /// The version of the new program.
         version: Version,
     },
+    /// Its previous program was put back and it was told to start.
+    Reverted {
+        /// Its process, where the manager knows it.
+        process: Option<ProcessId>,
+        /// The version of the previous program, where it is known.
+        version: Option<Version>,
+    },
     /// It does not run any more: what was pending, a stop, a disabling or a removal, got that far.
     Stopped,
     /// It is managed again.
     Enabled,
+    /// Its owner gives it another chance: how often it fell before does not count.
+    Forgiven,
     /// The pending step failed, and the node is what it was before.
     StepFailed {
         /// Why.
@@ -95,6 +104,8 @@ pub enum Intent {
     Restart,
     /// To replace its program.
     Upgrade,
+    /// To put its previous program back.
+    Revert,
     /// To remove it.
     Remove {
         /// Seconds until its files are deleted; 0 for at once.
@@ -115,6 +126,7 @@ impl Intent {
             Self::Stop { .. } => Verb::Stop,
             Self::Restart => Verb::Restart,
             Self::Upgrade => Verb::Upgrade,
+            Self::Revert => Verb::Revert,
             Self::Remove { .. } => Verb::Remove,
             Self::Disable => Verb::Disable,
             Self::Enable => Verb::Enable,
@@ -127,8 +139,13 @@ impl Intent {
 pub enum Found {
     /// Up: its process lives and answers for itself.
     Running,
-    /// Down: its process is gone, and nothing keeps it from being started.
+    /// Down through no fault of its own, and nothing keeps it from being started.
     Down,
+    /// Down: its process ended although it should run. It is started at once the first time, and the more often in a row it
+    /// falls, the longer it is left alone.
+    Fell,
+    /// Down with its machine, which was restarted: it comes back as fast as the machine can bear.
+    WithMachine,
     /// Not usable, though its process lives or is restarted by its manager: it is left alone for a while.
     Hanging {
         /// For so many seconds.
@@ -153,7 +170,7 @@ pub enum Found {
 pub enum End {
     /// A stop did not happen: the node is still up.
     StillRunning,
-    /// A start or an upgrade happened: the node is on its way up.
+    /// A start, an upgrade or the return to the previous program happened: the node is on its way up.
     Underway,
     /// The node does not run.
     Stopped,
@@ -201,8 +218,10 @@ impl fmt::Display for Transition {
             Self::Started { .. } => formatter.write_str("have started"),
             Self::StartFailed { .. } => formatter.write_str("have failed to start"),
             Self::Upgraded { .. } => formatter.write_str("have been upgraded"),
+            Self::Reverted { .. } => formatter.write_str("have been given its previous program back"),
             Self::Stopped => formatter.write_str("have been stopped"),
             Self::Enabled => formatter.write_str("have been enabled"),
+            Self::Forgiven => formatter.write_str("be given another chance"),
             Self::StepFailed { .. } => formatter.write_str("have failed a step"),
             Self::Observed { why, .. } => write!(formatter, "be what it was found to be ({why})"),
             Self::Resolved { why, .. } => write!(formatter, "be what became of it ({why})"),

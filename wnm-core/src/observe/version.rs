@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::node::Flavour;
 use wnm_pm::command::{Command, CommandError, CommandRunner};
 use wnm_pm::hint::{Hint, Hinted};
+use wnm_pm::program;
 use wnm_pm::shell::word;
 
 /// A node program, and what it says it is.
@@ -20,6 +21,9 @@ pub struct Program {
     pub flavour: Flavour,
     /// Which version of it.
     pub version: Version,
+    /// SHA-256 of its file; none where that could not be read.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 /// Why nothing is known of a node program.
@@ -112,16 +116,18 @@ pub async fn program_version(
     };
     if let VersionCache(Some((known, program))) = cache
         && *known == identity
+        && program.digest.is_some()
     {
         return Ok((program.clone(), None));
     }
     let command = Command::new(path).arg("--version").timeout(Duration::from_secs(30));
     let output = runner.succeed(&command).await;
     let output = output.map_err(|source| VersionError::Failed { path: path.to_owned(), source })?;
-    let program = parse_node_version(&output.stdout).ok_or_else(|| VersionError::NotANode {
+    let mut program = parse_node_version(&output.stdout).ok_or_else(|| VersionError::NotANode {
         path: path.to_owned(),
         said: output.stdout.lines().next().unwrap_or_default().chars().take(80).collect(),
     })?;
+    program.digest = program::digest(path).ok();
     Ok((program.clone(), Some(VersionCache(Some((identity, program))))))
 }
 
@@ -129,5 +135,5 @@ pub async fn program_version(
 #[must_use]
 pub fn parse_node_version(stdout: &str) -> Option<Program> {
     let (flavour, version) = Flavour::of_version_text(stdout)?;
-    Some(Program { flavour, version })
+    Some(Program { flavour, version, digest: None })
 }

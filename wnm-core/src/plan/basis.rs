@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use crate::node::{Desired, Node, NodeId, Status, UnixSeconds, Verb};
+use crate::rollout::{Phase, Rollouts};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
 use wnm_pm::container_host::GroupState;
@@ -25,6 +26,9 @@ pub struct Basis {
     pub groups: Vec<(u32, GroupState)>,
     /// The node program on this machine.
     pub available: Option<Binary>,
+    /// The roll-out of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutBasis>,
     /// The settings.
     pub config: Option<Box<Config>>,
 }
@@ -39,6 +43,7 @@ impl Basis {
             nodes: snapshot.nodes.iter().map(|each| NodeBasis::of(&each.node)).collect(),
             groups: snapshot.groups.iter().map(|group| (group.spec.group, group.state)).collect(),
             available: snapshot.available.clone(),
+            rollout: snapshot.rollouts.as_ref().map(RolloutBasis::of),
             config: Some(Box::new(config.clone())),
         }
     }
@@ -50,6 +55,7 @@ impl Basis {
             (self.boot_time != now.boot_time, Change::Rebooted),
             (self.config != now.config, Change::Settings),
             (self.available != now.available, Change::Program),
+            (self.rollout != now.rollout, Change::Rollout),
             (self.groups != now.groups, Change::Groups),
         ];
         let mut changes: Vec<Change> =
@@ -86,6 +92,8 @@ pub enum Change {
     Settings,
     /// The node program on this machine.
     Program,
+    /// The roll-out of the node program, or which file that is.
+    Rollout,
     /// The container groups, or their state.
     Groups,
     /// A node is no longer there.
@@ -103,6 +111,25 @@ pub enum Change {
     Numbering,
     /// The machine has no room any more for what the plan adds or starts.
     NoRoom(Reason),
+}
+
+/// What a plan rests on about the roll-out of the node program.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RolloutBasis {
+    /// SHA-256 of the node program.
+    pub digest: Option<String>,
+    /// How far its roll-out is; none where there is none.
+    pub phase: Option<Phase>,
+    /// The nodes that have the program and have not proved themselves yet.
+    pub open: Vec<NodeId>,
+}
+
+impl RolloutBasis {
+    fn of(rollouts: &Rollouts) -> Self {
+        let open = rollouts.trials.values().filter(|trial| trial.is_open()).map(|trial| trial.node);
+        let phase = rollouts.current().map(|rollout| rollout.phase);
+        Self { digest: rollouts.digest.clone(), phase, open: open.collect() }
+    }
 }
 
 /// What a plan rests on about one node.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Plan, Rule, Violation};
 use crate::decide::ports_of;
 use crate::node::{NodeId, NodeSpec, Status, Verb};
+use crate::rollout::Phase;
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
 
@@ -30,6 +31,7 @@ pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Autho
     if authority == Authority::Cycle {
         limits(config, snapshot, &recorded, plan, &mut wrong);
         removals(config, snapshot, &recorded, plan, &mut wrong);
+        rollout(config, snapshot, plan, &mut wrong);
     }
     wrong
 }
@@ -52,7 +54,7 @@ fn known_nodes(recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>)
             (Verb::Add, None) => {}
             (Verb::Add, Some(_)) => wrong.push(Violation::AlreadyThere { node: id }),
             (_, None) => wrong.push(Violation::NoSuchNode { verb, node: id }),
-            (Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade, Some(each))
+            (Verb::Start | Verb::Stop | Verb::Restart | Verb::Upgrade | Verb::Revert, Some(each))
                 if matches!(each.node.status(), Status::Disabled | Status::Dead | Status::Migrating) =>
             {
                 wrong.push(Violation::WrongStatus { verb, node: id, status: each.node.status() });
@@ -130,14 +132,18 @@ fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Vio
 /// Every limit on what may be in flight, counting what is in flight already. What is forgotten at once is no flight.
 fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let count = |is: fn(&Action) -> bool| plan.actions.iter().filter(|action| is(action)).count();
-    // One that upgraded itself counts among those that are upgrading.
-    let is_new = |action: &&Action| match action {
-        Action::Start { number } => {
-            recorded.get(number).is_none_or(|each| each.node.status() != Status::Upgrading)
+    // What ran before the machine was restarted comes back at a pace of its own; what upgraded itself is upgrading already.
+    let is_counted = |action: &&Action| {
+        let each = action.step().and_then(|(_, id)| recorded.get(&id));
+        let comes_back = config.restart_pace > 0 && each.is_some_and(|each| each.node.life().comes_back());
+        let upgrades = each.is_some_and(|each| each.node.status() == Status::Upgrading);
+        match action {
+            Action::Start { .. } => !comes_back && !upgrades,
+            Action::Add { .. } | Action::Restart { .. } => !comes_back,
+            _ => false,
         }
-        other => matches!(other, Action::Add { .. } | Action::Restart { .. }),
     };
-    let starts = plan.actions.iter().filter(is_new).count();
+    let starts = plan.actions.iter().filter(is_counted).count();
     let upgrades = count(|action| matches!(action, Action::Upgrade { .. }));
     let removals = count(|action| matches!(action, Action::Remove { now: false, .. } | Action::Stop { .. }));
     let gone = plan.actions.iter().filter(|action| match action {
@@ -179,5 +185,22 @@ fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan:
         if !matches!(status, Some(Status::Dead | Status::Removing)) {
             wrong.push(Violation::RemovedAtOnce { node: *number });
         }
+    }
+}
+
+/// A cycle gives a version to no more nodes than may try it, until it has proved itself.
+fn rollout(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
+    let Some(rollouts) = &snapshot.rollouts else { return };
+    let begun = plan.actions.iter().filter(|action| matches!(action, Action::Upgrade { .. })).count();
+    let most = match rollouts.current() {
+        Some(rollout) if rollout.phase == Phase::Batches => return,
+        Some(rollout) if rollout.phase == Phase::Canary => {
+            let tally = rollouts.tally(&rollout.target);
+            config.upgrade_canary.saturating_sub(tally.open + tally.proved) as usize
+        }
+        _ => 0,
+    };
+    if begun > most {
+        wrong.push(Violation::Unproved { begun, most });
     }
 }

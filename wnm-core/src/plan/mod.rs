@@ -10,7 +10,7 @@ mod violation;
 
 use serde::{Deserialize, Serialize};
 
-pub use basis::{Basis, Change, NodeBasis};
+pub use basis::{Basis, Change, NodeBasis, RolloutBasis};
 pub use gauge::Gauge;
 pub use reason::{Cause, Effect, Limit, Reason};
 pub use rule::Rule;
@@ -58,6 +58,17 @@ pub enum Action {
         /// What by.
         to: Binary,
     },
+    /// Put a node's previous program back.
+    Revert {
+        /// Its number.
+        number: NodeId,
+    },
+    /// Delete the previous programs that were kept of nodes.
+    #[serde(rename = "forget")]
+    ForgetPrevious {
+        /// Their numbers.
+        numbers: Vec<NodeId>,
+    },
     /// Remove a node: stop it, and delete its files once `delay_remove` has passed.
     Remove {
         /// Its number.
@@ -92,6 +103,7 @@ impl Action {
             Self::Resurvey => "resurvey",
             Self::Survey => "survey",
             Self::Teardown { .. } => "teardown",
+            Self::ForgetPrevious { .. } => "forget",
             other => other.step().map_or("", |(verb, _)| verb.as_str()),
         }
     }
@@ -100,12 +112,13 @@ impl Action {
     #[must_use]
     pub fn step(&self) -> Option<(Verb, NodeId)> {
         match self {
-            Self::Resurvey | Self::Survey | Self::Teardown { .. } => None,
+            Self::Resurvey | Self::Survey | Self::ForgetPrevious { .. } | Self::Teardown { .. } => None,
             Self::Add { node } => Some((Verb::Add, node.id)),
             Self::Start { number } => Some((Verb::Start, *number)),
             Self::Stop { number, .. } => Some((Verb::Stop, *number)),
             Self::Restart { number } => Some((Verb::Restart, *number)),
             Self::Upgrade { number, .. } => Some((Verb::Upgrade, *number)),
+            Self::Revert { number } => Some((Verb::Revert, *number)),
             Self::Remove { number, .. } => Some((Verb::Remove, *number)),
             Self::Disable { number } => Some((Verb::Disable, *number)),
             Self::Enable { number } => Some((Verb::Enable, *number)),

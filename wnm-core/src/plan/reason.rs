@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
+use crate::rollout::Pause;
 use crate::snapshot::{Allowance, Blocker};
 use wnm_allocator::LayoutError;
 use wnm_pm::container_host::GroupState;
@@ -175,6 +176,53 @@ pub enum Cause {
         /// The version of the node program.
         version: Version,
     },
+    /// The others wait until the version has proved itself on the canaries.
+    CanariesFirst {
+        /// How many wait.
+        waiting: u32,
+        /// How many try it.
+        canaries: u32,
+        /// The version of the node program.
+        version: Version,
+    },
+    /// These nodes have the version, and have yet to prove themselves with it.
+    Proving {
+        /// The version of the node program.
+        version: Version,
+        /// How long they have to be healthy.
+        settle_seconds: u64,
+    },
+    /// These nodes have proved themselves; their previous programs are deleted.
+    Proved,
+    /// A version failed on these nodes; their previous programs are put back.
+    Reverting {
+        /// The version that failed.
+        version: Version,
+    },
+    /// The roll-out of the version is paused.
+    RolloutPaused {
+        /// The version of the node program.
+        version: Version,
+        /// Why.
+        pause: Pause,
+    },
+    /// The owner ended the roll-out of the version.
+    RolloutAborted {
+        /// The version of the node program.
+        version: Version,
+    },
+    /// Another version is on trial on these nodes.
+    OneAtATime {
+        /// The version of the node program.
+        version: Version,
+        /// The other one.
+        other: Version,
+    },
+    /// No node is added with a version that has not proved itself.
+    Unproved {
+        /// The version of the node program.
+        version: Version,
+    },
     /// The node program cannot upgrade these nodes, since it is another program.
     OtherFlavour {
         /// Where the node program is.
@@ -228,6 +276,22 @@ pub enum Cause {
     },
     /// The owner stopped these nodes by hand.
     StoppedByOwner,
+    /// These nodes fell too often in a row.
+    Broken {
+        /// How often is too often.
+        most: u32,
+    },
+    /// These nodes fell again soon after they were started, and their pause has not ended.
+    Fell,
+    /// These nodes ran until the machine was restarted, and are started again.
+    Returning,
+    /// Nodes that ran until the machine was restarted and wait for a later cycle.
+    ReturnsLater {
+        /// How many.
+        waiting: u32,
+        /// With how many the return begins.
+        pace: u32,
+    },
     /// Starting these nodes failed, and their pause has not ended.
     StartFailed,
     /// These nodes ended before they were seen up, and their pause has not ended.
@@ -320,6 +384,9 @@ impl Reason {
             | C::YoungestOthersStopped
             | C::YoungestRemoved
             | C::Outdated { .. }
+            | C::Returning
+            | C::Proved
+            | C::Reverting { .. }
             | C::RoomToStart
             | C::RoomToAdd { .. }
             | C::Requested => Effect::Did,
@@ -366,9 +433,19 @@ impl Cause {
             Self::YoungestStopped | Self::YoungestOthersStopped => Rule::Stop,
             Self::YoungestRemoved => Rule::Remove,
             Self::RemovalsInProgress { .. } => Rule::MaxConcurrentRemovals,
-            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed | Self::WentDown => Rule::BackOff,
+            Self::RemovalFailed | Self::OperationFailed | Self::StartFailed | Self::WentDown | Self::Fell => {
+                Rule::BackOff
+            }
             Self::NothingLeft => Rule::Relief,
             Self::Outdated { .. } => Rule::Upgrade,
+            Self::CanariesFirst { .. } => Rule::UpgradeCanary,
+            Self::Proving { .. } | Self::Proved => Rule::UpgradeSettleSeconds,
+            Self::Reverting { .. } => Rule::AutoRevert,
+            Self::RolloutPaused { pause: Pause::TooManyFailed { .. }, .. } => Rule::UpgradeFailurePercent,
+            Self::RolloutPaused { .. }
+            | Self::RolloutAborted { .. }
+            | Self::OneAtATime { .. }
+            | Self::Unproved { .. } => Rule::Rollout,
             Self::UpgradesLater { limit, .. } | Self::StartsLater { limit, .. } | Self::AddsLater { limit, .. } => {
                 limit.rule
             }
@@ -378,6 +455,8 @@ impl Cause {
             Self::FewInodes { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
+            Self::Broken { .. } => Rule::Broken,
+            Self::Returning | Self::ReturnsLater { .. } => Rule::RestartPace,
             Self::Recovering { .. } => Rule::DelayRestart,
             Self::MetricsPortInUse => Rule::PortInUse,
             Self::RoomToStart => Rule::Start,
@@ -398,6 +477,9 @@ impl Cause {
                 counts(total, cap)
             }
             Self::RunningAtCap { running, cap } => counts(running, cap),
+            Self::RolloutPaused { pause: Pause::TooManyFailed { failed, fleet, percent }, .. } => {
+                Some((f64::from(failed) * 100.0 / f64::from(fleet.max(1)), percent))
+            }
             Self::OperationsInProgress { in_progress, most } => counts(in_progress, most),
             Self::RemovalsInProgress { removing, most } => counts(removing, most),
             Self::UpgradesLater { limit, .. } | Self::StartsLater { limit, .. } | Self::AddsLater { limit, .. } => {

@@ -103,6 +103,20 @@ rules! {
     MaxConcurrentUpgrades = "max_concurrent_upgrades", &[Held];
     /// Running nodes are outdated: until they are upgraded, no node is added or started.
     UpgradesFirst = "upgrades_first", &[Held];
+    /// A new version is tried on this many nodes first, spread over the container groups: the others wait until it has proved
+    /// itself there.
+    UpgradeCanary = "upgrade_canary", &[Held];
+    /// A node has to be healthy on a new version for this long before others follow. Once it was, its previous program is
+    /// deleted.
+    UpgradeSettleSeconds = "upgrade_settle_seconds", &[Did, Held];
+    /// A new version failed on a node: its previous program is put back.
+    AutoRevert = "auto_revert", &[Did];
+    /// A new version failed on more of the nodes than this: no other node gets it before the owner resumes the roll-out or
+    /// the program changes.
+    UpgradeFailurePercent = "upgrade_failure_percent", &[Held];
+    /// A new version failed on its first nodes, the owner ended its roll-out, or another one is on trial: no node gets it. While
+    /// a version is rolled out, no node is added.
+    Rollout = "rollout", &[Held];
     /// The node program is of another flavour (v1 or v2) than the nodes: it cannot upgrade them.
     Flavour = "flavour", &[Held];
 
@@ -133,6 +147,11 @@ rules! {
     MaxConcurrentStarts = "max_concurrent_starts", &[Held];
     /// The owner stopped a node by hand: only the owner starts it again.
     StoppedByOwner = "stopped_by_owner", &[Held];
+    /// A node fell `broken_after` times in a row: only its owner starts it again, or another program does.
+    Broken = "broken", &[Held];
+    /// The machine was restarted: the nodes that ran before are started, this many at first, then as many as what the machine
+    /// measures allows, whatever `max_concurrent_starts` says.
+    RestartPace = "restart_pace", &[Did, Held];
     /// An operation on a node failed: it is retried after a minute, then after twice as long each time, an hour at most.
     BackOff = "back_off", &[Held];
     /// A node does not answer, or its manager keeps restarting it: it is left alone for this long before it is restarted.

@@ -120,6 +120,13 @@ pub enum Violation {
         /// How many there are over the cap.
         excess: usize,
     },
+    /// It brings a version that has not proved itself to more nodes than may try it.
+    Unproved {
+        /// To how many.
+        begun: usize,
+        /// How many more may.
+        most: usize,
+    },
     /// It deletes the files of a node without its delay.
     RemovedAtOnce {
         /// Which node.

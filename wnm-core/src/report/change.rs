@@ -26,6 +26,7 @@ fn parts(change: &Change) -> (Option<NodeId>, String) {
         Change::Rebooted => (None, "the machine was restarted".to_owned()),
         Change::Settings => (None, "settings have changed".to_owned()),
         Change::Program => (None, "the node program has changed".to_owned()),
+        Change::Rollout => (None, "the roll-out of the node program has changed".to_owned()),
         Change::Groups => (None, "the container groups have changed".to_owned()),
         Change::Numbering => (None, "nodes were added and removed".to_owned()),
         Change::NoRoom(reason) => (None, reason.to_string()),

@@ -82,7 +82,7 @@ fn step_lines(plan: &Plan, steps: impl Iterator<Item = (Verb, NodeId)>, tense: T
 fn of_whole(action: &Action, execution: &Execution) -> Vec<String> {
     let whole = execution.succeeded() && execution.left.is_empty();
     match action {
-        Action::Resurvey => of_all(action, Tense::Done),
+        Action::Resurvey | Action::ForgetPrevious { .. } => of_all(action, Tense::Done),
         Action::Teardown { numbers, groups } if whole => {
             // The results name the nodes, unless the process manager took them down in one go.
             let numbers = if execution.results.is_empty() { numbers.clone() } else { Vec::new() };

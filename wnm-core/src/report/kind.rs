@@ -109,6 +109,7 @@ fn past(verb: Verb) -> &'static str {
         Verb::Stop => "stopped",
         Verb::Restart => "restarted",
         Verb::Upgrade => "upgraded",
+        Verb::Revert => "reverted",
         Verb::Remove => "removed",
         Verb::Disable => "disabled",
         Verb::Enable => "enabled",

@@ -15,6 +15,7 @@ mod plan;
 mod reason;
 mod reasons;
 mod refusal;
+mod rollout;
 mod rules;
 mod status;
 mod violation;
@@ -29,6 +30,10 @@ pub use names::{all_names, group_names, names, port_ranges};
 pub use plan::plan_text;
 pub use reason::{ReasonRow, allowance_text, reason_text};
 pub use reasons::reasons_text;
+pub(crate) use rollout::moved_text;
+pub use rollout::{
+    FailedNode, Next, RolloutReport, failure_text, pause_text, rollout_report, rollout_text, trial_text,
+};
 pub use rules::rules_page;
 pub use status::{HostRow, NodeRow, StatusReport, errors_text, outdated_text, status};
 pub use violation::violations_text;

@@ -42,13 +42,17 @@ fn action_lines(plan: &Plan, detail: Detail) -> Vec<String> {
 
 /// What is done to all nodes at once; nothing for an action on one node.
 pub(super) fn of_all(action: &Action, tense: Tense) -> Vec<String> {
-    let (check, remove) = match tense {
-        Tense::ToDo => ("check", "remove"),
-        Tense::Done => ("checked", "removed"),
+    let (check, remove, delete) = match tense {
+        Tense::ToDo => ("check", "remove", "delete"),
+        Tense::Done => ("checked", "removed", "deleted"),
     };
     match action {
         Action::Survey => vec![format!("{check} all nodes")],
         Action::Resurvey => vec![format!("{check} all nodes after the restart of the machine")],
+        Action::ForgetPrevious { numbers } => vec![match numbers.as_slice() {
+            [_] => format!("{delete} the previous program of {}", names(numbers)),
+            _ => format!("{delete} the previous programs of {}: {}", counted(numbers.len(), "node"), names(numbers)),
+        }],
         Action::Teardown { numbers, groups } => {
             let nodes = (!numbers.is_empty()).then(|| Kind::Remove.line(tense, numbers));
             let groups = (!groups.is_empty()).then(|| format!("{remove} {}", groups_text(groups)));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::count::{be, counted};
 use super::names::{group_names, names};
+use super::rollout::pause_text;
 use crate::node::{NodeId, Verb};
 use crate::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use crate::snapshot::{Allowance, Blocker};
@@ -126,6 +127,22 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::UpgradesFirst { version } => {
             Whole(format!("no node is added or started until the running nodes are upgraded to {version}"))
         }
+        C::CanariesFirst { waiting, canaries, version } => Whole(format!(
+            "{} to upgrade once {version} has proved itself on {}",
+            more(*waiting),
+            counted(*canaries as usize, "canary node")
+        )),
+        C::Proving { version, settle_seconds } => {
+            Of(format!("on {version}, not proved yet (upgrade_settle_seconds = {settle_seconds} s)"))
+        }
+        C::Proved => of("healthy on the new version; deleting the previous programs"),
+        C::Reverting { version } => Of(format!("{version} failed; putting the previous program back")),
+        C::RolloutPaused { version, pause } => {
+            Whole(format!("the roll-out of {version} is paused: {}", pause_text(pause)))
+        }
+        C::RolloutAborted { version } => Whole(format!("the owner ended the roll-out of {version}")),
+        C::OneAtATime { version, other } => Of(format!("on {other}, not finished; {version} is not tried before")),
+        C::Unproved { version } => Whole(format!("no node is added with {version} before it has proved itself")),
         C::OtherFlavour { path, program, own } => {
             Of(format!("a {program} program ({}) cannot upgrade a {own} node", path.display()))
         }
@@ -144,6 +161,13 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::RunningAtCap { running, cap } => Whole(at_cap(*running, "running", *cap)),
         C::TotalAtCap { total, cap } => Whole(at_cap(*total, "in total", *cap)),
         C::StoppedByOwner => of("stopped by the owner; not started automatically"),
+        C::Broken { most } => Of(format!("broken, fell too often; not started automatically (broken_after = {most})")),
+        C::Fell => of("fell again soon after the last start; will be retried"),
+        C::Returning => whole("running until the machine was restarted; oldest nodes first"),
+        C::ReturnsLater { waiting, pace } => Whole(format!(
+            "{} to start after the restart of the machine, as the load allows (restart_pace = {pace})",
+            more(*waiting)
+        )),
         C::StartFailed => of("failed to start recently; will be retried"),
         C::WentDown => of("ended before it was up; will be retried"),
         C::Recovering { delay_seconds } => {
@@ -284,6 +308,6 @@ fn nothing_to_do(verb: Verb) -> &'static str {
         Verb::Upgrade => "already up to date",
         Verb::Disable => "already disabled",
         Verb::Enable => "not disabled",
-        Verb::Add | Verb::Restart | Verb::Remove => "nothing to do",
+        Verb::Add | Verb::Restart | Verb::Revert | Verb::Remove => "nothing to do",
     }
 }

@@ -54,7 +54,7 @@ fn candidates(verb: Verb) -> &'static str {
         Verb::Upgrade => "running and outdated",
         Verb::Remove | Verb::Disable => "running or stopped",
         Verb::Enable => "disabled",
-        Verb::Add | Verb::Stop | Verb::Restart => "running",
+        Verb::Add | Verb::Stop | Verb::Restart | Verb::Revert => "running",
     }
 }
 

@@ -62,6 +62,10 @@ pub struct NodeRow {
     pub last_error: Option<String>,
     /// How often in a row a step on it failed.
     pub failures: u32,
+    /// How often in a row it fell.
+    pub falls: u32,
+    /// Whether it fell so often that only its owner starts it again.
+    pub broken: bool,
     /// When it is tried again, in seconds since the epoch.
     pub retry_at: Option<UnixSeconds>,
     /// When it was created, in seconds since the epoch.
@@ -106,6 +110,8 @@ impl NodeRow {
             pending: life.pending(),
             last_error: life.last_error().map(str::to_owned),
             failures: life.failures(),
+            falls: life.falls(),
+            broken: life.is_broken(config.broken_after),
             retry_at: life.retry_at(),
             created_at: node.created_at(),
             version: node.version().map(ToString::to_string),

@@ -57,6 +57,10 @@ impl fmt::Display for Violation {
                 formatter,
                 "it would remove too many nodes ({begun} > {excess} above node_cap, and the disk is not full)"
             ),
+            Self::Unproved { begun, most } => write!(
+                formatter,
+                "it would upgrade too many nodes to a version that has not proved itself ({begun} > {most})"
+            ),
             Self::RemovedAtOnce { node } => {
                 write!(formatter, "remove {}: its files must not be deleted before delay_remove", node.name())
             }

@@ -146,8 +146,25 @@ settings! {
     action_delay: u64 = pause();
     /// How many nodes may be upgrading at the same time.
     max_concurrent_upgrades: u32 = at_once();
+    /// How many nodes try a new version before the others, spread over the container groups. 0: none, all are upgraded as
+    /// max_concurrent_upgrades allows.
+    upgrade_canary: u32 = always("1").within(0.0, NUMBERS).unit("nodes");
+    /// How long a node must be healthy on a new version, without a fall, before the next ones get it. Its previous program is
+    /// kept so long. 0: until it is seen up.
+    upgrade_settle_seconds: u64 = delay("300");
+    /// Whether a node on which a new version fails gets its previous program back.
+    auto_revert: bool = always("true");
+    /// A new version that fails on more of the nodes than this is given to no other node until its owner resumes the roll-out. One
+    /// that fails on a canary never is.
+    upgrade_failure_percent: f64 = always("10").within(0.0, 100.0).unit("percent");
     /// How many nodes may be starting at the same time.
     max_concurrent_starts: u32 = at_once();
+    /// How many nodes are started at once after the machine was restarted. Each further cycle starts as many as what it measures
+    /// allows, and at most as many as are back already. 0: no more than max_concurrent_starts.
+    restart_pace: u32 = always("5").within(0.0, NUMBERS).unit("nodes");
+    /// A node that falls so often in a row, less than an hour after each start, is broken: only its owner starts it
+    /// again. 0: it is tried for ever.
+    broken_after: u32 = always("10").within(0.0, NUMBERS).unit("falls");
     /// How many nodes may be on their way out at the same time.
     max_concurrent_removals: u32 = at_once();
     /// How many nodes may be upgrading, starting or on their way out at the same time, all together.

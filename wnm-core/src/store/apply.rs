@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Problem;
-use super::tables::{counters, group, metrics, node, signs};
+use super::tables::{counters, group, metrics, node, rollout, signs};
 use crate::event::{Event, NodeReport};
 use crate::node::{Node, NodeId, UnixSeconds, Verb};
 
@@ -53,6 +53,9 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::Rebooted { boot_time } => {
             connection.execute("UPDATE machine SET last_surveyed_boot = ?1", [boot_time])?;
         }
+        Event::RolloutMoved { rollout } => rollout::write(connection, rollout)?,
+        Event::Tried { trial } => rollout::write_trial(connection, trial)?,
+        Event::TrialVoid { node } => rollout::delete_trial(connection, *node)?,
         Event::GroupSeen { group } => {
             if group::find(connection, group.spec.group)?.as_ref() == Some(group) {
                 return Ok(false);
@@ -63,7 +66,7 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
             connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
         }
         Event::TornDown => connection.execute_batch(
-            "DELETE FROM node; DELETE FROM container_group; UPDATE machine SET highest_number_used = 0;
+            "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout; UPDATE machine SET highest_number_used = 0;
              DELETE FROM setting WHERE name = 'withheld_numbers'",
         )?,
         Event::Decided { .. } | Event::Noted { .. } => {}

@@ -8,7 +8,7 @@ use super::error::Problem;
 use crate::event::Event;
 use crate::node::{NodeId, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
-use crate::report::ReasonRow;
+use crate::report::{ReasonRow, moved_text, trial_text};
 
 /// How many entries are kept. Counted rather than dated: a clock that jumps ahead must not empty the history.
 const ENTRIES_MAX: u32 = 100_000;
@@ -33,6 +33,9 @@ pub enum EventKind {
     VersionCached,
     Rebooted,
     Decided,
+    RolloutMoved,
+    Tried,
+    TrialVoid,
     GroupSeen,
     GroupClosed,
     Adopted,
@@ -140,6 +143,9 @@ impl<'a> Columns<'a> {
                 let state = word(&group.state).unwrap_or_default();
                 plain(EventKind::GroupSeen, &format!("{} {state}", group.spec.name))
             }
+            Event::RolloutMoved { rollout } => plain(EventKind::RolloutMoved, &moved_text(rollout)),
+            Event::Tried { trial } => Self { node: Some(trial.node), ..plain(EventKind::Tried, &trial_text(trial)) },
+            Event::TrialVoid { node } => Self { node: Some(*node), ..plain(EventKind::TrialVoid, "") },
             Event::GroupClosed { group } => plain(EventKind::GroupClosed, &format!("a{group}")),
             Event::TornDown => plain(EventKind::TornDown, ""),
         }

@@ -16,6 +16,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::event::Event;
 use crate::node::{Node, NodeId, UnixSeconds};
+use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
 
@@ -41,6 +42,8 @@ pub struct StoredState {
     pub nodes: Vec<Node>,
     /// The container groups, by number.
     pub groups: Vec<Group>,
+    /// What is known of how new programs do.
+    pub rollouts: Rollouts,
     /// What is remembered about versions of programs, in a format of its owner.
     pub version_cache: Option<String>,
     /// What is kept of nodes that answer no questions, in a format of its owner.

@@ -17,16 +17,27 @@ const APPLICATION_ID: u32 = u32::from_be_bytes(*b"wnm1");
 
 /// What leads from each schema version to the next; `user_version` says how many of them a file has been through. What is
 /// published is never changed, only added to.
-const MIGRATIONS: &[&str] =
-    &[
-        include_str!("migrations/001_first.sql"),
-        include_str!("migrations/002_life_and_ports.sql"),
-        include_str!("migrations/003_signs.sql"),
-    ];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_first.sql"),
+    include_str!("migrations/002_life_and_ports.sql"),
+    include_str!("migrations/003_signs.sql"),
+    include_str!("migrations/004_rollout.sql"),
+];
 
 /// The tables that decisions rest on: checked whole at each opening, since they are small.
-const STATE_TABLES: [&str; 8] =
-    ["machine", "setting", "counters", "container_group", "group_ports", "node", "port", "metrics"];
+const STATE_TABLES: [&str; 11] = [
+    "machine",
+    "setting",
+    "counters",
+    "container_group",
+    "group_ports",
+    "node",
+    "port",
+    "metrics",
+    "signs",
+    "rollout",
+    "trial",
+];
 
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

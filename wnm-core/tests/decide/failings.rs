@@ -227,6 +227,7 @@ fn f39_what_the_owner_stopped_stays_stopped() {
 fn f40_after_a_restart_of_the_machine_every_cycle_starts_a_node() {
     let config =
         Config { node_cap: 4, delay_start: 0, max_concurrent_operations: 1, max_concurrent_starts: 1, ..config() };
+    let config = Config { restart_pace: 0, ..config };
     let mut snapshot = fleet(&[Running, Running, Running, Running]);
     for each in &mut snapshot.nodes {
         each.seen = Some(gone());
@@ -240,6 +241,7 @@ fn f40_after_a_restart_of_the_machine_every_cycle_starts_a_node() {
         let each = &mut snapshot.nodes[number - 1];
         alter(&mut each.node, |node| {
             node.status = Restarting;
+            node.comes_back = false;
             node.status_since = snapshot.now;
         });
         *each = seen(each.node.clone());
@@ -334,7 +336,7 @@ fn a_living_node_whose_turn_to_be_asked_did_not_come_stays_what_it_is() {
         let due = NOW - 86_400;
         alter(&mut snapshot.nodes[0].node, |node| node.status_since = due);
         snapshot.nodes[0].seen = Some(Seen { answer: Answer::NotAsked, ..alive(&node) });
-        let Reconciled { snapshot, events } = reconcile(&config(), snapshot);
+        let Reconciled { snapshot, events, .. } = reconcile(&config(), snapshot);
         assert_eq!((snapshot.nodes[0].node.status(), events), (status, vec![]), "{status:?}");
         // One without a metrics server is never asked: its process is all there is.
         let mut snapshot = fleet(&[status]);
@@ -369,7 +371,7 @@ fn an_interrupted_step_ends_in_what_is_true() {
             node.has_run = verb != Verb::Add;
         });
         snapshot.nodes[0].seen = Some(observation.clone());
-        let Reconciled { snapshot, events } = reconcile(&config(), snapshot);
+        let Reconciled { snapshot, events, .. } = reconcile(&config(), snapshot);
         let node = &snapshot.nodes[0].node;
         assert_eq!(
             (node.status(), node.life().pending(), events.len()),

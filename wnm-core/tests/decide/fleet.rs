@@ -39,6 +39,7 @@ pub fn machine() -> Snapshot {
         highest_number_used: 0,
         groups: Vec::new(),
         nodes: Vec::new(),
+        rollouts: None,
         blocked: Vec::new(),
     }
 }

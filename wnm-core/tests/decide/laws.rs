@@ -219,10 +219,15 @@ fn intent(action: &Action) -> Option<(NodeId, Intent)> {
         Action::Stop { by_owner, .. } => Intent::Stop { by_owner: *by_owner },
         Action::Restart { .. } => Intent::Restart,
         Action::Upgrade { .. } => Intent::Upgrade,
+        Action::Revert { .. } => Intent::Revert,
         Action::Remove { .. } => Intent::Remove { delay_seconds: 0 },
         Action::Disable { .. } => Intent::Disable,
         Action::Enable { .. } => Intent::Enable,
-        Action::Add { .. } | Action::Survey | Action::Resurvey | Action::Teardown { .. } => return None,
+        Action::Add { .. }
+        | Action::Survey
+        | Action::Resurvey
+        | Action::ForgetPrevious { .. }
+        | Action::Teardown { .. } => return None,
     };
     action.step().map(|(_, id)| (id, intent))
 }

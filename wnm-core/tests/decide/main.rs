@@ -1,5 +1,6 @@
 //! The decision engine, held to its laws, to the failings of the Python wnm, and to a fleet that runs in memory.
 
+mod comeback;
 mod convergence;
 mod evidence;
 mod failings;
@@ -11,6 +12,7 @@ mod lives;
 mod reasons;
 mod reference;
 mod replaced;
+mod rollout;
 mod rules;
 mod saved;
 mod sentences;

@@ -10,6 +10,7 @@ use wnm_allocator::LayoutError;
 use wnm_core::node::{Flavour, NodeId, Verb};
 use wnm_core::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use wnm_core::report::{ReasonRow, reason_text};
+use wnm_core::rollout::{Failure, Pause};
 use wnm_core::snapshot::{Allowance, Blocker};
 use wnm_pm::container_host::GroupState;
 use wnm_pm::port_use::Protocol;
@@ -54,12 +55,23 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::NothingLeft,
         Cause::Outdated { version: version.clone() },
         Cause::UpgradesLater { waiting: count, version: version.clone(), limit: limit_of(Rule::MaxConcurrentUpgrades) },
-        Cause::UpgradesFirst { version },
+        Cause::UpgradesFirst { version: version.clone() },
+        Cause::CanariesFirst { waiting: count, canaries: most, version: version.clone() },
+        Cause::Proving { version: version.clone(), settle_seconds: u64::from(count) },
+        Cause::Proved,
+        Cause::Reverting { version: version.clone() },
+        Cause::RolloutAborted { version: version.clone() },
+        Cause::OneAtATime { version: version.clone(), other: Version::new(0, 4, 16) },
+        Cause::Unproved { version: version.clone() },
         Cause::OtherFlavour { path: path.clone(), program: Flavour::V2, own: Flavour::V1 },
         Cause::Migrating { count },
         Cause::RunningAtCap { running: count, cap: most },
         Cause::TotalAtCap { total: count, cap: most },
         Cause::StoppedByOwner,
+        Cause::Broken { most },
+        Cause::Fell,
+        Cause::Returning,
+        Cause::ReturnsLater { waiting: count, pace: most },
         Cause::StartFailed,
         Cause::WentDown,
         Cause::Recovering { delay_seconds: u64::from(count) },
@@ -85,6 +97,12 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Blocker::Name { why: "/etc/systemd/system/antnode0001.service is there already".to_owned() },
     ];
     causes.extend(blockers.map(|by| Cause::NumberTaken { by }));
+    let why = Failure::NoPeers { within_seconds: u64::from(count) };
+    let pauses = [
+        Pause::CanaryFailed { node: NodeId(count), why },
+        Pause::TooManyFailed { failed: count, fleet: most, percent: limit },
+    ];
+    causes.extend(pauses.map(|pause| Cause::RolloutPaused { version: version.clone(), pause }));
     causes.extend(Gauge::ALL.map(|gauge| Cause::Pressure { gauge, figure, limit }));
     causes.extend(Gauge::ALL.map(|gauge| Cause::NoRoom { gauge, figure, limit }));
     let verbs = [Verb::Start, Verb::Stop, Verb::Restart, Verb::Upgrade, Verb::Remove, Verb::Disable, Verb::Enable];
@@ -173,11 +191,22 @@ fn the_sentences_for_one() {
     upgrade: 0.4.17 is available; oldest nodes first
     max_concurrent_upgrades: 1 more node to upgrade to 0.4.17 in later cycles (max_concurrent_upgrades = 2)
     upgrades_first: no node is added or started until the running nodes are upgraded to 0.4.17
+    upgrade_canary: 1 more node to upgrade once 0.4.17 has proved itself on 2 canary nodes
+    upgrade_settle_seconds: antnode0001: on 0.4.17, not proved yet (upgrade_settle_seconds = 1 s)
+    upgrade_settle_seconds: antnode0001: healthy on the new version; deleting the previous programs
+    auto_revert: antnode0001: 0.4.17 failed; putting the previous program back
+    rollout: the owner ended the roll-out of 0.4.17
+    rollout: antnode0001: on 0.4.16, not finished; 0.4.17 is not tried before
+    rollout: no node is added with 0.4.17 before it has proved itself
     flavour: antnode0001: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node
     migrating: 1 node is being taken over; no node is added or started
     node_cap: 1 node running, the maximum (node_cap = 2)
     node_cap: 1 node in total, the maximum (node_cap = 2)
     stopped_by_owner: antnode0001: stopped by the owner; not started automatically
+    broken: antnode0001: broken, fell too often; not started automatically (broken_after = 2)
+    back_off: antnode0001: fell again soon after the last start; will be retried
+    restart_pace: running until the machine was restarted; oldest nodes first
+    restart_pace: 1 more node to start after the restart of the machine, as the load allows (restart_pace = 2)
     back_off: antnode0001: failed to start recently; will be retried
     back_off: antnode0001: ended before it was up; will be retried
     delay_restart: antnode0001: given time to recover before a restart (delay_restart = 1 s)
@@ -196,6 +225,8 @@ fn the_sentences_for_one() {
     number_taken: antnode0001: skipped, port 13007 belongs to /usr/bin/antnode
     number_taken: antnode0001: skipped, /usr/bin/antnode already exists
     number_taken: antnode0001: skipped, /etc/systemd/system/antnode0001.service is there already
+    rollout: the roll-out of 0.4.17 is paused: it failed on antnode0001: it had no peers within 1 s
+    upgrade_failure_percent: the roll-out of 0.4.17 is paused: it failed on 1 of 2 nodes (upgrade_failure_percent = 70 %)
     cpu_remove: CPU usage is 71.2 %, above the limit (cpu_remove = 70 %)
     mem_remove: memory usage is 71.2 %, above the limit (mem_remove = 70 %)
     hd_remove: disk usage is 71.2 %, above the limit (hd_remove = 70 %)
@@ -253,11 +284,19 @@ fn what_is_different_for_three() {
     back_off: antnode0001–0003: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001–0003: last operation failed; will be retried
     max_concurrent_upgrades: 3 more nodes to upgrade to 0.4.17 in later cycles (max_concurrent_upgrades = 2)
+    upgrade_canary: 3 more nodes to upgrade once 0.4.17 has proved itself on 2 canary nodes
+    upgrade_settle_seconds: antnode0001–0003: on 0.4.17, not proved yet (upgrade_settle_seconds = 3 s)
+    upgrade_settle_seconds: antnode0001–0003: healthy on the new version; deleting the previous programs
+    auto_revert: antnode0001–0003: 0.4.17 failed; putting the previous program back
+    rollout: antnode0001–0003: on 0.4.16, not finished; 0.4.17 is not tried before
     flavour: antnode0001–0003: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node
     migrating: 3 nodes are being taken over; no node is added or started
     node_cap: 3 nodes running, above the maximum (node_cap = 2)
     node_cap: 3 nodes in total, above the maximum (node_cap = 2)
     stopped_by_owner: antnode0001–0003: stopped by the owner; not started automatically
+    broken: antnode0001–0003: broken, fell too often; not started automatically (broken_after = 2)
+    back_off: antnode0001–0003: fell again soon after the last start; will be retried
+    restart_pace: 3 more nodes to start after the restart of the machine, as the load allows (restart_pace = 2)
     back_off: antnode0001–0003: failed to start recently; will be retried
     back_off: antnode0001–0003: ended before it was up; will be retried
     delay_restart: antnode0001–0003: given time to recover before a restart (delay_restart = 3 s)
@@ -272,6 +311,8 @@ fn what_is_different_for_three() {
     number_taken: antnode0001–0003: skipped, their ports belong to other nodes (the first: 13007, of /usr/bin/antnode)
     number_taken: antnode0001–0003: skipped, their directories already exist (the first: /usr/bin/antnode)
     number_taken: antnode0001–0003: skipped, their names are taken (the first: /etc/systemd/system/antnode0001.service is there already)
+    rollout: the roll-out of 0.4.17 is paused: it failed on antnode0003: it had no peers within 3 s
+    upgrade_failure_percent: the roll-out of 0.4.17 is paused: it failed on 3 of 2 nodes (upgrade_failure_percent = 70 %)
     request: antnode0001–0003: already started
     request: antnode0001–0003: already stopped
     request: antnode0001–0003: nothing to do

@@ -7,6 +7,7 @@ use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
 use wnm_core::observe::signs::Signs;
 use wnm_core::plan::{Gauge, Plan, Rule};
+use wnm_core::rollout::{Failure, Pause, Phase, Revert, Role, Rollout, Rollouts, Target, Trial, TrialState};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, Seen, Snapshot};
 use wnm_pm::container_host::GroupState;
@@ -80,6 +81,35 @@ fn outdated(statuses: &[Status], change: impl FnOnce(&mut Config, &mut Snapshot)
     })
 }
 
+/// Two running nodes of 0.4.16 where the program is 0.4.17, whose roll-out is in this phase, and the trial of node 1.
+fn rolled_out(phase: Phase, pause: Option<Pause>, trial: Option<TrialState>) -> Plan {
+    outdated(&[Running, Running], |config, snapshot| {
+        config.max_concurrent_operations = 2;
+        let target = Target { version: Version::new(0, 4, 17), digest: "a file".to_owned() };
+        let rollout = Rollout { target: target.clone(), started_at: NOW, phase, phase_since: NOW, pause };
+        let mut rollouts = Rollouts { digest: Some("a file".to_owned()), last: Some(rollout), ..Rollouts::default() };
+        let node = &mut snapshot.nodes[0].node;
+        let begun = Trial::begun(node, target.clone(), Role::Canary, NOW);
+        rollouts.trials.extend(trial.map(|state| (node.id(), Trial { state, ..begun })));
+        if rollouts.trials.values().any(|trial| !trial.is_to_be_reverted()) {
+            alter(node, |node| node.version = Some(target.version));
+        }
+        snapshot.rollouts = Some(rollouts);
+    })
+}
+
+fn on_trial() -> Option<TrialState> {
+    Some(TrialState::Open { since: Some(NOW), healthy_since: None, process: None })
+}
+
+fn failed(revert: Revert) -> Option<TrialState> {
+    Some(TrialState::Failed { at: NOW, why: Failure::Restarted, revert })
+}
+
+fn proved() -> Option<TrialState> {
+    Some(TrialState::Proved { at: NOW, forgotten: true })
+}
+
 /// A running node in container group a1, which is in this state and made from this image.
 fn in_group(state: GroupState, image: &str) -> Plan {
     cycle(&[Running], |config, snapshot| {
@@ -100,6 +130,16 @@ fn resting(failures: u32, seconds: i64) -> Plan {
             node.last_error = Some("it exited".to_owned());
         });
     })
+}
+
+/// A stopped node that fell so often in a row.
+fn fallen(falls: u32) -> Plan {
+    cycle(&[Stopped], |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.falls = falls))
+}
+
+/// A stopped node that went down with the machine, or without it.
+fn returning(comes_back: bool) -> Plan {
+    cycle(&[Stopped], |_, snapshot| alter(&mut snapshot.nodes[0].node, |node| node.comes_back = comes_back))
 }
 
 /// No nodes yet, in containers, with so many groups from the start.
@@ -208,6 +248,21 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             (outdated(&[Running, Upgrading], one), outdated(&[Running, Restarting], one))
         }
         Rule::UpgradesFirst => (outdated(&[Running], unchanged), outdated(&[Stopped], unchanged)),
+        Rule::UpgradeCanary => {
+            (rolled_out(Phase::Canary, None, on_trial()), rolled_out(Phase::Batches, None, on_trial()))
+        }
+        Rule::UpgradeSettleSeconds => {
+            (rolled_out(Phase::Batches, None, on_trial()), rolled_out(Phase::Batches, None, proved()))
+        }
+        Rule::AutoRevert => {
+            (rolled_out(Phase::Paused, None, failed(Revert::Due)), rolled_out(Phase::Paused, None, failed(Revert::Off)))
+        }
+        Rule::UpgradeFailurePercent => {
+            let paused = |pause| rolled_out(Phase::Paused, Some(pause), failed(Revert::Done));
+            let canary = Pause::CanaryFailed { node: NodeId(1), why: Failure::Restarted };
+            (paused(Pause::TooManyFailed { failed: 1, fleet: 2, percent: 10.0 }), paused(canary))
+        }
+        Rule::Rollout => (rolled_out(Phase::Aborted, None, None), rolled_out(Phase::Batches, None, None)),
         Rule::Flavour => {
             let program = |flavour| outdated(&[Running], move |_, snapshot| snapshot.flavour = flavour);
             (program(Flavour::V2), program(Flavour::V1))
@@ -237,6 +292,8 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             };
             (stopped(true), stopped(false))
         }
+        Rule::Broken => (fallen(10), fallen(9)),
+        Rule::RestartPace => (returning(true), returning(false)),
         Rule::BackOff => (resting(1, 1), resting(1, 0)),
         Rule::DelayRestart => (resting(0, 1), resting(1, 1)),
         Rule::PortInUse => (living(Answer::Foreign { said: "hello".to_owned() }), living(Answer::TimedOut)),

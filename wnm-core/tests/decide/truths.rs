@@ -216,6 +216,10 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
         Cause::StartsLater { waiting, limit } => {
             *waiting as usize <= case.count(has(Status::Stopped)) - case.starts().len() && case.is_used_up(*limit)
         }
+        Cause::ReturnsLater { waiting, pace } => {
+            let comes_back = case.count(|each| each.node.life().comes_back());
+            *waiting as usize + case.starts().len() <= comes_back && *pace == config.restart_pace
+        }
         Cause::AddsLater { waiting, limit } => {
             *waiting as usize + case.does(Verb::Add).len() + snapshot.nodes.len() == cap as usize
                 && case.is_used_up(*limit)
@@ -277,6 +281,18 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
                 && case.all(reason, |each| is(Status::Removing)(each) && each.node.life().failures() > 0)
         }
         Cause::OperationFailed => case.all(reason, rests),
+        Cause::Broken { most } => {
+            *most == case.config.broken_after
+                && case.all(reason, |each| is(Status::Stopped)(each) && each.node.life().falls() >= *most)
+        }
+        Cause::Fell => case.all(reason, |each| {
+            let life = each.node.life();
+            is(Status::Stopped)(each) && rests(each) && life.failures() == 0 && life.falls() > 1
+        }),
+        Cause::Returning => {
+            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().comes_back();
+            reason.nodes == case.starts() && case.all(reason, comes_back)
+        }
         Cause::StartFailed | Cause::WentDown => case.all(reason, |each| {
             let ended = each.node.life().last_error().is_some_and(|error| error.starts_with("its process is gone"));
             let failed = each.node.life().failures() > 0;

@@ -67,6 +67,7 @@ fn wrong(node: &StoredNode) -> Vec<&'static str> {
         ("dead and migrating nodes have nothing pending", ![Dead, Migrating].contains(&status) || pending.is_none()),
         ("dead and migrating nodes wait for no time", ![Dead, Migrating].contains(&status) || !waits),
         ("a disabled node waits only to be disabled", status != Disabled || !waits || *pending == Some(Verb::Disable)),
+        ("what returns with its machine is stopped", !node.comes_back || status == Stopped),
         ("what runs has run", status != Running || *has_run),
         ("what restarts has run", status != Restarting || *has_run),
         ("what starts has not", status != Starting || !has_run),
@@ -84,6 +85,7 @@ fn mixes() -> impl Strategy<Value = StoredNode> {
         Verb::Stop,
         Verb::Restart,
         Verb::Upgrade,
+        Verb::Revert,
         Verb::Remove,
         Verb::Disable,
         Verb::Enable,
@@ -91,7 +93,11 @@ fn mixes() -> impl Strategy<Value = StoredNode> {
     let desired = proptest::sample::select(vec![Desired::Run, Desired::Stop, Desired::Unmanaged]);
     let life = (proptest::sample::select(Status::ALL.to_vec()), desired, option::of(proptest::sample::select(verbs)));
     let failed = (0_u32..2, option::of(Just(NOW)), option::of(Just("it was tired".to_owned())), any::<bool>());
-    (life, failed).prop_map(|((status, desired, pending), (failures, retry_at, last_error, has_run))| StoredNode {
+    let fell = (0_u32..3, proptest::bool::weighted(0.2));
+    let columns = (life, failed, fell);
+    columns.prop_map(|((status, desired, pending), (failures, retry_at, last_error, has_run), fell)| StoredNode {
+        falls: fell.0,
+        comes_back: fell.1,
         status,
         desired,
         pending,
@@ -185,6 +191,18 @@ fn laws(before: &Node, transition: &Transition, node: &Node, now: UnixSeconds) -
         prop_assert!(life.retry_at() >= Some(now + 60) && life.retry_at() <= Some(longest), "{:?}", life.retry_at());
         prop_assert!(life.last_error().is_some());
     }
+    if life.falls() != old.falls() {
+        let is_new = life.falls() == old.falls() + 1 || (life.falls() == 1 && old.status() == Running);
+        prop_assert!(life.falls() == 0 || (is_new && life.status() == Stopped), "a fall is one fall");
+        let forgiven = matches!(
+            transition,
+            Transition::Forgiven | Transition::Upgraded { .. } | Transition::Reverted { .. } | Transition::Enabled
+        ) || matches!(transition, Transition::Resolved { end: End::Enabled, .. });
+        prop_assert_eq!(life.falls() == 0, forgiven, "nothing else is another chance");
+    }
+    prop_assert!(!life.is_broken(1) || life.desired() == Desired::Run, "who is stopped by its owner is not broken");
+    let with_machine = matches!(transition, Transition::Observed { found: Found::WithMachine, .. });
+    prop_assert!(!life.comes_back() || old.comes_back() || with_machine, "only a restart of the machine does that");
     if life.status() != old.status() && *transition != Transition::Intended(Intent::Disable) {
         prop_assert_eq!(life.status_since(), now);
     }

@@ -157,7 +157,13 @@ fn it_looks_like_this() {
     survey_delay = 0  # default
     action_delay = 0  # default
     max_concurrent_upgrades = 1  # default
+    upgrade_canary = 1  # default
+    upgrade_settle_seconds = 300  # default
+    auto_revert = true  # default
+    upgrade_failure_percent = 10  # default
     max_concurrent_starts = 1  # default
+    restart_pace = 5  # default
+    broken_after = 10  # default
     max_concurrent_removals = 1  # default
     max_concurrent_operations = 1  # default
     crisis_bytes = 2000000000  # default

@@ -4,9 +4,10 @@ use wnm_core::event::Event;
 use wnm_core::node::{Evidence, NodeId, Status, StoredNode, Verb};
 use wnm_core::plan::{Cause, Effect, Reason};
 use wnm_core::report::ReasonRow;
+use wnm_core::rollout::{Phase, TrialState};
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
 
-use crate::rows::{NOW, added, counters, group, node, restored, stored};
+use crate::rows::{NOW, added, counters, group, node, restored, rollout, stored, trial};
 use crate::{Scratch, scratch};
 
 fn reason() -> Reason {
@@ -51,6 +52,9 @@ fn every_event_that_matters_is_told() {
         decided(),
         Event::GroupSeen { group: Box::new(group(1)) },
         Event::GroupSeen { group: Box::new(group(1)) },
+        Event::RolloutMoved { rollout: Box::new(rollout(Phase::Paused)) },
+        Event::Tried { trial: Box::new(trial(1, TrialState::Proved { at: NOW, forgotten: false })) },
+        Event::TrialVoid { node: NodeId(1) },
         Event::GroupClosed { group: 1 },
         Event::Adopted { node: Box::new(node(2)) },
         Event::Noted { id: None, what: "a port was opened".to_owned() },
@@ -70,11 +74,14 @@ fn every_event_that_matters_is_told() {
     7 | 1 | Rebooted |  |  |  | boot time 2
     8 | 1 | Decided |  |  |  | survey; start antnode0001
     9 | 1 | GroupSeen |  |  |  | a1 running
-    10 | 1 | GroupClosed |  |  |  | a1
-    11 | 1 | Adopted | 2 |  | RUNNING | antnode0002.service
-    12 | 1 | Noted |  |  |  | a port was opened
-    13 | 1 | Forgotten | 2 |  |  | its directory is gone
-    14 | 1 | TornDown |  |  |  |
+    10 | 1 | RolloutMoved |  |  |  | roll-out of 0.5.0: paused: it failed on antnode0001: it ended
+    11 | 1 | Tried | 1 |  |  | 0.5.0 has proved itself
+    12 | 1 | TrialVoid | 1 |  |  | 
+    13 | 1 | GroupClosed |  |  |  | a1
+    14 | 1 | Adopted | 2 |  | RUNNING | antnode0002.service
+    15 | 1 | Noted |  |  |  | a port was opened
+    16 | 1 | Forgotten | 2 |  |  | its directory is gone
+    17 | 1 | TornDown |  |  |  |
     ");
 }
 

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Node, NodeId, Status, Verb};
+use wnm_core::rollout::Rollouts;
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Store, StoredState};
 use wnm_pm::container_host::Group;
@@ -69,8 +70,15 @@ impl Model {
             | Event::Adopted { node } => self.put(*node)?,
             Event::Forgotten { id, .. } => {
                 self.nodes.remove(&id.0);
+                self.stored.rollouts.trials.remove(&id);
                 self.stored.signs.remove(&id);
             }
+            Event::RolloutMoved { rollout } => self.stored.rollouts.turn_to(*rollout),
+            Event::Tried { trial } if self.nodes.contains_key(&trial.node.0) => {
+                self.stored.rollouts.trials.insert(trial.node, *trial);
+            }
+            Event::Tried { .. } => {}
+            Event::TrialVoid { node } => drop(self.stored.rollouts.trials.remove(&node)),
             Event::Surveyed { reports } => {
                 for report in reports {
                     let Some(node) = self.nodes.get_mut(&report.id.0) else { continue };
@@ -90,6 +98,7 @@ impl Model {
                 self.nodes.clear();
                 self.stored.signs.clear();
                 self.groups.clear();
+                self.stored.rollouts = Rollouts::default();
                 self.stored.highest_number_used = 0;
             }
             Event::Decided { .. } | Event::Noted { .. } => {}
@@ -143,6 +152,9 @@ fn events() -> impl Strategy<Value = Event> {
         1 => text().prop_map(|json| Event::VersionCached { json }),
         2 => vec((number().prop_map(NodeId), text()), 0..3).prop_map(|memories| Event::SignsKept { memories }),
         1 => any::<i64>().prop_map(|boot_time| Event::Rebooted { boot_time }),
+        1 => rows::rollouts().prop_map(|rollout| Event::RolloutMoved { rollout: Box::new(rollout) }),
+        3 => rows::trials(number()).prop_map(|trial| Event::Tried { trial: Box::new(trial) }),
+        1 => number().prop_map(|node| Event::TrialVoid { node: NodeId(node) }),
         1 => (1_u32..4).prop_map(|number| Event::GroupSeen { group: Box::new(rows::group(number)) }),
         1 => (1_u32..4).prop_map(|group| Event::GroupClosed { group }),
         1 => Just(Event::TornDown),

@@ -8,6 +8,7 @@ use wnm_core::event::Event;
 use wnm_core::node::{
     Desired, Flavour, Node, NodeId, NodeMetrics, NodeSpec, PortKind, ProcessId, Status, StoredNode, UnixSeconds, Verb,
 };
+use wnm_core::rollout::{Failure, Pause, Phase, Revert, Role, Rollout, Target, Trial, TrialState};
 use wnm_core::snapshot::Counters;
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
 
@@ -177,4 +178,50 @@ pub fn nodes(number: u32) -> impl Strategy<Value = Node> {
             restored(StoredNode { spec, service, peer_id, version, metrics, ..lived })
         },
     )
+}
+
+fn target(digest: &str) -> Target {
+    Target { version: Version::new(0, 5, 0), digest: digest.to_owned() }
+}
+
+/// A roll-out in this phase.
+pub fn rollout(phase: Phase) -> Rollout {
+    let why = Failure::Fell { error: "it ended".to_owned() };
+    let pause = (phase == Phase::Paused).then_some(Pause::CanaryFailed { node: NodeId(1), why });
+    Rollout { target: target("a"), started_at: NOW, phase, phase_since: NOW, pause }
+}
+
+/// A trial of a node that has come to this.
+pub fn trial(number: u32, state: TrialState) -> Trial {
+    let (from, memory_before) = (Some(Version::new(0, 4, 17)), Some(38.5));
+    Trial { node: NodeId(number), target: target("a"), role: Role::Canary, from, memory_before, began_at: NOW, state }
+}
+
+fn digests() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec!["a", "b"])
+}
+
+/// Roll-outs of two programs, in all phases.
+pub fn rollouts() -> impl Strategy<Value = Rollout> {
+    let phases = vec![Phase::Canary, Phase::Batches, Phase::Paused, Phase::Aborted, Phase::Done];
+    (proptest::sample::select(phases), digests())
+        .prop_map(|(phase, digest)| Rollout { target: target(digest), ..rollout(phase) })
+}
+
+/// Trials of two programs that have come to anything.
+pub fn trials(number: impl Strategy<Value = u32>) -> impl Strategy<Value = Trial> {
+    let why = || Failure::Memory { before: 38.5, now: 200.25 };
+    let failed = move |revert| TrialState::Failed { at: NOW, why: why(), revert };
+    let states = vec![
+        TrialState::Open { since: None, healthy_since: None, process: None },
+        TrialState::Open { since: Some(NOW), healthy_since: Some(NOW), process: stored(1).process },
+        TrialState::Proved { at: NOW, forgotten: false },
+        TrialState::Proved { at: NOW, forgotten: true },
+        failed(Revert::Due),
+        failed(Revert::Done),
+        failed(Revert::Off),
+        failed(Revert::Failed { error: "it is gone".to_owned() }),
+    ];
+    (number, proptest::sample::select(states), digests())
+        .prop_map(|(number, state, digest)| Trial { target: target(digest), ..trial(number, state) })
 }

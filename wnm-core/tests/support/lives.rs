@@ -13,6 +13,7 @@ fn intents() -> impl Strategy<Value = Intent> {
         any::<bool>().prop_map(|by_owner| Intent::Stop { by_owner }),
         Just(Intent::Restart),
         Just(Intent::Upgrade),
+        Just(Intent::Revert),
         (0_u64..1_000).prop_map(|delay_seconds| Intent::Remove { delay_seconds }),
         Just(Intent::Disable),
         Just(Intent::Enable),
@@ -23,6 +24,8 @@ fn found() -> impl Strategy<Value = Found> {
     prop_oneof![
         3 => Just(Found::Running),
         1 => Just(Found::Down),
+        2 => Just(Found::Fell),
+        1 => Just(Found::WithMachine),
         1 => (0_u64..1_000).prop_map(|pause_seconds| Found::Hanging { pause_seconds }),
         1 => Just(Found::Failed),
         1 => Just(Found::Gone),
@@ -64,8 +67,12 @@ pub fn transitions() -> impl Strategy<Value = Transition> {
         2 => error().prop_map(|error| Transition::StartFailed { error }),
         2 => (process(), 0_u64..9)
             .prop_map(|(process, patch)| Transition::Upgraded { process, version: Version::new(0, 4, patch) }),
+        2 => (process(), 0_u64..9).prop_map(|(process, patch)| {
+            Transition::Reverted { process, version: Some(Version::new(0, 4, patch)) }
+        }),
         3 => Just(Transition::Stopped),
         1 => Just(Transition::Enabled),
+        1 => Just(Transition::Forgiven),
         3 => error().prop_map(|error| Transition::StepFailed { error }),
         4 => (found(), evidence()).prop_map(|(found, why)| Transition::Observed { found, why }),
         3 => (ends(), evidence()).prop_map(|(end, why)| Transition::Resolved { end, why }),

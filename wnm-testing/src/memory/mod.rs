@@ -19,7 +19,7 @@ use wnm_pm::process_manager::{
 };
 
 use containers::MemoryContainers;
-pub use world::{Call, MemoryWorld, Operation};
+pub use world::{Call, Habit, MemoryWorld, Operation};
 use world::{Death, MemoryNode, State};
 
 /// A process manager whose machine is a [`MemoryWorld`].
@@ -129,7 +129,13 @@ impl ProcessManager for MemoryManager {
     }
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
-        self.each(Operation::Inspect, nodes, |state, node| Ok(state.look(&node.spec)))
+        self.each(Operation::Inspect, nodes, |state, node| {
+            let version = state.node(&node.spec).ok().and_then(|node| node.program.1.clone());
+            if state.habit(node.id(), version.as_ref()) == Some(Habit::End) {
+                state.end(&node.spec);
+            }
+            Ok(state.look(&node.spec))
+        })
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
@@ -170,7 +176,8 @@ fn start(state: &mut State, node: &NodeRef) -> Outcome<Started> {
     let (program, version) = state.node(spec)?.program.clone();
     state.refuse_closed_group(spec)?;
     spec.ports.iter().try_for_each(|(kind, port)| state.refuse_busy(kind.protocol(), port))?;
-    if let Death::AtOnce = state.program(&program)? {
+    let ends = state.program(&program)? == Death::AtOnce;
+    if ends || state.habit(spec.id, version.as_ref()) == Some(Habit::Crash) {
         return Err(ManagerError::ExitedAtOnce {
             name: spec.name.clone(),
             how: "exit code 7".to_owned(),

@@ -5,6 +5,7 @@ use crate::host::firewall::OpenPort;
 use crate::machine::Machine;
 use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
 use crate::progress::Silent;
+use crate::rollout::{Phase, Rollout};
 use crate::settings::Config;
 use wnm_pm::process_manager::{Finding, Severity};
 use wnm_pm::shell::word;
@@ -30,6 +31,8 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     if answers && let Ok(observation) = machine.observe(&Silent).await {
         let nodes = observation.snapshot.nodes.iter();
         facts.nodes = nodes.map(|each| gather::known(&each.node)).collect();
+        let current = observation.snapshot.rollouts.as_ref().and_then(|rollouts| rollouts.current().cloned());
+        facts.paused_rollout = current.filter(|rollout| rollout.phase == Phase::Paused);
     }
     findings.extend(check(machine.config(), &facts));
     sort(&mut findings);
@@ -63,6 +66,8 @@ pub struct Facts {
     pub storage_is_marked: bool,
     /// The firewall that is in use, and what it says.
     pub firewall: Option<FirewallState>,
+    /// The roll-out of the node program, where it is paused.
+    pub paused_rollout: Option<Rollout>,
     /// What runs wnm every minute; none when nothing was found.
     pub schedule: Option<String>,
     /// Why the node program cannot be used, with what mends it.
@@ -180,6 +185,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(upkeep::firewall(facts));
     findings.extend(upkeep::schedule(facts));
     findings.extend(upkeep::nodes(facts));
+    findings.extend(upkeep::rollout(facts));
     findings.extend(ports::held(config, facts));
     findings.extend(ports::given_away(config, facts));
     findings.extend(kernel::open_files(facts));

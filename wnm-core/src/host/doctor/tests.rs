@@ -1,6 +1,7 @@
 use super::*;
 use crate::host::firewall::OpenPort;
 use crate::node::NodeId;
+use crate::rollout::{Failure, Pause, Phase, Rollout, Target};
 use crate::settings::{self, Layers, Occasion, OperatingSystem};
 
 /// The defaults of a machine whose nodes lie in `/srv/nodes`.
@@ -59,6 +60,7 @@ fn well() -> (Config, Facts) {
         firewall: Some(FirewallState { name: "ufw", closed: Ok(vec![]) }),
         schedule: Some("/etc/systemd/system/wnm.service".to_owned()),
         program_problem: None,
+        paused_rollout: None,
     };
     (config, facts)
 }
@@ -208,6 +210,18 @@ fn upkeep() {
     Error node-program: there is no node program
       no node can be added or upgraded
       install one
+    ");
+    let paused = || Rollout {
+        target: Target { version: semver::Version::new(0, 5, 0), digest: "a file".to_owned() },
+        started_at: 0,
+        phase: Phase::Paused,
+        phase_since: 0,
+        pause: Some(Pause::CanaryFailed { node: NodeId(1), why: Failure::Restarted }),
+    };
+    insta::assert_snapshot!(found(|_, facts| facts.paused_rollout = Some(paused())), @"
+    Warning rollout-paused: the roll-out of 0.5.0 is paused: it failed on antnode0001: it ended and was started again by its process manager
+      no node is upgraded, and no node is added
+      put another node program in its place, or `wnm rollout resume` to try it again
     ");
     let closed = [1, 2].map(|number| {
         let port = OpenPort { port: 55000 + number, node: NodeId(number.into()) };

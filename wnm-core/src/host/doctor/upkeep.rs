@@ -2,7 +2,7 @@
 
 use super::{Facts, error, warning};
 use crate::node::Status;
-use crate::report::{Shared, by_reason, names};
+use crate::report::{Shared, by_reason, names, pause_text};
 use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::Finding;
 
@@ -24,6 +24,14 @@ pub(super) fn nodes(facts: &Facts) -> Vec<Finding> {
         error("node-failed", what, "these nodes do not run as they should", fix)
     };
     by_reason(errors).into_iter().map(finding).collect()
+}
+
+pub(super) fn rollout(facts: &Facts) -> Option<Finding> {
+    let rollout = facts.paused_rollout.as_ref()?;
+    let why = rollout.pause.as_ref().map(pause_text).unwrap_or_default();
+    let what = format!("the roll-out of {} is paused: {why}", rollout.target.version);
+    let fix = "put another node program in its place, or `wnm rollout resume` to try it again".to_owned();
+    Some(warning("rollout-paused", what, "no node is upgraded, and no node is added", fix))
 }
 
 pub(super) fn clock(facts: &Facts) -> Option<Finding> {

@@ -5,6 +5,7 @@ pub(super) mod group;
 pub(super) mod metrics;
 pub(super) mod node;
 mod ports;
+pub(super) mod rollout;
 pub(super) mod signs;
 
 use rusqlite::Connection;
@@ -33,6 +34,7 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
     state.counters = counters::read(connection)?;
     state.groups = group::read(connection)?;
     state.nodes = node::read(connection)?;
+    state.rollouts = rollout::read(connection)?;
     state.signs = signs::read(connection)?;
     Ok(state)
 }

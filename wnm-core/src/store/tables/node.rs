@@ -42,9 +42,11 @@ pub(in crate::store) fn write(connection: &Connection, node: &Node) -> Result<()
             ("desired", &life.desired().as_str()),
             ("pending", &life.pending().map(|verb| verb.as_str())),
             ("failures", &life.failures()),
+            ("falls", &life.falls()),
             ("retry_at", &life.retry_at()),
             ("last_error", &life.last_error()),
             ("has_run", &life.has_run()),
+            ("comes_back", &life.comes_back()),
         ],
     )?;
     ports::write(connection, spec.id, &spec.ports)?;
@@ -77,9 +79,11 @@ fn read_row(cell: &Cell<'_>, ports: &BTreeMap<NodeId, Ports>) -> Result<Node, Pr
         desired: cell.required("desired", cell.word("desired")?)?,
         pending: cell.word("pending")?,
         failures: cell.get("failures")?,
+        falls: cell.get("falls")?,
         retry_at: cell.get("retry_at")?,
         last_error: cell.get("last_error")?,
         has_run: cell.get("has_run")?,
+        comes_back: cell.get("comes_back")?,
     };
     let name = stored.spec.name.clone();
     Node::restore(stored)

@@ -1,0 +1,70 @@
+//! After a restart of the machine its nodes come back in steps, as fast as what it measures allows: not one by one, which
+//! would take a day for a large fleet, and not all at once, which would press the machine down again.
+
+use super::{Draft, count, growth, load, numbers};
+use crate::node::Status;
+use crate::plan::{Action, Cause, Gauge};
+use crate::snapshot::NodeSnapshot;
+
+/// What nodes that were just started cost is not measured before.
+const UNMEASURED_SECONDS: i64 = 30;
+
+/// The nodes that are started now; none where nobody waits, or nobody may be started.
+pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
+    let pace = draft.config.restart_pace;
+    let waiting: Vec<&NodeSnapshot> =
+        draft.oldest_first(Status::Stopped).into_iter().filter(|each| returns(draft, each)).collect();
+    if pace == 0 || waiting.is_empty() || !growth::has_place(draft) {
+        return None;
+    }
+    let step = if is_measured(draft) { step(draft, pace) } else { 0 };
+    let (chosen, later) = waiting.split_at(waiting.len().min(step as usize));
+    draft.because_of(Cause::Returning, &numbers(chosen));
+    if !later.is_empty() {
+        draft.because(Cause::ReturnsLater { waiting: count(later), pace }, &[]);
+    }
+    Some(chosen.iter().map(|each| growth::start(each)).collect())
+}
+
+fn returns(draft: &Draft<'_>, each: &NodeSnapshot) -> bool {
+    each.node.life().comes_back() && growth::obstacle(draft, each).is_none()
+}
+
+/// Whether the last ones that were started have been there for long enough to be measured.
+fn is_measured(draft: &Draft<'_>) -> bool {
+    let now = draft.snapshot.now;
+    let began = draft.snapshot.nodes.iter().filter(|each| each.node.status().is_starting());
+    let ago = began.map(|each| now.saturating_sub(each.node.life().status_since())).filter(|ago| *ago >= 0);
+    ago.min().is_none_or(|ago| ago >= UNMEASURED_SECONDS)
+}
+
+/// How many nodes may be started now. All that is measured is taken for what the nodes cost that are back, so that
+/// there is place for as many more as there is room in proportion. A third of them are started, since a node costs more while
+/// it starts and the load average follows slowly, and never more than are back already.
+fn step(draft: &Draft<'_>, pace: u32) -> u32 {
+    let back = up(draft);
+    let free = draft.config.node_cap.saturating_sub(back);
+    if back == 0 {
+        return pace.min(free);
+    }
+    let room = load::readings(draft.config, &draft.snapshot.host).iter().filter_map(headroom).fold(f64::MAX, f64::min);
+    let most = pace.max(back);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between 1 and the number of nodes"
+    )]
+    let step = (f64::from(back) * room / 3.0).clamp(1.0, f64::from(most)) as u32;
+    step.min(free)
+}
+
+/// Nodes that are up or on their way.
+fn up(draft: &Draft<'_>) -> u32 {
+    let is_up = |each: &&NodeSnapshot| each.node.status() == Status::Running || each.node.status().is_underway();
+    u32::try_from(draft.snapshot.nodes.iter().filter(is_up).count()).unwrap_or(u32::MAX)
+}
+
+/// How much of what is in use could be used beside it; none for what starting nodes does not change.
+fn headroom(reading: &load::Reading) -> Option<f64> {
+    if matches!(reading.gauge, Gauge::Disk | Gauge::Inodes) { None } else { reading.headroom() }
+}
