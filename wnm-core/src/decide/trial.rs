@@ -1,6 +1,6 @@
 //! A trial is judged by what is seen of its node: it goes on, the node has proved itself, or the program has failed there.
 
-use super::reconcile::{Health, health};
+use super::health::{Health, health};
 use crate::node::{Desired, Status, UnixSeconds};
 use crate::rollout::{Failure, Revert, Trial, TrialState};
 use crate::settings::Config;
@@ -97,7 +97,7 @@ impl Bench<'_> {
     }
 
     fn go_on(&self, trial: &Trial, each: &NodeSnapshot, run: &Run) -> Verdict {
-        match is_healthy(each, self.settle() > 0) {
+        match is_healthy(self.config, each, self.settle() > 0) {
             None => Verdict::Same,
             Some(true) => {
                 let since = run.healthy_since.filter(|since| *since <= self.now).unwrap_or(self.now);
@@ -152,20 +152,21 @@ fn became(trial: &Trial, before: &Run, run: &Run) -> Verdict {
 
 /// Whether a node is healthy: it lives, answers for itself, and has peers where it counts them and that `counts`. None where
 /// nobody can tell: what is not known is neither.
-pub(crate) fn is_healthy(each: &NodeSnapshot, counts: bool) -> Option<bool> {
+pub(crate) fn is_healthy(config: &Config, each: &NodeSnapshot, counts: bool) -> Option<bool> {
     let seen = each.seen.as_ref()?;
-    match health(&each.node, seen) {
+    match health(config, &each.node, seen) {
         _ if !each.lives() => Some(false),
         Health::Unknown => None,
         // It may come up yet; where it does not, reconciling says so.
         Health::Bad(_) => None,
-        Health::Good => Some(!counts || connected_peers(each) != Some(0)),
+        Health::Good(_) => Some(!counts || known_peers(each) != Some(0)),
     }
 }
 
-fn connected_peers(each: &NodeSnapshot) -> Option<u64> {
+fn known_peers(each: &NodeSnapshot) -> Option<u64> {
     match &each.seen.as_ref()?.answer {
         Answer::Node { metrics, .. } => metrics.connected_peers,
+        Answer::Signs { signs } => signs.peers,
         _ => None,
     }
 }
@@ -173,6 +174,7 @@ fn connected_peers(each: &NodeSnapshot) -> Option<u64> {
 pub(super) fn memory(each: &NodeSnapshot) -> Option<f64> {
     match &each.seen.as_ref()?.answer {
         Answer::Node { metrics, .. } => metrics.memory_megabytes,
+        Answer::Signs { signs } => signs.memory_megabytes,
         _ => None,
     }
 }
@@ -180,6 +182,7 @@ pub(super) fn memory(each: &NodeSnapshot) -> Option<f64> {
 fn reported(each: &NodeSnapshot) -> Option<&semver::Version> {
     match &each.seen.as_ref()?.answer {
         Answer::Node { version, .. } => version.as_ref(),
+        Answer::Signs { signs } => signs.version.as_ref(),
         _ => None,
     }
 }

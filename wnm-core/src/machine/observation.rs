@@ -212,7 +212,7 @@ async fn program(machine: &Machine, stored: &StoredState) -> Result<(Program, Op
         .map_err(|error| chain(&error))?;
     let config = &machine.parts.config;
     if let Some(wanted) = config.node_flavour.wanted().filter(|wanted| *wanted != program.flavour) {
-        let (path, Program { flavour, version }) = (config.antnode_path.display(), &program);
+        let (path, Program { flavour, version, .. }) = (config.antnode_path.display(), &program);
         let name = flavour.program_name();
         return Err(format!("node_flavour is {wanted}, and {path} is {name} {version}, a program of {flavour}"));
     }
