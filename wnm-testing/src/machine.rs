@@ -77,7 +77,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 
 /// Where a tool lies on this machine, if somebody built it: `.ci/install` knows the same places.
 fn host_tool(name: &str) -> PathBuf {
-    if let Some(named) = std::env::var_os(format!("WNM_{}", name.to_uppercase())) {
+    if let Some(named) = std::env::var_os(format!("WNM_{}", name.to_uppercase().replace('-', "_"))) {
         return named.into();
     }
     let usual = || std::env::home_dir().unwrap_or_default().join(".cache/wnm-tools");
@@ -112,7 +112,7 @@ impl Machine {
         }
         // A node has no network to meet others in, and none outside learns of it.
         command.args(["--network", "none", "--volume", &format!("{}:{BUILD}:ro", profile.display())]);
-        for (name, path) in ["antnode", "antctl"].into_iter().filter_map(|name| Some((name, tool(name)?))) {
+        for (name, path) in ["antnode", "antctl", "ant-node"].into_iter().filter_map(|name| Some((name, tool(name)?))) {
             command.args(["--volume", &format!("{}:{TOOLS}/{name}:ro", path.display())]);
         }
         let machine = Self { name, profile };

@@ -1,5 +1,6 @@
 //! The whole program, with real node processes, on an operator's good and bad days.
 
+mod ant_node;
 mod antnode;
 mod bad_days;
 mod containers;
@@ -62,6 +63,7 @@ fn steady(colony: &Colony, text: &str) -> String {
 
 fn main() -> std::process::ExitCode {
     wnm_testing::run_trials([
+        ant_node::trials(),
         antnode::trials(),
         bad_days::trials(),
         containers::trials(),

@@ -71,7 +71,7 @@ fn lack(need: Need) -> Option<String> {
         Need::Root => unless(geteuid().is_root(), "not run as root"),
         Need::Program(name) => unless(is_on_path(name), &format!("no {name} on the PATH (.ci/install installs it)")),
         Need::Tool(name) => {
-            let variable = name.to_uppercase();
+            let variable = name.to_uppercase().replace('-', "_");
             unless(tool(name).is_some(), &format!("no {name} (.ci/install builds it, or set WNM_{variable})"))
         }
         Need::SystemdImage => image(machine::IMAGE),
