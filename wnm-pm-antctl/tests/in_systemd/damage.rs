@@ -113,6 +113,13 @@ fn a_damaged_registry_is_reported_and_put_aside_by_a_teardown() {
         assert!(only(manager.create(&world.planned([3])).await).is_err(), "nothing is added on top");
         let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["antctl-registry"]);
+        let advice = only(manager.inspect(&nodes[..1]).await).expect_err("antctl cannot read it");
+        let copy = format!("cp {} {}", world.copy().display(), world.registry().display());
+        assert!(told(&advice).contains(&copy), "{advice:?}");
+        fs::copy(world.copy(), world.registry()).expect("the advice is followed");
+        assert!(matches!(world.state(&manager, &nodes[0]).await, ProcessState::Running { .. }));
+        assert!(matches!(world.state(&manager, &nodes[1]).await, ProcessState::Stopped { .. }));
+        fs::write(world.registry(), &json[..json.len() / 2]).expect("it can be damaged");
 
         let notes = notes(manager.teardown().await.expect("it is put aside"));
         assert_eq!(notes.len(), 3, "{notes:?}");
