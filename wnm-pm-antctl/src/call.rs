@@ -15,6 +15,7 @@ use wnm_pm::hint::Hint;
 use wnm_pm::node_files;
 use wnm_pm::patience::poll;
 use wnm_pm::process_manager::ManagerError;
+use wnm_pm::shell::word;
 
 use crate::parse::{self, Registry};
 use crate::places::Places;
@@ -184,7 +185,12 @@ impl Caller {
 
     /// What to do when the registry is damaged. Nothing else brings the nodes back with their keys.
     pub(crate) fn restore_registry(&self) -> String {
-        format!("repair {} or restore it from a backup; the nodes run on meanwhile", self.places.registry().display())
+        let (registry, copy) = (self.places.registry(), self.places.registry_copy());
+        let restore = match copy.is_file() {
+            true => format!("`cp {} {}` restores what wnm last saw in it", word(&copy), word(&registry)),
+            false => format!("repair {}", registry.display()),
+        };
+        format!("{restore}, or restore it from a backup; the nodes run on meanwhile")
     }
 
     /// Whether antctl's registry holds no node, found out without antctl.

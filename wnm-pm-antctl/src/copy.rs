@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wnm_pm::process_manager::Outcome;
@@ -11,19 +12,28 @@ use wnm_pm::program::write_whole;
 
 use crate::Antctl;
 
+/// Longer than antctl takes to write its registry: one that somebody runs by hand may be at it, and empties the file first.
+const ONE_WRITE: Duration = Duration::from_millis(300);
+
 impl Antctl {
     /// Puts entries back that antctl lost while their nodes are there: their unit files and directories are. Answers their
     /// services. Whatever else the registry holds is remembered for the next time.
     ///
     /// # Errors
     /// When something is lost and the registry cannot be written.
-    pub(crate) fn put_back_lost(&self) -> Outcome<Vec<String>> {
+    pub(crate) async fn put_back_lost(&self) -> Outcome<Vec<String>> {
         let (registry, copy) = (self.places().registry(), self.places().registry_copy());
         // Of a damaged one nothing is known; its owner is told.
         let Some(current) = read(&registry) else { return Ok(vec![]) };
         let known = read(&copy).unwrap_or(Value::Null);
         let (merged, lost) =
             merge(&current, &known, |service, root_dir| root_dir.is_dir() && self.unit_runs(service, root_dir));
+        if !lost.is_empty() {
+            tokio::time::sleep(ONE_WRITE).await;
+            if read(&registry).is_none_or(|now| now != current) {
+                return Ok(vec![]);
+            }
+        }
         if keys(&merged) != keys(&known)
             && let Err(error) = write_whole(&copy, merged.to_string().as_bytes(), 0o600, None)
         {

@@ -128,7 +128,7 @@ impl Antctl {
         };
         let outcomes = action(observation).await;
         // What was added is remembered.
-        if let Err(error) = self.put_back_lost() {
+        if let Err(error) = self.put_back_lost().await {
             tracing::warn!(error = error.text(), "antctl's registry stays without what it lost");
         }
         outcomes

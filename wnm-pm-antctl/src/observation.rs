@@ -63,7 +63,7 @@ impl Antctl {
     /// When antctl or systemd does not report them, or the registry cannot be written.
     pub(crate) async fn observe_whole(&self, nodes: &[NodeRef]) -> Result<Observation, ManagerError> {
         let observation = self.observe(nodes).await?;
-        if self.put_back_lost()?.is_empty() { Ok(observation) } else { self.observe(nodes).await }
+        if self.put_back_lost().await?.is_empty() { Ok(observation) } else { self.observe(nodes).await }
     }
 
     /// While antctl cannot report its nodes nothing is known of any, and nothing can be done to one.

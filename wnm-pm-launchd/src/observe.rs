@@ -65,7 +65,7 @@ impl Launchd {
         match self.launchctl.domain_exists().await {
             Err(error) => Err(self.without_launchd(&chain(&error))),
             Ok(false) if self.mode == Mode::User => {
-                Err(ManagerError::unavailable(kind(self.mode), &self.no_session(), Hint::text(LOG_IN)))
+                Err(ManagerError::unavailable(kind(self.mode), self.no_session(), Hint::text(LOG_IN)))
             }
             Ok(_) => Ok(()),
         }

@@ -2,6 +2,7 @@
 //! directory: inside, the node's own user could put something else in their place while root works on them. And they are
 //! copied and renamed by programs, not by [`wnm_pm::program`], since only a program can be run through sudo.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -70,15 +71,21 @@ async fn note<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, from: impl Fn(&
     let directory = tempfile::tempdir().map_err(|source| ManagerError::io("write in", &std::env::temp_dir(), source));
     let (batch, directory) = batch.all(directory);
     let Some(directory) = directory else { return discard(systemctl, batch, &tried, &[NEW]).await };
-    let written = |node: &NodeRef| directory.path().join(&node.spec.name);
+    let noted = |node: &NodeRef| beside(&node.spec, STAMP);
+    let written = |node: &NodeRef| directory.path().join(noted(node).file_name().unwrap_or_default());
     let batch = batch.check(|node, _| {
-        let [noted, copy] = [STAMP, NEW].map(|name| beside(&node.spec, name));
-        let text = program::note(&noted, &node.spec.binary, &copy, &from(node))?;
+        let text = program::note(&noted(node), &node.spec.binary, &beside(&node.spec, NEW), &from(node))?;
         fs::write(written(node), text).map_err(|source| ManagerError::io("write", &written(node), source))
     });
     let install = |nodes: &[&NodeRef]| {
-        let command = ["install", "--mode=0644"].map(str::to_owned);
-        for_pairs(systemctl, &command, nodes, |node| (written(node), beside(&node.spec, STAMP)))
+        let storages: BTreeSet<Option<&Path>> = nodes.iter().map(|node| node.spec.root_dir.parent()).collect();
+        let Some((Some(storage), 1)) = storages.first().map(|storage| (*storage, storages.len())) else {
+            let command = ["install", "--mode=0644"].map(str::to_owned);
+            return for_pairs(systemctl, &command, nodes, |node| (written(node), noted(node)));
+        };
+        // As a rule all lie in one storage, and one program does for all.
+        let command = systemctl.privilege.command("install").args(["--mode=0644", "--target-directory"]);
+        command.arg(storage).arg("--").args(nodes.iter().map(|node| written(node)))
     };
     discard(systemctl, systemctl.step(batch, install).await, &tried, &[NEW]).await
 }

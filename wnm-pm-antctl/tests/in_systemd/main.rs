@@ -2,6 +2,7 @@
 //! antctl was measured to do wrong.
 
 mod damage;
+mod lost;
 mod owners;
 mod programs;
 mod real_nodes;
@@ -84,5 +85,12 @@ wnm_testing::trials! {
 }
 
 fn main() -> std::process::ExitCode {
-    wnm_testing::run_trials([trials(), damage::trials(), owners::trials(), programs::trials(), real_nodes::trials()])
+    wnm_testing::run_trials([
+        trials(),
+        damage::trials(),
+        lost::trials(),
+        owners::trials(),
+        programs::trials(),
+        real_nodes::trials(),
+    ])
 }

@@ -202,7 +202,8 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
         let wallet = world.real(1).wallet;
         let line =
             ["add", "--count", "2", "--node-port", "55001-55002", "--path", program, "--rewards-address", &wallet];
-        let added = world.antctl(&[&line[..], &["--no-upnp", "--auto-restart", "evm-arbitrum-one"]].concat()).await;
+        let added =
+            world.antctl(&[&line[..], &["--no-upnp", "--relay", "--auto-restart", "evm-arbitrum-one"]].concat()).await;
         assert!(added.success(), "{added:?}");
         assert!(world.antctl(&["remove", "--service-name", "antnode1"]).await.success());
 
@@ -216,6 +217,7 @@ fn nodes_of_antctl_alone_are_found_and_taken_over() {
         assert_eq!(found.flavour.map(|flavour| flavour.program_name()), Some("antnode"));
         assert!(found.wallet.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(&wallet)));
         assert_eq!(found.network.as_deref(), Some("evm-arbitrum-one"));
+        assert_eq!((found.start_args, found.no_upnp), (Some(vec!["--relay".to_owned()]), Some(true)));
         let home = Path::new("/home/resident/.local/share/autonomi/node/antnode2");
         assert_eq!(found.root_dir.as_deref(), Some(home));
 

@@ -74,10 +74,10 @@ fn twenty_nodes_cost_as_many_programs_as_one() {
             costs.push(cost.join("\n"));
         }
         assert_eq!(costs[0], costs[1]);
-        let create = "systemctl show, install, xargs 2, xargs 2, systemctl, install, systemctl daemon-reload";
+        let create = "systemctl show, install, xargs 2, install, xargs 2, systemctl, install, systemctl daemon-reload";
         let start = "systemctl show, systemctl, systemctl reset-failed, systemctl enable, systemctl restart, systemctl show, \
                      systemctl show";
-        let replace = "systemctl show, xargs 2, xargs 2, xargs 2, systemctl stop, systemctl show";
+        let replace = "systemctl show, xargs 2, install, xargs 2, xargs 2, systemctl stop, systemctl show";
         let stop = "systemctl show, systemctl disable, systemctl stop, systemctl show";
         let remove = "systemctl show, rm, systemctl daemon-reload";
         assert_eq!(costs[1], [create, start, "systemctl show", replace, stop, remove].join("\n"));
