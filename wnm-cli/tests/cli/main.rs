@@ -3,6 +3,7 @@
 mod antnode;
 mod bad_days;
 mod containers;
+mod desired;
 mod doctor;
 mod documents;
 mod errors;
@@ -62,6 +63,7 @@ fn main() -> std::process::ExitCode {
         antnode::trials(),
         bad_days::trials(),
         containers::trials(),
+        desired::trials(),
         doctor::trials(),
         documents::trials(),
         errors::trials(),
