@@ -1,5 +1,7 @@
 //! New versions on a real fleet: a good one comes to all, a broken one to its canary alone.
 
+#![expect(clippy::disallowed_methods, reason = "tests wait for real processes")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
