@@ -4,6 +4,7 @@ mod ant_node;
 mod antnode;
 mod bad_days;
 mod containers;
+mod desired;
 mod doctor;
 mod documents;
 mod errors;
@@ -67,6 +68,7 @@ fn main() -> std::process::ExitCode {
         antnode::trials(),
         bad_days::trials(),
         containers::trials(),
+        desired::trials(),
         doctor::trials(),
         documents::trials(),
         errors::trials(),

@@ -37,8 +37,8 @@ fn judge(config: &Config, snapshot: &Snapshot, rollouts: &mut Rollouts, fallen: 
         match bench.judge(&trial, each) {
             Verdict::Same => {}
             Verdict::Became(trial) => {
-                rollouts.trials.insert(trial.node, trial.clone());
-                events.push(Event::Tried { trial: Box::new(trial) });
+                rollouts.trials.insert(trial.node, (*trial).clone());
+                events.push(Event::Tried { trial });
             }
             Verdict::Void => {
                 rollouts.trials.remove(&trial.node);

@@ -14,7 +14,7 @@ pub(super) enum Verdict {
     /// Nothing that was not known.
     Same,
     /// It is this now.
-    Became(Trial),
+    Became(Box<Trial>),
     /// There is nothing to be learnt from it: the node never got the program, or nobody wants it to run.
     Void,
 }
@@ -45,7 +45,7 @@ impl Bench<'_> {
                 self.judge_open(trial, each, &Run { since: *since, healthy_since: *healthy_since, process: *process })
             }
             TrialState::Failed { revert, .. } if *revert != Revert::Done && runs_another(trial, each) => {
-                Verdict::Became(trial.with_revert(Revert::Done))
+                Verdict::Became(Box::new(trial.with_revert(Revert::Done)))
             }
             TrialState::Failed { .. } | TrialState::Proved { .. } => Verdict::Same,
         }
@@ -103,7 +103,7 @@ impl Bench<'_> {
                 let since = run.healthy_since.filter(|since| *since <= self.now).unwrap_or(self.now);
                 if self.now >= since.saturating_add(self.settle()) && each.node.status() == Status::Running {
                     let state = TrialState::Proved { at: self.now, forgotten: false };
-                    return Verdict::Became(Trial { state, ..trial.clone() });
+                    return Verdict::Became(Box::new(Trial { state, ..trial.clone() }));
                 }
                 let process = run.process.or_else(|| process(each));
                 became(trial, run, &Run { since: Some(self.begin(run)), healthy_since: Some(since), process })
@@ -130,7 +130,7 @@ impl Bench<'_> {
 
     fn failed(&self, trial: &Trial, why: Failure) -> Verdict {
         let revert = if self.config.auto_revert { Revert::Due } else { Revert::Off };
-        Verdict::Became(trial.failed(why, revert, self.now))
+        Verdict::Became(Box::new(trial.failed(why, revert, self.now)))
     }
 }
 
@@ -147,7 +147,7 @@ fn became(trial: &Trial, before: &Run, run: &Run) -> Verdict {
         return Verdict::Same;
     }
     let state = TrialState::Open { since: run.since, healthy_since: run.healthy_since, process: run.process };
-    Verdict::Became(Trial { state, ..trial.clone() })
+    Verdict::Became(Box::new(Trial { state, ..trial.clone() }))
 }
 
 /// Whether a node is healthy: it lives, answers for itself, and has peers where it counts them and that `counts`. None where
