@@ -16,6 +16,7 @@ mod programs;
 mod remove;
 mod render;
 mod replace;
+mod sharing;
 mod start;
 mod state;
 mod step;
