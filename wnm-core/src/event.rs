@@ -106,6 +106,11 @@ pub enum Event {
         /// The whole row.
         node: Box<Node>,
     },
+    /// A node was restored from a backup; it does not run.
+    Restored {
+        /// The whole row.
+        node: Box<Node>,
+    },
     /// Everything was taken down; numbering starts again.
     TornDown,
     /// Something worth knowing happened that changes no row.

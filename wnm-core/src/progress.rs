@@ -49,6 +49,12 @@ pub enum Work {
     CloseGroups(usize),
     /// Asking the process manager to take everything down in one call, where it can.
     TearDown,
+    /// Reading a backup and checking all of it.
+    ReadBackup,
+    /// Writing a backup.
+    WriteBackup,
+    /// Putting keys and database in their places.
+    RestoreBackup,
     /// Waiting between two steps, `action_delay`.
     Pause,
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
 use wnm_core::machine::CycleError;
@@ -72,6 +73,9 @@ pub enum Error {
     /// What was asked for cannot be done.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A backup was not made, read or restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A cycle came to nothing.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -89,6 +93,7 @@ impl Hinted for Error {
             Self::NotInitialised(_) => vec![Hint::run(Task::Init).to("continue it")],
             Self::Manager(error) => error.hints(),
             Self::Cycle(error) => error.hints(),
+            Self::Backup(error) => error.hints(),
             Self::AnotherUsers { owner, .. } => {
                 vec![Hint::text(format!("run wnm as {owner}")), Hint::text("as root, `--as-owner` does that")]
             }

@@ -130,6 +130,10 @@ impl Machine {
         Ok(Self { inner, origins, options, _lock: lock })
     }
 
+    pub(crate) fn inner(&self) -> &machine::Machine {
+        &self.inner
+    }
+
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -284,7 +288,7 @@ fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
     }
 }
 
-fn runner() -> Arc<dyn CommandRunner> {
+pub(crate) fn runner() -> Arc<dyn CommandRunner> {
     Arc::new(SystemRunner)
 }
 
@@ -295,7 +299,7 @@ fn is_there(path: &Path) -> bool {
 
 /// A user's own nodes run as that user: whoever else starts one, root included, leaves processes and files behind that the
 /// owner can neither see nor touch.
-fn refuse_another_user(database: &Path, user: u32) -> Result<(), Error> {
+pub(crate) fn refuse_another_user(database: &Path, user: u32) -> Result<(), Error> {
     let Ok(file) = std::fs::metadata(database) else { return Ok(()) };
     if file.uid() == user {
         return Ok(());
@@ -315,7 +319,7 @@ fn has_begun(database: &Path) -> Result<bool, Error> {
 }
 
 /// Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.
-fn make_directory(directory: &Path, shares: bool) -> Result<(), Error> {
+pub(crate) fn make_directory(directory: &Path, shares: bool) -> Result<(), Error> {
     let made = node_files::make_open(directory, if shares { 0o711 } else { 0o700 });
     made.map_err(|source| Error::Directory { path: directory.to_owned(), source })
 }

@@ -1,5 +1,6 @@
 //! Commands: one module for each family of subcommands.
 
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod cycle;
 pub(crate) mod doctor;

@@ -1,6 +1,7 @@
 //! The whole program, with real node processes, on an operator's good and bad days.
 
 mod antnode;
+mod backups;
 mod bad_days;
 mod containers;
 mod doctor;
@@ -59,6 +60,7 @@ fn steady(colony: &Colony, text: &str) -> String {
 fn main() -> std::process::ExitCode {
     wnm_testing::run_trials([
         antnode::trials(),
+        backups::trials(),
         bad_days::trials(),
         containers::trials(),
         doctor::trials(),

@@ -228,6 +228,14 @@ impl Machine {
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
     }
 
+    /// Makes sure that everything answers that lies on a disk and belongs to this machine's nodes.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or with the place that does not answer.
+    pub fn answers(&self) -> Result<(), CycleError> {
+        Ok(self.reach(&self.parts.store.load()?.nodes)?)
+    }
+
     /// Makes sure that everything answers that lies on a disk, these nodes' own directories too.
     pub(crate) fn reach(&self, nodes: &[Node]) -> Result<(), StorageError> {
         let config = &self.parts.config;

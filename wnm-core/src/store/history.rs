@@ -36,6 +36,7 @@ pub enum EventKind {
     GroupSeen,
     GroupClosed,
     Adopted,
+    Restored,
     TornDown,
     Noted,
 }
@@ -127,6 +128,9 @@ impl<'a> Columns<'a> {
                 about(EventKind::Reconciled, node, None, &format!("{from} -> {}: {why}", node.status()))
             }
             Event::Adopted { node } => about(EventKind::Adopted, node, None, node.service()),
+            Event::Restored { node } => {
+                about(EventKind::Restored, node, None, &node.spec().root_dir.display().to_string())
+            }
             Event::Forgotten { id, why } => Self { node: Some(*id), ..plain(EventKind::Forgotten, why) },
             Event::Noted { id, what } => Self { node: *id, ..plain(EventKind::Noted, what) },
             Event::Surveyed { .. } => plain(EventKind::Surveyed, ""),
