@@ -183,6 +183,22 @@ pub enum Flaw {
     Archive(String),
 }
 
+impl Flaw {
+    /// The file that it is about, where it is about one.
+    pub(super) fn file(&self) -> Option<&str> {
+        match self {
+            Self::Missing(file)
+            | Self::Unknown(file)
+            | Self::Twice(file)
+            | Self::NotAFile(file)
+            | Self::Altered(file)
+            | Self::TooLong(file)
+            | Self::Key { file, .. } => Some(file),
+            Self::Manifest(_) | Self::Database(_) | Self::Archive(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Flaw {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

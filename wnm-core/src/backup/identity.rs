@@ -86,7 +86,7 @@ mod tests {
         it has 0 bytes instead of 32
         it holds nothing but zeros
         whole
-        it is not whole: EOF while parsing a value at line 1 column 5000
+        it is not whole: EOF while parsing a list at line 1 column 5000
         whole
         it ends after 100 bytes
         ");

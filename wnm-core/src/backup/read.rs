@@ -252,8 +252,9 @@ impl Found {
         if !expected.contains(DATABASE) {
             self.flaws.push(Flaw::Missing(DATABASE.to_owned()));
         }
-        let unnamed = self.names.iter().filter(|name| !expected.contains(*name)).map(|name| Flaw::Unknown(shown(name)));
-        let unnamed: Vec<Flaw> = unnamed.filter(|flaw| !self.flaws.contains(flaw)).collect();
+        let is_known = |name: &String| self.flaws.iter().any(|flaw| flaw.file() == Some(name.as_str()));
+        let unnamed = self.names.iter().filter(|name| !expected.contains(*name)).map(|name| shown(name));
+        let unnamed: Vec<Flaw> = unnamed.filter(|name| !is_known(name)).map(Flaw::Unknown).collect();
         self.flaws.extend(unnamed);
     }
 
