@@ -2,6 +2,8 @@
 
 mod antnode;
 mod backups;
+mod backups_elsewhere;
+mod backups_spoiled;
 mod bad_days;
 mod containers;
 mod doctor;
@@ -61,6 +63,8 @@ fn main() -> std::process::ExitCode {
     wnm_testing::run_trials([
         antnode::trials(),
         backups::trials(),
+        backups_elsewhere::trials(),
+        backups_spoiled::trials(),
         bad_days::trials(),
         containers::trials(),
         doctor::trials(),

@@ -9,30 +9,30 @@ use wnm_testing::Need::{SystemdImage, Tool};
 use wnm_testing::{on_machine, on_machine_that_restarts, test_node, tool};
 
 /// Settings under which nothing has to be waited for and nothing presses.
-const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \
+pub const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \
     --delay_remove 0 --max_concurrent_operations 3 --max_concurrent_starts 3 --max_concurrent_upgrades 3 \
     --cpu_less_than 101 --cpu_remove 102 --mem_less_than 101 --mem_remove 102 --hd_less_than 101 --hd_remove 102 \
     --desired_load_average 9999 --max_load_average_allowed 10000";
 
 /// The node program that the settings name.
-const PROGRAM: &str = "/var/tmp/antnode";
+pub const PROGRAM: &str = "/var/tmp/antnode";
 
 /// Runs wnm as whoever runs the test.
-fn try_wnm(words: &str) -> Output {
+pub fn try_wnm(words: &str) -> Output {
     let test = std::env::current_exe().expect("a test knows its own program");
     let wnm = test.ancestors().nth(2).expect("it lies in a build directory").join("wnm");
     Command::new(wnm).args(words.split_whitespace()).output().expect("wnm can be run")
 }
 
 /// Runs wnm, wants it to succeed, and answers what it answered.
-fn wnm(words: &str) -> String {
+pub fn wnm(words: &str) -> String {
     let output = try_wnm(words);
     let (answer, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "wnm {words}: {answer}{said}");
     answer.into_owned()
 }
 
-fn run(program: &str, words: &str) {
+pub fn run(program: &str, words: &str) {
     let directory = format!("/run/user/{}", rustix::process::getuid().as_raw());
     let mut command = Command::new(program);
     let output =
@@ -55,7 +55,7 @@ fn nodes_in(record: &str) -> Vec<(String, String)> {
 }
 
 /// Cycles until all is as it should be.
-fn cycle_until(wanted: [(&str, &str); 3]) {
+pub fn cycle_until(wanted: [(&str, &str); 3]) {
     cycle_in("", &wanted);
 }
 

@@ -119,6 +119,9 @@ impl Hinted for BackupError {
             Self::InTheWay { .. } => vec![Hint::text("name another place, or move away what is there")],
             Self::Newer { .. } => vec![Hint::text("use the newer wnm")],
             Self::Damaged { .. } | Self::NotABackup { .. } => vec![Hint::text("use another backup")],
+            Self::Keys(faults) if faults.iter().any(|fault| fault.is_out_of_reach) => {
+                vec![Hint::text("run wnm as root: these nodes run as another user, who alone may read their keys")]
+            }
             Self::Keys(_) => vec![Hint::text(
                 "put the whole key back, or remove the node: an older backup may hold its key, and is not replaced",
             )],
@@ -150,6 +153,8 @@ pub struct KeyFault {
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: String,
+    /// Whether this user may not read it.
+    pub is_out_of_reach: bool,
 }
 
 /// One thing that is wrong with a backup.

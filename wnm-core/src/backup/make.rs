@@ -1,5 +1,6 @@
 //! Making a backup: the database as it is at one moment, and the key of each node in it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::process_manager::ManagerKind;
@@ -54,7 +55,7 @@ impl Source<'_> {
         let database = std::fs::read(&copy).map(|bytes| entry(DATABASE, &bytes)).map_err(io)?;
         let manifest = self.manifest(&nodes, &keys, database);
         if !dry_run {
-            let text = manifest.render().map_err(|error| io(std::io::Error::other(error)))?;
+            let text = manifest.render().map_err(|error| io(io::Error::other(error)))?;
             let mut contents = vec![
                 (MANIFEST.to_owned(), Content::Bytes(text.0.as_bytes())),
                 (MANIFEST_SUM.to_owned(), Content::Bytes(text.1.as_bytes())),
@@ -105,16 +106,16 @@ fn keys(nodes: &[Node]) -> Result<Vec<Key<'_>>, BackupError> {
         let may_lack = !life.has_run()
             || matches!(life.status(), Status::Dead | Status::Removing)
             || life.pending() == Some(Verb::Add);
-        let mut fault = |reason: String| {
+        let mut fault = |reason: String, is_out_of_reach| {
             let path = spec.root_dir.join(spec.flavour.key_file());
-            faults.push(KeyFault { name: spec.name.clone(), path, reason });
+            faults.push(KeyFault { name: spec.name.clone(), path, reason, is_out_of_reach });
         };
         match identity::read(&spec.root_dir, spec.flavour) {
-            Err(error) => fault(error.to_string()),
+            Err(error) => fault(error.to_string(), error.kind() == io::ErrorKind::PermissionDenied),
             Ok(None) if may_lack => {}
-            Ok(None) => fault("it is missing, and the node has run".to_owned()),
+            Ok(None) => fault("it is missing, and the node has run".to_owned(), false),
             Ok(Some(bytes)) => match identity::fault(spec.flavour, &bytes) {
-                Some(reason) => fault(reason),
+                Some(reason) => fault(reason, false),
                 None => keys.push(Key { node, bytes }),
             },
         }

@@ -7,6 +7,7 @@
 
 mod error;
 mod identity;
+mod judge;
 mod machine_id;
 mod make;
 mod manifest;
