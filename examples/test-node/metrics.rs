@@ -11,17 +11,22 @@ use crate::{TestNode, files, spawn};
 
 const METADATA: &str = include_str!("metadata.txt");
 const METRICS: &str = include_str!("metrics.txt");
+/// How long the next question is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text;charset=utf-8;version=1.0.0";
 
-/// Answers whoever asks, each in a thread of its own.
+/// Answers whoever asks, one after the other as a node's few threads do; one that keeps its askers waiting has a thread for
+/// each.
 pub fn serve(node: &Arc<TestNode>, listener: TcpListener) {
     let node = Arc::clone(node);
     spawn(move || {
         for stream in listener.incoming().flatten() {
+            let answers_at_once = matches!(node.misbehaviour().answer, Answer::Well);
             let node = Arc::clone(&node);
-            // An asker that goes away is no concern of the node.
-            spawn(move || drop(converse(&node, stream)));
+            // An asker that goes away, or asks nothing, is no concern of the node.
+            let answer = move || drop(stream.set_read_timeout(Some(PATIENCE)).and_then(|()| converse(&node, stream)));
+            if answers_at_once { answer() } else { spawn(answer) }
         }
     });
 }

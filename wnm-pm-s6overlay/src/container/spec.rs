@@ -35,6 +35,10 @@ const THREADS_OF_CONTAINER: i64 = 1_024;
 /// The engine's own log of a container: s6's messages, not the nodes'.
 const ENGINE_LOG_SIZE: &str = "10m";
 
+/// s6 keeps what it knows of each service in files below `/run`: in memory they cost no disk, and no engine's file system
+/// stands in between. A node takes some 40 kB of it.
+const RUN: &str = "rw,exec,nosuid,nodev,mode=755,size=128m";
+
 /// What the engine is asked for to make a group's container.
 #[must_use]
 pub fn container(
@@ -84,6 +88,7 @@ fn host_config(settings: &S6Settings, ports: PortMap, security: Security) -> Hos
                 ("max-file".to_owned(), "2".to_owned()),
             ])),
         }),
+        tmpfs: Some(HashMap::from([("/run".to_owned(), RUN.to_owned())])),
         mounts: Some(layout::mounts(settings).map(|(outside, inside)| mount(outside, inside)).to_vec()),
         network_mode: Some(match network {
             ContainerNetwork::Published => settings.machine().network_name(),

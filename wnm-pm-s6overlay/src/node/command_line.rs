@@ -5,9 +5,9 @@ use wnm_pm::flavour::CommandLine;
 /// The program and its arguments in the text of a definition's `run`; no words when it is not one of ours.
 #[must_use]
 pub fn command_line(run: &str) -> CommandLine {
-    let words = run.split_once("\nexec /usr/bin/env -i ").map(|(_, rest)| shell_words(rest)).unwrap_or_default();
-    // The assignments of its environment come before the program, which is an absolute path.
-    CommandLine::new(words.into_iter().skip_while(|word| !word.starts_with('/')).collect())
+    let words = run.split_once("\nexport ").map(|(_, rest)| shell_words(rest)).unwrap_or_default();
+    // Before that stand the assignments of its environment, each of which has a `=`.
+    CommandLine::new(words.into_iter().skip_while(|word| word != "exec").skip(1).collect())
 }
 
 /// The words of a shell's line as far as we write them: between single quotes everything is itself, and elsewhere a
