@@ -11,6 +11,7 @@ pub mod execute;
 pub mod host;
 pub mod lock;
 pub mod machine;
+pub mod migration;
 pub mod node;
 pub mod observe;
 pub mod plan;

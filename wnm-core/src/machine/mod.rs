@@ -22,6 +22,7 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
+mod migrate;
 mod observation;
 
 pub use adopt::Untracked;

@@ -37,6 +37,7 @@ pub enum EventKind {
     GroupClosed,
     Adopted,
     Restored,
+    FlavourChanged,
     TornDown,
     Noted,
 }
@@ -128,6 +129,9 @@ impl<'a> Columns<'a> {
                 about(EventKind::Reconciled, node, None, &format!("{from} -> {}: {why}", node.status()))
             }
             Event::Adopted { node } => about(EventKind::Adopted, node, None, node.service()),
+            Event::FlavourChanged { from, node } => {
+                about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
+            }
             Event::Restored { node } => {
                 about(EventKind::Restored, node, None, &node.spec().root_dir.display().to_string())
             }
