@@ -130,6 +130,12 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Restore a backup where no nodes are
     Restore(Restore),
+    /// Move all nodes from v1 to v2, keeping numbers, wallets and ports
+    MigrateFlavour {
+        /// Move them back, while none was started as v2
+        #[arg(long)]
+        undo: bool,
+    },
     /// Show or change settings
     Config {
         #[command(subcommand)]

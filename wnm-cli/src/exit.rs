@@ -7,6 +7,7 @@ use wnm_core::decide::Refusal;
 use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
 use wnm_core::machine::CycleError;
+use wnm_core::migration::MigrationError;
 use wnm_core::settings::NoHome;
 use wnm_core::storage::StorageError;
 use wnm_core::store::{Problem, StoreError};
@@ -146,6 +147,10 @@ fn of_machine(error: &Error) -> Exit {
     match error {
         Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
         Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
+        Error::Mixed { .. } | Error::Migration(MigrationError::Refused { .. }) => Exit::Refused,
+        Error::Migration(MigrationError::StillRunning(_)) => Exit::NodeFailed,
+        Error::Migration(MigrationError::Cycle(CycleError::Store(error))) => of_store(error),
+        Error::Migration(MigrationError::Cycle(CycleError::Manager(_))) => Exit::Manager,
         Error::Backup(BackupError::Store(error)) => of_store(error),
         Error::Backup(BackupError::Manager(_)) => Exit::Manager,
         Error::Backup(BackupError::Storage(StorageError::Taken { .. })) => Exit::Refused,

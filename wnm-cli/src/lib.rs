@@ -20,7 +20,7 @@ use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags};
-use commands::{backup, config, cycle, doctor, groups, init, schedule, status, survey, why};
+use commands::{backup, config, cycle, doctor, groups, init, migrate, schedule, status, survey, why};
 pub use exit::Exit;
 use exit::Failure;
 use output::Output;
@@ -96,6 +96,7 @@ async fn dispatch(
         Command::Config { command } => return config::config(output, &common, &given, command),
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
+        Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
         Command::Start(nodes) => Request::Start(nodes.into()),

@@ -11,6 +11,7 @@ mod backup;
 mod error;
 mod machine;
 mod managers;
+mod mixed;
 mod options;
 
 pub use backup::{Restore, read_backup};
@@ -24,6 +25,7 @@ pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
 pub use wnm_core::decide::{Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
 pub use wnm_core::machine::{Observation, Report, Trigger, Untracked};
+pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
 pub use wnm_core::plan::{Action, Cause, Effect, Plan, Reason, Rule};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};

@@ -10,6 +10,7 @@ use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
 use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
+use wnm_core::migration::{Direction, Migration};
 use wnm_core::node::Node;
 use wnm_core::observe::{Observer, ThisMachine, means};
 use wnm_core::plan::Plan;
@@ -26,7 +27,7 @@ use wnm_pm::process_manager::{Capabilities, Finding, ManagerKind, Mode};
 use wnm_pm::user::User;
 
 use crate::managers::manager;
-use crate::{Error, Options};
+use crate::{Error, Options, mixed};
 
 /// A machine full of nodes, or about to be.
 pub struct Machine {
@@ -50,6 +51,7 @@ impl Machine {
         let path = options.new_database_path(&config);
         let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
         storage::reach(places.to_vec()).map_err(CycleError::from)?;
+        mixed::refuse(&config).await?;
         make_directory(path.parent().unwrap_or(Path::new("")), shares)?;
         let lock = Lock::acquire(&path, "wnm init")?;
         let has_begun = is_there(&path) && has_begun(&path)?;
@@ -213,6 +215,20 @@ impl Machine {
     /// When the manager cannot tell.
     pub async fn untracked(&self, observation: &Observation) -> Result<Vec<Untracked>, Error> {
         Ok(self.inner.untracked(observation).await?)
+    }
+
+    /// Moves all nodes from v1 to v2, the program at `antnode_path`, or back while none was started as v2. They keep numbers,
+    /// wallets, node ports and directories; what they were is set aside there. With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// With everything that is in the way; the nodes are what they were.
+    pub async fn migrate_flavour(
+        &mut self,
+        direction: Direction,
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<Migration, Error> {
+        Ok(self.inner.migrate_flavour(direction, dry_run, progress).await?)
     }
 
     /// Takes untracked nodes into the database, all or none.
