@@ -1,8 +1,10 @@
-//! antnode's command line, as far as anybody gives it to a node: read by hand, refused in antnode's words.
+//! A node's command line, as far as anybody gives it to one: read by hand, refused in antnode's words.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use crate::program::Flavour;
 
 /// Options of antnode that take a value which makes no difference to a test node.
 const WITH_VALUE: [&str; 7] = [
@@ -29,6 +31,13 @@ const SWITCHES: [&str; 10] = [
     "--upnp",
 ];
 
+/// Options of ant-node that take a value which makes no difference to a test node.
+const WITH_VALUE_OF_V2: [&str; 6] =
+    ["--bootstrap", "--evm-network", "--log-max-files", "--log-level", "--network-mode", "--upgrade-channel"];
+
+/// Switches of ant-node that make no difference to a test node.
+const SWITCHES_OF_V2: [&str; 4] = ["--disable-webrtc-direct", "--enable-logging", "--ipv4-only", "--stop-on-upgrade"];
+
 /// What a node is told to be.
 pub struct Arguments {
     pub root_dir: PathBuf,
@@ -38,6 +47,7 @@ pub struct Arguments {
     pub port: u16,
     pub metrics_port: Option<u16>,
     pub rpc: Option<SocketAddr>,
+    pub webrtc_port: Option<u16>,
     /// The payment network, in the words that antnode prints.
     pub network: &'static str,
 }
@@ -60,7 +70,10 @@ fn usage(text: String) -> Refused {
 }
 
 /// Reads a command line without the program's name.
-pub fn parse(words: impl Iterator<Item = String>) -> Result<Asked, Refused> {
+pub fn parse(flavour: Flavour, words: impl Iterator<Item = String>) -> Result<Asked, Refused> {
+    let is_v2 = flavour == Flavour::V2;
+    let (with_value, switches): (&[&str], &[&str]) =
+        if is_v2 { (&WITH_VALUE_OF_V2, &SWITCHES_OF_V2) } else { (&WITH_VALUE, &SWITCHES) };
     let mut words = words.peekable();
     let mut root_dir = None;
     let mut log_dir = None;
@@ -73,6 +86,7 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Asked, Refused> {
         port: 0,
         metrics_port: None,
         rpc: None,
+        webrtc_port: None,
         network: "ArbitrumOne",
     };
     while let Some(word) = words.next() {
@@ -87,19 +101,21 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Asked, Refused> {
         };
         match option {
             "--version" => return Ok(Asked::Version),
+            "--log-dir" if is_v2 => log_dir = Some(PathBuf::from(value()?)),
+            "--webrtc-direct-port" if is_v2 => arguments.webrtc_port = Some(number(option, &value()?)?),
             "--root-dir" => root_dir = Some(PathBuf::from(value()?)),
-            "--log-output-dest" => log_dir = Some(PathBuf::from(value()?)),
-            "--bootstrap-cache-dir" => arguments.bootstrap_cache_dir = Some(value()?.into()),
+            "--log-output-dest" if !is_v2 => log_dir = Some(PathBuf::from(value()?)),
+            "--bootstrap-cache-dir" if !is_v2 => arguments.bootstrap_cache_dir = Some(value()?.into()),
             "--rewards-address" => wallet = Some(value()?),
             "--ip" => arguments.ip = number(option, &value()?)?,
             "--port" => arguments.port = number(option, &value()?)?,
-            "--metrics-server-port" => arguments.metrics_port = Some(number(option, &value()?)?),
+            "--metrics-server-port" if !is_v2 => arguments.metrics_port = Some(number(option, &value()?)?),
             "--rpc" => arguments.rpc = Some(number(option, &value()?)?),
-            "evm-arbitrum-one" => {}
+            "evm-arbitrum-one" if !is_v2 => {}
             "evm-arbitrum-sepolia-test" => arguments.network = "ArbitrumSepoliaTest",
             "evm-custom" => arguments.network = "Custom",
-            known if WITH_VALUE.contains(&known) => drop(value()?),
-            known if SWITCHES.contains(&known) => {}
+            known if with_value.contains(&known) => drop(value()?),
+            known if switches.contains(&known) => {}
             dashed if dashed.starts_with('-') => {
                 return Err(usage(format!("unexpected argument '{dashed}' found")));
             }

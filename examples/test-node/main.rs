@@ -1,6 +1,8 @@
 //! A test node is antnode 0.4.17's double: a real process with antnode's arguments, ports, files, answers and deaths, and
 //! no network behind it. It is small, so that hundreds run at once, and misbehaves when told to.
 //!
+//! A program that says so is ant-node 0.23's double instead: see [`v2`].
+//!
 //! It misbehaves as `WNM_TEST_NODE` says, or as the file `misbehave` in its root directory says (which is read again at
 //! every question, so that a running node can be turned), or as its own program says: see [`program`]. The words are in
 //! [`misbehaviour`]. Signals are antnode's: SIGTERM ends it at once, SIGINT after a second with exit code 1.
@@ -13,6 +15,7 @@ mod files;
 mod metrics;
 mod misbehaviour;
 mod program;
+mod v2;
 
 use std::net::{TcpListener, UdpSocket};
 use std::process::ExitCode;
@@ -25,7 +28,7 @@ use signal_hook::iterator::Signals;
 
 use arguments::{Arguments, Asked, Refused};
 use misbehaviour::Misbehaviour;
-use program::Program;
+use program::{Flavour, Program};
 
 /// What a running node knows of itself.
 struct TestNode {
@@ -44,7 +47,7 @@ impl TestNode {
 
 fn main() -> ExitCode {
     let program = Program::own();
-    let arguments = match arguments::parse(std::env::args().skip(1)) {
+    let arguments = match arguments::parse(program.flavour, std::env::args().skip(1)) {
         Ok(Asked::Run(arguments)) => arguments,
         Ok(Asked::Version) => {
             println!("{}", program.version_text());
@@ -65,6 +68,9 @@ fn main() -> ExitCode {
 }
 
 fn run(program: Program, arguments: Arguments) -> Result<ExitCode, String> {
+    if program.flavour == Flavour::V2 {
+        return v2::run(&program, &arguments);
+    }
     println!("EVM network: {}", arguments.network);
     println!("Logging to directory: {:?}", arguments.log_dir);
     let peer_id = files::prepare(&arguments)?;

@@ -14,6 +14,8 @@
 //! | `garbage` | answers bytes that mean nothing |
 //! | `http404` | answers that there is nothing here |
 //! | `wrong_peer` | answers in the name of another peer |
+//! | `no_peers` | of v2: finds no peers |
+//! | `upgrade:0.23.2:2s` | of v2: after 2 s replaces its own program by this version and ends with exit code 0 |
 //! | `record` | writes its command line and environment to `seen.json` in its root directory |
 
 use std::path::Path;
@@ -30,6 +32,8 @@ pub struct Misbehaviour {
     pub slow_term: Option<Duration>,
     pub no_metrics: bool,
     pub wrong_peer: bool,
+    pub no_peers: bool,
+    pub upgrade: Option<(String, Duration)>,
     pub record: bool,
     pub answer: Answer,
 }
@@ -74,6 +78,8 @@ impl Misbehaviour {
             "slow_term" => self.slow_term = Some(seconds(parts.next()?)?),
             "no_metrics" => self.no_metrics = true,
             "wrong_peer" => self.wrong_peer = true,
+            "no_peers" => self.no_peers = true,
+            "upgrade" => self.upgrade = Some((parts.next()?.to_owned(), seconds(parts.next()?)?)),
             "record" => self.record = true,
             "hang" => self.answer = Answer::Hang,
             "drip" => self.answer = Answer::Drip,

@@ -5,6 +5,8 @@
 //! WNM-TEST-NODE-VERSION=0.4.18
 //! WNM-TEST-NODE-MISBEHAVIOUR=exit:7:0
 //! ```
+//!
+//! One of which a line says `WNM-TEST-NODE-FLAVOUR=v2` is ant-node's double instead of antnode's.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -18,6 +20,16 @@ pub struct Program {
     pub version: String,
     /// Words as in `WNM_TEST_NODE`.
     pub misbehaviour: String,
+    pub flavour: Flavour,
+}
+
+/// Whose double a program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// antnode's.
+    V1,
+    /// ant-node's.
+    V2,
 }
 
 impl Program {
@@ -30,11 +42,15 @@ impl Program {
         Self {
             version: line("WNM-TEST-NODE-VERSION").unwrap_or_else(|| "0.4.17".to_owned()),
             misbehaviour: line("WNM-TEST-NODE-MISBEHAVIOUR").unwrap_or_default(),
+            flavour: if line("WNM-TEST-NODE-FLAVOUR").as_deref() == Some("v2") { Flavour::V2 } else { Flavour::V1 },
         }
     }
 
     /// What `--version` prints.
     pub fn version_text(&self) -> String {
+        if self.flavour == Flavour::V2 {
+            return format!("ant-node {}\nA test node that poses as one of the v2 network", self.version);
+        }
         format!(
             "Autonomi Node v{}\nNetwork version: ant/1.0/1\nPackage version: 2025.7.1.1\nGit info: test-node / test-node / 2026-02-19",
             self.version

@@ -31,7 +31,7 @@ pub use nobody::as_nobody;
 #[cfg(feature = "machines")]
 pub use node::alter;
 pub use ports::PortBlock;
-pub use program::{test_node, test_node_that};
+pub use program::{test_node, test_node_of_v2, test_node_that};
 pub use runner::RecordedRunner;
 #[cfg(feature = "machines")]
 pub use simulation::Simulation;

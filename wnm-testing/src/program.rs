@@ -26,10 +26,23 @@ pub fn test_node(version: &str) -> PathBuf {
 /// When the test node cannot be built or copied.
 #[must_use]
 pub fn test_node_that(misbehaviour: &str, version: &str) -> PathBuf {
+    program("", "antnode", misbehaviour, version, "")
+}
+
+/// A test node program that poses as `ant-node` of this version, by that name, and misbehaves like this.
+///
+/// # Panics
+/// When the test node cannot be built or copied.
+#[must_use]
+pub fn test_node_of_v2(misbehaviour: &str, version: &str) -> PathBuf {
+    program("v2 ", "ant-node", misbehaviour, version, "WNM-TEST-NODE-FLAVOUR=v2\n")
+}
+
+fn program(kind: &str, name: &str, misbehaviour: &str, version: &str, more: &str) -> PathBuf {
     let original = original();
-    let folder = format!("{version} {misbehaviour}").trim_end().replace([' ', ':', ',', '/'], "-");
-    let copy = original.with_file_name("test-nodes").join(folder).join("antnode");
-    let lines = format!("\nWNM-TEST-NODE-VERSION={version}\nWNM-TEST-NODE-MISBEHAVIOUR={misbehaviour}\n");
+    let folder = format!("{kind}{version} {misbehaviour}").trim_end().replace([' ', ':', ',', '/'], "-");
+    let copy = original.with_file_name("test-nodes").join(folder).join(name);
+    let lines = format!("\nWNM-TEST-NODE-VERSION={version}\nWNM-TEST-NODE-MISBEHAVIOUR={misbehaviour}\n{more}");
     if !is_newer(&copy, original) {
         make(original, &copy, &lines).expect("the build directory can be written");
     }

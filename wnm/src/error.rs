@@ -122,7 +122,7 @@ impl Hinted for Error {
             Self::Migration(error) => error.hints(),
             Self::Mixed { found, .. } => vec![
                 Hint::change("antnode_path").to(format!("name a program of {found}")),
-                Hint::change("node_storage").to("keep these nodes apart from those"),
+                Hint::text("give this database a node_storage of its own"),
             ],
             Self::AnotherUsers { owner, .. } => {
                 vec![Hint::text(format!("run wnm as {owner}")), Hint::text("as root, `--as-owner` does that")]

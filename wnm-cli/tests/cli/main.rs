@@ -16,6 +16,7 @@ mod in_container;
 mod interruptions;
 mod killed;
 mod limits;
+mod migrations;
 mod ownership;
 mod plans;
 mod schedule;
@@ -77,6 +78,7 @@ fn main() -> std::process::ExitCode {
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
+        migrations::trials(),
         ownership::trials(),
         plans::trials(),
         schedule::trials(),

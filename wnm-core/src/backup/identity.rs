@@ -50,8 +50,8 @@ pub(super) fn fault(flavour: Flavour, key: &[u8]) -> Option<String> {
     match flavour {
         Flavour::V1 if bytes != V1_BYTES => Some(format!("it has {bytes} bytes instead of {V1_BYTES}")),
         Flavour::V2 if bytes < V2_BYTES_MIN => Some(format!("it ends after {bytes} bytes")),
-        // Of JSON nothing can be missing without a trace.
-        Flavour::V2 if key.starts_with(b"{") => {
+        // It is JSON as of today, of which nothing can be missing without a trace.
+        Flavour::V2 if key.starts_with(b"{\n") || key.starts_with(b"{\"") => {
             let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(key);
             parsed.err().map(|error| format!("it is not whole: {error}"))
         }
