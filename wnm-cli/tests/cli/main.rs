@@ -17,6 +17,7 @@ mod interruptions;
 mod killed;
 mod limits;
 mod migrations;
+mod migrations_elsewhere;
 mod ownership;
 mod plans;
 mod schedule;
@@ -79,6 +80,7 @@ fn main() -> std::process::ExitCode {
         killed::trials(),
         limits::trials(),
         migrations::trials(),
+        migrations_elsewhere::trials(),
         ownership::trials(),
         plans::trials(),
         schedule::trials(),
