@@ -1,9 +1,10 @@
 //! A renewal gives a node what the settings say today: with its next start, restart or upgrade, never in between.
 
+use serde::Serialize;
 use wnm_pm::node::NodeSpec;
 
-use crate::node::Node;
-use crate::settings::Config;
+use crate::node::{Flavour, Node};
+use crate::settings::{Config, join};
 
 /// What a node is given with its next start. What a start cannot change (its number, ports and directories) stays.
 ///
@@ -38,4 +39,38 @@ pub fn outdated(config: &Config, node: &Node) -> Vec<&'static str> {
         ("start_args", old.start_args != new.start_args),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(setting, _)| setting).collect()
+}
+
+/// Options that a node has and its next start leaves out, with the settings that would keep them: what somebody else gave a
+/// node that was taken over, or what a setting has held since.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Dropped {
+    /// The options with their values, a word each.
+    pub options: Vec<String>,
+    /// Settings, and the values with which they keep them.
+    pub kept_by: Vec<(&'static str, String)>,
+}
+
+/// What the next start of a node leaves out.
+#[must_use]
+pub fn dropped(config: &Config, node: &Node) -> Dropped {
+    let spec = node.spec();
+    let today = options(&config.start_args);
+    let lost: Vec<&[String]> = options(&spec.start_args).into_iter().filter(|option| !today.contains(option)).collect();
+    let mut dropped = Dropped::default();
+    if !lost.is_empty() {
+        let kept = config.start_args.iter().chain(lost.iter().copied().flatten()).map(String::as_str);
+        dropped.kept_by.push(("start_args", join(kept)));
+        dropped.options.extend(lost.concat());
+    }
+    if spec.no_upnp && !config.no_upnp && spec.flavour == Flavour::V1 {
+        dropped.kept_by.push(("no_upnp", true.to_string()));
+        dropped.options.push("--no-upnp".to_owned());
+    }
+    dropped
+}
+
+/// Words as options, each with what follows it.
+fn options(words: &[String]) -> Vec<&[String]> {
+    words.chunk_by(|_, next| !next.starts_with('-')).collect()
 }

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future::ready;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::FdFlags;
-use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
+use wnm_pm::command::{Command, CommandError, CommandRunner, Output, one_line};
 use wnm_pm::hint::Hint;
 use wnm_pm::node_files;
 use wnm_pm::patience::poll;
@@ -43,12 +44,12 @@ impl Caller {
         if let Some(lock) = self.lock_within(Duration::ZERO).await? {
             return Ok(lock);
         }
-        tracing::warn!("waiting for another wnm, or for the antctl that it runs: it has locked {}", path.display());
+        tracing::warn!("waiting for {}, which has locked {}", self.holder(), path.display());
         if let Some(lock) = self.lock_within(PATIENCE).await? {
             return Ok(lock);
         }
         let minutes = PATIENCE.as_secs() / 60;
-        let holder = "another wnm, or an antctl that a killed one left,";
+        let holder = self.holder();
         let what = format!("{holder} has kept {} locked for {minutes} minutes", path.display());
         let hint = Hint::shell("ps -ef | grep antctl").to("find it, and end an antctl that hangs");
         Err(ManagerError::advised(what, hint))
@@ -71,10 +72,25 @@ impl Caller {
             Some(Ok(())) => {
                 // All programs that are run under the lock inherit it. None of them stays: nodes are systemd's children.
                 rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
+                // For whoever waits; without it they are told less.
+                let _ = file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id()));
                 Ok(Some(file))
             }
             Some(Err(error)) => Err(failed(error.into())),
             None => Ok(None),
+        }
+    }
+
+    /// Who has the lock: the wnm that wrote itself down there, or what it left.
+    pub(crate) fn holder(&self) -> String {
+        let pid: Option<u32> = fs::read_to_string(self.places.lock()).ok().and_then(|text| text.trim().parse().ok());
+        let Some(pid) = pid else { return "another wnm".to_owned() };
+        match fs::read(format!("/proc/{pid}/cmdline")) {
+            Ok(line) if !line.is_empty() => {
+                let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
+                format!("another wnm (process {pid}: {})", one_line(&line))
+            }
+            _ => format!("an antctl that a killed wnm (process {pid}) left"),
         }
     }
 
@@ -94,12 +110,9 @@ impl Caller {
         if let Some(depth) = &self.backtrace {
             command = command.env("RUST_BACKTRACE", depth);
         }
-        if let Some(directory) = &self.places.runtime_dir {
-            command = command.env("XDG_RUNTIME_DIR", directory);
-        }
         // antctl makes its user by a program of root's, which cron does not look for.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-        command = command.env("PATH", path);
+        command = self.places.lead(command.env("PATH", path));
         let output = self.runner.run(&command).await;
         if let Ok(output) = &output {
             let complaint = parse::complaint(output);
@@ -147,7 +160,19 @@ impl Caller {
             let what = format!("antctl cannot write {}: {said}", registry.display());
             return ManagerError::advised(what, Hint::text("let antctl write it (see `lsattr` and `ls -l`)"));
         }
-        self.unreadable(&said)
+        match fs::read_to_string(&registry).ok().as_deref().and_then(parse::schema) {
+            Some(schema) if schema != parse::SCHEMA => {
+                let (path, known) = (registry.display(), parse::SCHEMA);
+                let what = format!(
+                    "antctl cannot read {path}: its schema is {schema}, and that of antctl 0.14 is {known} ({said})"
+                );
+                ManagerError::advised(
+                    what,
+                    Hint::text("set antctl_path to the antctl that wrote it, or restore it from a backup"),
+                )
+            }
+            _ => self.unreadable(&said),
+        }
     }
 
     fn unreadable(&self, reason: &str) -> ManagerError {
@@ -199,7 +224,14 @@ mod tests {
     /// Runs a stand-in for antctl that reports that it began, and lives until it is told to end.
     fn caller(world: &Path) -> Caller {
         let base = world.to_owned();
-        let places = Places { system: false, nodes: base.clone(), units: base.clone(), base, runtime_dir: None };
+        let places = Places {
+            system: false,
+            nodes: base.clone(),
+            units: base.clone(),
+            base,
+            has_session: false,
+            environment: vec![],
+        };
         Caller { runner: Arc::new(SystemRunner), antctl: world.join("antctl"), debug: false, backtrace: None, places }
     }
 
@@ -227,9 +259,13 @@ mod tests {
         holder.args(["--exact", "call::tests::the_lock_of_a_killed_wnm_is_held_while_its_antctl_lives"]);
         let mut holder = holder.env(HOLDER, world.path()).spawn().expect("it can be run");
         wait(|| began.exists()).await;
+        let named = caller(world.path()).holder();
+        assert!(named.contains(&format!("(process {}: ", holder.id())) && named.contains("--exact"), "{named}");
         holder.kill().expect("it lives");
         holder.wait().expect("it was killed");
 
+        let holder = caller(world.path()).holder();
+        assert!(holder.starts_with("an antctl that a killed wnm (process "), "{holder}");
         let file = File::open(caller(world.path()).places.lock()).expect("it was made");
         assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)), "its antctl still writes");
         fs::write(end, "").expect("it is written");

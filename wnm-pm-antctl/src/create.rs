@@ -11,9 +11,11 @@ use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{Created, ManagerError, Mode, Outcome};
+use wnm_pm::program::stamp_of;
 
 use crate::observation::Observation;
 use crate::parse::{Entry, Registry};
+use crate::repair::note;
 use crate::{Antctl, check, parse, render};
 
 /// How often a node is added whose entry another antctl overwrote.
@@ -44,7 +46,7 @@ impl Antctl {
         let Some(entry) = self.entry_of(&observation.registry, &node.spec) else {
             return if self.downloads() { Ok(None) } else { check_program(&node.spec.program).map(|()| None) };
         };
-        let lacks = !exists(&entry.data_dir_path) || self.missing(entry).is_some();
+        let lacks = !exists(&entry.data_dir_path) || self.broken(entry, node).is_some();
         if lacks && observation.running(entry).is_none() {
             self.repair(entry, node).await?;
         }
@@ -121,6 +123,9 @@ impl Antctl {
             let services: Vec<String> = added.iter().map(|(_, created)| created.service.clone()).collect();
             self.systemd.reload(&services).await;
             if added.len() == run.len() {
+                if !self.downloads() {
+                    run.iter().zip(&added).for_each(|(spec, (_, created))| note(&created.binary, &spec.program));
+                }
                 return Ok(added);
             }
             if !output.success() {
@@ -190,7 +195,9 @@ fn created(entry: &Entry) -> Created {
 fn never_ran(directory: &Path, spec: &NodeSpec) -> bool {
     let Ok(files) = fs::read_dir(directory) else { return false };
     let program = spec.program.file_name().unwrap_or_default();
-    let made_by_add = |name: &OsStr| name == program || name == "antnode" || name == "logs";
+    let noted = stamp_of(&spec.program);
+    let noted = noted.file_name().unwrap_or_default();
+    let made_by_add = |name: &OsStr| [program, noted, OsStr::new("antnode"), OsStr::new("logs")].contains(&name);
     files.into_iter().all(|file| file.is_ok_and(|file| made_by_add(&file.file_name())))
 }
 

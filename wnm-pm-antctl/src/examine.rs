@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use wnm_pm::hint::chain;
-use wnm_pm::process_manager::{Finding, Mode};
+use wnm_pm::hint::{Advice, Hinted, chain};
+use wnm_pm::process_manager::{Finding, ManagerError, Mode};
 use wnm_pm::user::User;
 
 use crate::observation::last_failure;
@@ -53,10 +53,19 @@ impl Antctl {
                 "antctl-registry",
                 error.text(),
                 "wnm sees no node and touches none",
-                self.caller.restore_registry(),
+                self.way_out(&error),
             )),
         }
         findings
+    }
+
+    /// What the error itself advises, or else what helps against damage.
+    fn way_out(&self, error: &ManagerError) -> String {
+        let texts = error.hints().into_iter().filter_map(|hint| match hint.advice {
+            Advice::Text(text) => Some(text.into_owned()),
+            _ => None,
+        });
+        texts.into_iter().next().unwrap_or_else(|| self.caller.restore_registry())
     }
 
     async fn find_antctl(&self) -> Option<Finding> {
@@ -97,10 +106,10 @@ impl Antctl {
         if self.places().system {
             return None;
         }
-        if std::env::var_os("XDG_RUNTIME_DIR").is_none() && self.places().runtime_dir.is_none() {
+        if !self.places().has_session {
             return Some(Finding::error(
                 "no-user-session",
-                "this user has no systemd of its own (no XDG_RUNTIME_DIR)",
+                "this user has no systemd of its own (there is no directory of its session)",
                 "antctl cannot start nodes (`Failed to connect to bus`)",
                 LINGER,
             ));
@@ -126,7 +135,8 @@ impl Antctl {
                 format!("antctl does not know nodes that have unit files ({}): {}", names.len(), names.join(", ")),
                 "they run, or take directories, and antctl gives their names to other nodes",
                 format!(
-                    "restore {} from a backup that holds them; let nothing but wnm run antctl on this machine",
+                    "restore {} from a backup that holds them (wnm puts back what it has a copy of, at its next cycle); \
+                     let nothing but wnm run antctl on this machine",
                     path.display()
                 ),
             ));

@@ -11,7 +11,7 @@ use wnm_pm::process_manager::{ManagerError, Mode, Outcome};
 use wnm_pm::unit_file;
 
 use crate::Antctl;
-use crate::parse::Registry;
+use crate::parse::{Entry, Registry};
 
 /// A node that antctl forgot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,11 @@ impl Antctl {
     pub(crate) fn unit_runs(&self, service: &str, root_dir: &Path) -> bool {
         let line = fs::read_to_string(self.places().unit(service)).ok().and_then(|text| command_line(&text));
         line.and_then(|line| line.path("--root-dir")).as_deref() == Some(root_dir)
+    }
+
+    /// What antctl was told to give a node beside what wnm gives every node, as far as there is a unit file that says it.
+    pub(crate) fn given(&self, entry: &Entry) -> Option<Vec<String>> {
+        self.own_unit(entry).as_deref().and_then(command_line).map(|line| line.start_args())
     }
 
     /// antctl would write over a unit file of somebody else that is called as its next node will be.
@@ -159,8 +164,14 @@ mod tests {
             fs::create_dir_all(storage.join(name)).expect("it is made");
             fs::write(units.join(format!("{name}.service")), unit(&storage, name, options)).expect("it is written");
         }
-        let places =
-            Places { system: true, base: world.path().into(), nodes: storage.clone(), units, runtime_dir: None };
+        let places = Places {
+            system: true,
+            base: world.path().into(),
+            nodes: storage.clone(),
+            units,
+            has_session: false,
+            environment: vec![],
+        };
         let settings = AntctlSettings { node_storage: storage, ..settings(Mode::Sudo) };
         let manager = Antctl::at(settings, Arc::new(SystemRunner), places);
         let forgotten = manager.forgotten(&Registry::default());

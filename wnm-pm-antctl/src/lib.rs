@@ -7,6 +7,7 @@
 mod access;
 mod call;
 mod check;
+mod copy;
 mod create;
 mod examine;
 mod leftovers;
@@ -121,10 +122,16 @@ impl Antctl {
             Ok(lock) => lock,
             Err(error) => return all_failed(error),
         };
-        match self.observe(nodes).await {
-            Ok(observation) => action(observation).await,
-            Err(error) => all_failed(error),
+        let observation = match self.observe_whole(nodes).await {
+            Ok(observation) => observation,
+            Err(error) => return all_failed(error),
+        };
+        let outcomes = action(observation).await;
+        // What was added is remembered.
+        if let Err(error) = self.put_back_lost() {
+            tracing::warn!(error = error.text(), "antctl's registry stays without what it lost");
         }
+        outcomes
     }
 }
 
@@ -176,13 +183,26 @@ impl ProcessManager for Antctl {
     }
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
+        if nodes.is_empty() {
+            return Outcomes::none();
+        }
         match self.caller.lock_within(READERS_PATIENCE).await {
             Ok(None) if self.systemd.booted => return self.states_by_units(nodes).await,
             // It is free in a moment: whoever reads is soon done.
             locked => drop(locked),
         }
-        let states = |observation| Batch::of(nodes).then(|node, ()| Ok(self.state_of(&observation, node))).outcomes();
-        self.locked(nodes, |observation| std::future::ready(states(observation))).await
+        let _lock = match self.caller.lock().await {
+            Ok(lock) => lock,
+            Err(error) => return Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error),
+        };
+        let states = |observation: &Observation| {
+            Batch::of(nodes).then(|node, ()| Ok(self.state_of(observation, node))).outcomes()
+        };
+        // antctl writes its registry at every look, so that what it lost may be put back at one, too.
+        match self.observe_whole(nodes).await {
+            Ok(observation) => states(&observation),
+            Err(error) => Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error),
+        }
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
@@ -190,7 +210,7 @@ impl ProcessManager for Antctl {
         let observation = self.observe(&[]).await?;
         let found = observation.registry.present().map(|entry| {
             let state = self.state_of_entry(&observation, entry);
-            entry.found(state)
+            FoundNode { start_args: self.given(entry), ..entry.found(state) }
         });
         Ok(found.collect())
     }

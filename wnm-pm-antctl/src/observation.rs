@@ -57,6 +57,15 @@ impl Antctl {
         Ok(Observation { registry, units })
     }
 
+    /// The same before something is done, with what antctl lost put back.
+    ///
+    /// # Errors
+    /// When antctl or systemd does not report them, or the registry cannot be written.
+    pub(crate) async fn observe_whole(&self, nodes: &[NodeRef]) -> Result<Observation, ManagerError> {
+        let observation = self.observe(nodes).await?;
+        if self.put_back_lost()?.is_empty() { Ok(observation) } else { self.observe(nodes).await }
+    }
+
     /// While antctl cannot report its nodes nothing is known of any, and nothing can be done to one.
     fn unusable(&self, error: ManagerError) -> ManagerError {
         let kind = ManagerKind { supervisor: Supervisor::Antctl, mode: self.settings.mode };
@@ -88,7 +97,7 @@ impl Antctl {
 
     /// What systemd alone says of nodes, while antctl works for somebody else and cannot be asked.
     pub(crate) async fn states_by_units(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
-        tracing::warn!("another wnm is at work with antctl: nodes are shown as systemd has them");
+        tracing::warn!("{} is at work with antctl: nodes are shown as systemd has them", self.caller.holder());
         let services: Vec<String> = nodes.iter().map(|node| node.service.clone()).collect();
         let (batch, units) = Batch::of(nodes).all(self.systemd.show(&services).await.map_err(ManagerError::from));
         let units = units.unwrap_or_default();

@@ -70,6 +70,7 @@ impl Entry {
         words.push(format!("--root-dir={}", self.data_dir_path.display()));
         words.push(format!("--log-output-dest={}", self.log_dir_path.display()));
         words.push(format!("--rewards-address={}", self.rewards_address));
+        words.extend(self.no_upnp.then(|| "--no-upnp".to_owned()));
         words.push(self.network());
         CommandLine::new(words)
     }
@@ -124,6 +125,15 @@ pub(crate) fn registry(printed: &str) -> Result<Option<Registry>, serde_json::Er
 pub(crate) fn holds_no_node(text: &str) -> bool {
     let registry: Option<Value> = serde_json::from_str(text).ok();
     registry.and_then(|registry| registry.get("nodes")?.as_array().map(Vec::is_empty)).unwrap_or(false)
+}
+
+/// The form of node that antctl 0.14 writes down.
+pub(crate) const SCHEMA: u64 = 2;
+
+/// The form of the nodes in the text of a registry's file; none where it says none, or is damaged.
+pub(crate) fn schema(text: &str) -> Option<u64> {
+    let registry: Value = serde_json::from_str(text).ok()?;
+    registry["nodes"].as_array()?.iter().filter_map(|node| node["schema_version"].as_u64()).max()
 }
 
 /// antctl's reasons, a node each: `✕ antnode1: reason`, which may go on over several lines.
@@ -208,6 +218,14 @@ mod tests {
             assert_eq!(found.ports, Ports::default().with(PortKind::Node, 56001).with(PortKind::Rpc, 14101));
             assert_eq!(found.root_dir.as_deref(), Some(Path::new("/var/antctl/services/antnode1")));
         }
+    }
+
+    #[test]
+    fn the_form_of_a_registry_is_told_from_damage() {
+        let running = include_str!("../tests/data/status_json_running.stdout");
+        assert_eq!(schema(running), Some(SCHEMA));
+        assert_eq!(schema(&running.replace("\"schema_version\": 2", "\"schema_version\": 9")), Some(9));
+        assert_eq!([&running[..400], "{\"nodes\": [ ]}", "{}"].map(schema), [None; 3]);
     }
 
     #[test]

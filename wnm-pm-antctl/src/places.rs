@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use wnm_pm::command::Command;
 use wnm_pm::hint::Hint;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{ManagerError, ManagerKind};
+use wnm_pm::user;
 
 /// Where antctl keeps what it keeps, for the user that runs wnm.
 #[derive(Debug, Clone)]
@@ -18,8 +20,10 @@ pub(crate) struct Places {
     pub nodes: PathBuf,
     /// Where it writes unit files.
     pub units: PathBuf,
-    /// systemd's directory for this user's programs, when the environment does not name it: under cron it does not.
-    pub runtime_dir: Option<PathBuf>,
+    /// Whether there is a directory for this user's programs, in which its systemd listens; the machine's needs none.
+    pub has_session: bool,
+    /// What the programs that wnm runs have to find in these variables to come to the same places.
+    pub environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Places {
@@ -32,9 +36,10 @@ impl Places {
         if user.is_root() {
             let base = PathBuf::from("/var/antctl");
             let nodes = base.join("services");
-            return Ok(Self { system: true, base, nodes, units: "/etc/systemd/system".into(), runtime_dir: None });
+            let units = "/etc/systemd/system".into();
+            return Ok(Self { system: true, base, nodes, units, has_session: false, environment: vec![] });
         }
-        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let home = user::home().filter(|home| home.is_absolute());
         let home = home.ok_or_else(|| {
             let reason = "this user has no home directory, and antctl keeps everything there";
             ManagerError::unavailable(manager, reason, Hint::text("set HOME"))
@@ -45,20 +50,31 @@ impl Places {
         };
         let base = data.join("autonomi/node");
         // What is inherited may be missing, or another user's.
-        let runtime_dir = wnm_pm::user::runtime_dir();
-        let inherited = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|named| named == runtime_dir.as_os_str());
+        let runtime_dir = user::runtime_dir();
         Ok(Self {
             system: false,
             nodes: base.clone(),
             base,
             units: config.join("systemd/user"),
-            runtime_dir: (!inherited && runtime_dir.is_dir()).then_some(runtime_dir),
+            environment: vec![("HOME", home), ("XDG_DATA_HOME", data), ("XDG_CONFIG_HOME", config)],
+            has_session: runtime_dir.is_dir(),
         })
+    }
+
+    /// A command with the variables that lead to these places.
+    pub(crate) fn lead(&self, command: Command) -> Command {
+        let command = self.environment.iter().fold(command, |command, (name, place)| command.env(*name, place));
+        if self.has_session { user::in_own_session(command) } else { command }
     }
 
     /// antctl's registry of its nodes.
     pub(crate) fn registry(&self) -> PathBuf {
         self.base.join("node_registry.json")
+    }
+
+    /// Our copy of it, from which what antctl loses is put back.
+    pub(crate) fn registry_copy(&self) -> PathBuf {
+        self.base.join("wnm-registry.json")
     }
 
     /// Our lock on it: antctl has none.
@@ -83,8 +99,8 @@ impl Places {
     }
 }
 
-/// A directory that the environment names absolutely, else the usual one.
+/// A directory that the environment names absolutely and that is not another user's, else the usual one.
 fn named_or(variable: &str, home: &Path, usual: &str) -> PathBuf {
     let named = std::env::var_os(variable).map(PathBuf::from);
-    named.filter(|path| path.is_absolute()).unwrap_or_else(|| home.join(OsStr::new(usual)))
+    named.filter(|path| path.is_absolute() && !user::is_anothers(path)).unwrap_or_else(|| home.join(OsStr::new(usual)))
 }

@@ -8,10 +8,11 @@ use std::path::Path;
 use wnm_pm::batch::Batch;
 use wnm_pm::hint::{Hint, chain};
 use wnm_pm::node::NodeRef;
-use wnm_pm::node_files::exists;
+use wnm_pm::node_files::{delete, exists};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::{ManagerError, Outcome};
-use wnm_pm::program::{Staged, stage, write_whole};
+use wnm_pm::program::{self, Staged, check_noted, stage, stamp_of, write_whole};
+use wnm_pm::user::Owner;
 
 use crate::call::named;
 use crate::parse::{self, Entry};
@@ -54,22 +55,33 @@ impl Antctl {
         program.or_else(unit).map(|path| path.display().to_string())
     }
 
+    /// What a node lacks to be started, or what of it is not as it was put there.
+    pub(crate) fn broken(&self, entry: &Entry, node: &NodeRef) -> Option<String> {
+        let missing = self.missing(entry).map(|missing| format!("{missing} is missing"));
+        let altered = || is_altered(entry, node).then(|| format!("{} is damaged", entry.antnode_path.display()));
+        missing.or_else(altered)
+    }
+
     /// The text of a node's unit file, unless it is missing or a stand-in for it.
     pub(crate) fn own_unit(&self, entry: &Entry) -> Option<String> {
         let text = fs::read_to_string(self.places().unit(&entry.service_name)).ok()?;
         (text != stand_in(&entry.service_name)).then_some(text)
     }
 
-    /// Puts back what a stopped node lacks: directories, its program, its unit file.
+    /// Puts back what a stopped node lacks, or has damaged: directories, its program, its unit file.
     pub(crate) async fn repair(&self, entry: &Entry, node: &NodeRef) -> Outcome<()> {
         check_program(&node.spec.program)?;
+        if is_altered(entry, node) {
+            // antctl leaves alone a program that says it is of the right version.
+            delete(&entry.antnode_path)?;
+        }
         for directory in [&entry.data_dir_path, &entry.log_dir_path] {
             make_like_its_parent(directory)?;
         }
         self.place_one(node, self.prepare(entry)?, &node.spec.program).await?;
-        match self.missing(entry) {
+        match self.broken(entry, node) {
             None => Ok(()),
-            Some(missing) => Err(ManagerError::Failed(format!("antctl did not restore {missing}"))),
+            Some(broken) => Err(ManagerError::Failed(format!("antctl did not restore what it lacks: {broken}"))),
         }
     }
 
@@ -154,7 +166,10 @@ impl Antctl {
 /// longer.
 fn finish(program: &Path, place: &Path, kept: &Path, said: &str) -> Outcome<()> {
     let error = match same_content(program, place) {
-        Ok(true) => return Ok(()),
+        Ok(true) => {
+            note(place, program);
+            return Ok(());
+        }
         Ok(false) => {
             let (program, place) = (program.display(), place.display());
             ManagerError::Failed(format!("antctl did not put {program} in the place of {place}: {said}"))
@@ -166,6 +181,26 @@ fn finish(program: &Path, place: &Path, kept: &Path, said: &str) -> Outcome<()> 
     }
     let _ = fs::remove_file(kept);
     if program == kept { Ok(()) } else { Err(error) }
+}
+
+/// Whether a node's program runs and is not what was copied there.
+fn is_altered(entry: &Entry, node: &NodeRef) -> bool {
+    let place = &entry.antnode_path;
+    check_program(place).is_ok() && check_noted(&node.spec, place, &stamp_of(place)).is_err()
+}
+
+/// Notes that antctl copied this program to its place. Without that, nothing new is known of it.
+pub(crate) fn note(place: &Path, program: &Path) {
+    let noted = stamp_of(place);
+    let directory = render::parent(place);
+    let write = || {
+        let text = program::note(&noted, place, place, program)?;
+        let found = fs::metadata(directory).map_err(|source| ManagerError::io("read", directory, source))?;
+        write_whole(&noted, text.as_bytes(), 0o600, Some(Owner { uid: found.uid(), gid: found.gid() }))
+    };
+    if let Err(error) = write() {
+        tracing::warn!(error = error.text(), "what was copied to {} is not noted", place.display());
+    }
 }
 
 /// Whether two files hold the same.

@@ -63,8 +63,8 @@ impl Antctl {
             return Err(ManagerError::advised(what, clear(node)));
         }
         self.refuse_mask(&entry.service_name)?;
-        if let Some(missing) = self.missing(entry) {
-            check_program(&node.spec.program).map_err(|error| lost(&missing, &node.spec.program, &error))?;
+        if let Some(broken) = self.broken(entry, node) {
+            check_program(&node.spec.program).map_err(|error| lost(&broken, &node.spec.program, &error))?;
             self.repair(entry, node).await?;
         }
         self.renew(entry, node).await?;
@@ -170,7 +170,7 @@ pub(crate) fn found_no_router(said: &str, entry: &Entry) -> bool {
 }
 
 /// What a node lacks cannot be put back without the program that it was copied from.
-fn lost(missing: &str, program: &Path, error: &ManagerError) -> ManagerError {
-    let what = format!("{missing} is missing and cannot be restored: {}", error.text());
+fn lost(broken: &str, program: &Path, error: &ManagerError) -> ManagerError {
+    let what = format!("{broken} and cannot be restored: {}", error.text());
     ManagerError::advised(what, Hint::text(format!("put a node program at {}", program.display())))
 }

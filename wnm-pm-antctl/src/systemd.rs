@@ -109,10 +109,7 @@ impl Systemd {
 
     fn command(&self, program: &str) -> Command {
         let command = Command::new(program).timeout(Duration::from_secs(150));
-        match &self.places.runtime_dir {
-            Some(directory) => command.env("XDG_RUNTIME_DIR", directory),
-            None => command,
-        }
+        self.places.lead(command)
     }
 }
 

@@ -110,6 +110,7 @@ impl Antctl {
             self.clear(&Leftover { service: entry.service_name.clone(), root_dir, log_dir }).await?;
         }
         delete(&self.places().kept_programs())?;
+        delete(&self.places().registry_copy())?;
         let services: Vec<String> = registry.present().map(|entry| entry.service_name.clone()).collect();
         self.systemd.reload(&services).await;
         Ok(())

@@ -10,21 +10,29 @@ use wnm_pm::shell::word;
 use crate::Launchd;
 use crate::observe::lost_directory;
 
+/// What to do where there is no launchd.
+pub(crate) const ONLY_ON_MACOS: &str =
+    "launchd is part of macOS; elsewhere use setsid+user, with a database of its own";
+
+/// What to do where launchd keeps no jobs of this user's.
+pub(crate) const LOG_IN: &str =
+    "log in at the screen, or use launchd+sudo, with a database of its own, which needs no login";
+
 impl Launchd {
+    /// Why launchd keeps no jobs of this user's.
+    pub(crate) fn no_session(&self) -> String {
+        format!("launchd has no domain {}: this user is not logged in at the screen", self.domain.target)
+    }
+
     /// All findings; reads only.
     pub(crate) async fn findings(&self) -> Vec<Finding> {
         match self.launchctl.domain_exists().await {
-            Err(error) => vec![Finding::error(
-                "no-launchd",
-                chain(&error),
-                "no node can be started",
-                "launchd is part of macOS; elsewhere use setsid+user, with a database of its own",
-            )],
+            Err(error) => vec![Finding::error("no-launchd", chain(&error), "no node can be started", ONLY_ON_MACOS)],
             Ok(false) if self.mode == Mode::User => vec![Finding::error(
                 "no-gui-session",
-                format!("launchd has no domain {}: this user is not logged in at the screen", self.domain.target),
+                self.no_session(),
                 "agents run only while their user is logged in",
-                "log in at the screen, or use launchd+sudo, with a database of its own, which needs no login",
+                LOG_IN,
             )],
             Ok(_) => self.findings_in_plists(),
         }

@@ -58,7 +58,7 @@ impl Domain {
                 )),
             };
         }
-        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let home = wnm_pm::user::home().filter(|home| home.is_absolute());
         let home =
             home.ok_or_else(|| unavailable("this user has no home directory", "set HOME to an absolute path"))?;
         Ok(Self { target: format!("gui/{}", user.as_raw()), plists: home.join("Library/LaunchAgents") })

@@ -3,21 +3,23 @@
 use std::path::PathBuf;
 
 use plist::Value;
+use wnm_pm::command::CommandError;
 use wnm_pm::flavour::CommandLine;
+use wnm_pm::hint::{Hint, chain};
 use wnm_pm::node::NodeRef;
 use wnm_pm::node_files::{entries, exists};
 use wnm_pm::process::identity;
-use wnm_pm::process_manager::{FoundNode, ManagerError, Outcome, ProcessState};
+use wnm_pm::process_manager::{FoundNode, ManagerError, Mode, Outcome, ProcessState};
 
-use crate::Launchd;
+use crate::examine::{LOG_IN, ONLY_ON_MACOS};
 use crate::parse::Job;
-use crate::render;
+use crate::{Launchd, kind, render};
 
 impl Launchd {
     /// What becomes of a node's process.
     pub(crate) async fn state(&self, node: &NodeRef) -> Outcome<ProcessState> {
         let is_foreign = self.is_foreign(node);
-        let job = if is_foreign { None } else { self.launchctl.print(&node.service).await? };
+        let job = if is_foreign { None } else { self.print(&node.service).await? };
         Ok(self.state_of(&node.service, job, Some(&node.spec.root_dir), Some(&node.spec.binary)))
     }
 
@@ -50,11 +52,35 @@ impl Launchd {
         }
     }
 
+    /// What launchd knows of a job; where there is no launchd, nothing is known of any.
+    async fn print(&self, label: &str) -> Outcome<Option<Job>> {
+        self.launchctl.print(label).await.map_err(|error| match error {
+            ManagerError::Command(CommandError::NotRun { .. }) => self.without_launchd(&error.text()),
+            other => other,
+        })
+    }
+
+    /// Refuses to go on where there is no launchd, or where it keeps no jobs of this user's now.
+    async fn check_domain(&self) -> Outcome<()> {
+        match self.launchctl.domain_exists().await {
+            Err(error) => Err(self.without_launchd(&chain(&error))),
+            Ok(false) if self.mode == Mode::User => {
+                Err(ManagerError::unavailable(kind(self.mode), &self.no_session(), Hint::text(LOG_IN)))
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn without_launchd(&self, reason: &str) -> ManagerError {
+        ManagerError::unavailable(kind(self.mode), reason, Hint::text(ONLY_ON_MACOS))
+    }
+
     /// All nodes that have a property list.
     pub(crate) async fn find_nodes(&self) -> Result<Vec<FoundNode>, ManagerError> {
+        self.check_domain().await?;
         let mut found = Vec::new();
         for (label, path) in self.labels()? {
-            let job = self.launchctl.print(&label).await?;
+            let job = self.print(&label).await?;
             // One that cannot be read is there all the same.
             let line = Value::from_file(&path).map(|plist| command_line(&plist)).unwrap_or_default();
             let state = self.state_of(&label, job, line.path("--root-dir").as_ref(), line.program().as_ref());

@@ -75,6 +75,7 @@ async fn a_node_of_v2_is_run_and_found_by_its_own_words() {
         ports: spec.ports,
         wallet: Some(spec.wallet),
         network: Some(spec.network),
+        start_args: Some(spec.start_args),
         group: Some(1),
         ..FoundNode::named(spec.name, Some(spec.id), found.state.clone())
     };

@@ -1,5 +1,6 @@
 //! Spawning makes a node's process: in a session of its own, with nothing of wnm's in its hands.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, RawFd};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use wnm_pm::interpreter::why_not_started;
 use wnm_pm::launch::Launch;
 use wnm_pm::process_manager::ManagerError;
+use wnm_pm::user;
 
 use crate::image::Image;
 
@@ -31,7 +33,7 @@ pub(crate) fn spawn(launch: &Launch, output: &File) -> Result<Child, ManagerErro
             || ManagerError::Program { path: launch.program.clone(), reason: why_not_started(&launch.program, &error) };
         ManagerError::shortage("start a process", &error).unwrap_or_else(program)
     };
-    let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
+    let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), inherited(name)?)));
     let image = Image::new(launch, inherited.collect()).map_err(|zero| refused(zero.into()))?;
     let mut command = Command::new(&launch.program);
     command.current_dir(&launch.directory);
@@ -51,6 +53,15 @@ pub(crate) fn spawn(launch: &Launch, output: &File) -> Result<Child, ManagerErro
             }
             spawned => return spawned.map_err(refused),
         }
+    }
+}
+
+/// The value of a variable, unless it names a place of another user's.
+fn inherited(name: &str) -> Option<OsString> {
+    match name {
+        "HOME" => user::home().map(OsString::from),
+        "XDG_DATA_HOME" => std::env::var_os(name).filter(|place| !user::is_anothers(place.as_ref())),
+        _ => std::env::var_os(name),
     }
 }
 

@@ -4,7 +4,6 @@ use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::Created;
-use wnm_pm::program;
 
 use crate::paths::unit_name;
 use crate::state::check_own;
@@ -28,7 +27,7 @@ impl Systemd {
 
     /// A node that has a whole program keeps it: only an upgrade replaces it.
     pub(crate) async fn copy_missing_programs<'a, T: Clone>(&self, batch: Batch<'a, T>) -> Batch<'a, T> {
-        let without = batch.part(|node, _| program::check_own(&node.spec).is_err());
+        let without = batch.part(|node, _| programs::check_own(node).is_err());
         batch.join_part(programs::copy(&self.systemctl, without, |node| node.spec.program.clone()).await)
     }
 }

@@ -12,7 +12,7 @@ use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
 use wnm_pm::user::{Owner, User};
 
-use crate::paths::{NODE_USER, Scope, copies, unit_name};
+use crate::paths::{NODE_USER, STAMP, Scope, beside, copies, unit_name};
 use crate::systemctl::Systemctl;
 
 /// Enough to copy or delete the files of a whole batch on a slow disk.
@@ -95,6 +95,7 @@ fn belongings(systemctl: &Systemctl, node: &NodeRef, with_unit: bool) -> Vec<Pat
     let (unit, spec) = (unit_name(node), &node.spec);
     let mut paths: Vec<PathBuf> = node_files::own_directories(spec).into_iter().map(Path::to_owned).collect();
     paths.extend(copies(spec));
+    paths.push(beside(spec, STAMP));
     if !with_unit {
         return paths;
     }

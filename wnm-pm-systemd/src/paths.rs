@@ -19,6 +19,9 @@ pub(crate) const NEW: &str = "new";
 /// The copy of a node's program that was replaced.
 pub(crate) const PREVIOUS: &str = "previous";
 
+/// What was copied to the place of a node's program.
+pub(crate) const STAMP: &str = "stamp";
+
 /// The machine's own systemd, or a user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -45,7 +48,7 @@ impl Places {
             Scope::System => Self { scope, units: "/etc/systemd/system".into(), runtime_dir: None },
             Scope::User => Self {
                 scope,
-                units: std::env::home_dir().unwrap_or_default().join(".config/systemd/user"),
+                units: user::home().unwrap_or_default().join(".config/systemd/user"),
                 runtime_dir: Some(user::runtime_dir()),
             },
         }

@@ -11,9 +11,10 @@ use wnm_pm::command::Command;
 use wnm_pm::node::{NodeId, NodeRef};
 use wnm_pm::path_policy::check_program;
 use wnm_pm::process_manager::ManagerError;
+use wnm_pm::program;
 
 use crate::files::{DISK, owner, owner_words};
-use crate::paths::{NEW, PREVIOUS, beside, copies};
+use crate::paths::{NEW, PREVIOUS, STAMP, beside, copies};
 use crate::sharing;
 use crate::step::is_gone;
 use crate::systemctl::Systemctl;
@@ -24,15 +25,17 @@ pub(crate) async fn copy<'a, T: Clone>(
     batch: Batch<'a, T>,
     from: impl Fn(&NodeRef) -> PathBuf,
 ) -> Batch<'a, T> {
-    let staged = stage(systemctl, batch, from).await;
-    put_in_place(systemctl, staged, NEW, &[NEW]).await
+    let staged = stage(systemctl, batch, &from).await;
+    let noted = note(systemctl, staged, from).await;
+    put_in_place(systemctl, noted, NEW, &[NEW]).await
 }
 
 /// Puts this program in the place of the nodes' own and keeps the one before it. The nodes may be running. Where that fails,
 /// the node's program stays as it was.
 pub(crate) async fn replace<'a, T: Clone>(systemctl: &Systemctl, batch: Batch<'a, T>, to: &Path) -> Batch<'a, T> {
     let staged = stage(systemctl, batch, |_| to.to_owned()).await;
-    let kept = keep(systemctl, staged).await;
+    let noted = note(systemctl, staged, |_| to.to_owned()).await;
+    let kept = keep(systemctl, noted).await;
     // Where this fails, what was kept is a copy of the program that the node still has.
     put_in_place(systemctl, kept, NEW, &[NEW, PREVIOUS]).await
 }
@@ -64,6 +67,33 @@ async fn stage<'a, T: Clone>(
     let single = batch.part(|node, _| !sharing::is_linked(node, &from(node)));
     let staged = batch.join_part(systemctl.step(single, install).await);
     discard(systemctl, staged, &tried, &[NEW]).await
+}
+
+/// Notes what is about to be put in the place of each node's program, for [`check_own`].
+async fn note<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, from: impl Fn(&NodeRef) -> PathBuf) -> Batch<'a, T> {
+    let tried = ids(&batch);
+    if tried.is_empty() {
+        return batch;
+    }
+    let directory = tempfile::tempdir().map_err(|source| ManagerError::io("write in", &std::env::temp_dir(), source));
+    let (batch, directory) = batch.all(directory);
+    let Some(directory) = directory else { return discard(systemctl, batch, &tried, &[NEW]).await };
+    let written = |node: &NodeRef| directory.path().join(&node.spec.name);
+    let batch = batch.check(|node, _| {
+        let [noted, copy] = [STAMP, NEW].map(|name| beside(&node.spec, name));
+        let text = program::note(&noted, &node.spec.binary, &copy, &from(node))?;
+        fs::write(written(node), text).map_err(|source| ManagerError::io("write", &written(node), source))
+    });
+    let install = |nodes: &[&NodeRef]| {
+        let command = ["install", "--mode=0644"].map(str::to_owned);
+        for_pairs(systemctl, &command, nodes, |node| (written(node), beside(&node.spec, STAMP)))
+    };
+    discard(systemctl, systemctl.step(batch, install).await, &tried, &[NEW]).await
+}
+
+/// Refuses a node's own program that cannot be run, or that is not what was copied to its place.
+pub(crate) fn check_own(node: &NodeRef) -> Result<(), ManagerError> {
+    program::check_noted(&node.spec, &node.spec.binary, &beside(&node.spec, STAMP))
 }
 
 /// Keeps a copy of each node's present program.

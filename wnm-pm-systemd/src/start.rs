@@ -2,7 +2,7 @@
 
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::node::{NodeRef, NodeSpec, ProcessId};
-use wnm_pm::node_files::check_startable;
+use wnm_pm::node_files::check_startable_with;
 use wnm_pm::port_use;
 use wnm_pm::process::identity;
 use wnm_pm::process_manager::{ManagerError, Started};
@@ -12,7 +12,7 @@ use crate::paths::unit_name;
 use crate::state::check_own;
 use crate::stop::DISABLE;
 use crate::systemctl::units_of;
-use crate::{Systemd, files};
+use crate::{Systemd, files, programs};
 
 /// A unit right after it was told to start.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ fn lives(born: &Born) -> bool {
 
 /// Refuses a node that lacks what cannot be made again, whose launch no process can be given, or whose ports are in use.
 fn can_start(node: &NodeRef, _: &Unit) -> Result<(), ManagerError> {
-    check_startable(&node.spec)?;
+    check_startable_with(&node.spec, programs::check_own(node))?;
     node.launch.check()?;
     port_use::check_free(&node.spec.ports)
 }

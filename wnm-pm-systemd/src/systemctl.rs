@@ -9,6 +9,7 @@ use wnm_pm::command::{Command, CommandError, CommandRunner, Output};
 use wnm_pm::hint::Hint;
 use wnm_pm::privilege::{self, Privilege, SUDO_HINT};
 use wnm_pm::process_manager::{ManagerError, ManagerKind};
+use wnm_pm::user;
 
 use crate::parse::{self, Unit};
 use crate::paths::{Places, Scope, unit_name, without_systemd};
@@ -139,10 +140,7 @@ impl Systemctl {
 
     fn command(&self, privilege: Privilege, program: &str) -> Command {
         let command = privilege.command(program).timeout(TIMEOUT);
-        match &self.places.runtime_dir {
-            Some(directory) => command.env("XDG_RUNTIME_DIR", directory),
-            None => command,
-        }
+        if self.places.scope == Scope::User { user::in_own_session(command) } else { command }
     }
 
     /// Runs a program, whatever its exit code.

@@ -35,12 +35,11 @@ pub fn make(spec: &NodeSpec, owner: Option<Owner>) -> Result<Made, ManagerError>
     if has_program {
         program::share_own(spec, owner);
     } else {
-        let is_new = !exists(&spec.binary);
-        program::stage_for(spec, &spec.program, owner)?.install()?;
-        if is_new {
+        if !exists(&spec.binary) {
             made.file(&spec.binary);
             made.file(&program::stamp_of(&spec.binary));
         }
+        program::stage_for(spec, &spec.program, owner)?.install()?;
     }
     Ok(made)
 }
@@ -120,12 +119,20 @@ pub fn make_open(path: &Path, mode: u32) -> io::Result<()> {
 /// # Errors
 /// [`ManagerError::Advised`] with what is missing and what can be done about it.
 pub fn check_startable(spec: &NodeSpec) -> Result<(), ManagerError> {
+    check_startable_with(spec, program::check_own(spec))
+}
+
+/// The same where its manager has looked at the node's own program.
+///
+/// # Errors
+/// [`ManagerError::Advised`] with what is missing and what can be done about it.
+pub fn check_startable_with(spec: &NodeSpec, own: Result<(), ManagerError>) -> Result<(), ManagerError> {
     let NodeSpec { name, root_dir, program: source, .. } = spec;
     if !exists(root_dir) {
         let what = format!("{name} cannot be started: its directory {} is gone", root_dir.display());
         return Err(ManagerError::advised(what, Hint::node("remove", name).to("clear what is left of it")));
     }
-    let Err(broken) = program::check_own(spec).or_else(|broken| check_program(source).map_err(|_| broken)) else {
+    let Err(broken) = own.or_else(|broken| check_program(source).map_err(|_| broken)) else {
         return Ok(());
     };
     let program = source.display();

@@ -92,9 +92,11 @@ impl Staged {
     /// # Errors
     /// When it cannot be renamed, or the note cannot be written.
     pub fn install(self) -> Result<(), ManagerError> {
-        let (place, digest, held, owner) = (self.place.clone(), self.digest.clone(), self.held, self.owner);
-        self.put_in_place()?;
-        stamp::add(&place, &digest, held, owner)
+        let noted = stamp_of(&self.place);
+        let text = stamp::text(&noted, &self.place, &self.copy, &self.digest, Some(self.held))
+            .map_err(|source| ManagerError::io("read", &self.copy, source))?;
+        write_whole(&noted, text.as_bytes(), 0o600, self.owner)?;
+        self.put_in_place()
     }
 }
 
@@ -154,20 +156,38 @@ pub fn previous(place: &Path) -> PathBuf {
 /// # Errors
 /// [`ManagerError::Program`] with what is wrong with it.
 pub fn check_own(spec: &NodeSpec) -> Result<(), ManagerError> {
-    check_program(&spec.binary)?;
-    let is_its_own_work = spec.flavour.upgrades_itself() && !stamp::is_of_this_file(&spec.binary);
-    if (is_its_own_work || stamp::matches(&spec.binary)) && !shared::is_altered(spec) {
+    check_noted(spec, &spec.binary, &stamp_of(&spec.binary))
+}
+
+/// The same of a node whose program is in this place, where it is noted elsewhere what was copied there.
+///
+/// # Errors
+/// [`ManagerError::Program`] with what is wrong with it.
+pub fn check_noted(spec: &NodeSpec, place: &Path, noted: &Path) -> Result<(), ManagerError> {
+    check_program(place)?;
+    let is_its_own_work = spec.flavour.upgrades_itself() && !stamp::is_of_this_file(noted, place);
+    if (is_its_own_work || stamp::matches(noted, place)) && !shared::is_altered(spec) {
         return Ok(());
     }
     let reason = "it is damaged: it is not what was copied there".to_owned();
-    Err(ManagerError::Program { path: spec.binary.clone(), reason })
+    Err(ManagerError::Program { path: place.to_owned(), reason })
+}
+
+/// What is to be noted, for [`check_noted`], when this copy of the program `from` takes the place of a node's own.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn note(noted: &Path, place: &Path, copy: &Path, from: &Path) -> Result<String, ManagerError> {
+    let text = stamp::digest_of(from).and_then(|digest| stamp::text(noted, place, copy, &digest, None));
+    text.map_err(|source| ManagerError::io("read the node program", from, source))
 }
 
 /// Has a node that upgraded itself share its program with others that did, where its flavour allows that: a thousand nodes
 /// that each fetched the same program would keep it a thousand times. Where that is not possible, nothing is changed.
 pub fn share_own(spec: &NodeSpec, owner: Option<Owner>) {
     let (place, Some(storage)) = (&spec.binary, shared::storage(spec)) else { return };
-    if !stamp::is_there(place) || stamp::is_of_this_file(place) || shared::is_linked(place) {
+    let noted = stamp_of(place);
+    if !noted.exists() || stamp::is_of_this_file(&noted, place) || shared::is_linked(place) {
         return;
     }
     let shared = stamp::digest_of(place).and_then(|digest| {
@@ -185,7 +205,8 @@ pub fn share_own(spec: &NodeSpec, owner: Option<Owner>) {
 /// Whether the program in its place was copied from this very program, and is whole.
 #[must_use]
 pub fn is_copy_of(place: &Path, from: &Path) -> bool {
-    stamp::digest_of(from).is_ok_and(|digest| stamp::digest_in(place).is_some_and(|own| own == digest))
+    let noted = stamp_of(place);
+    stamp::digest_of(from).is_ok_and(|digest| stamp::digest_in(&noted, place).is_some_and(|own| own == digest))
 }
 
 /// Writes a small file of this mode and, where it is another user's, for that owner, whole or not at all.
@@ -246,8 +267,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Where it is noted what was copied to a program's place.
-pub(crate) fn stamp_of(place: &Path) -> PathBuf {
+/// Where it is noted what was copied to a program's place, unless its manager notes it elsewhere.
+#[must_use]
+pub fn stamp_of(place: &Path) -> PathBuf {
     beside(place, "stamp")
 }
 

@@ -4,8 +4,10 @@ use std::ffi::CString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use nix::unistd;
+use rustix::fs::{Access, access};
 
 use crate::command::Command;
 use crate::privilege::Privilege;
@@ -88,19 +90,78 @@ impl User {
     }
 }
 
-/// Where this user's own systemd and engine listen: what `XDG_RUNTIME_DIR` names, unless it is another user's, which `su` and
-/// `sudo` can leave there; then, and where nothing names it, the usual place.
+/// Where this user's own systemd and engine listen: what `XDG_RUNTIME_DIR` names, unless that is not there or another
+/// user's, as `su` and `sudo` can leave it; then, and where nothing names it, the usual place.
 #[must_use]
 pub fn runtime_dir() -> PathBuf {
     let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
-    named("XDG_RUNTIME_DIR").filter(|path| owner_of(path).is_none_or(is_own)).unwrap_or_else(usual)
+    named("XDG_RUNTIME_DIR").filter(|path| owner_of(path).is_some_and(is_own)).unwrap_or_else(usual)
 }
 
 /// The home directory of this user: what `HOME` names, unless it is another user's; then what the name service says.
 #[must_use]
 pub fn own_home() -> Option<PathBuf> {
-    let registered = || Some(unistd::User::from_uid(unistd::geteuid()).ok()??.dir);
-    named("HOME").filter(|path| owner_of(path).is_none_or(|owner| is_own(owner) || owner == 0)).or_else(registered)
+    named("HOME").filter(|path| owner_of(path).is_none_or(|owner| is_own(owner) || owner == 0)).or_else(registered_home)
+}
+
+/// Where the files of this user lie: the home directory that `HOME` names. One of another user's, which `su` and `sudo` can
+/// leave there, is passed over where this user has one; root is believed, since root may mean it.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    static TOLD: Once = Once::new();
+    let given = std::env::home_dir();
+    let home = choose_home(given.clone(), registered_home(), is_anothers);
+    if let (Some(given), Some(home)) = (&given, &home)
+        && given != home
+    {
+        let (given, home) = (given.display(), home.display());
+        TOLD.call_once(|| tracing::warn!("HOME is {given}, which is another user's: {home} is used"));
+    }
+    home
+}
+
+fn choose_home(
+    given: Option<PathBuf>,
+    registered: Option<PathBuf>,
+    is_anothers: impl Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    let usable = |path: &PathBuf| path.is_absolute() && path.is_dir() && !is_anothers(path);
+    let passed_over = given.as_deref().is_some_and(|given| given.is_absolute() && is_anothers(given));
+    registered.filter(|registered| passed_over && usable(registered)).or(given)
+}
+
+fn registered_home() -> Option<PathBuf> {
+    Some(unistd::User::from_uid(unistd::geteuid()).ok()??.dir)
+}
+
+/// Whether a place is another user's, so that this user can make nothing there: by what is there, or else by what is above.
+#[must_use]
+pub fn is_anothers(path: &Path) -> bool {
+    let there = path.ancestors().find_map(|path| Some((path, owner_of(path)?)));
+    there.is_some_and(|(path, owner)| !is_own(owner) && access(path, Access::WRITE_OK).is_err())
+}
+
+/// Has a program reach this user's own session, whatever variables were inherited.
+#[must_use]
+pub fn in_own_session(command: Command) -> Command {
+    let directory = runtime_dir();
+    let inherited = std::env::var("DBUS_SESSION_BUS_ADDRESS").ok();
+    let command = match inherited.as_deref().and_then(socket_in).filter(|socket| belongs_to_another(socket)) {
+        Some(_) => command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/bus", directory.display())),
+        None => command,
+    };
+    command.env("XDG_RUNTIME_DIR", directory)
+}
+
+/// The socket in the address of a bus; none where it is no file.
+fn socket_in(address: &str) -> Option<PathBuf> {
+    let path = address.split(';').find_map(|way| way.strip_prefix("unix:path="))?;
+    Some(path.split(',').next().unwrap_or(path).into())
+}
+
+/// Whether a socket, or what is there of the way to it, belongs to another user.
+fn belongs_to_another(socket: &Path) -> bool {
+    socket.ancestors().find_map(owner_of).is_some_and(|owner| !is_own(owner))
 }
 
 fn named(variable: &str) -> Option<PathBuf> {
@@ -135,6 +196,37 @@ mod tests {
             std::os::unix::fs::chown(directory.path(), Some(54_321), None).expect("root gives it away");
             assert_eq!(owner_of(directory.path()).map(is_own), Some(false));
         }
+    }
+
+    #[test]
+    fn a_home_of_another_users_is_passed_over_where_there_is_one_of_ones_own() {
+        let [own, anothers] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+        let home = |given: &Path, registered: &Path| {
+            choose_home(Some(given.into()), Some(registered.into()), |path| path.starts_with(anothers.path()))
+        };
+        let (own, anothers) = (own.path(), anothers.path());
+        assert_eq!(home(own, anothers).as_deref(), Some(own));
+        assert_eq!(home(anothers, own).as_deref(), Some(own));
+        assert_eq!(home(anothers, anothers).as_deref(), Some(anothers), "there is none");
+        assert_eq!(home(anothers, Path::new("/nonexistent")).as_deref(), Some(anothers), "there is none");
+        assert_eq!(home(Path::new("relative"), own).as_deref(), Some(Path::new("relative")), "it is refused elsewhere");
+        assert_eq!(choose_home(None, Some(own.into()), |_| false), None);
+    }
+
+    #[test]
+    fn what_another_user_owns_is_told_by_what_is_there_of_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert!(!is_anothers(&directory.path().join("not/there")));
+        if is_own(0) {
+            assert!(!is_anothers(Path::new("/etc/passwd")), "root may write everywhere");
+        } else {
+            assert!(is_anothers(Path::new("/etc/not/there")));
+        }
+        let socket = |address| socket_in(address).map(|path| path.display().to_string());
+        assert_eq!(socket("unix:path=/run/user/7/bus,guid=1").as_deref(), Some("/run/user/7/bus"));
+        assert_eq!(socket("tcp:host=a;unix:path=/b").as_deref(), Some("/b"));
+        assert_eq!(socket("unix:abstract=/tmp/dbus"), None);
+        assert!(!belongs_to_another(&directory.path().join("bus")));
     }
 
     #[test]

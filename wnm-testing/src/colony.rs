@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -44,7 +45,7 @@ pub struct Colony {
     program: PathBuf,
     manager: &'static str,
     directory: TempDir,
-    ports: PortBlock,
+    ports: Arc<PortBlock>,
 }
 
 impl Colony {
@@ -54,9 +55,19 @@ impl Colony {
     /// When no temporary directory can be made.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self::with_ports(program.into(), "setsid+user", Arc::new(PortBlock::reserve()))
+    }
+
+    /// Another place on the same machine, with the same ports: a test that took a second block could wait for ever for one
+    /// that waits for its own.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::with_ports(self.program.clone(), self.manager, Arc::clone(&self.ports))
+    }
+
+    fn with_ports(program: PathBuf, manager: &'static str, ports: Arc<PortBlock>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let manager = "setsid+user";
-        let colony = Self { program: program.into(), manager, directory, ports: PortBlock::reserve() };
+        let colony = Self { program, manager, directory, ports };
         colony.install(&test_node("0.4.17"));
         colony
     }
@@ -153,7 +164,7 @@ impl Colony {
     }
 
     fn places(&self) -> Vec<OsString> {
-        let PortBlock { port_start, metrics_port_start, rpc_port_start, .. } = &self.ports;
+        let PortBlock { port_start, metrics_port_start, rpc_port_start, .. } = &*self.ports;
         let place = |name: &str| self.path().join(name).into_os_string();
         let number = |number: &u16| OsString::from(number.to_string());
         [

@@ -6,7 +6,7 @@ use wnm_core::report::counted;
 use wnm_core::store::{Problem, StoreError};
 use wnm_pm::container_host::ContainerNetwork;
 
-use super::survey::{Row, adopt_all, service_names, untracked_lines};
+use super::survey::{Row, adopt_all, dropped_lines, service_names, untracked_lines};
 use crate::arguments::{Common, Init};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -33,6 +33,7 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         left: Vec::new(),
         dry_run: common.dry_run,
     };
+    let mut found = Vec::new();
     if common.dry_run {
         if Machine::is_initialised(&given.options)? {
             let path = given.options.new_database_path(&config);
@@ -43,11 +44,14 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         let options = given.options.clone().take_over(init.take_over);
         let mut machine = Machine::init(&options, &watch).await?;
         if init.import {
-            (answer.adopted, answer.left) = adopt_all(&mut machine, &watch).await?;
+            (answer.adopted, found) = adopt_all(&mut machine, &watch).await?;
         }
     }
+    let dropped = dropped_lines(&found);
+    answer.left = found.into_iter().filter(|row| row.obstacle.is_some()).collect();
     output.answer(&answer, || text(&answer))?;
     remind(output, &config);
+    output.warn(&dropped);
     output.warn(&untracked_lines(&answer.left, false, output.detail()));
     Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
 }

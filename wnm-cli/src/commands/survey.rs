@@ -1,14 +1,18 @@
 //! `wnm survey` looks at all nodes, records what they tell, and finds untracked nodes.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use wnm::Machine;
+use wnm::{Config, Machine};
 use wnm_core::decide::Request;
 use wnm_core::machine::{Trigger, Untracked};
 use wnm_core::node::NodeId;
 use wnm_core::progress::{Progress, Work, during};
+use wnm_core::renewal::{Dropped, dropped};
 use wnm_core::report::{
     self, Detail, Shared, StatusReport, by_reason, counted, errors_text, outdated_text, status, thousands,
 };
+use wnm_pm::shell::word;
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -29,15 +33,18 @@ pub(crate) struct Row {
     service: String,
     directory: Option<String>,
     /// Why it cannot be taken into the database; none when it can.
-    obstacle: Option<String>,
+    pub(crate) obstacle: Option<String>,
+    /// Which of its options no setting of today names, so that they are gone with its next start.
+    next_start_drops: Dropped,
 }
 
-impl From<&Untracked> for Row {
-    fn from(untracked: &Untracked) -> Self {
+impl Row {
+    fn new(config: &Config, untracked: &Untracked) -> Self {
         Self {
             service: untracked.found.service.clone(),
             directory: untracked.found.root_dir.as_ref().map(|path| path.display().to_string()),
             obstacle: untracked.row.as_ref().err().cloned(),
+            next_start_drops: untracked.row.as_ref().map(|node| dropped(config, node)).unwrap_or_default(),
         }
     }
 }
@@ -61,7 +68,7 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     drop(watch);
     let answer = Answer {
         status: status(machine.config(), &observation.snapshot),
-        untracked: untracked.iter().map(Row::from).collect(),
+        untracked: untracked.iter().map(|each| Row::new(machine.config(), each)).collect(),
         adopted,
         warnings: observation.warnings,
     };
@@ -70,7 +77,7 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     Ok(Exit::Done)
 }
 
-/// Takes everything into the database that can be: the names that the nodes have from now on, and what could not be.
+/// Takes everything into the database that can be: the names that the nodes have from now on, and what was found.
 pub(crate) async fn adopt_all(
     machine: &mut Machine,
     progress: &dyn Progress,
@@ -78,8 +85,8 @@ pub(crate) async fn adopt_all(
     let observation = machine.observe(progress).await?;
     let untracked = during(progress, Work::FindUntracked, machine.untracked(&observation)).await?;
     machine.adopt(&observation, &untracked)?;
-    let left = untracked.iter().filter(|each| each.row.is_err()).map(Row::from).collect();
-    Ok((names(&untracked), left))
+    let rows = untracked.iter().map(|each| Row::new(machine.config(), each)).collect();
+    Ok((names(&untracked), rows))
 }
 
 fn names(untracked: &[Untracked]) -> Vec<String> {
@@ -95,7 +102,9 @@ fn text(answer: &Answer, detail: Detail) -> String {
     text += &outdated_text(&answer.status);
     let adopted = !answer.adopted.is_empty();
     let warnings = answer.warnings.iter().map(|warning| format!("warning: {warning}"));
-    let lines = untracked_lines(&answer.untracked, adopted, detail).into_iter().chain(warnings);
+    let mut lines = untracked_lines(&answer.untracked, adopted, detail);
+    lines.extend(dropped_lines(&answer.untracked));
+    let lines = lines.into_iter().chain(warnings);
     text + &lines.map(|line| line + "\n").collect::<String>()
 }
 
@@ -113,6 +122,25 @@ pub(crate) fn untracked_lines(rows: &[Row], adopted: bool, detail: Detail) -> Ve
     };
     lines.extend(blocked.chunks(size).flat_map(obstacles));
     lines
+}
+
+/// Which options nodes lose with their next start, and how to keep them; a line for those that lose the same.
+pub(crate) fn dropped_lines(rows: &[Row]) -> Vec<String> {
+    let mut by_options: BTreeMap<&Dropped, Vec<&str>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.next_start_drops.options.is_empty()) {
+        by_options.entry(&row.next_start_drops).or_default().push(&row.service);
+    }
+    let line = |(dropped, services): (&Dropped, Vec<&str>)| {
+        let settings: Vec<String> =
+            dropped.kept_by.iter().map(|(name, value)| word(format!("{name}={value}").as_ref())).collect();
+        format!(
+            "the next start of {} drops {}, which no setting names; `wnm config set {}` keeps that for all nodes",
+            service_names(&services),
+            dropped.options.join(" "),
+            settings.join(" ")
+        )
+    };
+    by_options.into_iter().map(line).collect()
 }
 
 fn takeable(rows: &[&Row], adopted: bool) -> String {
@@ -157,7 +185,8 @@ mod tests {
     use super::*;
 
     fn row(service: String, obstacle: Option<String>) -> Row {
-        Row { directory: Some(format!("/srv/{service}")), service, obstacle }
+        let directory = Some(format!("/srv/{service}"));
+        Row { service, directory, obstacle, next_start_drops: Dropped::default() }
     }
 
     #[test]
@@ -185,5 +214,31 @@ mod tests {
         assert_eq!(service_names(&["antnode0001.service", "antnode0002.service"]), "antnode0001–0002");
         let services = ["antnode1", "antnode2", "antnode3", "antnode4", "antnode5", "antnode6"];
         assert_eq!(service_names(&services), "antnode1, antnode2, antnode3, antnode4, antnode5 and 1 more");
+    }
+
+    #[test]
+    fn what_a_next_start_drops_is_told_with_what_keeps_it() {
+        let with = |service: &str, options: &[&str], kept_by: &[(&'static str, &str)]| Row {
+            next_start_drops: Dropped {
+                options: options.iter().map(ToString::to_string).collect(),
+                kept_by: kept_by.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            },
+            ..row(service.to_owned(), None)
+        };
+        let relay = ("start_args", "--first --relay");
+        let rows = [
+            with("antnode1", &["--relay"], &[relay]),
+            with("antnode2", &["--relay"], &[relay]),
+            with(
+                "antnode3",
+                &["--ip", "10.0.0.1", "--no-upnp"],
+                &[("start_args", "--ip 10.0.0.1"), ("no_upnp", "true")],
+            ),
+            row("antnode4".to_owned(), None),
+        ];
+        insta::assert_snapshot!(dropped_lines(&rows).join("\n"), @"
+        the next start of antnode3 drops --ip 10.0.0.1 --no-upnp, which no setting names; `wnm config set 'start_args=--ip 10.0.0.1' 'no_upnp=true'` keeps that for all nodes
+        the next start of antnode1, antnode2 drops --relay, which no setting names; `wnm config set 'start_args=--first --relay'` keeps that for all nodes
+        ");
     }
 }

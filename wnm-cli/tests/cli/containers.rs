@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -175,6 +176,40 @@ fn an_engine_that_cannot_be_reached_changes_nothing() {
     assert_eq!(colony.statuses(), before);
 }
 
+fn a_storage_whose_groups_are_another_databases_is_refused_before_anything_is_made() {
+    let groups = Groups::new(&["--node_cap=2"]);
+    let first = &groups.colony;
+    first.cycle_until_running(2);
+    let containers = || {
+        ["a1", "a2"]
+            .map(|group| docker(&["inspect", "--format", "{{.Id}} {{.State.StartedAt}}", &of_group(first, group)]))
+    };
+    let before = (containers(), first.statuses());
+    let second = first.path().join("second.db");
+    let storage = first.path().join("nodes");
+    let files = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&storage).expect("it is read").flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    let files_before = files();
+    for more in [None, Some("--import")] {
+        let mut command = Command::new(WNM);
+        let settings = ["init", "--process_manager=s6overlay+user", "--rewards_address=faucet"];
+        command.args(settings).arg("--database").arg(&second).arg("--node_storage").arg(&storage).args(more);
+        command.arg("--log_dir").arg(first.path().join("logs")).env("HOME", first.path());
+        let output = command.output().expect("wnm can be run");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains(&format!("belongs to another database, {}", first.database().display())), "{said}");
+    }
+    assert!(!second.exists() && files() == files_before, "{:?}", files());
+    first.done(&["run"]);
+    assert_eq!((containers(), first.statuses()), before);
+    assert!(before.0.iter().all(Option::is_some), "{before:?}");
+}
+
 fn an_engine_that_is_away_is_one_message_while_there_are_no_nodes() {
     let colony = Colony::in_containers(WNM);
     colony.init(&[], &["--node_cap=400", "--max_concurrent_operations=400", "--max_concurrent_starts=400"]);
@@ -207,6 +242,7 @@ wnm_testing::trials! {
         groups_come_up_balanced_grow_heal_and_go,
         ports_that_docker_publishes_open_no_further_group,
         nodes_in_containers_are_taken_over_after_a_lost_record,
+        a_storage_whose_groups_are_another_databases_is_refused_before_anything_is_made,
         an_engine_that_cannot_be_reached_changes_nothing;
     &[] =>
         an_engine_that_is_away_is_one_message_while_there_are_no_nodes,

@@ -35,7 +35,9 @@ fn f16_a_killed_wnm_leaves_no_lock() {
 }
 
 fn f18_machines_with_records_of_their_own_do_not_wait_for_each_other() {
-    let (one, other) = (machine(&[]), machine(&["--node_cap=0"]));
+    let one = machine(&[]);
+    let other = one.beside();
+    other.init(&[], &["--node_cap=0"]);
     let _lock = wnm_core::lock::Lock::acquire(&one.database(), "somebody").expect("the lock is free");
     other.done(&["run"]);
 }

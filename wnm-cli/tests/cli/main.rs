@@ -13,6 +13,7 @@ mod failings;
 mod fleet;
 mod hangs;
 mod in_container;
+mod inherited;
 mod interruptions;
 mod killed;
 mod limits;
@@ -25,6 +26,7 @@ mod settings;
 mod settings_reach;
 mod systemd;
 mod terminal;
+mod unusable;
 
 use wnm_testing::Colony;
 
@@ -76,6 +78,7 @@ fn main() -> std::process::ExitCode {
         fleet::trials(),
         hangs::trials(),
         in_container::trials(),
+        inherited::trials(),
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
@@ -88,5 +91,6 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         systemd::trials(),
         terminal::trials(),
+        unusable::trials(),
     ])
 }

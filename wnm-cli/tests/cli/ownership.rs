@@ -12,7 +12,7 @@ use wnm_core::storage::STORAGE_MARKER;
 use wnm_testing::Colony;
 use wnm_testing::Need::Root;
 
-use crate::{WNM, bare, running};
+use crate::{WNM, running};
 
 const NOBODY: u32 = 65_534;
 
@@ -58,7 +58,7 @@ fn another_users_database_is_refused_without_as_owner() {
 
 /// A second machine whose storage is the first one's.
 fn beside(first: &Colony) -> Colony {
-    let second = bare();
+    let second = first.beside();
     symlink(first.path().join("nodes"), second.path().join("nodes")).expect("a link is made");
     second
 }
@@ -98,17 +98,15 @@ fn a_mark_that_names_nobody_is_signed_by_the_database_that_works_there() {
 
 fn a_storage_is_free_when_its_database_is_gone_or_has_torn_everything_down() {
     let first = running(1);
-    first.done(&["teardown", "--confirm"]);
-    beside(&first).done(INIT);
-
-    let first = running(1);
     fs::rename(first.database(), first.path().join("aside.db")).expect("it is moved away");
     first.done(INIT);
     assert_eq!(first.statuses().len(), 1, "begun anew in the same place, with the node that runs there");
 
-    let first = running(1);
     fs::remove_file(first.database()).expect("it is deleted");
-    beside(&first).done(INIT);
+    let second = beside(&first);
+    second.done(INIT);
+    second.done(&["teardown", "--confirm"]);
+    first.done(INIT);
 }
 
 wnm_testing::trials! {

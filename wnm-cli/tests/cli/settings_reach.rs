@@ -5,6 +5,7 @@ use std::fs;
 use insta::assert_snapshot;
 use wnm_testing::{Colony, test_node};
 
+use crate::fleet::lose_record;
 use crate::{machine, running, steady};
 
 fn command_line(colony: &Colony, number: u32) -> Vec<String> {
@@ -132,8 +133,34 @@ fn a_program_that_was_damaged_is_copied_anew_when_its_node_starts() {
     assert!(run.code == 3 && run.stdout.contains("it is damaged"), "{run:?}");
 }
 
+fn options_of_nodes_that_are_taken_over_are_told_before_a_start_drops_them() {
+    let colony = machine(&["--node_cap=1", "--no_upnp", "--start_args=--first --relay"]);
+    colony.cycle_until_running(1);
+    lose_record(&colony);
+    colony.init(&[], &["--node_cap=1", "--no_upnp=false", "--start_args=--first"]);
+    let told = "the next start of antnode0001 drops --relay --no-upnp, which no setting names; \
+                `wnm config set 'start_args=--first --relay' 'no_upnp=true'` keeps that for all nodes";
+    let found = colony.done(&["survey"]);
+    assert!(found.stdout.contains(told), "{found:?}");
+    let adopted = colony.done(&["survey", "--adopt"]);
+    assert!(adopted.stdout.contains(told), "{adopted:?}");
+    let rows = colony.done(&["status", "--json"]).json();
+    assert_eq!(rows["nodes"][0]["outdated"], serde_json::json!(["no_upnp", "start_args"]));
+
+    lose_record(&colony);
+    let settings = ["--node_cap=1", "--no_upnp=false", "--start_args=--first", "--import", "--rewards_address=faucet"];
+    let imported = colony.done(&[&["init"], &settings[..]].concat());
+    assert!(imported.stderr.contains(told), "{imported:?}");
+    colony.done(&["config", "set", "start_args=--first --relay", "no_upnp=true"]);
+    colony.done(&["restart", "1"]);
+    assert!(has(&colony, 1, "--relay") && has(&colony, 1, "--no-upnp"), "{:?}", command_line(&colony, 1));
+    let rows = colony.done(&["status", "--json"]).json();
+    assert_eq!(rows["nodes"][0]["outdated"], serde_json::json!([]));
+}
+
 wnm_testing::trials! {
     &[] =>
+        options_of_nodes_that_are_taken_over_are_told_before_a_start_drops_them,
         a_restart_a_start_and_an_upgrade_use_todays_settings,
         arguments_that_kept_a_node_from_starting_can_be_taken_back,
         another_wallet_reaches_a_node_and_one_that_is_still_in_the_list_stays,

@@ -120,7 +120,7 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         DirectoryState::Present | DirectoryState::Unknown => {}
     }
     match node.status() {
-        Status::Running => running(config, node, seen, process),
+        Status::Running => running(config, now, node, seen, process),
         Status::Stopped => match (process, health(node, seen)) {
             (ProcessState::Running { .. }, Health::Good) => Change::found(Found::Running, Evidence::Running),
             _ => None,
@@ -181,16 +181,26 @@ fn interrupted(verb: Verb, process: &ProcessState) -> Option<Change> {
 
 /// A node that lives without answering, or that its manager keeps restarting, is left alone for a while: it may come
 /// back by itself, and under high load it should not be restarted on top.
-fn running(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
+fn running(config: &Config, now: UnixSeconds, node: &Node, seen: &Seen, process: &ProcessState) -> Option<Change> {
     let hanging = Found::Hanging { pause_seconds: config.delay_restart };
     match process {
         ProcessState::Running { .. } => match health(node, seen) {
             Health::Bad(why) => Change::found(hanging, why),
+            Health::Good if has_got_over(now, node) => Change::found(Found::Running, Evidence::Running),
             Health::Good | Health::Unknown => None,
         },
         ProcessState::Waiting { reason } => Change::found(hanging, Evidence::Waiting { reason: reason.clone() }),
         other => Change::found(Found::Down, death(other)),
     }
+}
+
+/// Whether a step that failed on a node that is seen well is history: its owner's stop, which nobody tries again, or what
+/// should have been tried again and was not.
+fn has_got_over(now: UnixSeconds, node: &Node) -> bool {
+    const GRACE_SECONDS: UnixSeconds = 600;
+    let life = node.life();
+    let was_not_tried = life.retry_at().is_some_and(|at| at.saturating_add(GRACE_SECONDS) <= now);
+    life.last_error().is_some() && (life.is_stopped_by_owner() || was_not_tried)
 }
 
 /// A node that was told to start, or was upgraded, becomes what it is.

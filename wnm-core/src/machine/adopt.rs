@@ -114,9 +114,9 @@ fn row(
         ports,
         wallet: wallet(config, snapshot, found, id)?,
         network: found.network.clone().unwrap_or_else(|| config.network.clone()),
-        no_upnp: config.no_upnp,
+        no_upnp: found.no_upnp.unwrap_or(config.no_upnp),
         environment: config.environment.clone(),
-        start_args: config.start_args.clone(),
+        start_args: found.start_args.clone().unwrap_or_else(|| config.start_args.clone()),
         group,
     };
     Ok(Node::adopted(spec, found.service.clone(), snapshot.now))
@@ -164,7 +164,7 @@ fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node
         return Err(format!("{shown} is not a directory (a symbolic link or a file stands there)"));
     }
     let real = root_dir.canonicalize().map_err(unreadable)?;
-    let home = std::env::home_dir().unwrap_or_default();
+    let home = wnm_pm::user::home().unwrap_or_default();
     let of_all = [&config.node_storage, &config.log_dir, &config.bootstrap_cache_dir, &config.antnode_path, &home];
     let of_nodes = taken.iter().map(|node| &node.spec().root_dir);
     // By whatever link they are reached.

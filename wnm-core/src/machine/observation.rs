@@ -42,7 +42,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     );
     let (host, (groups, mut warnings)) = (host?, groups);
     let unavailable = match references.as_slice() {
-        [] => unasked(machine, progress).await,
+        [] => unasked(machine, progress).await.inspect(|error| warnings.push(error.text())),
         _ => unavailable(&states),
     };
     // A manager that cannot be used at all says so by itself.

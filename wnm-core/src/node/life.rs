@@ -288,6 +288,7 @@ impl Life {
 
     fn found(&mut self, found: Found, why: &str, now: UnixSeconds) {
         match found {
+            Found::Running if self.status == Status::Running => return self.get_over(),
             Found::Running => return self.up(now),
             Found::Gone => self.set_status(Status::Dead, now),
             Found::Down | Found::Hanging { .. } | Found::Failed => self.set_status(Status::Stopped, now),
@@ -336,6 +337,14 @@ impl Life {
         self.come_up(Status::Running, now);
         self.failures = 0;
         self.has_run = true;
+    }
+
+    /// It is up as before, and what failed on it is history.
+    fn get_over(&mut self) {
+        self.pending = None;
+        self.failures = 0;
+        self.retry_at = None;
+        self.last_error = None;
     }
 
     fn manage_again(&mut self, now: UnixSeconds) {

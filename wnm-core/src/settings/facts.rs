@@ -48,7 +48,7 @@ impl Facts {
     /// # Errors
     /// When there is no home directory, or its path is not absolute or not UTF-8.
     pub fn gather() -> Result<Self, NoHome> {
-        let home = std::env::home_dir();
+        let home = wnm_pm::user::home();
         let home = match home.as_deref().and_then(Path::to_str) {
             Some(text) if text.starts_with('/') => text.to_owned(),
             _ => return Err(NoHome(home)),

@@ -30,3 +30,4 @@ pub use setting::{DefaultValue, Lifetime, Setting, Shape};
 pub use show::{Row, reference, rows, show, show_environment};
 pub use table::{Config, TABLE, lookup};
 pub use value::FirewallKind;
+pub(crate) use value::join;

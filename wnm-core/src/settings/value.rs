@@ -263,7 +263,7 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// Words as one text that splits into the same words.
-pub(super) fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
     shlex::Quoter::new().allow_nul(true).join(words).expect("nothing but NUL is ever refused, and it is allowed here")
 }
 

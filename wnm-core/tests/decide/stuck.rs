@@ -1,7 +1,7 @@
 //! One node that something is wrong with keeps wnm from nothing else.
 
-use wnm_core::decide::decide;
-use wnm_core::node::{NodeId, Status};
+use wnm_core::decide::{decide, reconcile};
+use wnm_core::node::{Desired, NodeId, Status};
 use wnm_core::plan::Rule;
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, Seen, Snapshot};
@@ -153,4 +153,32 @@ fn a_disk_with_too_few_inodes_for_one_node_gets_none() {
     snapshot.host.free_inodes = Some(999);
     assert_eq!(cycle(&config(), &snapshot), ["survey"]);
     assert_eq!(said(&config(), &snapshot, "999 inodes are free").len(), 1);
+}
+
+#[test]
+fn what_failed_on_a_node_that_is_seen_well_is_forgotten_once_nobody_tries_it_again() {
+    let config = config();
+    let mut snapshot = fleet(&[Running, Running]);
+    fail(&mut snapshot, 1);
+    fail(&mut snapshot, 2);
+    alter(&mut snapshot.nodes[0].node, |node| node.desired = Desired::Stop);
+    let since = snapshot.nodes[0].node.life().status_since();
+    let troubles = |snapshot: &Snapshot| {
+        let seen = reconcile(&config, snapshot.clone()).snapshot;
+        let troubled = seen.nodes.iter().filter(|each| each.node.life().last_error().is_some());
+        assert!(
+            seen.nodes.iter().all(|each| each.node.status() == Running && each.node.life().status_since() == since)
+        );
+        troubled.map(|each| each.node.id().0).collect::<Vec<u32>>()
+    };
+    assert_eq!(troubles(&snapshot), [2], "its owner's stop failed, and it runs on");
+    snapshot.now += 3_600;
+    assert_eq!(troubles(&snapshot), [2], "it may be tried again now");
+    snapshot.now += 600;
+    assert_eq!(troubles(&snapshot), Vec::<u32>::new());
+    let seen = reconcile(&config, snapshot.clone()).snapshot;
+    let lives = [&seen.nodes[0], &seen.nodes[1]].map(|each| each.node.life());
+    assert_eq!(lives.map(|life| (life.failures(), life.retry_at())), [(0, None); 2]);
+    assert!(lives[0].is_stopped_by_owner(), "what its owner wants of it stays");
+    assert_eq!(reconcile(&config, seen).events, [], "and it is said once");
 }

@@ -65,6 +65,36 @@ fn a_deleted_program_or_directory_is_put_back() {
     });
 }
 
+fn an_altered_program_is_put_back() {
+    on_machine("root", "damage::an_altered_program_is_put_back", async || {
+        let world = World::new();
+        let manager = world.manager(Mode::Sudo);
+        let nodes = world.create(&manager, &[world.spec(1)]).await;
+        let node = &nodes[0];
+        only(manager.start(&nodes).await).expect("it starts");
+        only(manager.stop(&nodes).await).expect("it stops");
+        let whole = fs::read(&node.spec.binary).expect("antctl copied it");
+        let altered = [&whole[..whole.len() - 8], &b"altered!"[..]].concat();
+        fs::write(&node.spec.binary, &altered).expect("it is written");
+        let mut without = node.clone();
+        without.spec.program = "/nonexistent/antnode".into();
+        let error = only(manager.start(&[without]).await).expect_err("there is nothing to put back");
+        assert!(text(&error).contains("is damaged and cannot be restored"), "{error}");
+        only(manager.start(&nodes).await).expect("it is put back and starts");
+        assert!(fs::read(&node.spec.binary).expect("it is there") == whole);
+
+        only(manager.replace_program(&nodes, &world.newer()).await).expect("it is replaced");
+        let newer = fs::read(&node.spec.binary).expect("it is there");
+        only(manager.start(&nodes).await).expect("what wnm put there is what belongs there");
+        assert!(fs::read(&node.spec.binary).expect("it is there") == newer);
+        only(manager.restore_program(&nodes).await).expect("it is put back");
+        only(manager.start(&nodes).await).expect("it starts");
+        assert!(fs::read(&node.spec.binary).expect("it is there") == whole);
+        only(manager.remove(&nodes).await).expect("its notes go with it");
+        assert!(!node.spec.root_dir.exists());
+    });
+}
+
 fn a_damaged_registry_is_reported_and_put_aside_by_a_teardown() {
     on_machine("resident", "damage::a_damaged_registry_is_reported_and_put_aside_by_a_teardown", async || {
         let world = World::new();
@@ -108,6 +138,7 @@ fn a_node_that_antctl_lost_is_reported_and_cleared() {
         // As another antctl does that read before and writes after.
         let backup = registry();
         fs::write(world.registry(), &before).expect("it can be overwritten");
+        fs::remove_file(world.copy()).expect("wnm keeps one");
 
         let state = world.state(&manager, &second).await;
         assert!(matches!(state, ProcessState::Running { process: Some(_) }), "its unit says more: {state:?}");
@@ -123,6 +154,7 @@ fn a_node_that_antctl_lost_is_reported_and_cleared() {
         fs::write(world.registry(), backup).expect("it can be restored");
         assert!(matches!(world.state(&manager, &second).await, ProcessState::Running { .. }), "it is known again");
         fs::write(world.registry(), &before).expect("it can be overwritten");
+        fs::remove_file(world.copy()).expect("wnm keeps one");
 
         assert!(only(manager.stop(std::slice::from_ref(&second)).await).is_ok());
         assert!(!world.listens(&second.spec).await, "it is stopped, though antctl knows nothing of it");
@@ -133,6 +165,42 @@ fn a_node_that_antctl_lost_is_reported_and_cleared() {
         assert!(!second.spec.root_dir.exists() && !world.unit("antnode2").exists());
         assert!(!world.listens(&second.spec).await, "its process went with it");
         assert!(matches!(world.state(&manager, &first).await, ProcessState::Stopped { .. }), "the other is unharmed");
+    });
+}
+
+fn what_antctl_lost_is_put_back_with_its_node() {
+    on_machine("root", "damage::what_antctl_lost_is_put_back_with_its_node", async || {
+        let world = World::new();
+        let manager = world.manager(Mode::Sudo);
+        let nodes = world.create(&manager, &[1, 2, 3, 4].map(|number| world.spec(number))).await;
+        only(manager.remove(&nodes[1..2]).await).expect("it is removed");
+        let left = [nodes[0].clone(), nodes[2].clone(), nodes[3].clone()];
+        assert!(manager.start(&left[..2]).await.all_good());
+        let keys =
+            || left[..2].iter().map(|node| fs::read(node.spec.root_dir.join("secret-key")).ok()).collect::<Vec<_>>();
+        let (before, runs) = (keys(), world.state(&manager, &left[0]).await);
+
+        fs::remove_file(world.registry()).expect("antctl wrote it");
+        only(manager.start(&left[2..]).await).expect("a stopped one starts");
+        fs::remove_file(world.registry()).expect("antctl wrote it");
+        assert_eq!(world.state(&manager, &left[0]).await, runs, "a look is enough");
+        assert!(manager.start(&left).await.all_good(), "all are known again");
+        assert_eq!(world.state(&manager, &left[0]).await, runs, "nothing was stopped");
+        let status = world.antctl(&["status", "--json"]).await.stdout;
+        assert_eq!(status.matches("\"service_name\": \"antnode").count(), 4, "{status}");
+
+        let text = fs::read_to_string(world.registry()).expect("it is there");
+        let mut registry: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        registry["nodes"].as_array_mut().expect("a list").remove(2);
+        fs::write(world.registry(), registry.to_string()).expect("one entry is cut out");
+        let added = world.create(&manager, &[world.spec(5)]).await.remove(0);
+        assert_eq!(added.service, "antnode5", "no name is given twice");
+        only(manager.replace_program(&left[1..2], &world.newer()).await).expect("antctl can replace its program");
+        only(manager.start(&left[1..2]).await).expect("it starts");
+        assert_eq!(keys(), before, "they are who they were");
+        assert_eq!(manager.examine().await, []);
+        manager.teardown().await.expect("antctl resets");
+        assert!(!world.copy().exists() && left.iter().all(|node| !node.spec.root_dir.exists()));
     });
 }
 
@@ -229,8 +297,10 @@ wnm_testing::trials! {
     &[SystemdImage, Tool("antctl"), Tool("antnode")] =>
         a_missing_unit_file_is_put_back,
         a_deleted_program_or_directory_is_put_back,
+        an_altered_program_is_put_back,
         a_damaged_registry_is_reported_and_put_aside_by_a_teardown,
         a_node_that_antctl_lost_is_reported_and_cleared,
+        what_antctl_lost_is_put_back_with_its_node,
         what_was_added_and_not_written_down_is_removed,
         what_an_add_that_was_cut_short_left_does_not_block_the_next,
         a_repair_that_was_cut_short_is_finished_by_the_next_start,

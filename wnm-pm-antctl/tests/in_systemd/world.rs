@@ -113,6 +113,11 @@ impl World {
         self.host.node_storage()
     }
 
+    /// wnm's copy of the registry.
+    pub fn copy(&self) -> PathBuf {
+        self.registry().with_file_name("wnm-registry.json")
+    }
+
     pub fn registry(&self) -> PathBuf {
         let root = rustix::process::geteuid().is_root();
         let base = if root { "/var/antctl" } else { "/home/resident/.local/share/autonomi/node" };

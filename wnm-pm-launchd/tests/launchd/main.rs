@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind};
-use wnm_pm::process_manager::{Mode, ProcessManager, ProcessState};
+use wnm_pm::process_manager::{ManagerError, Mode, ProcessManager, ProcessState};
 use wnm_pm_launchd::Launchd;
 use wnm_testing::Need::Program;
 use wnm_testing::{ContractWorld, as_nobody, contract, eventually, only, test_node_that};
@@ -221,6 +221,12 @@ async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
     let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
     let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["no-gui-session"]);
+    let error = manager.survey().await.expect_err("nothing can be known");
+    assert!(matches!(error, ManagerError::Unavailable { .. }), "{error:?}");
+    assert!(
+        error.text().ends_with("launchd has no domain nobody/501: this user is not logged in at the screen"),
+        "{error}"
+    );
 }
 
 async fn a_machine_without_launchctl_is_told_so() {
@@ -229,6 +235,12 @@ async fn a_machine_without_launchctl_is_told_so() {
     let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
     // A Mac has it.
     assert_eq!(codes, if cfg!(target_os = "macos") { vec![] } else { vec!["no-launchd"] });
+    if cfg!(not(target_os = "macos")) {
+        let node = NodeRef::new(world.spec(1));
+        let seen = only(manager.inspect(&[node]).await).expect_err("nothing is known of it");
+        assert!(matches!(seen, ManagerError::Unavailable { .. }), "{seen:?}");
+        assert!(matches!(manager.survey().await, Err(ManagerError::Unavailable { .. })));
+    }
 }
 
 async fn the_stand_in_refuses_what_launchd_refuses() {

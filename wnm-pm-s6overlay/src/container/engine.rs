@@ -214,7 +214,7 @@ async fn hello(address: &str, is_by_variable: bool) -> Result<Docker, EngineErro
     let from = if is_by_variable { " (DOCKER_HOST)" } else { "" };
     let unreachable = |reason: String| EngineError::Unreachable {
         hint: hint(address, is_by_variable, &reason),
-        reason: format!("{address}{from}: {reason}"),
+        reason: format!("{address}{from}: {reason}{}", aside(std::env::var("DOCKER_CONTEXT").ok())),
     };
     let docker = Docker::connect_with_host(address).map_err(|error| unreachable(causes(&error)))?;
     match tokio::time::timeout(Duration::from_secs(HELLO_SECONDS), docker.negotiate_version()).await {
@@ -222,6 +222,12 @@ async fn hello(address: &str, is_by_variable: bool) -> Result<Docker, EngineErro
         Ok(Err(error)) => Err(unreachable(causes(&error))),
         Err(_) => Err(unreachable(format!("no answer within {HELLO_SECONDS} s"))),
     }
+}
+
+/// What whoever set `DOCKER_CONTEXT` may have expected.
+fn aside(context: Option<String>) -> String {
+    let context = context.filter(|context| !context.is_empty() && context != "default");
+    context.map_or_else(String::new, |context| format!(" (DOCKER_CONTEXT, {context}, is not followed)"))
 }
 
 fn hint(address: &str, is_by_variable: bool, reason: &str) -> Hint {
@@ -281,6 +287,12 @@ mod tests {
     fn who_may_not_use_the_engine_learns_how_to_be_let_in() {
         let said = format!("{:?}", hint("unix:///var/run/docker.sock", false, "Permission denied (os error 13)"));
         assert!(said.contains("usermod -aG docker"), "{said}");
+    }
+
+    #[test]
+    fn a_context_that_is_not_followed_is_named() {
+        assert_eq!(aside(Some("bobs".to_owned())), " (DOCKER_CONTEXT, bobs, is not followed)");
+        assert_eq!([None, Some("default".to_owned())].map(aside), ["", ""]);
     }
 
     #[test]

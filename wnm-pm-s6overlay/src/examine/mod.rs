@@ -21,6 +21,7 @@ use crate::owner;
 /// Everything that is found, the worst first.
 pub async fn findings(host: &Host) -> Vec<Finding> {
     let mut findings = storage_findings(host);
+    findings.extend(context_finding(std::env::var("DOCKER_CONTEXT").ok().as_deref()));
     match engine_findings(host).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(unreachable(&error)),
@@ -36,6 +37,19 @@ fn storage_findings(host: &Host) -> Vec<Finding> {
     let fix = owner::chown_command(storage);
     let found = Finding::error("storage-of-root", what, "no container is opened", fix);
     owner::of(storage).is_ok_and(owner::is_root).then_some(found).into_iter().collect()
+}
+
+/// A context may be that of another user or machine; only the `docker` command follows it.
+fn context_finding(context: Option<&str>) -> Option<Finding> {
+    let context = context.filter(|context| !["", "default"].contains(context))?;
+    let what = format!("DOCKER_CONTEXT is {context}, which only the `docker` command follows");
+    let consequence = "what you see and build with `docker` may be on another engine than the nodes";
+    Some(Finding::warning(
+        "docker-context",
+        what,
+        consequence,
+        "unset DOCKER_CONTEXT; DOCKER_HOST names an engine to both",
+    ))
 }
 
 async fn engine_findings(host: &Host) -> Result<Vec<Finding>, EngineError> {
@@ -140,6 +154,13 @@ mod tests {
     use wnm_pm::hint::Task;
 
     use super::*;
+
+    #[test]
+    fn a_context_that_only_the_docker_command_follows_is_named() {
+        let found = context_finding(Some("bobs")).expect("it is found").what;
+        assert_eq!(found, "DOCKER_CONTEXT is bobs, which only the `docker` command follows");
+        assert!([None, Some(""), Some("default")].into_iter().all(|context| context_finding(context).is_none()));
+    }
 
     #[test]
     fn hints_are_put_into_words_without_commands_of_wnm() {

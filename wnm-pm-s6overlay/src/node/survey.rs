@@ -119,6 +119,8 @@ mod tests {
                 ports: spec.ports,
                 wallet: Some(spec.wallet),
                 network: Some(spec.network),
+                start_args: Some(spec.start_args),
+                no_upnp: (flavour == Flavour::V1).then_some(spec.no_upnp),
                 group: Some(1),
                 ..FoundNode::named(spec.name, Some(spec.id), ProcessState::Stopped { reason: None })
             };

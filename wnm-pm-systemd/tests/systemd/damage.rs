@@ -130,6 +130,35 @@ fn a_program_that_was_cut_short_is_copied_again_by_a_start() {
     });
 }
 
+fn a_program_that_was_altered_is_copied_again_by_a_start() {
+    on_machine("root", "damage::a_program_that_was_altered_is_copied_again_by_a_start", async || {
+        let world = World::new(Mode::Sudo);
+        let manager = world.manager();
+        let node = &world.running(&manager, &[1]).await[0];
+        stop(&manager, node).await;
+        let whole = fs::read(&node.spec.binary).expect("it can be read");
+        let altered = [&whole[..whole.len() - 8], &b"altered!"[..]].concat();
+        fs::write(&node.spec.binary, altered).expect("it is written");
+        start(&manager, node).await.expect("it is copied again");
+        assert!(runs(&world.state(&manager, node).await));
+        assert!(fs::read(&node.spec.binary).expect("it can be read") == whole);
+
+        stop(&manager, node).await;
+        fs::write(&node.spec.binary, &whole).expect("it is written");
+        let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).expect("it is there");
+        let before = written(&node.spec.binary);
+        start(&manager, node).await.expect("it is whole");
+        assert_eq!(written(&node.spec.binary), before, "one that is what it was is left as it is");
+
+        stop(&manager, node).await;
+        fs::write(&node.spec.binary, &whole[..whole.len() - 8]).expect("it is written");
+        let mut without = node.clone();
+        without.spec.program = "/nonexistent/antnode".into();
+        let error = start(&manager, &without).await.expect_err("there is nothing to copy").text();
+        assert!(error.contains("it is damaged") && error.ends_with("from /nonexistent/antnode"), "{error}");
+    });
+}
+
 fn a_log_directory_that_was_wiped_is_made_again_by_a_start() {
     on_machine("root", "damage::a_log_directory_that_was_wiped_is_made_again_by_a_start", async || {
         let world = World::new(Mode::Sudo);
@@ -233,6 +262,7 @@ wnm_testing::trials! {
         a_deleted_unit_file_is_written_again,
         a_deleted_program_is_put_back_by_a_start,
         a_program_that_was_cut_short_is_copied_again_by_a_start,
+        a_program_that_was_altered_is_copied_again_by_a_start,
         a_log_directory_that_was_wiped_is_made_again_by_a_start,
         a_masked_unit_is_left_to_whoever_masked_it,
         a_unit_that_systemd_gave_up_starts_again,

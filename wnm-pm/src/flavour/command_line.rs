@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Flavour;
 use super::network::from_v2;
+use super::{Flavour, owner_of};
 use crate::node::{PortKind, Ports};
 
 /// The words of a node's command line, the program first.
@@ -15,6 +15,23 @@ const OF_V2: [&str; 4] = ["--evm-network", "--stop-on-upgrade", "--enable-loggin
 /// Options that only v1 has.
 const OF_V1: [&str; 4] =
     ["--metrics-server-port", "--enable-metrics-server", "--log-output-dest", "--bootstrap-cache-dir"];
+
+/// Words that are wnm's to give and have no value behind them.
+const SWITCHES: [&str; 13] = [
+    "--enable-metrics-server",
+    "--no-upnp",
+    "--stop-on-upgrade",
+    "--enable-logging",
+    "--disable-webrtc-direct",
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+    "--crate-version",
+    "--package-version",
+    "--protocol-version",
+    "--",
+];
 
 impl CommandLine {
     /// These words, the program first.
@@ -124,5 +141,30 @@ impl CommandLine {
             return Some(from_v2(network).to_owned());
         }
         self.arguments().last().filter(|word| word.starts_with("evm-")).cloned()
+    }
+
+    /// Whether it has the router left alone; none for v2, which cannot be told.
+    #[must_use]
+    pub fn no_upnp(&self) -> Option<bool> {
+        (self.flavour() != Some(Flavour::V2)).then(|| self.has("--no-upnp"))
+    }
+
+    /// What whoever started the node gave it beside what wnm gives every node: the words that `start_args` could hold.
+    #[must_use]
+    pub fn start_args(&self) -> Vec<String> {
+        let mut words = self.arguments().iter();
+        let mut added = Vec::new();
+        while let Some(word) = words.next() {
+            if owner_of(word).is_none() {
+                added.push(word.clone());
+            } else if word.starts_with('-') && !word.contains('=') && !SWITCHES.contains(&word.as_str()) {
+                // Its value.
+                words.next();
+            }
+        }
+        if self.option("--evm-network").is_none() && added.last().is_some_and(|word| word.starts_with("evm-")) {
+            added.pop();
+        }
+        added
     }
 }

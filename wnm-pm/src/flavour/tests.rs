@@ -82,6 +82,27 @@ fn antctls_rpc_address_tells_a_port() {
 }
 
 #[test]
+fn what_somebody_else_gave_a_node_is_told_from_what_wnm_gives_every_node() {
+    let added = |line: &str| {
+        let words = line.split(' ').map(str::to_owned).collect();
+        CommandLine::new(words).start_args().join(" ")
+    };
+    let lines = [
+        "/a/antnode --rpc 127.0.0.1:30001 --root-dir /a --relay --port=1 --ip 10.0.0.1 --stop-on-upgrade evm-arbitrum-one",
+        "/a/antnode --first --rewards-address 0x1 --peer /ip4/1 --no-upnp --enable-metrics-server --metrics-server-port 2",
+        "/a/ant-node --root-dir /a --bootstrap 1.2.3.4:5 --enable-logging --log-dir /l --evm-network arbitrum-one --ipv4-only",
+        "/a/antnode --root-dir /a --network-id=7 evm-elsewhere",
+        "/a/antnode",
+    ];
+    insta::assert_snapshot!(lines.map(added).join("\n"), @"
+    --relay --ip 10.0.0.1
+    --first --peer /ip4/1
+    --bootstrap 1.2.3.4:5 --ipv4-only
+    --network-id=7
+    ");
+}
+
+#[test]
 fn a_program_tells_its_flavour_and_version() {
     let told = |text| Flavour::of_version_text(text).map(|(flavour, version)| format!("{flavour} {version}"));
     assert_eq!(told("Autonomi Node v0.4.17\nNetwork version: x\n").as_deref(), Some("v1 0.4.17"));
@@ -101,15 +122,24 @@ fn any_spec() -> impl Strategy<Value = NodeSpec> {
         1..=u16::MAX,
         prop::sample::select(networks),
         any::<bool>(),
+        start_args(),
     )
-        .prop_map(|(flavour, root_dir, log_dir, node, metrics, network, no_upnp)| NodeSpec {
+        .prop_map(|(flavour, root_dir, log_dir, node, metrics, network, no_upnp, start_args)| NodeSpec {
             root_dir: root_dir.into(),
             log_dir: log_dir.into(),
             ports: flavour.ports().iter().zip([node, metrics]).map(|(kind, port)| (*kind, port)).collect(),
             network: network.to_owned(),
             no_upnp,
+            start_args,
             ..spec(flavour)
         })
+}
+
+/// What an owner may give nodes: options of every form, with values that look like anything but one of wnm's options.
+fn start_args() -> impl Strategy<Value = Vec<String>> {
+    let option = "--(x|peer|relay|ip|no-upnp-please|port-range)(=[a-z0-9 =-]{0,5})?";
+    let words = prop_oneof![option, "[a-z0-9 /.=]{0,6}", Just("-v".to_owned())];
+    prop::collection::vec(words, 0..5)
 }
 
 proptest! {
@@ -123,6 +153,8 @@ proptest! {
         prop_assert_eq!(&found.ports, &spec.ports);
         prop_assert_eq!(found.wallet.as_ref(), Some(&spec.wallet));
         prop_assert_eq!(found.network.as_ref(), Some(&spec.network));
+        prop_assert_eq!(found.start_args.as_ref(), Some(&spec.start_args));
+        prop_assert_eq!(found.no_upnp, (spec.flavour == Flavour::V1).then_some(spec.no_upnp));
         prop_assert!(line(&spec).names_directory(&spec.root_dir));
         prop_assert_eq!(NodeRef::new(spec.clone()).launch.program, spec.binary);
     }
@@ -130,6 +162,6 @@ proptest! {
     #[test]
     fn any_words_are_read_without_a_panic(words in prop::collection::vec(".*", 0..6)) {
         let line = CommandLine::new(words);
-        let _ = (line.flavour(), line.ports(), line.network(), line.log_dir(), line.is_nodes());
+        let _ = (line.flavour(), line.ports(), line.network(), line.log_dir(), line.is_nodes(), line.start_args());
     }
 }

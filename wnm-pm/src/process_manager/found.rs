@@ -29,6 +29,12 @@ pub struct FoundNode {
     pub wallet: Option<String>,
     /// The payment network, in the settings' words.
     pub network: Option<String>,
+    /// What it was given beside what wnm gives every node, where its command line is known.
+    #[serde(default)]
+    pub start_args: Option<Vec<String>>,
+    /// Whether it leaves the router alone, where its command line tells.
+    #[serde(default)]
+    pub no_upnp: Option<bool>,
     /// The container group that it lives in; none where nodes live in no containers.
     pub group: Option<u32>,
     /// Its process, as far as seen.
@@ -49,6 +55,8 @@ impl FoundNode {
             ports: Ports::default(),
             wallet: None,
             network: None,
+            start_args: None,
+            no_upnp: None,
             group: None,
             state,
         }
@@ -64,6 +72,8 @@ impl FoundNode {
         self.ports = line.ports();
         self.wallet = line.wallet().map(str::to_owned);
         self.network = line.network();
+        self.start_args = Some(line.start_args());
+        self.no_upnp = line.no_upnp();
         self
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{shared, stamp};
+use super::{shared, stamp, stamp_of};
 
 /// How a node's program is held on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub fn held(place: &Path) -> Option<Held> {
     if shared::is_linked(place) {
         return Some(Held::HardLink);
     }
-    match stamp::held_in(place)? {
+    match stamp::held_in(&stamp_of(place), place)? {
         // The other names are gone.
         Held::HardLink => Some(Held::Copy),
         noted => Some(noted),

@@ -199,3 +199,19 @@ fn a_stamp_of_an_older_wnm_counts() {
     program(&node.binary, "yy");
     assert!(check_own(&node).is_err());
 }
+
+#[test]
+fn a_node_that_upgrades_itself_again_and_again_is_never_taken_for_a_damaged_one() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    program(&directory.path().join("program"), "first");
+    let node = node(Flavour::V2, 1, directory.path());
+    // Without others, so that the numbers of its files come again.
+    made(&node);
+    fs::remove_dir_all(directory.path().join("node").join(shared::DIRECTORY)).ok();
+    for version in 0..20 {
+        let new = node.binary.with_extension("downloaded");
+        program(&new, &format!("version {version}"));
+        fs::rename(new, &node.binary).expect("it is renamed");
+        check_own(&node).expect("that is its own affair");
+    }
+}

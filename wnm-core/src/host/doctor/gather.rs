@@ -205,7 +205,7 @@ async fn firewall(machine: &Machine, nodes: &[Node]) -> Option<FirewallState> {
 
 /// What runs wnm every minute: our own timer on this database, or any line of a crontab that names wnm.
 async fn schedule(database: &Path, runner: &dyn CommandRunner) -> Option<String> {
-    let home = std::env::home_dir().unwrap_or_default();
+    let home = wnm_pm::user::home().unwrap_or_default();
     let user = Scope::User { home, uid: rustix::process::geteuid().as_raw() };
     for scope in [Scope::Machine { owner: 0 }, user] {
         let there = timer::installed(&scope, runner).await;

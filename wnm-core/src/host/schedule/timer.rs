@@ -59,9 +59,7 @@ impl Scope {
         match self {
             Self::Machine { .. } => privilege.command("systemctl").args(words),
             // A job of cron, or a session that su made, is not told where its user's systemd listens.
-            Self::User { .. } => {
-                Command::new("systemctl").env("XDG_RUNTIME_DIR", wnm_pm::user::runtime_dir()).arg("--user").args(words)
-            }
+            Self::User { .. } => wnm_pm::user::in_own_session(Command::new("systemctl")).arg("--user").args(words),
         }
     }
 }
