@@ -31,7 +31,10 @@ pub fn run(program: &Program, arguments: &Arguments) -> Result<ExitCode, String>
         files::record(&arguments.root_dir, &program.version)?;
     }
     let id = peer_id(&key(&arguments.root_dir)?);
-    say(&log, &format!("ant_node::node: Node identity resolved peer_id={id} root_dir={}", arguments.root_dir.display()));
+    say(
+        &log,
+        &format!("ant_node::node: Node identity resolved peer_id={id} root_dir={}", arguments.root_dir.display()),
+    );
     thread::sleep(misbehaviour.slow_start);
     let _chunks = chunk_store(&arguments.root_dir)?;
     let bind = |port| UdpSocket::bind((arguments.ip, port));
@@ -71,7 +74,8 @@ fn upgrade(log: &Path, version: &str, delay: Duration) {
         let own = std::env::current_exe()?;
         let new = own.with_extension("new");
         fs::copy("/proc/self/exe", &new)?;
-        let lines = format!("\nWNM-TEST-NODE-VERSION={version}\nWNM-TEST-NODE-MISBEHAVIOUR=\nWNM-TEST-NODE-FLAVOUR=v2\n");
+        let lines =
+            format!("\nWNM-TEST-NODE-VERSION={version}\nWNM-TEST-NODE-MISBEHAVIOUR=\nWNM-TEST-NODE-FLAVOUR=v2\n");
         fs::OpenOptions::new().append(true).open(&new)?.write_all(lines.as_bytes())?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755))?;
         fs::rename(new, own)

@@ -126,6 +126,16 @@ pub(crate) enum Command {
         #[arg(value_name = "NODE")]
         names: Vec<String>,
     },
+    /// Back up the nodes' keys and the database
+    Backup(Backup),
+    /// Restore a backup where no nodes are
+    Restore(Restore),
+    /// Move all nodes from v1 to v2, keeping numbers, wallets and ports
+    MigrateFlavour {
+        /// Move them back, while none was started as v2
+        #[arg(long)]
+        undo: bool,
+    },
     /// Show or change settings
     Config {
         #[command(subcommand)]
@@ -182,6 +192,26 @@ pub(crate) enum RolloutCommand {
     Resume,
     /// Bring the version to no other node; nodes that have not proved themselves get their previous program back
     Abort,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// A directory, or an archive where it ends in .tar; an older backup there is replaced
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Check the backup that is there: every digest, every key and the database
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The directory or archive that `wnm backup` wrote
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Restore a backup of another machine, which must run these nodes no more
+    #[arg(long, alias = "from_other_machine")]
+    pub from_other_machine: bool,
 }
 
 #[derive(Debug, Subcommand)]

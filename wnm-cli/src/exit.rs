@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 use wnm::{Error, Hint, Hinted, ManagerError, Task, chain};
+use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
 use wnm_core::machine::CycleError;
+use wnm_core::migration::MigrationError;
 use wnm_core::settings::NoHome;
 use wnm_core::storage::StorageError;
 use wnm_core::store::{Problem, StoreError};
@@ -61,6 +63,12 @@ impl From<Refusal> for Failure {
 
 impl From<ManagerError> for Failure {
     fn from(error: ManagerError) -> Self {
+        Self::Machine(error.into())
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
         Self::Machine(error.into())
     }
 }
@@ -139,6 +147,14 @@ fn of_machine(error: &Error) -> Exit {
     match error {
         Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
         Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
+        Error::Mixed { .. } | Error::Migration(MigrationError::Refused { .. }) => Exit::Refused,
+        Error::Migration(MigrationError::StillRunning(_)) => Exit::NodeFailed,
+        Error::Migration(MigrationError::Cycle(CycleError::Store(error))) => of_store(error),
+        Error::Migration(MigrationError::Cycle(CycleError::Manager(_))) => Exit::Manager,
+        Error::Backup(BackupError::Store(error)) => of_store(error),
+        Error::Backup(BackupError::Manager(_)) => Exit::Manager,
+        Error::Backup(BackupError::Storage(StorageError::Taken { .. })) => Exit::Refused,
+        Error::Backup(error) if error.is_refusal() => Exit::Refused,
         Error::Lock(LockError::Held { .. }) => Exit::Locked,
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,

@@ -20,7 +20,7 @@ use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
-use commands::{config, cycle, doctor, groups, init, rollout, schedule, status, survey, why};
+use commands::{backup, config, cycle, doctor, groups, init, migrate, rollout, schedule, status, survey, why};
 pub use exit::Exit;
 use exit::Failure;
 use output::Output;
@@ -98,6 +98,9 @@ async fn dispatch(
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
         Command::Status { names } => return status::status(output, &common, &given, &names).await,
         Command::Config { command } => return config::config(output, &common, &given, command),
+        Command::Backup(options) => return backup::backup(output, &common, &given, &options),
+        Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
+        Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
         Command::Start(nodes) => Request::Start(nodes.into()),

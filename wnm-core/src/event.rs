@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Evidence, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
+use crate::node::{Evidence, Flavour, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
 use crate::rollout::{Rollout, Trial};
 use crate::snapshot::Counters;
@@ -124,6 +124,18 @@ pub enum Event {
     },
     /// A node was found on the machine and taken into the database.
     Adopted {
+        /// The whole row.
+        node: Box<Node>,
+    },
+    /// A node is of another flavour now; it does not run.
+    FlavourChanged {
+        /// What it was.
+        from: Flavour,
+        /// The whole row.
+        node: Box<Node>,
+    },
+    /// A node was restored from a backup; it does not run.
+    Restored {
         /// The whole row.
         node: Box<Node>,
     },

@@ -3,6 +3,7 @@
 //! The flow of a cycle is *observe → decide → execute → record*. [`wnm_pm::process_manager::ProcessManager`] is the door to
 //! whatever keeps the processes alive; a process manager never sees the store.
 
+pub mod backup;
 pub mod clock;
 pub mod decide;
 pub mod event;
@@ -10,6 +11,7 @@ pub mod execute;
 pub mod host;
 pub mod lock;
 pub mod machine;
+pub mod migration;
 pub mod node;
 pub mod observe;
 pub mod plan;

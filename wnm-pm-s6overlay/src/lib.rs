@@ -9,9 +9,10 @@ use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Usage};
 use wnm_pm::launch::check_path;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
-    ProcessState, Started, Supervisor, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
+    ProcessManager, ProcessState, Started, Supervisor, Teardown,
 };
+use wnm_pm::user::Owner;
 
 mod container;
 mod examine;
@@ -67,6 +68,10 @@ impl ProcessManager for S6Overlay {
 
     fn containers(&self) -> Option<&dyn ContainerHost> {
         Some(self)
+    }
+
+    async fn owner(&self) -> Outcome<Option<Owner>> {
+        owner::of_storage(&self.0.settings.node_storage).map(Some)
     }
 
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {

@@ -20,11 +20,19 @@ pub(crate) const DISK: Duration = Duration::from_mins(10);
 
 /// The user that the nodes' files belong to; none when that is whoever calls wnm.
 pub(crate) async fn owner<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) -> (Batch<'a, T>, Option<Owner>) {
-    if systemctl.places.scope == Scope::User || batch.is_done() {
+    if batch.is_done() {
         return (batch, None);
     }
-    let (batch, owner) = batch.all(node_user(systemctl).await);
-    (batch, owner)
+    let (batch, owner) = batch.all(owner_of_nodes(systemctl).await);
+    (batch, owner.flatten())
+}
+
+/// The same where no node is at hand.
+pub(crate) async fn owner_of_nodes(systemctl: &Systemctl) -> Result<Option<Owner>, ManagerError> {
+    match systemctl.places.scope {
+        Scope::User => Ok(None),
+        Scope::System => node_user(systemctl).await.map(Some),
+    }
 }
 
 /// The user that nodes of the machine's own systemd run as; made when there is none.

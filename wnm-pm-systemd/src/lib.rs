@@ -16,6 +16,7 @@ mod programs;
 mod remove;
 mod render;
 mod replace;
+mod sharing;
 mod start;
 mod state;
 mod step;
@@ -36,9 +37,10 @@ use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy;
 use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
-    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
-    ProcessState, Started, TakenNumber, Teardown,
+    Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
+    ProcessManager, ProcessState, Started, TakenNumber, Teardown,
 };
+use wnm_pm::user::Owner;
 
 use paths::{Scope, unit_name};
 use systemctl::Systemctl;
@@ -109,6 +111,11 @@ impl ProcessManager for Systemd {
             runs_nodes_as_caller: self.scope() == Scope::User,
             ..Capabilities::plain(NumberingKind::FillGaps)
         }
+    }
+
+    async fn owner(&self) -> Outcome<Option<Owner>> {
+        self.systemctl.refuse_unavailable()?;
+        files::owner_of_nodes(&self.systemctl).await
     }
 
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {

@@ -16,11 +16,12 @@ use wnm_pm::program;
 
 use crate::files::{DISK, owner, owner_words};
 use crate::paths::{NEW, PREVIOUS, STAMP, beside, copies};
+use crate::sharing;
 use crate::step::is_gone;
 use crate::systemctl::Systemctl;
 
 /// Gives nodes that have none their own copy of a program; `from` says which.
-pub(crate) async fn copy<'a, T>(
+pub(crate) async fn copy<'a, T: Clone>(
     systemctl: &Systemctl,
     batch: Batch<'a, T>,
     from: impl Fn(&NodeRef) -> PathBuf,
@@ -32,7 +33,7 @@ pub(crate) async fn copy<'a, T>(
 
 /// Puts this program in the place of the nodes' own and keeps the one before it. The nodes may be running. Where that fails,
 /// the node's program stays as it was.
-pub(crate) async fn replace<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, to: &Path) -> Batch<'a, T> {
+pub(crate) async fn replace<'a, T: Clone>(systemctl: &Systemctl, batch: Batch<'a, T>, to: &Path) -> Batch<'a, T> {
     let staged = stage(systemctl, batch, |_| to.to_owned()).await;
     let noted = note(systemctl, staged, |_| to.to_owned()).await;
     let kept = keep(systemctl, noted).await;
@@ -52,14 +53,21 @@ pub(crate) async fn forget<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>) ->
 }
 
 /// Copies a program next to each node's directory; `from` says which.
-async fn stage<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, from: impl Fn(&NodeRef) -> PathBuf) -> Batch<'a, T> {
+async fn stage<'a, T: Clone>(
+    systemctl: &Systemctl,
+    batch: Batch<'a, T>,
+    from: impl Fn(&NodeRef) -> PathBuf,
+) -> Batch<'a, T> {
     let (batch, owner) = owner(systemctl, batch).await;
     let install = |nodes: &[&NodeRef]| {
         let command = [vec!["install".to_owned(), "--mode=0755".to_owned()], owner_words(owner)].concat();
         for_pairs(systemctl, &command, nodes, |node| (from(node), beside(&node.spec, NEW))).timeout(DISK)
     };
     let tried = ids(&batch);
-    discard(systemctl, systemctl.step(batch, install).await, &tried, &[NEW]).await
+    sharing::link(systemctl, &batch, owner, &from).await;
+    let single = batch.part(|node, _| !sharing::is_linked(node, &from(node)));
+    let staged = batch.join_part(systemctl.step(single, install).await);
+    discard(systemctl, staged, &tried, &[NEW]).await
 }
 
 /// Notes what is about to be put in the place of each node's program, for [`check_own`].
@@ -177,7 +185,7 @@ fn remove_all(systemctl: &Systemctl, paths: impl IntoIterator<Item = PathBuf>) -
 
 /// A program that takes two paths, run for the pair of each node, in one step and without a shell. When it fails for one
 /// pair, it is still run for the others.
-fn for_pairs(
+pub(crate) fn for_pairs(
     systemctl: &Systemctl,
     command: &[String],
     nodes: &[&NodeRef],

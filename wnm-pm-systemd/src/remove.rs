@@ -3,7 +3,7 @@
 use wnm_pm::batch::Outcomes;
 use wnm_pm::node::NodeRef;
 
-use crate::{Systemd, files};
+use crate::{Systemd, files, sharing};
 
 impl Systemd {
     pub(crate) async fn remove_all(&self, nodes: &[NodeRef]) -> Outcomes<()> {
@@ -11,6 +11,7 @@ impl Systemd {
         // Again, since stopping takes its time.
         let stopped = stopped.check(|node, _| self.refuse_foreign(node)).then(|_, unit| Ok(unit.foreign.is_none()));
         let deleted = files::delete(&self.systemctl, stopped).await;
+        sharing::sweep(&self.systemctl, &self.node_storage).await;
         if deleted.is_done() {
             return deleted.then(|_, _| Ok(())).outcomes();
         }

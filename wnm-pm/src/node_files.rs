@@ -32,12 +32,14 @@ pub fn make(spec: &NodeSpec, owner: Option<Owner>) -> Result<Made, ManagerError>
     // The node keeps its key there.
     fs::set_permissions(&spec.root_dir, Permissions::from_mode(0o700))
         .map_err(|source| ManagerError::io("make private", &spec.root_dir, source))?;
-    if !has_program {
+    if has_program {
+        program::share_own(spec, owner);
+    } else {
         if !exists(&spec.binary) {
             made.file(&spec.binary);
             made.file(&program::stamp_of(&spec.binary));
         }
-        program::stage(&spec.program, &spec.binary, owner)?.install()?;
+        program::stage_for(spec, &spec.program, owner)?.install()?;
     }
     Ok(made)
 }
@@ -157,7 +159,11 @@ pub fn own_directories(spec: &NodeSpec) -> Vec<&Path> {
 /// # Errors
 /// When one of them cannot be deleted.
 pub fn remove(spec: &NodeSpec) -> Result<(), ManagerError> {
-    own_directories(spec).into_iter().try_for_each(delete)
+    own_directories(spec).into_iter().try_for_each(delete)?;
+    if let Some(storage) = program::shared::storage(spec) {
+        program::shared::sweep(storage);
+    }
+    Ok(())
 }
 
 /// Deletes a file, or a directory with all that is in it. No symbolic link is followed; what is gone already is fine.

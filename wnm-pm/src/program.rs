@@ -11,7 +11,13 @@ use crate::path_policy::check_program;
 use crate::process_manager::ManagerError;
 use crate::user::Owner;
 
+mod held;
+pub mod shared;
 mod stamp;
+#[cfg(test)]
+mod tests;
+
+pub use held::{Held, held};
 
 /// A whole copy that is not in its place yet; it goes again unless it is put there.
 #[derive(Debug)]
@@ -20,6 +26,7 @@ pub struct Staged {
     place: PathBuf,
     owner: Option<Owner>,
     digest: String,
+    held: Held,
 }
 
 /// Copies a program next to its place, for `owner` where that is another user. Whatever goes wrong, no part of it stays.
@@ -27,15 +34,42 @@ pub struct Staged {
 /// # Errors
 /// [`ManagerError::Program`] when it is not a program, [`ManagerError::Io`] when it cannot be copied.
 pub fn stage(from: &Path, place: &Path, owner: Option<Owner>) -> Result<Staged, ManagerError> {
+    stage_in(None, from, place, owner)
+}
+
+/// The same for a node, which shares the program with others where its flavour allows that.
+///
+/// # Errors
+/// As [`stage`].
+pub fn stage_for(spec: &NodeSpec, from: &Path, owner: Option<Owner>) -> Result<Staged, ManagerError> {
+    stage_in(shared::storage(spec), from, &spec.binary, owner)
+}
+
+fn stage_in(storage: Option<&Path>, from: &Path, place: &Path, owner: Option<Owner>) -> Result<Staged, ManagerError> {
     check_program(from)?;
     let failed = |source| ManagerError::io("copy the node program to", place, source);
-    let digest = stamp::digest_of_source(from).map_err(failed)?;
-    let staged = Staged { copy: beside(place, "new"), place: place.to_owned(), owner, digest };
-    copy_whole(from, &staged.copy, owner).map_err(failed)?;
+    let digest = stamp::digest_of(from).map_err(failed)?;
+    let mut staged = Staged { copy: beside(place, "new"), place: place.to_owned(), owner, digest, held: Held::Copy };
+    staged.held = staged.fill(from, storage).map_err(failed)?;
     Ok(staged)
 }
 
 impl Staged {
+    /// Makes the copy in the cheapest way that there is.
+    fn fill(&self, from: &Path, storage: Option<&Path>) -> io::Result<Held> {
+        if clone_whole(from, &self.copy, self.owner).is_ok() {
+            return Ok(Held::Reflink);
+        }
+        let linked = storage.map(|storage| shared::link(storage, from, &self.digest, self.owner, &self.copy));
+        match linked {
+            Some(Ok(())) => return Ok(Held::HardLink),
+            Some(Err(error)) => tracing::debug!("{} gets a copy of its own: {error}", self.place.display()),
+            None => {}
+        }
+        copy_whole(from, &self.copy, self.owner)?;
+        Ok(Held::Copy)
+    }
+
     /// Puts the copy where the node's program belongs, in place of what was there.
     ///
     /// # Errors
@@ -59,7 +93,7 @@ impl Staged {
     /// When it cannot be renamed, or the note cannot be written.
     pub fn install(self) -> Result<(), ManagerError> {
         let noted = stamp_of(&self.place);
-        let text = stamp::text(&noted, &self.place, &self.copy, &self.digest)
+        let text = stamp::text(&noted, &self.place, &self.copy, &self.digest, Some(self.held))
             .map_err(|source| ManagerError::io("read", &self.copy, source))?;
         write_whole(&noted, text.as_bytes(), 0o600, self.owner)?;
         self.put_in_place()
@@ -116,8 +150,8 @@ pub fn previous(place: &Path) -> PathBuf {
     beside(place, "previous")
 }
 
-/// Refuses a node's own program that cannot be run, or that is not what was copied to its place. A flavour whose nodes
-/// replace their own program is not compared with what was copied.
+/// Refuses a node's own program that cannot be run, or that is not what was copied to its place. A program that the node
+/// itself renamed there is not compared with what was copied.
 ///
 /// # Errors
 /// [`ManagerError::Program`] with what is wrong with it.
@@ -131,7 +165,8 @@ pub fn check_own(spec: &NodeSpec) -> Result<(), ManagerError> {
 /// [`ManagerError::Program`] with what is wrong with it.
 pub fn check_noted(spec: &NodeSpec, place: &Path, noted: &Path) -> Result<(), ManagerError> {
     check_program(place)?;
-    if spec.flavour.upgrades_itself() || stamp::matches(noted, place) {
+    let is_its_own_work = spec.flavour.upgrades_itself() && !stamp::is_of_this_file(noted, place);
+    if (is_its_own_work || stamp::matches(noted, place)) && !shared::is_altered(spec) {
         return Ok(());
     }
     let reason = "it is damaged: it is not what was copied there".to_owned();
@@ -143,7 +178,7 @@ pub fn check_noted(spec: &NodeSpec, place: &Path, noted: &Path) -> Result<(), Ma
 /// # Errors
 /// When one of them cannot be read.
 pub fn note(noted: &Path, place: &Path, copy: &Path, from: &Path) -> Result<String, ManagerError> {
-    let text = stamp::digest_of_source(from).and_then(|digest| stamp::text(noted, place, copy, &digest));
+    let text = stamp::digest_of(from).and_then(|digest| stamp::text(noted, place, copy, &digest, None));
     text.map_err(|source| ManagerError::io("read the node program", from, source))
 }
 
@@ -152,14 +187,34 @@ pub fn note(noted: &Path, place: &Path, copy: &Path, from: &Path) -> Result<Stri
 /// # Errors
 /// When it cannot be read.
 pub fn digest(path: &Path) -> io::Result<String> {
-    stamp::digest_of_source(path)
+    stamp::digest_of(path)
+}
+
+/// Has a node that upgraded itself share its program with others that did, where its flavour allows that: a thousand nodes
+/// that each fetched the same program would keep it a thousand times. Where that is not possible, nothing is changed.
+pub fn share_own(spec: &NodeSpec, owner: Option<Owner>) {
+    let (place, Some(storage)) = (&spec.binary, shared::storage(spec)) else { return };
+    let noted = stamp_of(place);
+    if !noted.exists() || stamp::is_of_this_file(&noted, place) || shared::is_linked(place) {
+        return;
+    }
+    let shared = stamp::digest_of(place).and_then(|digest| {
+        let staged = Staged { copy: beside(place, "new"), place: place.clone(), owner, digest, held: Held::HardLink };
+        shared::link(storage, place, &staged.digest, owner, &staged.copy)?;
+        Ok(staged)
+    });
+    let done =
+        shared.map_err(|error| error.to_string()).and_then(|staged| staged.install().map_err(|error| error.text()));
+    if let Err(error) = done {
+        tracing::debug!("{} keeps a program of its own: {error}", spec.name);
+    }
 }
 
 /// Whether the program in its place was copied from this very program, and is whole.
 #[must_use]
 pub fn is_copy_of(place: &Path, from: &Path) -> bool {
     let noted = stamp_of(place);
-    stamp::digest_of_source(from).is_ok_and(|digest| stamp::digest_in(&noted, place).is_some_and(|own| own == digest))
+    stamp::digest_of(from).is_ok_and(|digest| stamp::digest_in(&noted, place).is_some_and(|own| own == digest))
 }
 
 /// Writes a small file of this mode and, where it is another user's, for that owner, whole or not at all.
@@ -175,6 +230,22 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32, owner: Option<Owner>)
         let _ = fs::remove_file(&unfinished);
         ManagerError::io("write", path, source)
     })
+}
+
+/// A file of its own that shares the blocks of another one until either is written to, where the file system can do that.
+fn clone_whole(from: &Path, to: &Path, owner: Option<Owner>) -> io::Result<()> {
+    let cloned = make_anew(to, 0o755, owner).and_then(|copy| share_blocks(&File::open(from)?, &copy));
+    cloned.inspect_err(|_| drop(fs::remove_file(to)))
+}
+
+#[cfg(target_os = "linux")]
+fn share_blocks(from: &File, to: &File) -> io::Result<()> {
+    Ok(rustix::fs::ioctl_ficlone(to, from)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn share_blocks(_: &File, _: &File) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 fn copy_whole(from: &Path, to: &Path, owner: Option<Owner>) -> io::Result<()> {
@@ -221,53 +292,5 @@ fn beside(place: &Path, what: &str) -> PathBuf {
 fn sync_directory_of(path: &Path) {
     if let Some(Ok(directory)) = path.parent().map(File::open) {
         let _ = directory.sync_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn program(path: &Path, text: &str) {
-        fs::write(path, format!("#!{text}")).expect("it is written");
-        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("its mode is set");
-    }
-
-    #[test]
-    fn a_program_is_replaced_and_put_back() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let [new, place] = ["new-program", "antnode"].map(|name| directory.path().join(name));
-        program(&place, "old");
-        program(&new, "new");
-        keep_previous(&place, None).expect("it is kept");
-        stage(&new, &place, None).and_then(Staged::put_in_place).expect("it is replaced");
-        assert_eq!(fs::read(&place).expect("it is read"), b"#!new");
-        assert!(has_previous(&place));
-        restore_previous(&place).expect("it is put back");
-        assert_eq!(fs::read(&place).expect("it is read"), b"#!old");
-        assert!(!has_previous(&place) && restore_previous(&place).is_err(), "there is nothing left to put back");
-        forget_previous(&place).expect("there is nothing to forget");
-    }
-
-    #[test]
-    fn a_copy_that_is_not_put_in_place_leaves_nothing() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let [new, place] = ["new-program", "antnode"].map(|name| directory.path().join(name));
-        program(&new, "new");
-        drop(stage(&new, &place, None).expect("it is staged"));
-        assert!(stage(&directory.path().join("missing"), &place, None).is_err());
-        assert!(stage(&new, &directory.path().join("missing/antnode"), None).is_err());
-        assert_eq!(fs::read_dir(directory.path()).expect("it is read").count(), 1);
-    }
-
-    #[test]
-    fn no_link_in_the_way_is_followed() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let [precious, place] = ["precious", "file"].map(|name| directory.path().join(name));
-        fs::write(&precious, "precious").expect("it is written");
-        std::os::unix::fs::symlink(&precious, directory.path().join("file.new")).expect("a link is made");
-        write_whole(&place, b"content", 0o600, None).expect("it is written");
-        assert_eq!(fs::read(&precious).expect("it is read"), b"precious");
-        assert_eq!(fs::metadata(&place).expect("it is there").permissions().mode() & 0o777, 0o600);
     }
 }

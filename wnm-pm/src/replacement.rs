@@ -46,7 +46,7 @@ fn place(from: &Path, spec: &NodeSpec, owner: Option<Owner>) -> Result<(), Manag
     if program::is_copy_of(place, from) {
         return Ok(());
     }
-    let staged = program::stage(from, place, owner)?;
+    let staged = program::stage_for(spec, from, owner)?;
     match program::check_own(spec) {
         Ok(()) => program::keep_previous(place, owner)?,
         // Nobody would want a damaged one back.

@@ -3,9 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
 use wnm_core::machine::CycleError;
+use wnm_core::migration::MigrationError;
+use wnm_core::node::Flavour;
+use wnm_core::report::counted;
 use wnm_core::settings::{NoHome, Problems};
 use wnm_core::store::StoreError;
 use wnm_pm::hint::{Hint, Hinted, Task};
@@ -72,6 +76,31 @@ pub enum Error {
     /// What was asked for cannot be done.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The storage holds nodes of another flavour than the program.
+    #[error(
+        "the storage {storage} holds {} of {found} ({first}), and {program} is a program of {flavour}: a machine's nodes are of one flavour",
+        counted(*.nodes, "node"), storage = storage.display(), first = first.display(), program = program.display()
+    )]
+    Mixed {
+        /// The storage.
+        storage: PathBuf,
+        /// How many nodes of the other flavour are in it.
+        nodes: usize,
+        /// The first of them.
+        first: PathBuf,
+        /// Their flavour.
+        found: Flavour,
+        /// Where the program is.
+        program: PathBuf,
+        /// What it is.
+        flavour: Flavour,
+    },
+    /// Nodes were not moved to another flavour.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// A backup was not made, read or restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A cycle came to nothing.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -89,6 +118,12 @@ impl Hinted for Error {
             Self::NotInitialised(_) => vec![Hint::run(Task::Init).to("continue it")],
             Self::Manager(error) => error.hints(),
             Self::Cycle(error) => error.hints(),
+            Self::Backup(error) => error.hints(),
+            Self::Migration(error) => error.hints(),
+            Self::Mixed { found, .. } => vec![
+                Hint::change("antnode_path").to(format!("name a program of {found}")),
+                Hint::text("give this database a node_storage of its own"),
+            ],
             Self::AnotherUsers { owner, .. } => {
                 vec![Hint::text(format!("run wnm as {owner}")), Hint::text("as root, `--as-owner` does that")]
             }

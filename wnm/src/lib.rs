@@ -7,20 +7,25 @@
 //!
 //! Each process manager is a feature (`setsid`, `systemd`, `launchd`, `antctl`, `s6overlay`); all are on by default.
 
+mod backup;
 mod error;
 mod machine;
 mod managers;
+mod mixed;
 mod options;
 
+pub use backup::{Restore, read_backup};
 pub use error::Error;
 pub use machine::Machine;
 #[cfg(feature = "s6overlay")]
 pub use managers::dockerfile;
 pub use options::Options;
 
+pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
 pub use wnm_core::decide::{Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
 pub use wnm_core::machine::{Observation, Report, Trigger, Untracked};
+pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
 pub use wnm_core::plan::{Action, Cause, Effect, Plan, Reason, Rule};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};

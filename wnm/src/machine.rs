@@ -10,6 +10,7 @@ use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
 use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
+use wnm_core::migration::{Direction, Migration};
 use wnm_core::node::Node;
 use wnm_core::observe::{Observer, ThisMachine, means};
 use wnm_core::plan::Plan;
@@ -26,7 +27,7 @@ use wnm_pm::process_manager::{Capabilities, Finding, ManagerKind, Mode};
 use wnm_pm::user::User;
 
 use crate::managers::manager;
-use crate::{Error, Options};
+use crate::{Error, Options, mixed};
 
 /// A machine full of nodes, or about to be.
 pub struct Machine {
@@ -50,6 +51,7 @@ impl Machine {
         let path = options.new_database_path(&config);
         let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
         storage::reach(places.to_vec()).map_err(CycleError::from)?;
+        mixed::refuse(&config).await?;
         make_directory(path.parent().unwrap_or(Path::new("")), shares)?;
         let lock = Lock::acquire(&path, "wnm init")?;
         let has_begun = is_there(&path) && has_begun(&path)?;
@@ -128,6 +130,10 @@ impl Machine {
             runner,
         });
         Ok(Self { inner, origins, options, _lock: lock })
+    }
+
+    pub(crate) fn inner(&self) -> &machine::Machine {
+        &self.inner
     }
 
     /// The settings.
@@ -229,6 +235,20 @@ impl Machine {
         Ok(self.inner.untracked(observation).await?)
     }
 
+    /// Moves all nodes from v1 to v2, the program at `antnode_path`, or back while none was started as v2. They keep numbers,
+    /// wallets, node ports and directories; what they were is set aside there. With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// With everything that is in the way; the nodes are what they were.
+    pub async fn migrate_flavour(
+        &mut self,
+        direction: Direction,
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<Migration, Error> {
+        Ok(self.inner.migrate_flavour(direction, dry_run, progress).await?)
+    }
+
     /// Takes untracked nodes into the database, all or none.
     ///
     /// # Errors
@@ -302,7 +322,7 @@ fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
     }
 }
 
-fn runner() -> Arc<dyn CommandRunner> {
+pub(crate) fn runner() -> Arc<dyn CommandRunner> {
     Arc::new(SystemRunner)
 }
 
@@ -313,7 +333,7 @@ fn is_there(path: &Path) -> bool {
 
 /// A user's own nodes run as that user: whoever else starts one, root included, leaves processes and files behind that the
 /// owner can neither see nor touch.
-fn refuse_another_user(database: &Path, user: u32) -> Result<(), Error> {
+pub(crate) fn refuse_another_user(database: &Path, user: u32) -> Result<(), Error> {
     let Ok(file) = std::fs::metadata(database) else { return Ok(()) };
     if file.uid() == user {
         return Ok(());
@@ -333,7 +353,7 @@ fn has_begun(database: &Path) -> Result<bool, Error> {
 }
 
 /// Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.
-fn make_directory(directory: &Path, shares: bool) -> Result<(), Error> {
+pub(crate) fn make_directory(directory: &Path, shares: bool) -> Result<(), Error> {
     let made = node_files::make_open(directory, if shares { 0o711 } else { 0o700 });
     made.map_err(|source| Error::Directory { path: directory.to_owned(), source })
 }

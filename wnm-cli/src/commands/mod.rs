@@ -1,10 +1,12 @@
 //! Commands: one module for each family of subcommands.
 
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod cycle;
 pub(crate) mod doctor;
 pub(crate) mod groups;
 pub(crate) mod init;
+pub(crate) mod migrate;
 pub(crate) mod rollout;
 pub(crate) mod schedule;
 pub(crate) mod status;

@@ -24,6 +24,10 @@ pub(crate) async fn status(output: Output, common: &Common, given: &Given, names
     if !names.is_empty() {
         report.nodes.retain(|row| wanted.iter().any(|each| each.node.id() == row.number));
     }
+    // A disk that does not answer is not asked again.
+    if observation.hanging.is_none() && (common.details || common.json) {
+        report.look_at_programs();
+    }
     output.warn(&observation.warnings);
     output.answer(&report, || if common.details { details_text(&report) } else { table_text(&report) })?;
     Ok(Exit::Done)
@@ -146,6 +150,7 @@ fn node_text(at: i64, row: &NodeRow) -> String {
         ("Directory", row.root_dir.display().to_string()),
         ("Logs", row.log_dir.display().to_string()),
         ("Program", row.binary.display().to_string()),
+        ("Program held as", dash(row.program_held)),
         (
             "Up",
             metrics.uptime_seconds.map_or_else(|| "-".to_owned(), |up| duration(i64::try_from(up).unwrap_or(i64::MAX))),

@@ -162,6 +162,10 @@ fn work_words(work: Work, finished: usize) -> Option<String> {
         Work::OpenGroups(groups) => format!("bringing up {}", counted(groups, "container group")),
         Work::CloseGroups(groups) => format!("removing {}", counted(groups, "container group")),
         Work::TearDown => "taking everything down".to_owned(),
+        Work::MoveNodes(nodes) => format!("moving {} to another flavour", counted(nodes, "node")),
+        Work::ReadBackup => "reading the backup".to_owned(),
+        Work::WriteBackup => "writing the backup".to_owned(),
+        Work::RestoreBackup => "restoring the backup".to_owned(),
         Work::Pause => "waiting (action_delay)".to_owned(),
         _ => return None,
     };

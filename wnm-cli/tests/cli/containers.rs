@@ -42,7 +42,7 @@ impl Groups {
         Self { colony, _noted: noted }
     }
 
-    fn new(settings: &[&str]) -> Self {
+    pub fn new(settings: &[&str]) -> Self {
         let groups = Self::bare();
         let image = format!("--docker_image={}", s6_image());
         groups

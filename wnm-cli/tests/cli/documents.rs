@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wnm_testing::Need::S6Image;
-use wnm_testing::{Colony, s6_image};
+use wnm_testing::{Colony, s6_image, test_node_of_v2};
 
 use crate::containers::Groups;
 use crate::{bare, containers, running};
@@ -84,6 +84,8 @@ fn run(colony: &Colony, command: &str) -> Vec<String> {
     ] {
         process.env(name, value);
     }
+    // Files that an example names lie where it is run.
+    process.current_dir(colony.path());
     let output = process.output().expect("it can be run");
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
@@ -131,6 +133,18 @@ fn the_page_on_commands_tells_the_truth() {
     tell_the_truth(&bare(), "docs/commands.md");
 }
 
+fn the_page_on_backups_tells_the_truth() {
+    assert!(examples("docs/backup.md").len() > 7);
+    tell_the_truth(&bare(), "docs/backup.md");
+}
+
+fn the_page_on_the_move_to_v2_tells_the_truth() {
+    assert_eq!(examples("docs/migrate-flavour.md").len(), 3);
+    let colony = running(2);
+    colony.install(&test_node_of_v2("", "0.23.1"));
+    tell_the_truth(&colony, "docs/migrate-flavour.md");
+}
+
 fn the_page_on_containers_tells_the_truth() {
     assert!(examples("docs/s6overlay.md").len() > 5);
     tell_the_truth(&Groups::bare().colony, "docs/s6overlay.md");
@@ -152,6 +166,7 @@ fn the_page_on_the_doctor_tells_the_truth() {
 }
 
 wnm_testing::trials! {
-    &[] => the_readme_tells_the_truth, the_page_on_commands_tells_the_truth, the_page_on_the_doctor_tells_the_truth;
+    &[] => the_readme_tells_the_truth, the_page_on_backups_tells_the_truth,
+        the_page_on_the_move_to_v2_tells_the_truth, the_page_on_commands_tells_the_truth, the_page_on_the_doctor_tells_the_truth;
     &[S6Image] => the_page_on_containers_tells_the_truth;
 }

@@ -2,6 +2,9 @@
 
 mod ant_node;
 mod antnode;
+mod backups;
+mod backups_elsewhere;
+mod backups_spoiled;
 mod bad_days;
 mod containers;
 mod desired;
@@ -16,6 +19,8 @@ mod inherited;
 mod interruptions;
 mod killed;
 mod limits;
+mod migrations;
+mod migrations_elsewhere;
 mod ownership;
 mod plans;
 mod rollout;
@@ -66,6 +71,9 @@ fn main() -> std::process::ExitCode {
     wnm_testing::run_trials([
         ant_node::trials(),
         antnode::trials(),
+        backups::trials(),
+        backups_elsewhere::trials(),
+        backups_spoiled::trials(),
         bad_days::trials(),
         containers::trials(),
         desired::trials(),
@@ -80,6 +88,8 @@ fn main() -> std::process::ExitCode {
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
+        migrations::trials(),
+        migrations_elsewhere::trials(),
         ownership::trials(),
         plans::trials(),
         rollout::trials(),

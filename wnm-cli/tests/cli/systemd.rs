@@ -15,7 +15,7 @@ pub const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_
     --desired_load_average 9999 --max_load_average_allowed 10000";
 
 /// The node program that the settings name.
-const PROGRAM: &str = "/var/tmp/antnode";
+pub const PROGRAM: &str = "/var/tmp/antnode";
 
 /// Runs wnm as whoever runs the test.
 pub fn try_wnm(words: &str) -> Output {
@@ -55,7 +55,7 @@ fn nodes_in(record: &str) -> Vec<(String, String)> {
 }
 
 /// Cycles until all is as it should be.
-fn cycle_until(wanted: [(&str, &str); 3]) {
+pub fn cycle_until(wanted: [(&str, &str); 3]) {
     cycle_in("", &wanted);
 }
 

@@ -76,6 +76,7 @@ fn row(
 ) -> Result<Node, String> {
     let root_dir = found.root_dir.clone().ok_or("its directory is not known")?;
     let flavour = found.flavour.unwrap_or(snapshot.flavour);
+    is_of_the_machines_flavour(config, snapshot, taken, flavour)?;
     let binary = found.binary.clone().unwrap_or_else(|| root_dir.join(flavour.program_name()));
     is_a_nodes_own(&root_dir, &binary, config, taken)?;
     // A node that does not run may tell nothing but its name.
@@ -120,6 +121,25 @@ fn row(
         group,
     };
     Ok(Node::adopted(spec, found.service.clone(), snapshot.now))
+}
+
+/// A machine's nodes are of one flavour: that of its program, and of the nodes that it has.
+fn is_of_the_machines_flavour(
+    config: &Config,
+    snapshot: &Snapshot,
+    taken: &[Node],
+    flavour: Flavour,
+) -> Result<(), String> {
+    let path = config.antnode_path.display();
+    if snapshot.available.is_some() && flavour != snapshot.flavour {
+        return Err(format!("it is a node of {flavour}, and {path} is a program of {}", snapshot.flavour));
+    }
+    match taken.iter().find(|node| node.spec().flavour != flavour) {
+        Some(other) => {
+            Err(format!("it is a node of {flavour}, and {} is one of {}", other.name(), other.spec().flavour))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Where a node that does not tell writes its logs.

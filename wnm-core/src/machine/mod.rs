@@ -22,6 +22,7 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
+mod migrate;
 mod observation;
 mod rollout;
 mod signs;
@@ -233,6 +234,14 @@ impl Machine {
         let authority = if plan.by_request { Authority::Owner } else { Authority::Cycle };
         let wrong = check(&self.parts.config, &observation.snapshot, plan, authority);
         if wrong.is_empty() { Ok(()) } else { Err(CycleError::Invalid(wrong)) }
+    }
+
+    /// Makes sure that everything answers that lies on a disk and belongs to this machine's nodes.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or with the place that does not answer.
+    pub fn answers(&self) -> Result<(), CycleError> {
+        Ok(self.reach(&self.parts.store.load()?.nodes)?)
     }
 
     /// Makes sure that everything answers that lies on a disk, these nodes' own directories too.

@@ -11,6 +11,7 @@ use crate::node::{Desired, Flavour, HealthFrom, NodeId, NodeMetrics, Ports, Stat
 use crate::renewal::outdated;
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use wnm_pm::program::{Held, held};
 
 /// A machine and its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,6 +89,8 @@ pub struct NodeRow {
     pub log_dir: PathBuf,
     /// Its copy of the program.
     pub binary: PathBuf,
+    /// How that copy is held on the disk, where that was looked at and is known.
+    pub program_held: Option<Held>,
     /// The settings that have changed since it got its command line; a restart gives it today's.
     pub outdated: Vec<&'static str>,
     /// What it last reported about itself.
@@ -123,9 +126,17 @@ impl NodeRow {
             root_dir: spec.root_dir.clone(),
             log_dir: spec.log_dir.clone(),
             binary: spec.binary.clone(),
+            program_held: None,
             outdated: outdated(config, node),
             metrics: node.metrics().cloned(),
         }
+    }
+}
+
+impl StatusReport {
+    /// Looks at how the nodes' programs are held, which only the disk knows.
+    pub fn look_at_programs(&mut self) {
+        self.nodes.iter_mut().for_each(|row| row.program_held = held(&row.binary));
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::Intended { node, .. }
         | Event::Completed { node, .. }
         | Event::Failed { node, .. }
+        | Event::Restored { node }
+        | Event::FlavourChanged { node, .. }
         | Event::Reconciled { node, .. } => record_node(connection, node)?,
         Event::Forgotten { id, .. } => {
             connection.prepare_cached("DELETE FROM node WHERE number = ?1")?.execute([id.0])?;

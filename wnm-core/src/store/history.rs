@@ -39,6 +39,8 @@ pub enum EventKind {
     GroupSeen,
     GroupClosed,
     Adopted,
+    Restored,
+    FlavourChanged,
     TornDown,
     Noted,
 }
@@ -130,6 +132,12 @@ impl<'a> Columns<'a> {
                 about(EventKind::Reconciled, node, None, &format!("{from} -> {}: {why}", node.status()))
             }
             Event::Adopted { node } => about(EventKind::Adopted, node, None, node.service()),
+            Event::FlavourChanged { from, node } => {
+                about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
+            }
+            Event::Restored { node } => {
+                about(EventKind::Restored, node, None, &node.spec().root_dir.display().to_string())
+            }
             Event::Forgotten { id, why } => Self { node: Some(*id), ..plain(EventKind::Forgotten, why) },
             Event::Noted { id, what } => Self { node: *id, ..plain(EventKind::Noted, what) },
             Event::Surveyed { .. } => plain(EventKind::Surveyed, ""),

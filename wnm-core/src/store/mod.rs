@@ -3,6 +3,7 @@
 
 mod apply;
 mod cell;
+mod copy;
 mod error;
 mod history;
 mod open;

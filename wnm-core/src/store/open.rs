@@ -52,8 +52,16 @@ pub(super) fn make_directory(database: &Path) -> io::Result<PathBuf> {
     Ok(directory.to_owned())
 }
 
-/// Makes a database under another name and gives it its own only when it is whole, so that a crash leaves none or all.
+/// Makes an empty database.
 pub(super) fn create(path: &Path) -> Result<(), Problem> {
+    create_from(path, |connection| migrate(connection, MIGRATIONS))
+}
+
+/// Makes a database under another name and gives it its own only when it is whole, so that a crash leaves none or all.
+pub(super) fn create_from(
+    path: &Path,
+    fill: impl FnOnce(&mut Connection) -> Result<(), Problem>,
+) -> Result<(), Problem> {
     if path.symlink_metadata().is_ok() {
         return Err(Problem::Exists);
     }
@@ -61,7 +69,7 @@ pub(super) fn create(path: &Path) -> Result<(), Problem> {
     // Such a file is readable by its owner only; SQLite gives its side files the same rights.
     let file = tempfile::Builder::new().prefix(".wnm-new-").suffix(".db").tempfile_in(&directory)?;
     let mut connection = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    migrate(&mut connection, MIGRATIONS)?;
+    fill(&mut connection)?;
     connection.close().map_err(|(_, error)| error)?;
     file.persist_noclobber(path).map_err(|failure| failure.error)?;
     File::open(directory)?.sync_all()?;

@@ -1,7 +1,7 @@
 //! The history tells what happened and why, newest first, and never grows without end.
 
 use wnm_core::event::Event;
-use wnm_core::node::{Evidence, NodeId, Status, StoredNode, Verb};
+use wnm_core::node::{Evidence, Flavour, NodeId, Status, StoredNode, Verb};
 use wnm_core::plan::{Cause, Effect, Reason};
 use wnm_core::report::ReasonRow;
 use wnm_core::rollout::{Phase, TrialState};
@@ -57,6 +57,8 @@ fn every_event_that_matters_is_told() {
         Event::TrialVoid { node: NodeId(1) },
         Event::GroupClosed { group: 1 },
         Event::Adopted { node: Box::new(node(2)) },
+        Event::Restored { node: Box::new(node(2)) },
+        Event::FlavourChanged { from: Flavour::V2, node: Box::new(node(2)) },
         Event::Noted { id: None, what: "a port was opened".to_owned() },
         Event::Forgotten { id: NodeId(2), why: "its directory is gone".to_owned() },
         Event::TornDown,
@@ -79,9 +81,11 @@ fn every_event_that_matters_is_told() {
     12 | 1 | TrialVoid | 1 |  |  | 
     13 | 1 | GroupClosed |  |  |  | a1
     14 | 1 | Adopted | 2 |  | RUNNING | antnode0002.service
-    15 | 1 | Noted |  |  |  | a port was opened
-    16 | 1 | Forgotten | 2 |  |  | its directory is gone
-    17 | 1 | TornDown |  |  |  |
+    15 | 1 | Restored | 2 |  | RUNNING | /nodes/antnode0002
+    16 | 1 | FlavourChanged | 2 |  | RUNNING | v2 -> v1
+    17 | 1 | Noted |  |  |  | a port was opened
+    18 | 1 | Forgotten | 2 |  |  | its directory is gone
+    19 | 1 | TornDown |  |  |  |
     ");
 }
 

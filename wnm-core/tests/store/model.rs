@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wnm_core::event::{Event, NodeReport};
-use wnm_core::node::{Node, NodeId, Status, Verb};
+use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
 use wnm_core::rollout::Rollouts;
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Store, StoredState};
@@ -67,6 +67,8 @@ impl Model {
             | Event::Completed { node, .. }
             | Event::Failed { node, .. }
             | Event::Reconciled { node, .. }
+            | Event::FlavourChanged { node, .. }
+            | Event::Restored { node }
             | Event::Adopted { node } => self.put(*node)?,
             Event::Forgotten { id, .. } => {
                 self.nodes.remove(&id.0);
@@ -144,6 +146,8 @@ fn events() -> impl Strategy<Value = Event> {
         2 => (verb(), row(), text()).prop_map(|(verb, node, error)| Event::Failed { verb, node, error }),
         2 => (row(), evidence()).prop_map(|(node, why)| Event::Reconciled { from: Status::Running, node, why }),
         2 => row().prop_map(|node| Event::Adopted { node }),
+        1 => row().prop_map(|node| Event::Restored { node }),
+        1 => row().prop_map(|node| Event::FlavourChanged { from: Flavour::V1, node }),
         3 => (number(), text()).prop_map(|(id, why)| Event::Forgotten { id: NodeId(id), why }),
         4 => vec(report, 0..4).prop_map(|reports| Event::Surveyed { reports }),
         1 => counters.prop_map(|(at, cpu_busy, boot_id)| {

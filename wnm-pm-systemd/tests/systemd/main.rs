@@ -7,6 +7,7 @@ mod damage;
 mod others;
 mod refusals;
 mod replacing;
+mod sharing;
 mod takeover;
 mod units;
 mod world;
@@ -20,6 +21,7 @@ fn main() -> std::process::ExitCode {
         others::trials(),
         refusals::trials(),
         replacing::trials(),
+        sharing::trials(),
         takeover::trials(),
         units::trials(),
     ])

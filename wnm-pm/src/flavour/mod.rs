@@ -37,6 +37,9 @@ struct Table {
     has_metrics: bool,
     /// Whether nodes replace their own program.
     upgrades_itself: bool,
+    /// Whether nothing writes into a program that is in its place: a newer one is renamed over it, so that other names of the
+    /// old one keep their content.
+    replaces_program_by_rename: bool,
     ports: &'static [PortKind],
     /// What stands before the version when the program is asked for it.
     version_prefix: &'static str,
@@ -93,6 +96,12 @@ impl Flavour {
     #[must_use]
     pub fn upgrades_itself(self) -> bool {
         self.table().upgrades_itself
+    }
+
+    /// Whether its nodes' programs may be names of one file: whatever replaces a node's program renames another over it.
+    #[must_use]
+    pub fn replaces_program_by_rename(self) -> bool {
+        self.table().replaces_program_by_rename
     }
 
     /// The kinds of ports that its nodes can have, as far as the settings give them a range.

@@ -9,6 +9,7 @@ pub(super) const TABLE: Table = Table {
     key_file: "secret-key",
     has_metrics: true,
     upgrades_itself: false,
+    replaces_program_by_rename: false,
     ports: &[PortKind::Node, PortKind::Metrics],
     version_prefix: "Autonomi Node v",
     arguments,

@@ -10,6 +10,7 @@ pub(super) const TABLE: Table = Table {
     key_file: "node_identity.key",
     has_metrics: false,
     upgrades_itself: true,
+    replaces_program_by_rename: true,
     ports: &[PortKind::Node, PortKind::WebRtc],
     version_prefix: "ant-node ",
     arguments,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
 use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, ProcessId};
+use crate::user::Owner;
 
 pub(crate) mod error;
 mod finding;
@@ -172,6 +173,14 @@ pub trait ProcessManager: Send + Sync {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Whom nodes' files belong to, where that is not whoever calls wnm; a user that is missing is made.
+    ///
+    /// # Errors
+    /// When nobody can tell, or nodes would run as root.
+    async fn owner(&self) -> Outcome<Option<Owner>> {
+        Ok(None)
+    }
 
     /// Its containers, where it has some.
     fn containers(&self) -> Option<&dyn ContainerHost> {
