@@ -25,8 +25,11 @@ pub fn serve(node: &Arc<TestNode>, listener: TcpListener) {
             let answers_at_once = matches!(node.misbehaviour().answer, Answer::Well);
             let node = Arc::clone(&node);
             // An asker that goes away, or asks nothing, is no concern of the node.
-            let answer = move || drop(stream.set_read_timeout(Some(PATIENCE)).and_then(|()| converse(&node, stream)));
-            if answers_at_once { answer() } else { spawn(answer) }
+            if answers_at_once {
+                drop(stream.set_read_timeout(Some(PATIENCE)).and_then(|()| converse(&node, stream)));
+            } else {
+                spawn(move || drop(converse(&node, stream)));
+            }
         }
     });
 }
