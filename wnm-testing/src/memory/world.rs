@@ -157,6 +157,15 @@ impl MemoryWorld {
         nodes.for_each(|known| known.process = None);
     }
 
+    /// The process of a node ends and its process manager starts it again at once.
+    pub fn respawn(&self, node: NodeId) {
+        let mut state = self.lock();
+        state.processes += 1;
+        let process = ProcessId { pid: 1000 + state.processes, start_time: u64::from(state.processes) };
+        let nodes = state.nodes.values_mut().filter(|known| known.spec.id == node && known.process.is_some());
+        nodes.for_each(|known| known.process = Some(process));
+    }
+
     /// The directory of a node is gone, and the process goes on, as after `rm -rf`.
     pub fn lose_directory(&self, node: NodeId) {
         self.lock().nodes.retain(|_, known| known.spec.id != node);
