@@ -48,10 +48,8 @@ fn step(draft: &Draft<'_>, pace: u32) -> u32 {
         return pace.min(free);
     }
     let room = load::readings(draft.config, &draft.snapshot.host).iter().filter_map(headroom).fold(f64::MAX, f64::min);
-    let most = pace.max(back);
-    // It is between 1 and the number of nodes.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
-    let step = (f64::from(back) * room / 3.0).clamp(1.0, f64::from(most)) as u32;
+    let fits = |step: &u32| f64::from(*step) * 3.0 <= f64::from(back) * room;
+    let step = (1..=pace.max(back)).take_while(fits).last().unwrap_or(1);
     step.min(free)
 }
 

@@ -30,10 +30,12 @@ pub fn advance(config: &Config, snapshot: &mut Snapshot, fallen: &[NodeId]) -> V
 fn judge(config: &Config, snapshot: &Snapshot, rollouts: &mut Rollouts, fallen: &[NodeId]) -> Vec<Event> {
     let nodes: BTreeMap<NodeId, &NodeSnapshot> = snapshot.nodes.iter().map(|each| (each.node.id(), each)).collect();
     let usual_memory = usual_memory(snapshot, rollouts);
+    let rebooted = snapshot.boot_time > snapshot.last_surveyed_boot;
     let mut events = Vec::new();
     for trial in rollouts.trials.clone().into_values() {
         let Some(each) = nodes.get(&trial.node) else { continue };
-        let bench = Bench { config, now: snapshot.now, fell: fallen.contains(&trial.node), usual_memory };
+        let fell = fallen.contains(&trial.node);
+        let bench = Bench { config, now: snapshot.now, rebooted, fell, usual_memory };
         match bench.judge(&trial, each) {
             Verdict::Same => {}
             Verdict::Became(trial) => {

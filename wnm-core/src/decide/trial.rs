@@ -30,6 +30,8 @@ const MEMORY_MARGIN_MEGABYTES: f64 = 100.0;
 pub(super) struct Bench<'a> {
     pub config: &'a Config,
     pub now: UnixSeconds,
+    /// Whether the machine was restarted since it was last seen.
+    pub rebooted: bool,
     /// Whether it fell since it was last seen, and not with the machine or its container.
     pub fell: bool,
     /// The memory that nodes of this machine use, in megabytes, for one that is not known to have used any before.
@@ -62,7 +64,7 @@ impl Bench<'_> {
             let error = life.last_error().unwrap_or_default().to_owned();
             return self.failed(trial, Failure::Fell { error });
         }
-        if !each.lives() {
+        if !each.lives() || self.rebooted {
             // It waits to be started again, through no fault of its own: its time begins anew then.
             let waiting = Run { since: None, healthy_since: None, process: None };
             return became(trial, run, &waiting);
@@ -88,7 +90,8 @@ impl Bench<'_> {
 
     /// What a living node does that no good program does.
     fn fault(&self, trial: &Trial, each: &NodeSnapshot, run: &Run) -> Option<Failure> {
-        if run.process.is_some() && process(each).is_some() && run.process != process(each) {
+        // One that wnm itself started anew did not fall.
+        if run.is_another(each) && each.node.process().is_some_and(|own| process(each) != Some(own)) {
             return Some(Failure::Restarted);
         }
         let (before, now) = (trial.memory_before.or(self.usual_memory)?, memory(each)?);
@@ -100,12 +103,13 @@ impl Bench<'_> {
         match is_healthy(self.config, each, self.settle() > 0) {
             None => Verdict::Same,
             Some(true) => {
-                let since = run.healthy_since.filter(|since| *since <= self.now).unwrap_or(self.now);
+                let same = run.healthy_since.filter(|since| *since <= self.now && !run.is_another(each));
+                let since = same.unwrap_or(self.now);
                 if self.now >= since.saturating_add(self.settle()) && each.node.status() == Status::Running {
                     let state = TrialState::Proved { at: self.now, forgotten: false };
                     return Verdict::Became(Box::new(Trial { state, ..trial.clone() }));
                 }
-                let process = run.process.or_else(|| process(each));
+                let process = process(each).or(run.process);
                 became(trial, run, &Run { since: Some(self.begin(run)), healthy_since: Some(since), process })
             }
             Some(false) => {
@@ -140,6 +144,13 @@ struct Run {
     since: Option<UnixSeconds>,
     healthy_since: Option<UnixSeconds>,
     process: Option<ProcessId>,
+}
+
+impl Run {
+    /// Whether the process is another one than the one that was healthy.
+    fn is_another(&self, each: &NodeSnapshot) -> bool {
+        self.process.is_some() && process(each).is_some() && self.process != process(each)
+    }
 }
 
 fn became(trial: &Trial, before: &Run, run: &Run) -> Verdict {

@@ -386,6 +386,57 @@ fn a_restart_of_the_machine_is_no_failure_of_a_version() {
 }
 
 #[test]
+fn a_restart_by_its_owner_begins_a_nodes_trial_anew_and_is_no_failure() {
+    run(async {
+        let mut fleet = Fleet::new(2, config()).await;
+        fleet.0.install(&NEW, "");
+        fleet.course(3).await;
+        fleet.request(Request::Restart(Selection::Names(vec!["1".to_owned()]))).await;
+        assert_snapshot!(fleet.course(30).await, @"
+        5 min: forget antnode0001; upgrade antnode0002
+        11 min: forget antnode0002
+        ");
+        assert_eq!((fleet.versions(&NEW), fleet.phase()), (2, Some(Phase::Done)));
+    });
+}
+
+#[test]
+fn a_node_that_its_process_manager_starts_again_has_fallen() {
+    run(async {
+        let mut fleet = Fleet::new(2, config()).await;
+        fleet.0.install(&NEW, "");
+        fleet.course(5).await;
+        fleet.0.world.respawn(NodeId(1));
+        fleet.course(30).await;
+        let pause = fleet.rollouts().last.and_then(|rollout| rollout.pause).expect("it says why");
+        assert_snapshot!(wnm_core::report::pause_text(&pause), @"it failed on antnode0001: it ended and was started again by its process manager");
+        assert_eq!(fleet.versions(&OLD), 2);
+    });
+}
+
+#[test]
+fn a_saved_plan_brings_a_version_to_no_more_nodes_than_may_try_it() {
+    run(async {
+        let mut fleet = Fleet::new(3, config()).await;
+        fleet.0.install(&NEW, "");
+        let observation = fleet.0.machine.observe(&Silent).await.expect("it is observed");
+        let plan = fleet.0.machine.plan(&observation, &Trigger::Cycle).expect("a cycle is never refused");
+        let mut edited = plan.clone();
+        let more = edited.actions.iter().find_map(|action| match action {
+            Action::Upgrade { to, .. } => Some(Action::Upgrade { number: NodeId(2), to: to.clone() }),
+            _ => None,
+        });
+        edited.actions.extend(more);
+        let error = fleet.0.machine.still_holds(&observation, &edited).expect_err("it may not be done");
+        assert_snapshot!(error, @"the plan is not allowed: it would upgrade too many nodes to a version that has not proved itself (2 > 1)");
+        fleet.0.install(&NEW, "another file");
+        let observation = fleet.0.machine.observe(&Silent).await.expect("it is observed");
+        let error = fleet.0.machine.still_holds(&observation, &plan).expect_err("it is another program");
+        assert_snapshot!(error, @"the machine has changed since the plan was made: the roll-out of the node program has changed");
+    });
+}
+
+#[test]
 fn a_fleet_whose_nodes_fall_is_started_while_a_version_is_tried() {
     run(async {
         let mut fleet = Fleet::new(4, config()).await;

@@ -3,6 +3,7 @@
 
 mod containers;
 mod contract_world;
+mod habit;
 mod world;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use wnm_pm::process_manager::{
 };
 
 use containers::MemoryContainers;
-pub use world::{Call, Habit, MemoryWorld, Operation};
+pub use habit::Habit;
+pub use world::{Call, MemoryWorld, Operation};
 use world::{Death, MemoryNode, State};
 
 /// A process manager whose machine is a [`MemoryWorld`].

@@ -11,6 +11,8 @@ use wnm_pm::node::{NodeId, NodeRef, NodeSpec, ProcessId};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, Outcome, ProcessState};
 
+use super::habit::Habit;
+
 /// What a process manager can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "they are the methods of ProcessManager")]
@@ -47,23 +49,6 @@ pub(super) enum Death {
     AtOnce,
 }
 
-/// What nodes of a version do that no good program does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Habit {
-    /// They end right after their start.
-    Crash,
-    /// They end a little later, before anybody looks.
-    End,
-    /// They never answer.
-    Hang,
-    /// They answer what nobody can read.
-    Garbage,
-    /// They never have a peer.
-    NoPeers,
-    /// They use ten times the memory.
-    EatMemory,
-}
-
 #[derive(Debug)]
 pub(super) enum Entry {
     File(Vec<u8>),
@@ -92,7 +77,7 @@ pub(super) struct State {
     /// Programs that are no good; all others live until they are ended.
     bad_programs: BTreeMap<PathBuf, Option<Death>>,
     /// By version, and of all nodes or of these.
-    habits: BTreeMap<Version, (Habit, Option<BTreeSet<NodeId>>)>,
+    pub(super) habits: BTreeMap<Version, (Habit, Option<BTreeSet<NodeId>>)>,
     processes: u32,
 }
 
@@ -121,19 +106,6 @@ impl MemoryWorld {
     /// This program is not there.
     pub fn lose_program(&self, program: &Path) {
         self.lock().bad_programs.insert(program.to_owned(), None);
-    }
-
-    /// Nodes with this version have this habit: all of them, or only these.
-    pub fn spoil(&self, version: &Version, habit: Habit, nodes: Option<BTreeSet<NodeId>>) {
-        self.lock().habits.insert(version.clone(), (habit, nodes));
-    }
-
-    /// The habit of a node as it is now.
-    #[must_use]
-    pub fn habit(&self, node: NodeId) -> Option<Habit> {
-        let state = self.lock();
-        let known = state.nodes.values().find(|known| known.spec.id == node)?;
-        state.habit(node, known.program.1.as_ref())
     }
 
     /// The versions of which the nodes keep their previous programs.
@@ -185,6 +157,15 @@ impl MemoryWorld {
         nodes.for_each(|known| known.process = None);
     }
 
+    /// The process of a node ends and its process manager starts it again at once.
+    pub fn respawn(&self, node: NodeId) {
+        let mut state = self.lock();
+        state.processes += 1;
+        let process = ProcessId { pid: 1000 + state.processes, start_time: u64::from(state.processes) };
+        let nodes = state.nodes.values_mut().filter(|known| known.spec.id == node && known.process.is_some());
+        nodes.for_each(|known| known.process = Some(process));
+    }
+
     /// The directory of a node is gone, and the process goes on, as after `rm -rf`.
     pub fn lose_directory(&self, node: NodeId) {
         self.lock().nodes.retain(|_, known| known.spec.id != node);
@@ -226,11 +207,6 @@ impl State {
         self.program(from)?;
         self.node(spec)?.program = (from.to_owned(), version.cloned());
         Ok(())
-    }
-
-    pub(super) fn habit(&self, node: NodeId, version: Option<&Version>) -> Option<Habit> {
-        let (habit, nodes) = self.habits.get(version?)?;
-        nodes.as_ref().is_none_or(|nodes| nodes.contains(&node)).then_some(*habit)
     }
 
     pub(super) fn look(&self, spec: &NodeSpec) -> ProcessState {
