@@ -3,6 +3,7 @@
 mod antnode;
 mod backups;
 mod backups_elsewhere;
+mod backups_full;
 mod backups_spoiled;
 mod bad_days;
 mod containers;
@@ -21,6 +22,7 @@ mod migrations;
 mod migrations_elsewhere;
 mod ownership;
 mod plans;
+mod programs;
 mod schedule;
 mod settings;
 mod settings_reach;
@@ -68,6 +70,7 @@ fn main() -> std::process::ExitCode {
         antnode::trials(),
         backups::trials(),
         backups_elsewhere::trials(),
+        backups_full::trials(),
         backups_spoiled::trials(),
         bad_days::trials(),
         containers::trials(),
@@ -86,6 +89,7 @@ fn main() -> std::process::ExitCode {
         migrations_elsewhere::trials(),
         ownership::trials(),
         plans::trials(),
+        programs::trials(),
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
