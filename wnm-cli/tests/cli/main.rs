@@ -2,8 +2,8 @@
 
 mod antnode;
 mod backups;
+mod backups_cut_short;
 mod backups_elsewhere;
-mod backups_full;
 mod backups_spoiled;
 mod bad_days;
 mod containers;
@@ -70,7 +70,7 @@ fn main() -> std::process::ExitCode {
         antnode::trials(),
         backups::trials(),
         backups_elsewhere::trials(),
-        backups_full::trials(),
+        backups_cut_short::trials(),
         backups_spoiled::trials(),
         bad_days::trials(),
         containers::trials(),

@@ -1,12 +1,14 @@
-//! Backups on a disk that gets full.
+//! Backups on a disk that gets full, and restores that are killed.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use wnm_testing::Colony;
 use wnm_testing::Need::Mount;
 
 use crate::{running, steady};
@@ -55,6 +57,45 @@ fn a_backup_on_a_full_disk_leaves_the_old_one() {
     }
 }
 
+/// What is in the database, or nothing.
+fn nodes(colony: &Colony) -> Vec<(u32, Option<String>)> {
+    colony.stored().nodes.iter().map(|node| (node.id().0, node.peer_id().map(str::to_owned))).collect()
+}
+
+fn a_restore_that_is_killed_at_any_moment_goes_on() {
+    let colony = running(3);
+    colony.done(&["survey"]);
+    let backup = colony.path().join("backup.tar");
+    let path = backup.to_str().expect("it is UTF-8");
+    colony.done(&["backup", path]);
+    let before = nodes(&colony);
+    let keys = || [1, 2, 3].map(|number| fs::read(colony.node_dir(number).join("secret-key")).expect("it has a key"));
+    let secrets = keys();
+    colony.done(&["teardown", "--confirm"]);
+    let began = Instant::now();
+    colony.done(&["restore", "--dry-run", path]);
+    let whole = began.elapsed() * 2;
+    for part in 0..15 {
+        let mut command = colony.command(&["restore", path]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("wnm is started");
+        std::thread::sleep(whole * part / 15);
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        let halfway = nodes(&colony);
+        assert!(halfway.is_empty() || halfway == before, "all of them or none: {halfway:?}");
+        let run = colony.wnm(&["restore", path]);
+        let was_done = run.code == 4 && run.stderr.contains("has 3 nodes, and nothing is restored over them");
+        assert!(run.code == 0 || was_done, "part {part}: {run:?}");
+        assert_eq!((nodes(&colony), keys()), (before.clone(), secrets.clone()), "part {part}");
+        if part == 14 {
+            colony.cycle_until_running(3);
+            assert_eq!(nodes(&colony), before);
+        }
+        colony.done(&["teardown", "--confirm"]);
+    }
+}
+
 wnm_testing::trials! {
+    &[] => a_restore_that_is_killed_at_any_moment_goes_on;
     &[Mount] => a_backup_on_a_full_disk_leaves_the_old_one;
 }
