@@ -33,6 +33,26 @@ fn a_real_node_lives_under_wnm() {
     assert_eq!(colony.processes(), []);
 }
 
+fn a_real_node_is_who_it_was_after_a_restore() {
+    let program = tool("antnode").expect("this test needs it");
+    let colony = machine(&["--node_cap=1", "--start_args=--first"]);
+    colony.install(&program);
+    colony.cycle_until_running(1);
+    colony.done(&["survey"]);
+    let peer = |colony: &wnm_testing::Colony| colony.stored().nodes[0].peer_id().map(str::to_owned);
+    let before = peer(&colony);
+    assert!(before.as_ref().is_some_and(|peer| peer.starts_with("12D3KooW")), "{before:?}");
+    let backup = colony.path().join("backup.tar");
+    let backup = backup.to_str().expect("it is UTF-8");
+    colony.done(&["backup", backup]);
+    colony.done(&["teardown", "--confirm"]);
+    colony.done(&["restore", backup]);
+    colony.cycle_until_running(1);
+    colony.done(&["survey"]);
+    assert_eq!(peer(&colony), before);
+    colony.done(&["teardown", "--confirm"]);
+}
+
 wnm_testing::trials! {
-    &[Tool("antnode")] => a_real_node_lives_under_wnm;
+    &[Tool("antnode")] => a_real_node_lives_under_wnm, a_real_node_is_who_it_was_after_a_restore;
 }

@@ -3,6 +3,7 @@
 mod ant_node;
 mod antnode;
 mod backups;
+mod backups_cut_short;
 mod backups_elsewhere;
 mod backups_spoiled;
 mod bad_days;
@@ -24,6 +25,7 @@ mod migrations_elsewhere;
 mod ownership;
 mod plans;
 mod rollout;
+mod programs;
 mod schedule;
 mod settings;
 mod settings_reach;
@@ -73,6 +75,7 @@ fn main() -> std::process::ExitCode {
         antnode::trials(),
         backups::trials(),
         backups_elsewhere::trials(),
+        backups_cut_short::trials(),
         backups_spoiled::trials(),
         bad_days::trials(),
         containers::trials(),
@@ -93,6 +96,7 @@ fn main() -> std::process::ExitCode {
         ownership::trials(),
         plans::trials(),
         rollout::trials(),
+        programs::trials(),
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),

@@ -49,7 +49,7 @@ impl Source<'_> {
         // Beside the backup, so that a full disk is found before anything is in the way, and gone with this.
         let scratch = Beside::directory(path, "database").map_err(io)?;
         let copy = scratch.join(DATABASE);
-        self.store.copy_to(&copy)?;
+        self.store.copy_to(&copy).map_err(|error| io(io::Error::other(error.problem)))?;
         let nodes = self.store.load()?.nodes;
         let keys = keys(&nodes)?;
         let database = std::fs::read(&copy).map(|bytes| entry(DATABASE, &bytes)).map_err(io)?;
