@@ -129,7 +129,8 @@ impl Layout {
     /// Every two kinds once. Of the two, a refusal names the first, which is the easier one to move.
     fn pairs(&self) -> impl Iterator<Item = (Start, Start)> {
         let [node, metrics, rpc] = self.usual();
-        let with_webrtc = self.webrtc().into_iter().flat_map(move |webrtc| [node, metrics, rpc].map(|other| (webrtc, other)));
+        let with_webrtc =
+            self.webrtc().into_iter().flat_map(move |webrtc| [node, metrics, rpc].map(|other| (webrtc, other)));
         [(metrics, node), (rpc, node), (metrics, rpc)].into_iter().chain(with_webrtc)
     }
 }

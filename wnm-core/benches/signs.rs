@@ -30,7 +30,8 @@ fn node(storage: &Path, number: u32) -> Target {
     }
     let peers = vec!["{\"peer_id\":\"x\",\"addresses\":[\"/ip4/127.0.0.1/udp/1/quic\"]}"; 200].join(",");
     fs::write(root_dir.join("routing_snapshot.json"), format!("{{\"peers\":[{peers}]}}")).expect("it is written");
-    fs::write(log_of(&root_dir), "INFO ant_node: ant-node starting version=\"0.23.1\"\n".repeat(500)).expect("it is written");
+    fs::write(log_of(&root_dir), "INFO ant_node: ant-node starting version=\"0.23.1\"\n".repeat(500))
+        .expect("it is written");
     let log_dir = root_dir.join("logs");
     Target { id: NodeId(number), root_dir, log_dir, port: None, process: None }
 }

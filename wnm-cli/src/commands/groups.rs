@@ -74,11 +74,14 @@ fn text(rows: &[Row]) -> String {
     }
     let mut table = Table::new();
     table.load_style(NOTHING);
-    let kinds = [(PortKind::Node, "NODE PORTS"), (PortKind::Metrics, "METRICS PORTS"), (PortKind::WebRtc, "WEBRTC PORTS")];
+    let kinds =
+        [(PortKind::Node, "NODE PORTS"), (PortKind::Metrics, "METRICS PORTS"), (PortKind::WebRtc, "WEBRTC PORTS")];
     let has = |kind| rows.iter().any(|row| row.ports.contains_key(&kind));
     let kinds: Vec<_> = kinds.into_iter().filter(|(kind, _)| has(*kind)).collect();
     let names = kinds.iter().map(|(_, name)| *name);
-    table.set_header(["GROUP", "CONTAINER", "STATE"].into_iter().chain(names).chain(["UP", "DOWN", "FREE", "MEMORY", "CPU"]));
+    table.set_header(
+        ["GROUP", "CONTAINER", "STATE"].into_iter().chain(names).chain(["UP", "DOWN", "FREE", "MEMORY", "CPU"]),
+    );
     for row in rows {
         let usage = |show: fn(&Usage) -> String| row.usage.as_ref().map_or_else(|| "-".to_owned(), show);
         let ports = kinds.iter().map(|(kind, _)| range(row, *kind));

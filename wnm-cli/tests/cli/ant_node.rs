@@ -65,7 +65,10 @@ fn five_find_each_other_and_come_back_as_who_they_were() {
     colony.init(&[], &["--node_cap=5", "--delay_start=300", OFFLINE, &arguments]);
     colony.done(&["add", "--count", "5"]);
     let (first, took) = until("all know peers", &colony, know_peers);
-    assert_eq!((peer_ids(&first).len(), &first[0]["version"], &first[0]["flavour"]), (5, &json!("0.23.1"), &json!("v2")));
+    assert_eq!(
+        (peer_ids(&first).len(), &first[0]["version"], &first[0]["flavour"]),
+        (5, &json!("0.23.1"), &json!("v2"))
+    );
     assert!(first[0]["metrics"]["memory_megabytes"].as_f64().is_some_and(|memory| memory > 10.0), "{first:#?}");
     assert!(took < Duration::from_mins(2), "{took:?}");
     colony.agrees();
@@ -92,7 +95,8 @@ fn a_group_keeps_them_and_tells_when_one_started_again() {
     let groups = Groups::bare();
     let colony = &groups.colony;
     colony.install(&tool("ant-node").expect("this test needs it"));
-    let (image, arguments) = (format!("--docker_image={}", wnm_testing::s6_image()), start_args(colony.ports().port_start));
+    let (image, arguments) =
+        (format!("--docker_image={}", wnm_testing::s6_image()), start_args(colony.ports().port_start));
     let sizes = ["--max_node_per_container=5", "--min_container_count=1", "--node_cap=5", "--delay_start=300"];
     colony.init(&[], &[&sizes[..], &[&image, OFFLINE, &arguments, "--webrtc_port_start=50"]].concat());
     colony.done(&["add", "--count", "5"]);

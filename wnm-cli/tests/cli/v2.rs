@@ -53,9 +53,16 @@ fn a_node_is_up_as_soon_as_it_shows_it() {
     assert_eq!((peer_id.len(), &first["version"]), (64, &json!("0.23.1")));
     assert_eq!((&metrics["peers_in_routing_table"], &metrics["records"]), (&json!(5), &json!(0)));
     assert!(metrics["memory_megabytes"].as_f64().is_some_and(|memory| memory > 0.5), "{metrics}");
-    assert!(metrics["connected_peers"].is_null() && metrics["shunned"].is_null(), "what is unknown is not 0: {metrics}");
+    assert!(
+        metrics["connected_peers"].is_null() && metrics["shunned"].is_null(),
+        "what is unknown is not 0: {metrics}"
+    );
     let table = colony.done(&["status"]).stdout;
-    let row: Vec<&str> = table.lines().find(|line| line.contains("antnode0001")).map(|line| line.split_whitespace().collect()).unwrap_or_default();
+    let row: Vec<&str> = table
+        .lines()
+        .find(|line| line.contains("antnode0001"))
+        .map(|line| line.split_whitespace().collect())
+        .unwrap_or_default();
     assert_eq!(row[5..8], ["-", "5", "0"], "nothing listens on a metrics port: {table}");
     let details = colony.done(&["status", "1", "--details"]).stdout;
     let shown: Vec<&str> = details.lines().filter(|line| line.contains("port") || line.contains("from")).collect();

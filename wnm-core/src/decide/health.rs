@@ -85,10 +85,7 @@ pub(super) fn replaced_by(node: &Node, seen: &Seen, process: &ProcessState) -> O
         return None;
     }
     let upgraded = signs.version.is_some() && signs.version != from;
-    let why = if upgraded {
-        Evidence::UpgradedItself { from, to: signs.version.clone() }
-    } else {
-        Evidence::StartedAgain
-    };
+    let why =
+        if upgraded { Evidence::UpgradedItself { from, to: signs.version.clone() } } else { Evidence::StartedAgain };
     Some((Found::Replaced { process: Some(*process), upgraded }, why))
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::due;
-use crate::event::Event;
 use super::health::{Health, health, leaves_to_upgrade, proof, replaced_by};
+use crate::event::Event;
 use crate::node::{End, Evidence, Found, Node, NodeId, Status, Transition, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::{DirectoryState, NodeSnapshot, Seen, Snapshot};
@@ -155,7 +155,9 @@ fn change(config: &Config, now: UnixSeconds, occasion: Occasion, each: &NodeSnap
         _ if occasion.excused => None,
         _ if due::is_due(config, now, node) => due_node(config, node, seen, process),
         // What has ended does not come up by being waited for.
-        _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => due_node(config, node, seen, process),
+        _ if matches!(process, ProcessState::Stopped { .. } | ProcessState::Absent) => {
+            due_node(config, node, seen, process)
+        }
         _ => None,
     }
 }

@@ -11,14 +11,21 @@ impl fmt::Display for Evidence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running => formatter.write_str("it is running and answers"),
-            Self::Shows { health_from: HealthFrom::Process | HealthFrom::Metrics } => formatter.write_str("it is running"),
-            Self::Shows { health_from: HealthFrom::Port } => formatter.write_str("it is running and has its node port bound"),
-            Self::Shows { health_from: HealthFrom::Growth } => formatter.write_str("it is running and stores more than before"),
+            Self::Shows { health_from: HealthFrom::Process | HealthFrom::Metrics } => {
+                formatter.write_str("it is running")
+            }
+            Self::Shows { health_from: HealthFrom::Port } => {
+                formatter.write_str("it is running and has its node port bound")
+            }
+            Self::Shows { health_from: HealthFrom::Growth } => {
+                formatter.write_str("it is running and stores more than before")
+            }
             Self::Shows { health_from: HealthFrom::Peers } => formatter.write_str("it is running and knows peers"),
             Self::NotBound { port } => {
                 write!(formatter, "its process is running, but has not bound its node port {port}")
             }
-            Self::NoPeers => formatter.write_str("its process is running as another version, but it knows no peers, as it did before"),
+            Self::NoPeers => formatter
+                .write_str("its process is running as another version, but it knows no peers, as it did before"),
             Self::StartedAgain => formatter.write_str("its process ended, and its process manager started it again"),
             Self::UpgradedItself { from, to } => {
                 formatter.write_str("it upgraded itself")?;

@@ -5,11 +5,11 @@ use std::path::Path;
 use wnm_allocator::LayoutError;
 
 use super::facts::Facts;
-use crate::decide::layout as layout_of;
 use super::origin::Origins;
 use super::problem::Problem;
 use super::table::Config;
 use super::value::join;
+use crate::decide::layout as layout_of;
 use wnm_pm::flavour::{Owned, owner_of};
 
 /// Everything that contradicts itself, as far as the settings involved are sound by themselves.

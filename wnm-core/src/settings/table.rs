@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use wnm_allocator::HIGHEST_NUMBER;
 
+use super::choice::{FirewallKind, NodeFlavour};
 use super::facts::{Facts, OperatingSystem, directories};
 use super::setting::Lifetime::{Explicit, Fixed, Pinned};
 use super::setting::Setting;
-use super::choice::{FirewallKind, NodeFlavour};
 use super::value::{Source, Value};
 use crate::wallet::{Address, Wallets};
 use wnm_pm::container_host::ContainerNetwork;

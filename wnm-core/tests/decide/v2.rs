@@ -113,7 +113,14 @@ fn a_node_that_ended_to_upgrade_itself_is_started_whatever_the_limits() {
     let snapshot = reconcile(&config, snapshot).snapshot;
     let plan = decide(&config, &snapshot);
     assert_eq!(check(&config, &snapshot, &plan, Authority::Cycle), vec![]);
-    assert_snapshot!(plan_text(&plan, Detail::Summary), @"");
+    assert_snapshot!(plan_text(&plan, Detail::Summary), @"
+    Would do:
+      start antnode0001
+    Why:
+      antnode0001: upgraded itself and ended; starting it again [own_upgrade]
+    Not done, because:
+      CPU usage is 55.0 %, too high to add or start nodes (cpu_less_than = 50 %)
+    ");
     // Told to start, it ended again before it said a word: that is a failure like any other.
     assert_snapshot!(becomes(v2(Status::Upgrading, 5, None, left)), @"UPGRADING -> STOPPED: its process is gone");
 }

@@ -15,12 +15,12 @@ fn a_nodes_metadata_is_read() {
 
 #[test]
 fn the_figures_of_a_connected_node_are_read() {
-    insta::assert_compact_debug_snapshot!(metrics(CONNECTED), @r#"NodeMetrics { uptime_seconds: Some(60), records: Some(0), relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(3), open_connections: Some(3), peers_in_routing_table: Some(3), bad_peers: Some(0), shunned: Some(0), network_size: Some(4), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(47.3784), cpu_percent: Some(0.3091) }"#);
+    insta::assert_compact_debug_snapshot!(metrics(CONNECTED), @r#"NodeMetrics { uptime_seconds: Some(60), records: Some(0), stored_bytes: None, relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(3), open_connections: Some(3), peers_in_routing_table: Some(3), bad_peers: Some(0), shunned: Some(0), network_size: Some(4), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(47.3784), cpu_percent: Some(0.3091) }"#);
 }
 
 #[test]
 fn the_figures_of_a_node_alone_are_read() {
-    insta::assert_compact_debug_snapshot!(metrics(ALONE), @r#"NodeMetrics { uptime_seconds: Some(0), records: Some(0), relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(0), open_connections: Some(0), peers_in_routing_table: Some(0), bad_peers: Some(0), shunned: Some(0), network_size: Some(0), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(38.0436), cpu_percent: Some(0.0) }"#);
+    insta::assert_compact_debug_snapshot!(metrics(ALONE), @r#"NodeMetrics { uptime_seconds: Some(0), records: Some(0), stored_bytes: None, relevant_records: Some(0), max_records: Some(0), puts: None, gets: Some(0), connected_peers: Some(0), open_connections: Some(0), peers_in_routing_table: Some(0), bad_peers: Some(0), shunned: Some(0), network_size: Some(0), payments: Some(0), live_time: Some(0), rewards: Some("0"), memory_megabytes: Some(38.0436), cpu_percent: Some(0.0) }"#);
 }
 
 fn version_of(label: &str) -> Option<String> {

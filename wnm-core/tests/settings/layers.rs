@@ -159,7 +159,7 @@ fn what_is_recorded_at_init_holds_whoever_calls_next() {
     let (config, origins) = at_init(&flags(&[("node_cap", "3")])).expect("in order");
     let record = to_record(&config, &origins);
     let names: Vec<&str> = record.iter().map(|(name, _)| name.as_str()).collect();
-    insta::assert_snapshot!(names.join(" "), @"node_cap port_start metrics_port_start rpc_port_start process_manager max_node_per_container node_storage log_dir bootstrap_cache_dir antnode_path antctl_path rewards_address");
+    insta::assert_snapshot!(names.join(" "), @"node_cap port_start metrics_port_start rpc_port_start webrtc_port_start process_manager max_node_per_container node_storage log_dir bootstrap_cache_dir antnode_path antctl_path rewards_address");
     let elsewhere = wnm_core::settings::Facts { home: "/root".to_owned(), systemd_runs: false, euid: 0, ..machine() };
     let layers = Layers::default().database(record);
     let (later, origins) =

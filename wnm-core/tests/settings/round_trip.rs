@@ -170,6 +170,8 @@ fn it_looks_like_this() {
     port_start = 55  # default
     metrics_port_start = 13  # default
     rpc_port_start = 30  # default
+    webrtc_port_start = ""  # default
+    node_flavour = "auto"  # default
     highest_node_id_used = ""  # default
     withheld_numbers = ""  # default
     process_manager = "systemd+user"  # default

@@ -145,7 +145,8 @@ impl Directory {
     pub(super) fn names(&self, most: usize) -> Result<Vec<String>, Fault> {
         let failed = |error: rustix::io::Errno| Fault::Io { path: self.path.clone(), source: error.into() };
         let entries = Dir::read_from(&self.descriptor).map_err(failed)?;
-        let names = entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
+        let names =
+            entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
         Ok(names.filter(|name| name != "." && name != "..").take(most).collect())
     }
 

@@ -166,7 +166,8 @@ fn files(
     let said = logs.map(|logs| memory.log.look(&logs)).transpose()?.unwrap_or_default();
     let stored = memory.chunks.look(&root, share)?;
     // What was written before its process started tells how an earlier one was.
-    let age = seen.uptime_seconds.map_or(UnixSeconds::MAX, |age| UnixSeconds::try_from(age).unwrap_or(UnixSeconds::MAX));
+    let age =
+        seen.uptime_seconds.map_or(UnixSeconds::MAX, |age| UnixSeconds::try_from(age).unwrap_or(UnixSeconds::MAX));
     let is_its_own = |at: &UnixSeconds| *at >= now.saturating_sub(age).saturating_sub(CLOCK_SLACK);
     seen.peers = peers.count.filter(|_| peers.counted_at.as_ref().is_some_and(is_its_own)).or(said.peers);
     memory.has_had_peers |= seen.peers > Some(0);

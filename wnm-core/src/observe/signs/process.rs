@@ -60,7 +60,8 @@ fn has_port(process: ProcessId, port: u16, networks: &mut HashMap<PathBuf, Socke
 
 /// `  12: 0100007F:D6D9 00000000:0000 07 … 0 0 4711 2 …`: the second word is the local address, the tenth the socket's name.
 fn sockets(process: &std::path::Path) -> Sockets {
-    let text = ["net/udp", "net/udp6"].map(|table| fs::read_to_string(process.join(table)).unwrap_or_default()).concat();
+    let text =
+        ["net/udp", "net/udp6"].map(|table| fs::read_to_string(process.join(table)).unwrap_or_default()).concat();
     let row = |row: &str| {
         let words: Vec<&str> = row.split_whitespace().collect();
         let (_, port) = words.get(1)?.rsplit_once(':')?;

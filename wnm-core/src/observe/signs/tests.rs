@@ -58,13 +58,8 @@ impl Scene {
 #[test]
 fn nothing_is_known_of_a_node_that_has_written_nothing() {
     assert_eq!(Scene::new().look(), Signs::default());
-    let gone = Target {
-        id: NodeId(1),
-        root_dir: "/nowhere".into(),
-        log_dir: "/nowhere".into(),
-        port: None,
-        process: None,
-    };
+    let gone =
+        Target { id: NodeId(1), root_dir: "/nowhere".into(), log_dir: "/nowhere".into(), port: None, process: None };
     assert_eq!(look(&[gone], &BTreeMap::new(), 0).0[&NodeId(1)], Signs::default());
 }
 
@@ -119,7 +114,9 @@ fn nothing_of_a_nodes_is_followed_and_nothing_huge_is_read() {
     let mut scene = Scene::new();
     fs::remove_dir(scene.path("logs")).expect("it was there");
     symlink("/etc", scene.path("logs")).expect("a link is made");
-    let fault = |scene: &mut Scene| scene.look().fault.unwrap_or_default().replace(&scene.path("").display().to_string(), "DIR/");
+    let fault = |scene: &mut Scene| {
+        scene.look().fault.unwrap_or_default().replace(&scene.path("").display().to_string(), "DIR/")
+    };
     assert_eq!(fault(&mut scene), "DIR/logs is not a directory: it is left unread");
     fs::remove_file(scene.path("logs")).expect("it was there");
     symlink("/etc/passwd", scene.path("routing_snapshot.json")).expect("a link is made");
