@@ -29,7 +29,7 @@ trap 'rm -f "$archive"' EXIT
 # resident: no rights at all, and nodes that outlive its sessions. keeper: everything through sudo, without a password.
 # There is no user ant: wnm makes it. The units that are masked make no sense in a container and only slow it down.
 mmdebstrap --quiet --variant=minbase --format=tar \
-    --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo,passwd,procps,iproute2,ufw,iptables,firewalld,cron \
+    --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo,passwd,procps,iproute2,ufw,iptables,firewalld,cron,ca-certificates \
     --customize-hook='chroot "$1" useradd --create-home --uid 1000 --shell /bin/bash resident' \
     --customize-hook='chroot "$1" useradd --create-home --uid 1001 --shell /bin/bash keeper' \
     --customize-hook='mkdir -p "$1/var/lib/systemd/linger" && touch "$1/var/lib/systemd/linger/resident"' \

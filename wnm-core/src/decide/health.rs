@@ -63,21 +63,20 @@ pub(super) fn proof(node: &Node, seen: &Seen) -> Option<Evidence> {
 }
 
 /// Whether the last that is known of a node is that it ended to start again as another version.
-fn has_left(seen: &Seen, process: &ProcessState) -> bool {
-    let left = matches!(&seen.answer, Answer::Signs { signs } if signs.left_to_upgrade);
-    left && matches!(process, ProcessState::Stopped { .. })
+fn has_left(seen: &Seen) -> bool {
+    matches!(&seen.answer, Answer::Signs { signs } if signs.left_to_upgrade)
 }
 
-/// Whether a node ended to start again as another version, and was not told to start since.
+/// Whether a node ended to start again as another version, and nothing has told it to start since.
 pub(super) fn leaves_to_upgrade(node: &Node, seen: &Seen) -> bool {
-    node.process().is_none() && seen.process.as_ref().is_ok_and(|process| has_left(seen, process))
+    node.process().is_none() && has_left(seen) && matches!(seen.process, Ok(ProcessState::Stopped { .. }))
 }
 
 /// What became of a node that another process runs than before, or that ended for that.
 pub(super) fn replaced_by(node: &Node, seen: &Seen, process: &ProcessState) -> Option<(Found, Evidence)> {
     let Answer::Signs { signs } = &seen.answer else { return None };
     let from = node.version().cloned();
-    if has_left(seen, process) {
+    if has_left(seen) && matches!(process, ProcessState::Stopped { .. } | ProcessState::Waiting { .. }) {
         return Some((Found::Replaced { process: None, upgraded: true }, Evidence::UpgradedItself { from, to: None }));
     }
     let ProcessState::Running { process: Some(process) } = process else { return None };

@@ -121,6 +121,13 @@ fn a_node_that_ended_to_upgrade_itself_is_started_whatever_the_limits() {
     Not done, because:
       CPU usage is 55.0 %, too high to add or start nodes (cpu_less_than = 50 %)
     ");
+    let mut waiting = v2(Status::Running, 3_600, None, left.clone());
+    if let Some(seen) = &mut waiting.nodes[0].seen {
+        seen.process = Ok(ProcessState::Waiting { reason: "a moment".to_owned() });
+    }
+    assert_snapshot!(becomes(waiting.clone()), @"RUNNING -> UPGRADING: it upgraded itself from 0.23.1 and ended, to be started again");
+    let plan = decide(&config, &reconcile(&config, waiting).snapshot);
+    assert!(!plan.changes_anything(), "its manager starts it: {plan:?}");
     // Told to start, it ended again before it said a word: that is a failure like any other.
     assert_snapshot!(becomes(v2(Status::Upgrading, 5, None, left)), @"UPGRADING -> STOPPED: its process is gone");
 }
