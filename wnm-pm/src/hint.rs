@@ -72,6 +72,8 @@ pub enum Task {
         /// Which: `status`, `resume` or `abort`.
         word: Cow<'static, str>,
     },
+    /// Move all nodes to the flavour of the node program.
+    MigrateFlavour,
     /// Show the settings.
     ShowSettings,
     /// Find what is wrong with this machine.

@@ -10,7 +10,7 @@ use wnm_testing::{on_machine, on_machine_that_restarts, test_node, tool};
 
 /// Settings under which nothing has to be waited for and nothing presses.
 pub const INIT: &str = "--rewards_address faucet --no_upnp --node_cap 3 --delay_start 0 --delay_restart 0 --delay_upgrade 0 \
-    --delay_remove 0 --max_concurrent_operations 3 --max_concurrent_starts 3 --max_concurrent_upgrades 3 \
+    --delay_remove 0 --upgrade_settle_seconds 0 --max_concurrent_operations 3 --max_concurrent_starts 3 --max_concurrent_upgrades 3 \
     --cpu_less_than 101 --cpu_remove 102 --mem_less_than 101 --mem_remove 102 --hd_less_than 101 --hd_remove 102 \
     --desired_load_average 9999 --max_load_average_allowed 10000";
 

@@ -1,9 +1,9 @@
 //! Growth starts stopped nodes and adds new ones while the machine has room for everything.
 
 use super::{Draft, count, groups, load, numbers, placement, rollout, touched};
-use crate::node::{NodeId, Status};
+use crate::node::{Flavour, NodeId, Status};
 use crate::plan::{Action, Cause, Limit, Rule};
-use crate::snapshot::{Answer, NodeSnapshot};
+use crate::snapshot::{Answer, NodeSnapshot, Snapshot};
 
 /// The oldest stopped nodes first, then new ones, up to the limits.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Vec<Action> {
@@ -106,6 +106,13 @@ fn lives_behind_another(each: &NodeSnapshot) -> bool {
     each.lives() && matches!(each.seen.as_ref().map(|seen| &seen.answer), Some(Answer::Foreign { .. }))
 }
 
+/// The flavour of the nodes that there are, where new ones would be of another: a machine has nodes of one.
+pub(super) fn other_flavour(snapshot: &Snapshot) -> Option<Flavour> {
+    let kept = snapshot.nodes.iter().map(|each| &each.node);
+    let mut kept = kept.filter(|node| !matches!(node.status(), Status::Removing | Status::Dead));
+    kept.find(|node| node.spec().flavour != snapshot.flavour).map(|node| node.spec().flavour)
+}
+
 fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     let (total, cap) = (draft.snapshot.node_count(), draft.config.node_cap);
     let free = cap.saturating_sub(total);
@@ -115,6 +122,10 @@ fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     }
     if draft.snapshot.available.is_none() {
         draft.because(Cause::NoProgram { path: draft.config.antnode_path.clone() }, &[]);
+        return Vec::new();
+    }
+    if let Some(own) = other_flavour(draft.snapshot) {
+        draft.because(Cause::MixedFlavours { program: draft.snapshot.flavour, own }, &[]);
         return Vec::new();
     }
     if rollout::is_unproved(draft.snapshot) {

@@ -97,6 +97,15 @@ pub enum Refusal {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The node program is another program than the nodes, and a machine has nodes of one flavour.
+    MixedFlavours {
+        /// The flavour of the nodes.
+        own: Flavour,
+        /// Where the program lies.
+        path: PathBuf,
+        /// The program's flavour.
+        flavour: Flavour,
+    },
     /// The node program is another program than the node.
     OtherFlavour {
         /// Which node.
@@ -169,7 +178,10 @@ fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
     if would_be > cap as usize {
         return Err(Refusal::OverCap { asked: count, would_be, cap });
     }
-    program(draft)?;
+    let path = program(draft)?.path.clone();
+    if let Some(own) = growth::other_flavour(draft.snapshot) {
+        return Err(Refusal::MixedFlavours { own, path, flavour: draft.snapshot.flavour });
+    }
     let nodes = placement::specifications(draft, count)?;
     if nodes.len() < count as usize {
         return Err(Refusal::Ports { asked: count, there: nodes.len() });

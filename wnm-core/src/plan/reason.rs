@@ -326,6 +326,13 @@ pub enum Cause {
         /// What they wait for.
         limit: Limit,
     },
+    /// The nodes are another program than the one on this machine, and a machine has nodes of one flavour.
+    MixedFlavours {
+        /// Which program new nodes would be.
+        program: Flavour,
+        /// Which program the nodes are.
+        own: Flavour,
+    },
     /// There is no node program that could be used.
     NoProgram {
         /// Where it should be.
@@ -450,7 +457,7 @@ impl Cause {
                 limit.rule
             }
             Self::UpgradesFirst { .. } => Rule::UpgradesFirst,
-            Self::OtherFlavour { .. } => Rule::Flavour,
+            Self::OtherFlavour { .. } | Self::MixedFlavours { .. } => Rule::Flavour,
             Self::NoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => gauge.less_than_rule(),
             Self::FewInodes { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,

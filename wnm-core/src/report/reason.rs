@@ -146,6 +146,9 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::OtherFlavour { path, program, own } => {
             Of(format!("a {program} program ({}) cannot upgrade a {own} node", path.display()))
         }
+        C::MixedFlavours { program, own } => {
+            Whole(format!("the nodes of this machine are {own}, and the node program is {program}; no node is added"))
+        }
         C::NoRoom { gauge, figure, limit } => {
             let (what, limit) = measured(*gauge, *figure, *limit);
             Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))

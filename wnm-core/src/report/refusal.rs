@@ -29,6 +29,9 @@ impl fmt::Display for Refusal {
                 write!(formatter, "cannot upgrade {name}: it was stopped by hand, and an upgrade would start it")
             }
             Self::NoProgram { path } => write!(formatter, "no usable node program at {}", path.display()),
+            Self::MixedFlavours { own, path, flavour } => {
+                write!(formatter, "cannot add nodes: those of this machine are {own}, and {} is {flavour}", path.display())
+            }
             Self::OtherFlavour { name, own, path, flavour } => {
                 write!(formatter, "cannot upgrade {name}: it is a {own} node, and {} is {flavour}", path.display())
             }
@@ -67,8 +70,8 @@ impl Hinted for Refusal {
             Self::WrongStatus { name, status, .. } => vec![way_out(name, *status)],
             Self::StoppedByOwner { name } => vec![Hint::node("start", name).to("start it first")],
             Self::NoProgram { .. } => vec![Hint::text("install one there"), elsewhere()],
-            Self::OtherFlavour { own, flavour, .. } => {
-                let other = Hint::text(format!("add {flavour} nodes and remove this one"));
+            Self::OtherFlavour { own, flavour, .. } | Self::MixedFlavours { own, flavour, .. } => {
+                let other = Hint::run(Task::MigrateFlavour).to(format!("move all nodes to {flavour}"));
                 vec![Hint::change("antnode_path").to(format!("use a {own} program")), other]
             }
             Self::OlderProgram { .. } => vec![Hint::text("put a newer program there"), elsewhere()],

@@ -64,6 +64,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::OneAtATime { version: version.clone(), other: Version::new(0, 4, 16) },
         Cause::Unproved { version: version.clone() },
         Cause::OtherFlavour { path: path.clone(), program: Flavour::V2, own: Flavour::V1 },
+        Cause::MixedFlavours { program: Flavour::V2, own: Flavour::V1 },
         Cause::Migrating { count },
         Cause::RunningAtCap { running: count, cap: most },
         Cause::TotalAtCap { total: count, cap: most },

@@ -166,6 +166,7 @@ fn no_refusal_has_a_second_line_or_a_hint_in_its_text() {
         Refusal::WrongStatus { name: name(), status: Disabled, verb: Verb::Start },
         Refusal::StoppedByOwner { name: name() },
         Refusal::NoProgram { path: path.clone() },
+        Refusal::MixedFlavours { own: Flavour::V1, path: path.clone(), flavour: Flavour::V2 },
         Refusal::OtherFlavour { name: name(), own: Flavour::V1, path: path.clone(), flavour: Flavour::V2 },
         Refusal::OlderProgram { name: name(), own: version.clone(), path, available: version },
         Refusal::Ports { asked: 2, there: 1 },

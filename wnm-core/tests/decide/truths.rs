@@ -304,6 +304,12 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
         Cause::Outdated { .. } => {
             reason.nodes == case.does(Verb::Upgrade) && case.all(reason, |each| case.is_outdated(&each.node))
         }
+        Cause::MixedFlavours { program, own } => {
+            *program == case.snapshot.flavour
+                && program != own
+                && case.does(Verb::Add).is_empty()
+                && case.nodes().any(|each| each.node.spec().flavour == *own)
+        }
         Cause::OtherFlavour { program, own, .. } => {
             *program == case.snapshot.flavour
                 && case.all(reason, |each| each.node.spec().flavour == *own)

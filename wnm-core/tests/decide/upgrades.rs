@@ -39,7 +39,7 @@ fn a_program_of_another_flavour_is_no_upgrade() {
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
     cannot upgrade antnode0001: it is a v1 node, and /usr/bin/antnode is v2
     hint: set antnode_path … to use a v1 program
-    hint: add v2 nodes and remove this one
+    hint: migrate-flavour … to move all nodes to v2
     ");
     let count = Request::Upgrade(Selection::Count(1));
     let plan = decide_request(&config, &snapshot, &count).expect("there is nothing to do");
@@ -47,11 +47,18 @@ fn a_program_of_another_flavour_is_no_upgrade() {
 }
 
 #[test]
-fn growth_goes_on_with_a_program_of_another_flavour() {
+fn no_node_is_added_beside_those_of_another_flavour() {
     let config = Config { node_cap: 2, ..config() };
     let mut snapshot = outdated(Running);
     snapshot.flavour = Flavour::V2;
-    assert_eq!(cycle(&config, &snapshot), ["add 2"]);
+    assert_eq!(cycle(&config, &snapshot), ["survey"]);
+    let reasons = decide(&config, &snapshot).reasons;
+    let reason = reasons.iter().rfind(|reason| reason.rule() == Rule::Flavour).expect("it says why");
+    insta::assert_snapshot!(reason, @"the nodes of this machine are v1, and the node program is v2; no node is added");
+    let refused = decide_request(&config, &snapshot, &Request::Add(1)).expect_err("it is refused");
+    insta::assert_snapshot!(refused, @"cannot add nodes: those of this machine are v1, and /usr/bin/antnode is v2");
+    alter(&mut snapshot.nodes[0].node, |node| node.status = Removing);
+    assert_eq!(cycle(&config, &snapshot), ["add 2"], "one that goes is in nobody's way");
 }
 
 #[test]
