@@ -9,7 +9,8 @@ use crate::snapshot::NodeSnapshot;
 /// What nodes that were just started cost is not measured before.
 const UNMEASURED_SECONDS: i64 = 30;
 
-/// The nodes that are started now; none where nobody waits, or nobody may be started.
+/// The nodes that are started now, possibly none before the last ones can be measured: nothing else grows meanwhile. None
+/// where nobody waits, or the machine has no room.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     let pace = draft.config.restart_pace;
     let waiting: Vec<&NodeSnapshot> =

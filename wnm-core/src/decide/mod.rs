@@ -62,7 +62,7 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     if !reverts.is_empty() {
         return reverts;
     }
-    if let Some(actions) = comeback::actions(draft).filter(|actions| !actions.is_empty()) {
+    if let Some(actions) = comeback::actions(draft) {
         return actions;
     }
     let operations = draft.operations();

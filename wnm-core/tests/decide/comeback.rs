@@ -195,6 +195,23 @@ fn after_a_restart_200_nodes_come_back_in_steps_that_the_machine_can_bear() {
 }
 
 #[test]
+fn what_the_last_ones_cost_is_waited_for_however_many_may_be_started_at_once() {
+    run(async {
+        let limits = Config { max_concurrent_starts: 100, max_concurrent_operations: 100, ..crate::fleet::config() };
+        let mut simulation = running(20, limits).await;
+        simulation.reboot();
+        cycle(&mut simulation).await;
+        assert_eq!(starts(&cycle(&mut simulation).await), 5);
+        simulation.pass(10);
+        let plan = cycle(&mut simulation).await;
+        assert_eq!(starts(&plan), 0);
+        assert_snapshot!(plan.reasons[0], @"15 more nodes to start after the restart of the machine, as the load allows (restart_pace = 5)");
+        simulation.pass(20);
+        assert_eq!(starts(&cycle(&mut simulation).await), 5);
+    });
+}
+
+#[test]
 fn without_a_pace_the_return_keeps_to_the_limit_on_starts() {
     run(async {
         let config = Config { restart_pace: 0, max_concurrent_starts: 2, ..crate::fleet::config() };

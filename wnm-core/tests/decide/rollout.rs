@@ -417,7 +417,7 @@ fn a_node_that_its_process_manager_starts_again_has_fallen() {
 #[test]
 fn a_saved_plan_brings_a_version_to_no_more_nodes_than_may_try_it() {
     run(async {
-        let mut fleet = Fleet::new(3, config()).await;
+        let fleet = Fleet::new(3, config()).await;
         fleet.0.install(&NEW, "");
         let observation = fleet.0.machine.observe(&Silent).await.expect("it is observed");
         let plan = fleet.0.machine.plan(&observation, &Trigger::Cycle).expect("a cycle is never refused");
