@@ -81,6 +81,8 @@ fn run(program: Program, arguments: Arguments) -> Result<ExitCode, String> {
     }
     die_later(&misbehaviour);
     thread::sleep(misbehaviour.slow_start);
+    // Written to, so that it is really taken.
+    let _eaten = vec![1_u8; misbehaviour.eat * 1_000_000];
 
     let metrics = bind_metrics(&node, &misbehaviour);
     let Some(_node_port) = bind_node_port(&node.arguments) else {

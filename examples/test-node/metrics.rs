@@ -25,8 +25,11 @@ pub fn serve(node: &Arc<TestNode>, listener: TcpListener) {
             let answers_at_once = matches!(node.misbehaviour().answer, Answer::Well);
             let node = Arc::clone(&node);
             // An asker that goes away, or asks nothing, is no concern of the node.
-            let answer = move || drop(stream.set_read_timeout(Some(PATIENCE)).and_then(|()| converse(&node, stream)));
-            if answers_at_once { answer() } else { spawn(answer) }
+            if answers_at_once {
+                drop(stream.set_read_timeout(Some(PATIENCE)).and_then(|()| converse(&node, stream)));
+            } else {
+                spawn(move || drop(converse(&node, stream)));
+            }
         }
     });
 }
@@ -71,7 +74,7 @@ fn answer(node: &TestNode, path: &str, writer: &mut TcpStream) -> std::io::Resul
     let misbehaviour = node.misbehaviour();
     let (code, kind, body) = match path {
         "/metadata" => ("200 OK", OPEN_METRICS, metadata(node, &misbehaviour)),
-        "/metrics" | "/metrics_extended" => ("200 OK", OPEN_METRICS, metrics(node)),
+        "/metrics" | "/metrics_extended" => ("200 OK", OPEN_METRICS, metrics(node, &misbehaviour)),
         _ => ("404 Not Found", TEXT, "Not found try localhost:[port]/metrics".to_owned()),
     };
     match misbehaviour.answer {
@@ -124,11 +127,12 @@ fn metadata(node: &TestNode, misbehaviour: &Misbehaviour) -> String {
 }
 
 /// Figures that move as a small node's do: a peer a second up to 40, a record every ten seconds.
-fn metrics(node: &TestNode) -> String {
+fn metrics(node: &TestNode, misbehaviour: &Misbehaviour) -> String {
     let uptime = node.started.elapsed().as_secs();
     METRICS
         .replace("{uptime}", &uptime.to_string())
-        .replace("{peers}", &uptime.min(40).to_string())
+        .replace("{peers}", &if misbehaviour.no_peers { 0 } else { uptime.min(40) }.to_string())
+        .replace("{memory}", &(misbehaviour.eat + 38).to_string())
         .replace("{records}", &(uptime / 10).to_string())
         .replace("{puts}", &(uptime / 10).to_string())
         .replace("{bytes}", &(uptime * 1500).to_string())

@@ -14,7 +14,8 @@
 //! | `garbage` | answers bytes that mean nothing |
 //! | `http404` | answers that there is nothing here |
 //! | `wrong_peer` | answers in the name of another peer |
-//! | `no_peers` | of v2: finds no peers |
+//! | `no_peers` | never finds a peer |
+//! | `eat:200M` | takes 200 MB of memory, and reports them |
 //! | `upgrade:0.23.2:2s` | of v2: after 2 s replaces its own program by this version and ends with exit code 0 |
 //! | `record` | writes its command line and environment to `seen.json` in its root directory |
 
@@ -32,9 +33,11 @@ pub struct Misbehaviour {
     pub slow_term: Option<Duration>,
     pub no_metrics: bool,
     pub wrong_peer: bool,
-    pub no_peers: bool,
     pub upgrade: Option<(String, Duration)>,
     pub record: bool,
+    pub no_peers: bool,
+    /// In megabytes.
+    pub eat: usize,
     pub answer: Answer,
 }
 
@@ -78,9 +81,10 @@ impl Misbehaviour {
             "slow_term" => self.slow_term = Some(seconds(parts.next()?)?),
             "no_metrics" => self.no_metrics = true,
             "wrong_peer" => self.wrong_peer = true,
-            "no_peers" => self.no_peers = true,
             "upgrade" => self.upgrade = Some((parts.next()?.to_owned(), seconds(parts.next()?)?)),
             "record" => self.record = true,
+            "no_peers" => self.no_peers = true,
+            "eat" => self.eat = parts.next()?.strip_suffix('M')?.parse().ok()?,
             "hang" => self.answer = Answer::Hang,
             "drip" => self.answer = Answer::Drip,
             "flood" => self.answer = Answer::Flood,
