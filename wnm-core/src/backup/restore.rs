@@ -18,7 +18,7 @@ use super::machine_id::MachineName;
 use super::manifest::digest;
 use super::{Backup, BackupError};
 use crate::event::Event;
-use crate::node::{Node, Status, StoredNode, UnixSeconds, Verb};
+use crate::node::{Contradiction, Node, Status, StoredNode, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::Counters;
 use crate::storage::{self, Claimant, rename_new};
@@ -66,7 +66,8 @@ impl Target<'_> {
             return Err(BackupError::OwnRegistry(self.config.process_manager.to_string()));
         }
         self.refuse_living()?;
-        let nodes: Vec<Node> = backup.stored.nodes.iter().filter_map(|node| at_rest(node, now)).collect();
+        let nodes = backup.stored.nodes.iter().filter_map(|node| at_rest(node, now).transpose());
+        let nodes = nodes.collect::<Result<Vec<Node>, BackupError>>()?;
         for node in &nodes {
             let reason = match path_policy::check(&self.config.node_storage, &node.reference()) {
                 Err(error) => error.text(),
@@ -208,10 +209,10 @@ impl Target<'_> {
 
 /// A node as it is after a restore: it does not run, and what its owner wants of it is as it was. None for one that was not
 /// there yet, or not any more.
-fn at_rest(node: &Node, now: UnixSeconds) -> Option<Node> {
+fn at_rest(node: &Node, now: UnixSeconds) -> Result<Option<Node>, BackupError> {
     let stored = StoredNode::from(node.clone());
     if stored.pending == Some(Verb::Add) || stored.status == Status::Dead {
-        return None;
+        return Ok(None);
     }
     let status = match stored.status {
         kept @ (Status::Disabled | Status::Removing) => kept,
@@ -227,7 +228,9 @@ fn at_rest(node: &Node, now: UnixSeconds) -> Option<Node> {
         process: None,
         ..stored
     };
-    Node::restore(stored).ok()
+    let name = node.name().to_owned();
+    let failed = |contradiction: Contradiction| BackupError::Place { name, reason: contradiction.to_string() };
+    Node::restore(stored).map(Some).map_err(failed)
 }
 
 /// What a backup is told by: its manifest, which has the digest of everything else.
