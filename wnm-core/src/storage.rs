@@ -3,6 +3,7 @@
 
 mod claim;
 mod reach;
+mod rename;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use crate::snapshot::DirectoryState;
 
 pub use claim::{Claimant, claim, release};
 pub use reach::{Place, reach};
+pub(crate) use rename::rename_new;
 pub use wnm_pm::path_policy::STORAGE_MARKER;
 
 /// What a mark begins with.

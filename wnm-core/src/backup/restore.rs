@@ -2,10 +2,12 @@
 //! are nodes. Interrupted before that, the same backup can be restored again.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, fchmod, fchown, fsync, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
 use wnm_pm::flavour::Flavour;
 use wnm_pm::path_policy;
 use wnm_pm::process_manager::Capabilities;
@@ -16,10 +18,10 @@ use super::machine_id::MachineName;
 use super::manifest::digest;
 use super::{Backup, BackupError};
 use crate::event::Event;
-use crate::node::{Node, Status, StoredNode, UnixSeconds, Verb};
+use crate::node::{Contradiction, Node, Status, StoredNode, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::Counters;
-use crate::storage::{self, Claimant};
+use crate::storage::{self, Claimant, rename_new};
 use crate::store::Store;
 
 /// Notes in the storage which backup is being restored, so that its own keys are told from others.
@@ -64,7 +66,8 @@ impl Target<'_> {
             return Err(BackupError::OwnRegistry(self.config.process_manager.to_string()));
         }
         self.refuse_living()?;
-        let nodes: Vec<Node> = backup.stored.nodes.iter().filter_map(|node| at_rest(node, now)).collect();
+        let nodes = backup.stored.nodes.iter().filter_map(|node| at_rest(node, now).transpose());
+        let nodes = nodes.collect::<Result<Vec<Node>, BackupError>>()?;
         for node in &nodes {
             let reason = match path_policy::check(&self.config.node_storage, &node.reference()) {
                 Err(error) => error.text(),
@@ -135,26 +138,50 @@ impl Target<'_> {
     /// Makes a node's directory with its key in it.
     fn place(&self, node: &Node, key: Option<&Vec<u8>>) -> Result<(), BackupError> {
         let spec = node.spec();
-        self.make_directory(&spec.root_dir)
-            .map_err(|source| BackupError::io("make the directory", &spec.root_dir, source))?;
-        if let Some(key) = key {
-            let path = spec.root_dir.join(spec.flavour.key_file());
-            write_whole(&path, key, 0o600, self.owner)?;
-            fs::File::open(&path)
-                .and_then(|file| file.sync_all())
-                .map_err(|source| BackupError::io("write to the disk", &path, source))?;
-            sync(&spec.root_dir)?;
-        }
-        Ok(())
+        let placed = self.open_directory(&spec.root_dir).and_then(|directory| {
+            key.map_or(Ok(()), |key| self.write_key(&directory, spec.flavour.key_file(), key))?;
+            Ok(fsync(&directory)?)
+        });
+        placed.map_err(|source| BackupError::io("put the key into", &spec.root_dir, source))
     }
 
-    fn make_directory(&self, path: &Path) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+    /// The directory of a node, made when it is missing. No link in its place is followed: nodes may write to the storage.
+    fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        match mkdirat(CWD, path, Mode::RWXU) {
+            Err(Errno::EXIST) => {}
             made => made?,
         }
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-        self.owner.map_or(Ok(()), |owner| lchown(path, Some(owner.uid), Some(owner.gid)))
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = openat(CWD, path, flags, Mode::empty())?;
+        fchmod(&directory, Mode::RWXU)?;
+        self.give(&directory)?;
+        Ok(directory)
+    }
+
+    /// Writes a key, whole or not at all, and over nothing: one that is there was found to be this one.
+    fn write_key(&self, directory: &OwnedFd, name: &str, key: &[u8]) -> io::Result<()> {
+        let unfinished = format!("{name}.new");
+        match unlinkat(directory, &unfinished, AtFlags::empty()) {
+            Err(Errno::NOENT) => {}
+            removed => removed?,
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let mut file = fs::File::from(openat(directory, &unfinished, flags, mode)?);
+        fchmod(&file, mode)?;
+        self.give(&file)?;
+        file.write_all(key)?;
+        file.sync_all()?;
+        match rename_new(directory, &unfinished, directory, name) {
+            Err(Errno::EXIST) => Ok(unlinkat(directory, &unfinished, AtFlags::empty())?),
+            renamed => Ok(renamed?),
+        }
+    }
+
+    /// Makes it the nodes' user's.
+    fn give(&self, to: impl AsFd) -> io::Result<()> {
+        let Some(Owner { uid, gid }) = self.owner else { return Ok(()) };
+        Ok(fchown(to, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
     }
 
     /// The copy of the backup's database is changed to what is true now, and then put in place at one stroke.
@@ -182,10 +209,10 @@ impl Target<'_> {
 
 /// A node as it is after a restore: it does not run, and what its owner wants of it is as it was. None for one that was not
 /// there yet, or not any more.
-fn at_rest(node: &Node, now: UnixSeconds) -> Option<Node> {
+fn at_rest(node: &Node, now: UnixSeconds) -> Result<Option<Node>, BackupError> {
     let stored = StoredNode::from(node.clone());
     if stored.pending == Some(Verb::Add) || stored.status == Status::Dead {
-        return None;
+        return Ok(None);
     }
     let status = match stored.status {
         kept @ (Status::Disabled | Status::Removing) => kept,
@@ -201,7 +228,9 @@ fn at_rest(node: &Node, now: UnixSeconds) -> Option<Node> {
         process: None,
         ..stored
     };
-    Node::restore(stored).ok()
+    let name = node.name().to_owned();
+    let failed = |contradiction: Contradiction| BackupError::Place { name, reason: contradiction.to_string() };
+    Node::restore(stored).map(Some).map_err(failed)
 }
 
 /// What a backup is told by: its manifest, which has the digest of everything else.

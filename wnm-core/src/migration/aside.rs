@@ -7,13 +7,13 @@ use std::path::Path;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    Access, AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Uid, accessat, fchmod, fchown, fstat, fsync, mkdirat, openat,
-    renameat_with, unlinkat,
+    Access, AtFlags, CWD, Gid, Mode, OFlags, Uid, accessat, fchmod, fchown, fstat, fsync, mkdirat, openat, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::{FROM, TO};
 use crate::node::Ports;
+use crate::storage::rename_new;
 
 /// The directory within a node's own.
 const ASIDE: &str = ".v1";
@@ -118,7 +118,7 @@ fn directory(at: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
 
 /// Moves what is there; nothing is overwritten.
 fn rename(from: &OwnedFd, to: &OwnedFd, name: &str) -> io::Result<()> {
-    match renameat_with(from, name, to, name, RenameFlags::NOREPLACE) {
+    match rename_new(from, name, to, name) {
         Err(Errno::NOENT) => Ok(()),
         Err(Errno::EXIST) => Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("there are two of {name}"))),
         moved => Ok(moved?),
