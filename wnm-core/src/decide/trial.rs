@@ -62,7 +62,8 @@ impl Bench<'_> {
         }
         // What an interrupted upgrade was still doing to a node is not the program's fault, once.
         let is_first = run.since.is_some() && run.healthy_since.is_none();
-        if self.fell && !(is_first && !is_upgraded(trial, each)) {
+        let counts = is_upgraded(trial, each) || !is_first;
+        if self.fell && counts {
             let error = life.last_error().unwrap_or_default().to_owned();
             return self.failed(trial, Failure::Fell { error });
         }
