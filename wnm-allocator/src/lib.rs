@@ -6,7 +6,7 @@
 //! ```
 //! use wnm_allocator::{Blocks, Layout, Numbering, place};
 //!
-//! let layout = Layout { port_start: 55, metrics_port_start: 13, rpc_port_start: 30 };
+//! let layout = Layout { port_start: 55, metrics_port_start: 13, rpc_port_start: 30, webrtc_port_start: None };
 //! let blocks = Blocks::new(200, 2)?;
 //! blocks.check(&layout, 2)?;
 //!

@@ -223,6 +223,8 @@ fn at_rest(node: &Node, now: UnixSeconds) -> Result<Option<Node>, BackupError> {
         status_since: now,
         pending: None,
         failures: 0,
+        falls: 0,
+        comes_back: false,
         retry_at: (status == Status::Removing).then_some(now),
         last_error: None,
         process: None,

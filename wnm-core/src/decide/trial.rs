@@ -60,7 +60,10 @@ impl Bench<'_> {
         {
             return Verdict::Void;
         }
-        if self.fell {
+        // What an interrupted upgrade was still doing to a node is not the program's fault, once.
+        let is_first = run.since.is_some() && run.healthy_since.is_none();
+        let counts = is_upgraded(trial, each) || !is_first;
+        if self.fell && counts {
             let error = life.last_error().unwrap_or_default().to_owned();
             return self.failed(trial, Failure::Fell { error });
         }
@@ -81,7 +84,7 @@ impl Bench<'_> {
     /// A node that was upgraded and reports another version lies; one whose upgrade was interrupted never had it.
     fn another_version(&self, trial: &Trial, each: &NodeSnapshot) -> Verdict {
         match reported(each) {
-            Some(reported) if each.node.spec().version.as_ref() == Some(&trial.target.version) => {
+            Some(reported) if is_upgraded(trial, each) => {
                 self.failed(trial, Failure::OtherVersion { reported: reported.clone() })
             }
             _ => Verdict::Void,
@@ -196,6 +199,11 @@ fn reported(each: &NodeSnapshot) -> Option<&semver::Version> {
         Answer::Signs { signs } => signs.version.as_ref(),
         _ => None,
     }
+}
+
+/// Whether it was recorded that the node has the program: where the upgrade was interrupted, nobody knows.
+fn is_upgraded(trial: &Trial, each: &NodeSnapshot) -> bool {
+    each.node.spec().version.as_ref() == Some(&trial.target.version)
 }
 
 /// Whether a node was just seen to run another version than it is tried with.

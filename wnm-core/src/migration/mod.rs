@@ -176,6 +176,8 @@ fn become_other(node: &Node, flavour: Flavour, now: UnixSeconds) -> StoredNode {
         status_since: now,
         pending: None,
         failures: 0,
+        falls: 0,
+        comes_back: false,
         retry_at: None,
         last_error: None,
         has_run: false,

@@ -30,7 +30,11 @@ impl fmt::Display for Refusal {
             }
             Self::NoProgram { path } => write!(formatter, "no usable node program at {}", path.display()),
             Self::MixedFlavours { own, path, flavour } => {
-                write!(formatter, "cannot add nodes: those of this machine are {own}, and {} is {flavour}", path.display())
+                write!(
+                    formatter,
+                    "cannot add nodes: those of this machine are {own}, and {} is {flavour}",
+                    path.display()
+                )
             }
             Self::OtherFlavour { name, own, path, flavour } => {
                 write!(formatter, "cannot upgrade {name}: it is a {own} node, and {} is {flavour}", path.display())

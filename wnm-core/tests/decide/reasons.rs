@@ -200,6 +200,7 @@ fn the_sentences_for_one() {
     rollout: antnode0001: on 0.4.16, not finished; 0.4.17 is not tried before
     rollout: no node is added with 0.4.17 before it has proved itself
     flavour: antnode0001: a v2 program (/usr/bin/antnode) cannot upgrade a v1 node
+    flavour: the nodes of this machine are v1, and the node program is v2; no node is added
     migrating: 1 node is being taken over; no node is added or started
     node_cap: 1 node running, the maximum (node_cap = 2)
     node_cap: 1 node in total, the maximum (node_cap = 2)

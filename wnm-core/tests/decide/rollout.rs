@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use semver::Version;
-use wnm_core::decide::{Request, Selection};
+use wnm_core::decide::{Request, Selection, advance};
 use wnm_core::machine::{CycleError, Trigger};
 use wnm_core::node::{NodeId, Status};
 use wnm_core::plan::{Action, Plan};
 use wnm_core::progress::Silent;
 use wnm_core::report::{names, rollout_report, rollout_text};
-use wnm_core::rollout::{Phase, Rollouts};
+use wnm_core::rollout::{Phase, Role, Rollouts, Target, Trial};
 use wnm_core::settings::Config;
 use wnm_pm::process_manager::NumberingKind;
 use wnm_testing::{Habit, Operation, Simulation};
@@ -412,6 +412,23 @@ fn a_node_that_its_process_manager_starts_again_has_fallen() {
         assert_snapshot!(wnm_core::report::pause_text(&pause), @"it failed on antnode0001: it ended and was started again by its process manager");
         assert_eq!(fleet.versions(&OLD), 2);
     });
+}
+
+#[test]
+fn what_an_interrupted_upgrade_does_to_a_node_is_not_the_programs_fault() {
+    let mut snapshot = crate::fleet::fleet(&[Status::Stopped]);
+    let node = &mut snapshot.nodes[0].node;
+    let target = Target { version: NEW, digest: "a file".to_owned() };
+    let trial = Trial::begun(node, target, Role::Canary, snapshot.now);
+    let trials = [(node.id(), trial)].into();
+    snapshot.rollouts = Some(Rollouts { digest: Some("a file".to_owned()), last: None, trials });
+    let mut states = Vec::new();
+    for _ in 0..2 {
+        let _ = advance(&config(), &mut snapshot, &[NodeId(1)]);
+        let rollouts = snapshot.rollouts.as_ref().expect("they are known");
+        states.push(rollouts.trials.values().map(|trial| trial.failure().is_some()).collect::<Vec<_>>());
+    }
+    assert_eq!(states, [[false], [true]], "it is started again, and the second fall counts");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_program_of_another_flavour_is_no_upgrade() {
     insta::assert_snapshot!(asked(&snapshot).expect_err("it is refused"), @"
     cannot upgrade antnode0001: it is a v1 node, and /usr/bin/antnode is v2
     hint: set antnode_path … to use a v1 program
-    hint: migrate-flavour … to move all nodes to v2
+    hint: Run(MigrateFlavour) to move all nodes to v2
     ");
     let count = Request::Upgrade(Selection::Count(1));
     let plan = decide_request(&config, &snapshot, &count).expect("there is nothing to do");
@@ -58,7 +58,7 @@ fn no_node_is_added_beside_those_of_another_flavour() {
     let refused = decide_request(&config, &snapshot, &Request::Add(1)).expect_err("it is refused");
     insta::assert_snapshot!(refused, @"cannot add nodes: those of this machine are v1, and /usr/bin/antnode is v2");
     alter(&mut snapshot.nodes[0].node, |node| node.status = Removing);
-    assert_eq!(cycle(&config, &snapshot), ["add 2"], "one that goes is in nobody's way");
+    assert_eq!(cycle(&config, &snapshot), ["remove 1", "add 2"], "one that goes is in nobody's way");
 }
 
 #[test]

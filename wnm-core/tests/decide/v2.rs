@@ -8,6 +8,7 @@ use wnm_core::node::{Flavour, ProcessId, Status};
 use wnm_core::observe::signs::Signs;
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::report::{Detail, plan_text};
+use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, NodeSnapshot, Seen, Snapshot};
 use wnm_pm::process_manager::ProcessState;
 
@@ -126,7 +127,8 @@ fn a_node_that_ended_to_upgrade_itself_is_started_whatever_the_limits() {
         seen.process = Ok(ProcessState::Waiting { reason: "a moment".to_owned() });
     }
     assert_snapshot!(becomes(waiting.clone()), @"RUNNING -> UPGRADING: it upgraded itself from 0.23.1 and ended, to be started again");
-    let plan = decide(&config, &reconcile(&config, waiting).snapshot);
+    let full = Config { node_cap: 1, ..config };
+    let plan = decide(&full, &reconcile(&full, waiting).snapshot);
     assert!(!plan.changes_anything(), "its manager starts it: {plan:?}");
     // Told to start, it ended again before it said a word: that is a failure like any other.
     assert_snapshot!(becomes(v2(Status::Upgrading, 5, None, left)), @"UPGRADING -> STOPPED: its process is gone");
