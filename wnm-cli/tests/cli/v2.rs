@@ -1,6 +1,8 @@
 //! Nodes of the v2 network: they answer no questions, have a second port where the settings give them one, and upgrade
 //! themselves.
 
+#![expect(clippy::disallowed_methods, reason = "a test takes the time")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
