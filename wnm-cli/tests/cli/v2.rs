@@ -69,7 +69,12 @@ fn a_node_is_up_as_soon_as_it_shows_it() {
     let details = colony.done(&["status", "1", "--details"]).stdout;
     let shown: Vec<&str> = details.lines().filter(|line| line.contains("port") || line.contains("from")).collect();
     let shown = shown.join("\n").replace(&first["ports"]["node"].to_string(), "[port]");
-    assert_snapshot!(shown, @"");
+    assert_snapshot!(shown, @"
+    Health from     peers
+    Node port       [port]
+    Metrics port    -
+    WebRTC port     50001
+    ");
     let why = colony.done(&["why", "1"]).stdout;
     assert!(why.contains("it is running and knows peers"), "{why}");
 }
