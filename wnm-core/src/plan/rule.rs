@@ -160,8 +160,8 @@ rules! {
     PortInUse = "port_in_use", &[Held];
     /// There is no usable node program at this path: no node is added.
     AntnodePath = "antnode_path", &[Held];
-    /// No number is left whose ports fit the port layout (`port_start`, `metrics_port_start`, `rpc_port_start`): no node
-    /// is added.
+    /// No number is left whose ports fit the port layout (`port_start`, `metrics_port_start`, `rpc_port_start`,
+    /// `webrtc_port_start`): no node is added.
     Ports = "ports", &[Held];
     /// A number is skipped when nodes are added: one of its ports, its directory or its name is in use.
     NumberTaken = "number_taken", &[Held];

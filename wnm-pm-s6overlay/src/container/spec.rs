@@ -232,6 +232,8 @@ mod tests {
         insta::assert_snapshot!(lines.into_iter().collect::<Vec<_>>().join("\n"), @r"
         *:10001 -> 10001/udp
         *:10002 -> 10002/udp
+        *:13001 -> 13001/udp
+        *:13002 -> 13002/udp
         127.0.0.1:11001 -> 11001/tcp
         127.0.0.1:11002 -> 11002/tcp
         127.0.0.1:12001 -> 12001/tcp

@@ -75,6 +75,7 @@ pub(super) fn given_away(config: &Config, facts: &Facts) -> Option<Finding> {
     let highest = highest_number(config, facts);
     let of_nodes: BTreeSet<u16> = [config.port_start, config.metrics_port_start]
         .into_iter()
+        .chain(config.webrtc_port_start)
         .flat_map(|start| (1..=highest).filter_map(move |number| port(start, number)))
         .collect();
     let exposed: BTreeSet<u16> =

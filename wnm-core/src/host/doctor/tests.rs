@@ -123,6 +123,11 @@ fn ports() {
       now and then a node cannot start since its port is in use
       echo 'net.ipv4.ip_local_reserved_ports = 33005-33009,55001-55020' | sudo tee /etc/sysctl.d/60-wnm-net.ipv4.ip_local_reserved_ports.conf && sudo sysctl --system
     ");
+    insta::assert_snapshot!(found(|config, facts| { config.webrtc_port_start = Some(50); facts.kernel.local_ports = Some((50001, 50003)); }), @"
+    Warning ports-given-away: 3 ports of nodes (50001-50003) lie among 50001-50003, which the kernel gives to any program that asks for one
+      now and then a node cannot start since its port is in use
+      echo 'net.ipv4.ip_local_reserved_ports = 50001-50003,55001-55020' | sudo tee /etc/sysctl.d/60-wnm-net.ipv4.ip_local_reserved_ports.conf && sudo sysctl --system
+    ");
 }
 
 #[test]
