@@ -64,7 +64,7 @@ fn a_program_that_is_missing_is_a_crash_with_a_reason() {
     let report = container.start(&[1])["antnode0001"];
     assert_eq!((report.state, report.ended), (NodeState::Waiting, Some(Ended::Code(127))));
     let definition = container.definition(1);
-    until("its log says why", || tail(&definition).ends_with("No such file or directory\n"));
+    until("its log says why", || tail(&definition).ends_with("antnode: not found\n"));
 }
 
 fn a_killed_supervisor_does_not_make_two_of_a_node() {
