@@ -36,13 +36,19 @@ pub(super) fn health(config: &Config, node: &Node, seen: &Seen) -> Health {
     Health::Bad(Evidence::NotAnswering { port, fault })
 }
 
+/// Nodes write down their peers every ten minutes or so; one that has had its turn twice has none.
+const PEERS_WRITTEN_SECONDS: u64 = 1_260;
+
 fn health_of_signs(config: &Config, node: &Node, signs: &Signs) -> Health {
     let is_young = signs.uptime_seconds.is_some_and(|age| age < config.delay_start);
     match (signs.has_port, node.spec().ports.node()) {
         // Its manager may have started it a moment ago.
         (Some(false), _) if is_young && node.status() == Status::Running => Health::Unknown,
         (Some(false), Some(port)) => Health::Bad(Evidence::NotBound { port }),
-        _ if lacks_peers(node, signs) => Health::Bad(Evidence::NoPeers),
+        _ if lacks_peers(node, signs) => match signs.uptime_seconds {
+            Some(age) if age >= PEERS_WRITTEN_SECONDS => Health::Bad(Evidence::NoPeers),
+            _ => Health::Unknown,
+        },
         _ => Health::Good(Evidence::Shows { health_from: signs.health_from() }),
     }
 }
