@@ -74,7 +74,7 @@ impl Tour<'_> {
             "init --process_manager setsid+user --rewards_address faucet --no_upnp \
              --port_start {port_start} --metrics_port_start {metrics_port_start} --rpc_port_start {rpc_port_start} \
              --node_cap {NODES} --max_concurrent_operations {NODES} --max_concurrent_starts 3 \
-             --max_concurrent_upgrades {NODES} --delay_start 0 --delay_upgrade 0 \
+             --max_concurrent_upgrades {NODES} --delay_start 0 --delay_upgrade 0 --upgrade_settle_seconds 1 \
              --cpu_less_than 101 --cpu_remove 102 --mem_less_than 101 --mem_remove 102 --hd_less_than 101 --hd_remove 102 \
              --desired_load_average 999 --max_load_average_allowed 1000"
         ))?;
