@@ -89,7 +89,7 @@ pkill -U 0 -f "$home/raw" || true
 wnm init --process_manager s6overlay+user --docker_image "$image" --node_storage "$home/nodes" --antnode_path "$home/antnode" \
     --node_cap "$count" --max_node_per_container "$size" --min_container_count "$groups" --max_concurrent_operations "$count" \
     --max_concurrent_starts "$count" --max_concurrent_upgrades "$count" --cpu_less_than 99 --cpu_remove 100 --mem_less_than 98 --mem_remove 99 --hd_less_than 98 --hd_remove 99 \
-    --desired_load_average 1000 --max_load_average_allowed 2000 --delay_start 1 --delay_upgrade 1 --no_upnp \
+    --desired_load_average 1000 --max_load_average_allowed 2000 --delay_start 1 --delay_upgrade 1 --upgrade_canary 0 --upgrade_settle_seconds 0 --no_upnp \
     --rewards_address 0x03B770D9cD32077cC0bF330c13C114a87643B124 >/dev/null
 measure "$count nodes added and started in $groups groups" wnm add --count "$count"
 sleep 5
