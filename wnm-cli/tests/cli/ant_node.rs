@@ -97,8 +97,16 @@ fn five_find_each_other_and_come_back_as_who_they_were() {
     assert_eq!(peer_ids(&again), peer_ids(&first), "they are who they were");
     let why = colony.done(&["why", "2"]).stdout;
     assert!(why.contains("its process is gone"), "{why}");
+
+    let backup = colony.path().join("backup.tar").display().to_string();
+    colony.done(&["backup", &backup]);
     colony.done(&["teardown", "--confirm"]);
     assert_eq!(colony.processes(), []);
+    fs::remove_file(colony.database()).expect("it is put away");
+    colony.done(&["restore", &backup]);
+    let (restored, _) = until("all are back", &colony, are_back);
+    assert_eq!(peer_ids(&restored), peer_ids(&first), "they are who they were");
+    colony.done(&["teardown", "--confirm"]);
 }
 
 fn a_group_keeps_them_and_tells_when_one_started_again() {

@@ -11,6 +11,7 @@ use crate::snapshot::{DirectoryState, NodeSnapshot};
 /// clock was set back; waiting for it could take for ever, so it counts as passed.
 pub(super) fn is_due(config: &Config, now: UnixSeconds, node: &Node) -> bool {
     let delay = match node.status() {
+        Status::Upgrading if node.spec().flavour.upgrades_itself() => config.upgrade_settle_seconds,
         Status::Upgrading => config.delay_upgrade,
         Status::Removing => config.delay_remove,
         _ => config.delay_start,

@@ -103,6 +103,9 @@ fn an_upgrade_of_its_own_has_to_find_back_to_its_peers() {
     assert_snapshot!(later(with_peers(0)), @"UPGRADING");
     let late = Signs { uptime_seconds: Some(1_260), ..with_peers(0) };
     assert_snapshot!(later(late), @"UPGRADING -> STOPPED: its process is running as another version, but it knows no peers, as it did before");
+    assert_snapshot!(later(bound(false)), @"UPGRADING -> STOPPED: its process is running, but has not bound its node port 55001");
+    let early = v2(Status::Upgrading, 299, Some(FIRST), bound(false));
+    assert_snapshot!(becomes(early), @"UPGRADING");
     assert_snapshot!(later(bound(true)), @"UPGRADING -> RUNNING: it is running and has its node port bound");
 }
 
