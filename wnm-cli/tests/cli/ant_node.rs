@@ -6,6 +6,7 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -87,6 +88,7 @@ fn five_find_each_other_and_come_back_as_who_they_were() {
     let refused = colony.wnm(&["start", "1"]);
     assert!(refused.code == 3 && refused.stderr.contains(&format!("UDP port {port} is in use")), "{refused:?}");
     drop(taken);
+    a_directory_in_use_is_named(&colony);
     colony.done(&["start", "1"]);
     colony.kill(colony.pid(2));
     replace_program(&colony.node_dir(3));
@@ -107,6 +109,33 @@ fn five_find_each_other_and_come_back_as_who_they_were() {
     let (restored, _) = until("all are back", &colony, are_back);
     assert_eq!(peer_ids(&restored), peer_ids(&first), "they are who they were");
     colony.done(&["teardown", "--confirm"]);
+}
+
+/// Somebody runs another node in the directory of the first, which is stopped.
+fn a_directory_in_use_is_named(colony: &Colony) {
+    let directory = colony.node_dir(1).display().to_string();
+    let wallet = format!("0x{}", "1".repeat(40));
+    let words = [
+        "--root-dir",
+        &directory,
+        "--port",
+        "0",
+        "--disable-webrtc-direct",
+        "--ipv4-only",
+        "--rewards-address",
+        &wallet,
+    ];
+    let mut other = Command::new(tool("ant-node").expect("this test needs it"));
+    other.args(words).env("ANT_NETWORK_MODE", "development").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut other = other.spawn().expect("it can be run");
+    std::thread::sleep(Duration::from_secs(3));
+    let (began, mut said) = (Instant::now(), colony.wnm(&["start", "1"]).stderr);
+    while !said.contains("Another process already has the chunk store") {
+        assert!(began.elapsed() < Duration::from_mins(1), "{said}");
+        said = colony.wnm(&["run"]).stderr + &colony.done(&["status"]).stdout;
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    other.kill().and_then(|()| other.wait()).expect("it ends");
 }
 
 fn a_group_keeps_them_and_tells_when_one_started_again() {
