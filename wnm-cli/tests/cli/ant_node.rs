@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -111,6 +112,18 @@ fn five_find_each_other_and_come_back_as_who_they_were() {
     colony.done(&["teardown", "--confirm"]);
 }
 
+/// Whether a process holds the lock of a file: `7: FLOCK  ADVISORY  WRITE 812 fe:00:4711 0 EOF`.
+fn has_locked(pid: u32, file: &Path) -> bool {
+    let Ok(inode) = fs::metadata(file).map(|file| file.ino()) else { return false };
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    locks.lines().any(|lock| {
+        let words: Vec<&str> = lock.split_whitespace().collect();
+        words.contains(&"FLOCK")
+            && words.contains(&pid.to_string().as_str())
+            && words.iter().any(|word| word.ends_with(&format!(":{inode}")))
+    })
+}
+
 /// Somebody runs another node in the directory of the first, which is stopped.
 fn a_directory_in_use_is_named(colony: &Colony) {
     let directory = colony.node_dir(1).display().to_string();
@@ -128,7 +141,11 @@ fn a_directory_in_use_is_named(colony: &Colony) {
     let mut other = Command::new(tool("ant-node").expect("this test needs it"));
     other.args(words).env("ANT_NETWORK_MODE", "development").stdout(Stdio::null()).stderr(Stdio::null());
     let mut other = other.spawn().expect("it can be run");
-    std::thread::sleep(Duration::from_secs(3));
+    let began = Instant::now();
+    while !has_locked(other.id(), &colony.node_dir(1).join("chunks/.lock")) {
+        assert!(began.elapsed() < Duration::from_mins(1), "the other node opens its store");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let (began, mut said) = (Instant::now(), colony.wnm(&["start", "1"]).stderr);
     while !said.contains("Another process already has the chunk store") {
         assert!(began.elapsed() < Duration::from_mins(1), "{said}");
