@@ -21,3 +21,4 @@ mod truths;
 mod upgrades;
 mod v2;
 mod violations;
+mod watch;

@@ -418,7 +418,7 @@ fn a_node_that_its_process_manager_starts_again_has_fallen() {
 fn what_an_interrupted_upgrade_does_to_a_node_is_not_the_programs_fault() {
     let mut snapshot = crate::fleet::fleet(&[Status::Stopped]);
     let node = &mut snapshot.nodes[0].node;
-    let target = Target { version: NEW, digest: "a file".to_owned() };
+    let target = Target { version: NEW, digest: Some("a file".to_owned()) };
     let trial = Trial::begun(node, target, Role::Canary, snapshot.now);
     let trials = [(node.id(), trial)].into();
     snapshot.rollouts = Some(Rollouts { digest: Some("a file".to_owned()), last: None, trials });

@@ -85,7 +85,7 @@ fn outdated(statuses: &[Status], change: impl FnOnce(&mut Config, &mut Snapshot)
 fn rolled_out(phase: Phase, pause: Option<Pause>, trial: Option<TrialState>) -> Plan {
     outdated(&[Running, Running], |config, snapshot| {
         config.max_concurrent_operations = 2;
-        let target = Target { version: Version::new(0, 4, 17), digest: "a file".to_owned() };
+        let target = Target { version: Version::new(0, 4, 17), digest: Some("a file".to_owned()) };
         let rollout = Rollout { target: target.clone(), started_at: NOW, phase, phase_since: NOW, pause };
         let mut rollouts = Rollouts { digest: Some("a file".to_owned()), last: Some(rollout), ..Rollouts::default() };
         let node = &mut snapshot.nodes[0].node;
