@@ -132,6 +132,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         groups: (1..=active_groups).map(group).collect(),
         nodes,
         rollouts: None,
+        pause: None,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))

@@ -163,6 +163,7 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
         blocked: Vec::new(),
     };
     let roomy = Config { node_cap: nodes.max(1), ..config.clone() };

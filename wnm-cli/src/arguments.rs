@@ -6,6 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 use wnm_core::decide::Selection;
 use wnm_core::settings::{Shape, TABLE};
 
+use crate::durations::seconds;
+
 /// Keeps a machine full of Autonomi nodes, and no fuller than its owner allows.
 ///
 /// Without a subcommand, one cycle is run: the machine is looked at, what should happen is decided and done, and what
@@ -136,6 +138,10 @@ pub(crate) enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// Pause the cycles: they look and record, and change nothing; what you ask for by hand is still done
+    Pause(Pause),
+    /// End the pause of the cycles
+    Resume,
     /// Show or change settings
     Config {
         #[command(subcommand)]
@@ -192,6 +198,16 @@ pub(crate) enum RolloutCommand {
     Resume,
     /// Bring the version to no other node; nodes that have not proved themselves get their previous program back
     Abort,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// How long, such as 30s, 45m, 2h, 1d or 1h30m [default: until `wnm resume`]
+    #[arg(long = "for", value_name = "DURATION", value_parser = seconds, allow_hyphen_values = true)]
+    pub seconds: Option<u64>,
+    /// Why, in one line: shown wherever the pause is
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

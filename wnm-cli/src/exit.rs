@@ -145,7 +145,10 @@ impl Hinted for Failure {
 
 fn of_machine(error: &Error) -> Exit {
     match error {
-        Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
+        Error::Cycle(CycleError::BadReason(_))
+        | Error::Settings(_)
+        | Error::Setting { .. }
+        | Error::ConfigFile { .. } => Exit::Usage,
         Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
         Error::Mixed { .. } | Error::Migration(MigrationError::Refused { .. }) => Exit::Refused,
         Error::Migration(MigrationError::StillRunning(_)) => Exit::NodeFailed,

@@ -48,6 +48,7 @@ fn machine() -> Snapshot {
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
         blocked: Vec::new(),
     }
 }

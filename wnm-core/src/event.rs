@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
+use crate::pause::CyclePause;
 use crate::plan::Reason;
 use crate::rollout::{Rollout, Trial};
 use crate::snapshot::Counters;
@@ -138,6 +139,16 @@ pub enum Event {
     Restored {
         /// The whole row.
         node: Box<Node>,
+    },
+    /// The owner paused the cycles, or changed how long or why they are.
+    Paused {
+        /// What holds from now on.
+        pause: CyclePause,
+    },
+    /// Cycles are no longer paused.
+    Resumed {
+        /// Whether the time that was asked for has passed, rather than that the owner ended it.
+        expired: bool,
     },
     /// Everything was taken down; numbering starts again.
     TornDown,

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod migration;
 pub mod node;
 pub mod observe;
+pub mod pause;
 pub mod plan;
 pub mod progress;
 pub mod renewal;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::{Flavour, HealthFrom, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use crate::observe::signs::Signs;
+use crate::pause::CyclePause;
 use crate::rollout::Rollouts;
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
@@ -191,6 +192,9 @@ pub struct Snapshot {
     /// allow.
     #[serde(default)]
     pub rollouts: Option<Rollouts>,
+    /// The owner's pause of the cycles, while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<CyclePause>,
     /// Numbers that no new node may get: somebody else holds one of their ports, or has their directory.
     pub blocked: Vec<BlockedNumber>,
 }

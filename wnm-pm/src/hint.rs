@@ -67,6 +67,8 @@ pub enum Task {
         /// Their names.
         names: Vec<String>,
     },
+    /// End the pause of the cycles.
+    Resume,
     /// Show the roll-out of a new version, or have it go on or end.
     Rollout {
         /// Which: `status`, `resume` or `abort`.

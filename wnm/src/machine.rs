@@ -9,10 +9,11 @@ use wnm_core::event::Event;
 use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
-use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
+use wnm_core::machine::{self, CycleError, Observation, Parts, PauseChange, Report, Trigger, Untracked};
 use wnm_core::migration::{Direction, Migration};
 use wnm_core::node::Node;
 use wnm_core::observe::{Observer, ThisMachine, means};
+use wnm_core::pause::CyclePause;
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Ongoing, Progress, Work, during};
 use wnm_core::settings::{Config, Lifetime, Occasion, Origins, lookup, to_record};
@@ -207,6 +208,36 @@ impl Machine {
     /// With everything that has changed.
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), Error> {
         Ok(self.inner.still_holds(observation, saved)?)
+    }
+
+    /// The owner's pause of the cycles, while it lasts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn cycle_pause(&self) -> Result<Option<CyclePause>, Error> {
+        Ok(self.inner.cycle_pause()?)
+    }
+
+    /// Pauses the cycles, for so many seconds or until they are resumed: they look and record, and change nothing. Requests are
+    /// still carried out. Where cycles are paused already, time and reason change. With `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// When the reason is not a line of text, or the database cannot be written.
+    pub fn pause_cycles(
+        &mut self,
+        seconds: Option<u64>,
+        reason: Option<&str>,
+        dry_run: bool,
+    ) -> Result<PauseChange, Error> {
+        Ok(self.inner.pause_cycles(seconds, reason, dry_run)?)
+    }
+
+    /// Ends the pause of the cycles, where there is one. With `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn resume_cycles(&mut self, dry_run: bool) -> Result<PauseChange, Error> {
+        Ok(self.inner.resume_cycles(dry_run)?)
     }
 
     /// Has a paused or ended roll-out go on: the version is tried again on the nodes where it failed. The observation shows it

@@ -9,7 +9,9 @@ use wnm_core::report::{
 };
 use wnm_core::snapshot::Allowance;
 
+use super::pause;
 use crate::arguments::Common;
+use crate::durations::short as duration;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Access, Given};
@@ -35,20 +37,6 @@ pub(crate) async fn status(output: Output, common: &Common, given: &Given, names
 
 fn dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-}
-
-/// "3d 4h", "5m 6s": the two largest units.
-fn duration(seconds: i64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let mut left = seconds.max(0);
-    let mut parts = Vec::new();
-    for (size, unit) in units {
-        if left >= size && parts.len() < 2 {
-            parts.push(format!("{}{unit}", left / size));
-            left %= size;
-        }
-    }
-    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 fn table_text(report: &StatusReport) -> String {
@@ -100,8 +88,9 @@ fn head(report: &StatusReport) -> String {
         text.map(|text| format!("{what} is a part of {text}.\n")).unwrap_or_default()
     };
     let parts = part("CPU", false, &load.cpu_allowance) + &part("Memory", true, &load.mem_allowance);
+    let paused = report.paused.as_ref().map(pause::line).unwrap_or_default();
     format!(
-        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n{versions}",
+        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}{paused}Nodes: {counts}\n{versions}",
         load.used_cpu_percent,
         load.used_mem_percent,
         load.load_average_1,

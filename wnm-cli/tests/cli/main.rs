@@ -23,6 +23,7 @@ mod limits;
 mod migrations;
 mod migrations_elsewhere;
 mod ownership;
+mod pauses;
 mod plans;
 mod programs;
 mod rollout;
@@ -94,6 +95,7 @@ fn main() -> std::process::ExitCode {
         migrations::trials(),
         migrations_elsewhere::trials(),
         ownership::trials(),
+        pauses::trials(),
         plans::trials(),
         rollout::trials(),
         programs::trials(),

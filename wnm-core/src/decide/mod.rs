@@ -12,6 +12,7 @@ mod groups;
 mod growth;
 mod health;
 pub(crate) mod load;
+mod paused;
 mod placement;
 mod reconcile;
 mod relief;
@@ -35,6 +36,10 @@ pub use watch::watch;
 #[must_use]
 pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(config, snapshot);
+    if let Some(pause) = &snapshot.pause {
+        let action = paused::action(&mut draft, pause);
+        return draft.finish(vec![action]);
+    }
     if snapshot.boot_time > snapshot.last_surveyed_boot {
         draft.because(Cause::Reboot, &[]);
         // Rules do not outlive a boot, and nodes that nobody can reach look dead to whoever looks at them.

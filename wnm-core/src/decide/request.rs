@@ -169,6 +169,9 @@ pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -
             groups: snapshot.groups.iter().map(|group| group.spec.group).collect(),
         }],
     };
+    if let Some(pause) = &snapshot.pause {
+        draft.because(Cause::Paused { pause: pause.clone() }, &[]);
+    }
     Ok(draft.finish(actions))
 }
 
@@ -210,7 +213,11 @@ fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Ve
         }
     }
     draft.because_of(Cause::NothingToDo { verb }, &nothing_to_do);
-    groups::repair(draft);
+    if draft.snapshot.pause.is_none() {
+        groups::repair(draft);
+    } else {
+        groups::repair_for(draft, &touched(&actions));
+    }
     draft.because_of(Cause::Requested, &touched(&actions));
     Ok(actions)
 }

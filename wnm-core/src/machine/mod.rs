@@ -9,6 +9,7 @@ use crate::execute::{Execution, Executor};
 use crate::host::firewall::Firewall;
 use crate::node::Node;
 use crate::observe::{HostError, Observer};
+use crate::pause::BadReason;
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
@@ -24,10 +25,12 @@ use wnm_pm::process_manager::{ManagerError, ProcessManager};
 mod adopt;
 mod migrate;
 mod observation;
+mod pause;
 mod rollout;
 mod signs;
 
 pub use adopt::Untracked;
+pub use pause::PauseChange;
 pub use rollout::NoRollout;
 
 /// Why a cycle came to nothing. What was stored before stays; nothing is half done.
@@ -51,6 +54,9 @@ pub enum CycleError {
     /// There is no roll-out to which that could be done.
     #[error(transparent)]
     NoRollout(#[from] NoRollout),
+    /// The reason for a pause cannot be kept.
+    #[error(transparent)]
+    BadReason(#[from] BadReason),
     /// A saved plan no longer holds.
     #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
@@ -68,6 +74,10 @@ impl Hinted for CycleError {
             Self::Manager(error) => error.hints(),
             Self::Storage(error) => error.hints(),
             Self::NoRollout(_) => vec![Hint::run(Task::Rollout { word: "status".into() }).to("see what there is")],
+            Self::BadReason(_) => vec![],
+            Self::Changed(changes) if changes.iter().any(|change| matches!(change, Change::Paused(_))) => {
+                vec![Hint::run(Task::Resume).to("end the pause")]
+            }
             Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
         }
     }
@@ -222,6 +232,10 @@ impl Machine {
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
         observation.answers()?;
         let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
+        // The pause is no part of it either: what a cycle decides does not outlast the owner's word.
+        if !saved.by_request && saved.changes_anything() {
+            changes.extend(observation.snapshot.pause.clone().map(Change::Paused));
+        }
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
             let load = &observation.snapshot.host;
@@ -290,7 +304,9 @@ impl Machine {
         self.parts.store.apply(now, &[decided(&plan)])?;
         drop(writing);
         let nodes: Vec<Node> = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
+        if plan.by_request || observation.snapshot.pause.is_none() {
+            self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
+        }
         let mut executor = Executor {
             config: &self.parts.config,
             manager: &*self.parts.manager,

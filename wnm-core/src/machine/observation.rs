@@ -13,6 +13,7 @@ use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile, watc
 use crate::event::{Event, NodeReport};
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
+use crate::pause::CyclePause;
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
@@ -59,6 +60,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(kept);
     events.extend(changed_groups(&stored.groups, &groups));
+    let (pause, over) = pause(&stored, now);
+    events.extend(over);
     let mut rollouts = stored.rollouts.clone();
     let flavour = flavour(config, program.as_ref().ok().map(|(program, _)| program), &stored.nodes);
     let available = match program {
@@ -95,6 +98,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         groups,
         nodes: seen.collect(),
         rollouts: Some(rollouts),
+        pause,
         blocked,
     };
     let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
@@ -163,6 +167,7 @@ async fn without_disks(
         groups: stored.groups,
         nodes: seen.collect(),
         rollouts: Some(stored.rollouts),
+        pause: stored.pause.filter(|pause| !pause.is_over(now)),
         blocked: Vec::new(),
     };
     let events = surveyed(&mut snapshot).into_iter().collect();
@@ -199,6 +204,14 @@ fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result
     let unanswered = |node: &Node| Err(ManagerError::unanswered(node.name()));
     let state = |node: &Node| states.take(node.id()).unwrap_or_else(|| unanswered(node));
     nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
+}
+
+/// The owner's pause of the cycles while it lasts; the end of one whose time has passed.
+fn pause(stored: &StoredState, now: UnixSeconds) -> (Option<CyclePause>, Option<Event>) {
+    match stored.pause.clone() {
+        Some(pause) if pause.is_over(now) => (None, Some(Event::Resumed { expired: true })),
+        pause => (pause, None),
+    }
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.

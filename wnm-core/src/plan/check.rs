@@ -29,6 +29,9 @@ pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Autho
     new_nodes(config, snapshot, plan, &mut wrong);
     groups(config, snapshot, plan, &mut wrong);
     if authority == Authority::Cycle {
+        if snapshot.pause.is_some() && plan.changes_anything() {
+            wrong.push(Violation::Paused);
+        }
         limits(config, snapshot, &recorded, plan, &mut wrong);
         removals(config, snapshot, &recorded, plan, &mut wrong);
         rollout(config, snapshot, plan, &mut wrong);

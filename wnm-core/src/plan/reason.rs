@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
+use crate::pause::CyclePause;
 use crate::rollout::Pause;
 use crate::snapshot::{Allowance, Blocker};
 use wnm_allocator::LayoutError;
@@ -73,6 +74,18 @@ impl Limit {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
+    /// The owner paused the cycles.
+    Paused {
+        /// Since when, how long, and why.
+        pause: CyclePause,
+    },
+    /// These nodes are down, and no cycle starts them while cycles are paused.
+    DownWhilePaused,
+    /// Container groups have nodes and are not up, and no cycle repairs them while cycles are paused.
+    GroupsDownWhilePaused {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+    },
     /// The machine was restarted since the last cycle.
     Reboot,
     /// The delay before the removal of these nodes has passed.
@@ -425,6 +438,7 @@ impl Cause {
     #[must_use]
     pub fn rule(&self) -> Rule {
         match self {
+            Self::Paused { .. } | Self::DownWhilePaused | Self::GroupsDownWhilePaused { .. } => Rule::Paused,
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,
             Self::LeftToUpgrade => Rule::OwnUpgrade,

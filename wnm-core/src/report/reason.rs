@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::count::{be, counted};
+use super::cycle_pause_text;
 use super::names::{group_names, names};
 use super::rollout::pause_text;
 use crate::node::{NodeId, Verb};
@@ -85,6 +86,12 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
     let of = |text: &str| Of(text.to_owned());
     let whole = |text: &str| Whole(text.to_owned());
     match cause {
+        C::Paused { pause } => Whole(format!("{}; only what the owner asks for is done", cycle_pause_text(pause))),
+        C::DownWhilePaused => of("down; not started while cycles are paused"),
+        C::GroupsDownWhilePaused { groups } => {
+            let (what, are) = (container_groups(groups), be(groups.len()));
+            Whole(format!("{what} {are} not up; not repaired while cycles are paused"))
+        }
         C::Reboot => whole("the machine was restarted; checking all nodes first"),
         C::RemovalDue => of("the delay before removal has passed; deleting the files"),
         C::LeftToUpgrade => of("upgraded itself and ended; starting it again"),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::count::counted;
 use super::names::names;
+use super::time_text;
 use crate::decide::{untried, waiting_for_own_upgrade};
 use crate::node::{NodeId, UnixSeconds};
 use crate::rollout::{Failure, Pause, Phase, Revert, Role, Rollout, Rollouts, Tally, Trial, TrialState};
@@ -122,14 +123,13 @@ fn next(config: &Config, rollouts: &Rollouts, rollout: &Rollout, is_current: boo
 #[must_use]
 pub fn rollout_text(report: &RolloutReport) -> String {
     let RolloutReport { version, phase, canaries, waiting, tally, failed_nodes, next, .. } = report;
-    let time = |at: UnixSeconds| jiff::Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default();
-    let mut text = format!("roll-out of {version}: {} since {}\n", phase.as_str(), time(report.phase_since));
+    let mut text = format!("roll-out of {version}: {} since {}\n", phase.as_str(), time_text(report.phase_since));
     let mut line = |what: &str, words: &str| writeln!(text, "  {what}: {words}").expect("a string takes all");
     match &report.digest {
         Some(digest) => line("program", &format!("sha256 {digest}")),
         None => line("program", "nodes upgrade themselves"),
     }
-    line("began", &time(report.started_at));
+    line("began", &time_text(report.started_at));
     if let Some(why) = &report.paused_because {
         line("paused", why);
     }
@@ -141,7 +141,7 @@ pub fn rollout_text(report: &RolloutReport) -> String {
     for FailedNode { node, why, previous, .. } in failed_nodes {
         line(&node.name(), &format!("{why}; {previous}"));
     }
-    let at = next.at.map_or_else(String::new, |at| format!(" (not before {})", time(at)));
+    let at = next.at.map_or_else(String::new, |at| format!(" (not before {})", time_text(at)));
     line("next", &format!("{}{at}", next.what));
     text
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
 use crate::node::{Desired, Flavour, HealthFrom, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
+use crate::pause::CyclePause;
 use crate::renewal::outdated;
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
@@ -18,6 +19,8 @@ use wnm_pm::program::{Held, held};
 pub struct StatusReport {
     /// When they were observed, in seconds since the epoch.
     pub at: UnixSeconds,
+    /// The owner's pause of the cycles, while it lasts.
+    pub paused: Option<CyclePause>,
     /// The machine.
     pub host: HostRow,
     /// Its nodes, by number.
@@ -183,6 +186,7 @@ pub fn status(config: &Config, snapshot: &Snapshot) -> StatusReport {
     let counts = Status::ALL.into_iter().map(|status| (status, snapshot.count(status)));
     StatusReport {
         at: snapshot.now,
+        paused: snapshot.pause.clone(),
         host: HostRow {
             load: snapshot.host.clone(),
             available_version: snapshot.available.as_ref().map(|binary| binary.version.to_string()),

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::cell::json;
 use super::error::Problem;
 use super::tables::{counters, group, metrics, node, rollout, signs};
 use crate::event::{Event, NodeReport};
@@ -67,8 +68,13 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::GroupClosed { group } => {
             connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
         }
+        Event::Paused { pause } => {
+            connection.execute("UPDATE machine SET pause = ?1", [json("pause", pause)?])?;
+        }
+        Event::Resumed { .. } => drop(connection.execute("UPDATE machine SET pause = NULL", [])?),
         Event::TornDown => connection.execute_batch(
-            "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout; UPDATE machine SET highest_number_used = 0;
+            "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout;
+             UPDATE machine SET highest_number_used = 0, pause = NULL;
              DELETE FROM setting WHERE name = 'withheld_numbers'",
         )?,
         Event::Decided { .. } | Event::Noted { .. } => {}

@@ -17,6 +17,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::event::Event;
 use crate::node::{Node, NodeId, UnixSeconds};
+use crate::pause::CyclePause;
 use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -35,6 +36,8 @@ pub struct StoredState {
     pub settings: BTreeMap<String, String>,
     /// The boot after which all nodes were last observed; 0 before the machine is initialised.
     pub last_surveyed_boot: UnixSeconds,
+    /// The owner's pause of the cycles, also one whose time has passed since.
+    pub pause: Option<CyclePause>,
     /// The highest number that any node had since the last teardown.
     pub highest_number_used: u32,
     /// The machine's counters when last read.

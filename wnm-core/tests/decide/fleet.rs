@@ -40,6 +40,7 @@ pub fn machine() -> Snapshot {
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
         blocked: Vec::new(),
     }
 }

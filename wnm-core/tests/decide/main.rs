@@ -9,6 +9,7 @@ mod groups;
 mod laws;
 #[path = "../support/lives.rs"]
 mod lives;
+mod paused;
 mod reasons;
 mod reference;
 mod replaced;

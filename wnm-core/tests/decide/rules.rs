@@ -6,6 +6,7 @@ use semver::Version;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
 use wnm_core::observe::signs::Signs;
+use wnm_core::pause::CyclePause;
 use wnm_core::plan::{Gauge, Plan, Rule};
 use wnm_core::rollout::{Failure, Pause, Phase, Revert, Role, Rollout, Rollouts, Target, Trial, TrialState};
 use wnm_core::settings::Config;
@@ -174,6 +175,13 @@ fn blocked(number: u32) -> Plan {
 fn plans(rule: Rule) -> (Plan, Plan) {
     let unchanged = |_: &mut Config, _: &mut Snapshot| {};
     match rule {
+        Rule::Paused => {
+            let paused = |is_paused: bool| {
+                let pause = is_paused.then_some(CyclePause { since: NOW, until: None, reason: None });
+                cycle(&[Stopped], move |_, snapshot| snapshot.pause = pause)
+            };
+            (paused(true), paused(false))
+        }
         Rule::Reboot => {
             let rebooted = |seconds| cycle(&[Running], move |_, snapshot| snapshot.boot_time += seconds);
             (rebooted(1), rebooted(0))

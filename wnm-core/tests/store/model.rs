@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
+use wnm_core::pause::CyclePause;
 use wnm_core::rollout::Rollouts;
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Store, StoredState};
@@ -102,7 +103,10 @@ impl Model {
                 self.groups.clear();
                 self.stored.rollouts = Rollouts::default();
                 self.stored.highest_number_used = 0;
+                self.stored.pause = None;
             }
+            Event::Paused { pause } => self.stored.pause = Some(pause),
+            Event::Resumed { .. } => self.stored.pause = None,
             Event::Decided { .. } | Event::Noted { .. } => {}
         }
         Ok(())
@@ -161,6 +165,9 @@ fn events() -> impl Strategy<Value = Event> {
         1 => number().prop_map(|node| Event::TrialVoid { node: NodeId(node) }),
         1 => (1_u32..4).prop_map(|number| Event::GroupSeen { group: Box::new(rows::group(number)) }),
         1 => (1_u32..4).prop_map(|group| Event::GroupClosed { group }),
+        2 => (any::<i64>(), proptest::option::of(any::<i64>()), proptest::option::of(text()))
+            .prop_map(|(since, until, reason)| Event::Paused { pause: CyclePause { since, until, reason } }),
+        1 => any::<bool>().prop_map(|expired| Event::Resumed { expired }),
         1 => Just(Event::TornDown),
         1 => (proptest::option::of(number()), text())
             .prop_map(|(id, what)| Event::Noted { id: id.map(NodeId), what }),

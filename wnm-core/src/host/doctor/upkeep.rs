@@ -2,7 +2,7 @@
 
 use super::{Facts, error, warning};
 use crate::node::Status;
-use crate::report::{Shared, by_reason, names, pause_text};
+use crate::report::{Shared, by_reason, cycle_pause_text, names, pause_text};
 use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::Finding;
 
@@ -40,6 +40,18 @@ pub(super) fn rollout(facts: &Facts) -> Option<Finding> {
         }
     };
     Some(warning("rollout-paused", what, consequence, fix.to_owned()))
+}
+
+/// A pause of a day may have been forgotten.
+const LONG_PAUSE_SECONDS: i64 = 86_400;
+
+pub(super) fn paused(facts: &Facts) -> Option<Finding> {
+    let pause = facts.cycle_pause.as_ref()?;
+    let is_long = facts.now.saturating_sub(pause.since) >= LONG_PAUSE_SECONDS;
+    is_long.then(|| {
+        let consequence = "nodes that end stay down, and nothing is added, upgraded or removed";
+        warning("paused", cycle_pause_text(pause), consequence, "wnm resume".to_owned())
+    })
 }
 
 pub(super) fn clock(facts: &Facts) -> Option<Finding> {
