@@ -12,21 +12,25 @@ mod groups;
 mod growth;
 mod health;
 pub(crate) mod load;
+mod order;
 mod paused;
 mod placement;
 mod reconcile;
 mod relief;
 mod request;
 mod rollout;
+mod select;
 mod trial;
 mod upgrade;
 mod watch;
 
 pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
-pub use request::{Refusal, Request, Selection, decide_request};
+pub use request::{Refusal, Request, decide_request};
 pub use rollout::advance;
 pub(crate) use rollout::{first_phase, untried};
+pub(crate) use select::statuses;
+pub use select::{BROKEN, Filter, Selected, Selection, WordFault, shown_status};
 pub(crate) use watch::waiting as waiting_for_own_upgrade;
 pub use watch::watch;
 

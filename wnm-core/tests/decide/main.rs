@@ -16,6 +16,7 @@ mod replaced;
 mod rollout;
 mod rules;
 mod saved;
+mod select;
 mod sentences;
 mod stuck;
 mod truths;

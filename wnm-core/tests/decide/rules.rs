@@ -322,7 +322,7 @@ fn plans(rule: Rule) -> (Plan, Plan) {
         Rule::NumberTaken => (blocked(6), blocked(5)),
         Rule::Request => {
             let (config, snapshot) = (Config { node_cap: 3, ..config() }, fleet(&[Running, Running]));
-            let asked = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1)));
+            let asked = decide_request(&config, &snapshot, &Request::Stop(Selection::count(1)));
             (asked.expect("one can be stopped"), decide(&config, &snapshot))
         }
     }
