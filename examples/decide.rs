@@ -133,6 +133,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         nodes,
         rollouts: None,
         pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))

@@ -47,6 +47,7 @@ fn command(task: &Task) -> String {
         Task::Plan { out: Some(file) } => format!("plan --out {}", text(file)),
         Task::Status => "status".to_owned(),
         Task::Nodes { verb, names } => format!("{verb} {}", names.join(" ")).trim_end().to_owned(),
+        Task::Removed => "removed".to_owned(),
         Task::Resume => "resume".to_owned(),
         Task::Rollout { word } => format!("rollout {word}"),
         Task::MigrateFlavour => "migrate-flavour".to_owned(),

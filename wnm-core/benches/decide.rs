@@ -49,6 +49,7 @@ fn machine() -> Snapshot {
         nodes: Vec::new(),
         rollouts: None,
         pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     }
 }

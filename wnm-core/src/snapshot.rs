@@ -184,6 +184,9 @@ pub struct Snapshot {
     pub port_kinds: Vec<PortKind>,
     /// The highest number that any node ever had.
     pub highest_number_used: u32,
+    /// Whether everything was taken down, and nothing was initialised since.
+    #[serde(default)]
+    pub torn_down: bool,
     /// The container groups, as recorded and seen.
     pub groups: Vec<Group>,
     /// The nodes, by number.

@@ -16,6 +16,7 @@ use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{counted, execution_text, failure_lines, plan_text};
 
 use super::remove::{Going, going_lines};
+use super::schedule;
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::hints::words;
@@ -125,7 +126,11 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
             });
         }
     }
-    act(output, common, given, &trigger).await
+    let exit = act(output, common, given, &trigger).await?;
+    if exit == Exit::Done && !common.dry_run {
+        schedule::end(output, common, given).await;
+    }
+    Ok(exit)
 }
 
 /// What a teardown takes: some managers' takes untracked nodes as well.

@@ -18,6 +18,7 @@ mod hangs;
 mod in_container;
 mod inherited;
 mod interruptions;
+mod keys;
 mod killed;
 mod limits;
 mod migrations;
@@ -97,6 +98,7 @@ fn main() -> std::process::ExitCode {
         ownership::trials(),
         pauses::trials(),
         plans::trials(),
+        keys::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),

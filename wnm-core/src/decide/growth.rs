@@ -114,6 +114,10 @@ pub(super) fn other_flavour(snapshot: &Snapshot) -> Option<Flavour> {
 }
 
 fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
+    if draft.snapshot.torn_down {
+        draft.because(Cause::TornDown, &[]);
+        return Vec::new();
+    }
     let (total, cap) = (draft.snapshot.node_count(), draft.config.node_cap);
     let free = cap.saturating_sub(total);
     if free == 0 {

@@ -24,7 +24,7 @@ mod trial;
 mod upgrade;
 mod watch;
 
-pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
+pub(crate) use placement::{group_of, layout, place_again, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
 pub use request::{Refusal, Request, decide_request};
 pub use rollout::advance;

@@ -7,12 +7,13 @@ use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::host::firewall::Firewall;
-use crate::node::Node;
+use crate::node::{Node, UnixSeconds};
 use crate::observe::{HostError, Observer};
 use crate::pause::BadReason;
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
+use crate::removed;
 use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
@@ -23,6 +24,7 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
+mod bring_back;
 mod migrate;
 mod observation;
 mod pause;
@@ -30,6 +32,7 @@ mod rollout;
 mod signs;
 
 pub use adopt::Untracked;
+pub use bring_back::{BringBackError, WhichRemoved};
 pub use pause::PauseChange;
 pub use rollout::NoRollout;
 
@@ -302,6 +305,7 @@ impl Machine {
         self.parts.store.begin_cycle();
         self.parts.store.apply(now, &observation.events)?;
         self.parts.store.apply(now, &[decided(&plan)])?;
+        self.expire_removed(now)?;
         drop(writing);
         let nodes: Vec<Node> = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
         if plan.by_request || observation.snapshot.pause.is_none() {
@@ -312,6 +316,7 @@ impl Machine {
             manager: &*self.parts.manager,
             firewall: &*self.parts.firewall,
             store: &mut self.parts.store,
+            observer: &*self.parts.observer,
             clock: &*self.parts.clock,
             progress,
             rollouts: observation.snapshot.rollouts.unwrap_or_default(),
@@ -327,6 +332,17 @@ impl Machine {
             self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
         Ok(Report { plan, execution, warnings })
+    }
+}
+
+impl Machine {
+    /// Lets go of what is kept of nodes that were removed long enough ago.
+    fn expire_removed(&mut self, now: UnixSeconds) -> Result<(), StoreError> {
+        let before = now.saturating_sub(removed::seconds(self.parts.config.keep_removed_days));
+        match self.parts.store.oldest_removal()? {
+            Some(oldest) if oldest < before => self.parts.store.apply(now, &[Event::IdentitiesExpired { before }]),
+            _ => Ok(()),
+        }
     }
 }
 

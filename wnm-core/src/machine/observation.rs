@@ -99,6 +99,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         nodes: seen.collect(),
         rollouts: Some(rollouts),
         pause,
+        torn_down: stored.torn_down_at.is_some(),
         blocked,
     };
     let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
@@ -168,6 +169,7 @@ async fn without_disks(
         nodes: seen.collect(),
         rollouts: Some(stored.rollouts),
         pause: stored.pause.filter(|pause| !pause.is_over(now)),
+        torn_down: stored.torn_down_at.is_some(),
         blocked: Vec::new(),
     };
     let events = surveyed(&mut snapshot).into_iter().collect();

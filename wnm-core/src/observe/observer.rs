@@ -1,6 +1,7 @@
 //! The observer is the door to what can be seen of the machine itself: a test, or a simulation, opens another one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use wnm_pm::port_use;
 use super::signs::{self, Memory, Signs, Target};
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
 use super::{ask_counted, host, program_version};
-use crate::node::{NodeId, UnixSeconds};
+use crate::identity::{self, Key};
+use crate::node::{Flavour, NodeId, UnixSeconds};
 use crate::snapshot::Counters;
 use crate::snapshot::{Answer, DirectoryState};
 use crate::storage::{self, Place, StorageError};
@@ -69,6 +71,14 @@ pub trait Observer: Send + Sync {
 
     /// The state of one node's directory.
     fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState;
+
+    /// The key of a node; none where it has none.
+    ///
+    /// # Errors
+    /// When there may be one, and it cannot be read.
+    async fn key(&self, _root_dir: &Path, _flavour: Flavour) -> io::Result<Option<Key>> {
+        Ok(None)
+    }
 }
 
 /// Sees the machine that this program runs on.
@@ -139,5 +149,15 @@ impl Observer for ThisMachine {
 
     fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState {
         storage::directory(node_storage, root_dir)
+    }
+
+    async fn key(&self, root_dir: &Path, flavour: Flavour) -> io::Result<Option<Key>> {
+        match identity::read(root_dir, flavour) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                identity::read_as_root(&*self.runner, root_dir, flavour).await
+            }
+            Err(error) if identity::is_not_a_key(&error) => Ok(None),
+            read => Ok(read?.map(Key)),
+        }
     }
 }

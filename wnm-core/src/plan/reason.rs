@@ -86,6 +86,8 @@ pub enum Cause {
         /// Which ones: 1 is a1.
         groups: Vec<u32>,
     },
+    /// Everything was taken down.
+    TornDown,
     /// The machine was restarted since the last cycle.
     Reboot,
     /// The delay before the removal of these nodes has passed.
@@ -448,6 +450,7 @@ impl Cause {
     pub fn rule(&self) -> Rule {
         match self {
             Self::Paused { .. } | Self::DownWhilePaused | Self::GroupsDownWhilePaused { .. } => Rule::Paused,
+            Self::TornDown => Rule::TornDown,
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,
             Self::LeftToUpgrade => Rule::OwnUpgrade,

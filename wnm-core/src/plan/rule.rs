@@ -49,6 +49,8 @@ rules! {
     /// The owner paused the cycles: a cycle checks all nodes, records what it finds, and changes nothing. What
     /// the owner asks for is still done.
     Paused = "paused", &[Held];
+    /// Everything on this machine was taken down: no node is added before it is initialised again.
+    TornDown = "torn_down", &[Held];
     /// The machine was restarted since the last cycle: a cycle checks all nodes and does nothing else.
     Reboot = "reboot", &[Did];
     /// A node was stopped for removal this long ago, or its last removal failed a while ago: its files are deleted.

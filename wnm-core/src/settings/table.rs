@@ -183,6 +183,8 @@ settings! {
     /// Which program the nodes are: the one that antnode_path turns out to be, or v1 (`antnode`) or v2 (`ant-node`) and no
     /// other.
     node_flavour: NodeFlavour = always("auto");
+    /// How long the key of a removed node is kept, so that `wnm restore` can bring the node back. 0: not at all.
+    keep_removed_days: u32 = always("7").within(0.0, 3650.0).unit("days");
     /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the database says.
     highest_node_id_used: Option<u32> = always("").within(0.0, NUMBERS).lasting(Explicit);
     /// Numbers that no new node gets. wnm notes the numbers here whose nodes' directories went away without it: who moves one

@@ -41,6 +41,7 @@ pub fn machine() -> Snapshot {
         nodes: Vec::new(),
         rollouts: None,
         pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     }
 }
