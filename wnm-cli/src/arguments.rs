@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use wnm_core::decide::Selection;
 use wnm_core::settings::{Shape, TABLE};
 
@@ -123,11 +123,7 @@ pub(crate) enum Command {
         confirm: bool,
     },
     /// Show the nodes as they are now
-    Status {
-        /// These nodes only: names, services or numbers
-        #[arg(value_name = "NODE")]
-        names: Vec<String>,
-    },
+    Status(Status),
     /// Back up the nodes' keys and the database
     Backup(Backup),
     /// Restore a backup where no nodes are
@@ -198,6 +194,48 @@ pub(crate) enum RolloutCommand {
     Resume,
     /// Bring the version to no other node; nodes that have not proved themselves get their previous program back
     Abort,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// These nodes only: names, services or numbers
+    #[arg(value_name = "NODE")]
+    pub names: Vec<String>,
+    /// Order of the nodes: figures with the highest first, everything else with the lowest
+    #[arg(long, value_enum, value_name = "BY", default_value_t = Sort::Number)]
+    pub sort: Sort,
+    /// The other way round
+    #[arg(long)]
+    pub reverse: bool,
+    /// All columns; without it the table fits 80 characters
+    #[arg(long)]
+    pub wide: bool,
+    /// Show it anew every so often, until interrupted
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = seconds)]
+    pub watch: Option<u64>,
+}
+
+/// What nodes are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Number
+    Number,
+    /// Status
+    Status,
+    /// Since when they have it
+    For,
+    /// When they were created
+    Age,
+    /// Version
+    Version,
+    /// Peers
+    Peers,
+    /// Records
+    Records,
+    /// Memory
+    Memory,
+    /// CPU
+    Cpu,
 }
 
 #[derive(Debug, Args)]

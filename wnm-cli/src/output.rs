@@ -51,6 +51,18 @@ impl Output {
         }
     }
 
+    /// One of many answers to the same question, as it changes: on a terminal in the place of the one before. Answers whether
+    /// anybody is left to read the next one.
+    pub(crate) fn frame(self, value: &impl Serialize, words: impl FnOnce() -> String) -> Result<bool, Failure> {
+        const CLEAR: &str = "\x1b[2J\x1b[H";
+        if self.json {
+            let text = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
+            return written(&format!("{text}\n"));
+        }
+        let clear = if io::stdout().is_terminal() { CLEAR } else { "" };
+        written(&format!("{clear}{}", words()))
+    }
+
     /// Text that is the same in every form (a completion script, a config file).
     pub(crate) fn raw(self, text: &str) -> Result<(), Failure> {
         print(text)
@@ -102,11 +114,16 @@ impl Output {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
+    written(text).map(|_| ())
+}
+
+/// Writes an answer, and tells whether anybody reads it: a closed pipe is not an error.
+fn written(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::Other(format!("cannot write the answer: {error}"))),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -30,6 +30,7 @@ mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
+mod status;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -102,6 +103,7 @@ fn main() -> std::process::ExitCode {
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
+        status::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

@@ -70,6 +70,8 @@ pub struct NodeRow {
     pub falls: u32,
     /// Whether it fell so often that only its owner starts it again.
     pub broken: bool,
+    /// Whether its process lives and does nothing: halted by a signal, or without an answer.
+    pub frozen: bool,
     /// When it is tried again, in seconds since the epoch.
     pub retry_at: Option<UnixSeconds>,
     /// When it was created, in seconds since the epoch.
@@ -118,6 +120,7 @@ impl NodeRow {
             failures: life.failures(),
             falls: life.falls(),
             broken: life.is_broken(config.broken_after),
+            frozen: each.is_frozen(),
             retry_at: life.retry_at(),
             created_at: node.created_at(),
             version: node.version().map(ToString::to_string),
@@ -132,6 +135,18 @@ impl NodeRow {
             program_held: None,
             outdated: outdated(config, node),
             metrics: node.metrics().cloned(),
+        }
+    }
+}
+
+impl NodeRow {
+    /// The word that tables have for what it is: its status, unless there is a better one.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self { frozen: true, .. } => "FROZEN",
+            Self { broken: true, .. } => "BROKEN",
+            Self { status, .. } => status.as_str(),
         }
     }
 }
