@@ -1,7 +1,7 @@
 //! An exit code says what kind of failure it was; they are part of the interface.
 
 use serde::Serialize;
-use wnm::{Error, Hint, Hinted, ManagerError, Task, chain};
+use wnm::{Error, Hint, Hinted, ManagerError, chain};
 use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::host::schedule::ScheduleError;
@@ -47,8 +47,8 @@ pub(crate) enum Failure {
     Machine(#[from] Error),
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
-    #[error("{0}")]
-    NotConfirmed(String),
+    #[error("{what}")]
+    NotConfirmed { what: String, hint: Hint },
     #[error("{what}")]
     Usage { what: String, hint: Option<Box<Hint>> },
     #[error("{0}")]
@@ -94,7 +94,7 @@ impl Failure {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Other(_) => Exit::Failed,
-            Self::NotConfirmed(_) => Exit::Refused,
+            Self::NotConfirmed { .. } => Exit::Refused,
             Self::Schedule(ScheduleError::Taken { .. } | ScheduleError::Foreign { .. }) => Exit::Refused,
             Self::Schedule(_) => Exit::Failed,
             Self::Machine(error) => of_machine(error),
@@ -136,7 +136,7 @@ impl Hinted for Failure {
         match self {
             Self::Machine(error) => error.hints(),
             Self::Schedule(error) => error.hints(),
-            Self::NotConfirmed(_) => vec![Hint::run(Task::ConfirmedTeardown)],
+            Self::NotConfirmed { hint, .. } => vec![hint.clone()],
             Self::Usage { hint, .. } => hint.iter().map(|hint| (**hint).clone()).collect(),
             Self::Other(_) => vec![],
         }
@@ -163,6 +163,9 @@ fn of_machine(error: &Error) -> Exit {
         Error::NotInitialised(_) => Exit::NotInitialised,
         Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
         Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
+        Error::Refused(Refusal::BadWord { .. }) | Error::Cycle(CycleError::Refused(Refusal::BadWord { .. })) => {
+            Exit::Usage
+        }
         Error::Refused(_)
         | Error::Cycle(
             CycleError::Refused(_) | CycleError::NoRollout(_) | CycleError::Changed(_) | CycleError::Invalid(_),

@@ -15,6 +15,7 @@ use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
 use wnm_core::report::{counted, execution_text, failure_lines, plan_text};
 
+use super::remove::{Going, going_lines};
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::hints::words;
@@ -26,6 +27,9 @@ use crate::session::{Access, Given};
 struct Answer<'a> {
     dry_run: bool,
     plan: &'a Plan,
+    /// Nodes whose keys go, where their owner asked for that.
+    #[serde(skip_serializing_if = "<[Going]>::is_empty")]
+    going: &'a [Going],
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<&'a [StepResult]>,
     group_errors: &'a [String],
@@ -67,11 +71,17 @@ pub(crate) async fn plan(
         save(&plan, path)?;
         output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
     }
+    show_plan(output, &plan, &observation.warnings, &[])
+}
+
+/// What a dry run answers.
+pub(super) fn show_plan(output: Output, plan: &Plan, seen: &[String], going: &[Going]) -> Result<Exit, Failure> {
     let nothing = Execution::default();
-    output.answer(&row(true, &plan, None, &nothing, &observation.warnings), || {
-        format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan, output.detail()))
+    output.answer(&Answer { going, ..row(true, plan, None, &nothing, seen) }, || {
+        let plan = plan_text(plan, output.detail());
+        format!("{}{plan}{}Nothing was changed.\n", warnings(seen), going_lines(going))
     })?;
-    output.alert(&warned(&observation.warnings));
+    output.alert(&warned(seen));
     Ok(Exit::Done)
 }
 
@@ -109,9 +119,10 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
         let what = everything(&machine, &watch).await?;
         drop((machine, watch));
         if !output.ask(&format!("Remove {what} with their files and keys?")) {
-            return Err(Failure::NotConfirmed(format!(
-                "teardown removes {what} with their files and keys, and was not confirmed"
-            )));
+            return Err(Failure::NotConfirmed {
+                what: format!("teardown removes {what} with their files and keys, and was not confirmed"),
+                hint: Hint::run(Task::ConfirmedTeardown),
+            });
         }
     }
     act(output, common, given, &trigger).await
@@ -136,7 +147,7 @@ fn row<'a>(
     warnings: &'a [String],
 ) -> Answer<'a> {
     let Execution { group_errors, port_errors, notes, left, hints, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, port_errors, notes, left, warnings, hint: words(hints) }
+    Answer { dry_run, plan, going: &[], results, group_errors, port_errors, notes, left, warnings, hint: words(hints) }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {

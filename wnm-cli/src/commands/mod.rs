@@ -8,6 +8,7 @@ pub(crate) mod groups;
 pub(crate) mod init;
 pub(crate) mod migrate;
 pub(crate) mod pause;
+pub(crate) mod remove;
 pub(crate) mod rollout;
 pub(crate) mod schedule;
 pub(crate) mod status;

@@ -34,6 +34,7 @@ fn a_node_that_a_signal_halted_is_frozen_and_restarted_after_its_delay() {
     let (line, row) = shown(&colony, 2);
     assert!(line.contains("FROZEN") && !line.contains("STOPPED"), "{line}");
     assert_eq!((&row["frozen"], &row["status"]), (&Value::Bool(true), &Value::from("STOPPED")));
+    assert_eq!(colony.done(&["status", "--status=frozen", "--json"]).json()["nodes"][0]["number"], 2);
     let text = colony.done(&["status"]).stdout;
     assert!(text.contains("Nodes: 1 RUNNING, 1 FROZEN\n"), "{text}");
     assert!(
@@ -84,6 +85,13 @@ fn nodes_are_shown_in_the_order_that_was_asked_for() {
     assert_eq!(numbers(&["--reverse"]), [Some(3), Some(2), Some(1)]);
     colony.done(&["stop", "2"]);
     assert_eq!(numbers(&["--sort", "status"]), [Some(1), Some(3), Some(2)]);
+    assert_eq!(numbers(&["--status", "stopped"]), [Some(2)]);
+    assert_eq!(numbers(&["2-3", "--status=running"]), [Some(3)]);
+    assert_eq!(numbers(&["antnode000[13]", "--reverse"]), [Some(3), Some(1)]);
+    assert_eq!(numbers(&["--older-than", "1h"]), []);
+    assert_eq!(colony.wnm(&["status", "9"]).code, 4);
+    let surveyed = colony.done(&["survey", "--status", "STOPPED", "--json"]).json();
+    assert_eq!(surveyed["status"]["nodes"].as_array().map(Vec::len), Some(1));
     let wide = colony.done(&["status", "--wide", "3"]).stdout;
     assert!(wide.contains("PEER ID") && wide.ends_with("1 of 3 nodes are shown.\n"), "{wide}");
     let narrow = colony.done(&["status"]).stdout;

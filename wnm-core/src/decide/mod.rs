@@ -12,20 +12,27 @@ mod groups;
 mod growth;
 mod health;
 pub(crate) mod load;
+mod order;
 mod paused;
 mod placement;
 mod reconcile;
 mod relief;
 mod request;
 mod rollout;
+mod select;
 mod trial;
 mod upgrade;
+mod watch;
 
 pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
-pub use request::{Refusal, Request, Selection, decide_request};
+pub use request::{Refusal, Request, decide_request};
 pub use rollout::advance;
 pub(crate) use rollout::{first_phase, untried};
+pub(crate) use select::statuses;
+pub use select::{BROKEN, FROZEN, Filter, Selected, Selection, WordFault, shown_status};
+pub(crate) use watch::waiting as waiting_for_own_upgrade;
+pub use watch::watch;
 
 /// Decides what a cycle does. The snapshot must have been reconciled ([`reconcile`]).
 ///
@@ -50,6 +57,7 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
         |each: &&NodeSnapshot| !matches!(each.node.status(), Status::Disabled | Status::Removing | Status::Dead);
     let lost: Vec<_> = snapshot.nodes.iter().filter(is_kept).filter(|each| each.lives_without_directory()).collect();
     draft.because_of(Cause::RunsWithoutDirectory, &numbers(&lost));
+    watch::reasons(&mut draft);
     groups::repair(&mut draft);
     actions.extend(rungs(&mut draft));
     if actions.is_empty() {

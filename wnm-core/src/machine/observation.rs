@@ -9,7 +9,7 @@ use std::time::Duration;
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation, signs};
-use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile};
+use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile, watch};
 use crate::event::{Event, NodeReport};
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
@@ -104,6 +104,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     };
     let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
     events.extend(reconciled);
+    events.extend(watch(config, &mut snapshot, &fallen));
     events.extend(surveyed(&mut snapshot));
     events.extend(advance(config, &mut snapshot, &fallen));
     Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })

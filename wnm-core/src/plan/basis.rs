@@ -130,7 +130,7 @@ pub struct RolloutBasis {
 impl RolloutBasis {
     fn of(rollouts: &Rollouts) -> Self {
         let open = rollouts.trials.values().filter(|trial| trial.is_open()).map(|trial| trial.node);
-        let phase = rollouts.current().map(|rollout| rollout.phase);
+        let phase = rollouts.current().or(rollouts.watched()).map(|rollout| rollout.phase);
         Self { digest: rollouts.digest.clone(), phase, open: open.collect() }
     }
 }

@@ -368,6 +368,15 @@ pub enum Cause {
     },
     /// The owner asked for it.
     Requested,
+    /// The owner asked for up to so many, and there are fewer.
+    Fewer {
+        /// What was asked for.
+        verb: Verb,
+        /// Up to how many.
+        asked: u32,
+        /// How many there are.
+        there: u32,
+    },
     /// The owner asked for it, and these nodes are so already.
     NothingToDo {
         /// What was asked for.
@@ -485,7 +494,7 @@ impl Cause {
             Self::NoProgram { .. } => Rule::AntnodePath,
             Self::NoNumberLeft { .. } | Self::BadLayout { .. } => Rule::Ports,
             Self::NumberTaken { .. } => Rule::NumberTaken,
-            Self::Requested | Self::NothingToDo { .. } => Rule::Request,
+            Self::Requested | Self::Fewer { .. } | Self::NothingToDo { .. } => Rule::Request,
         }
     }
 

@@ -193,7 +193,16 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::BadLayout { error } => Whole(error.to_string()),
         C::NumberTaken { by } => Of(taken(by, number)),
         C::Requested => whole("requested by the owner"),
+        C::Fewer { verb, asked, there } => Whole(fewer(*verb, *asked, *there)),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),
+    }
+}
+
+fn fewer(verb: Verb, asked: u32, there: u32) -> String {
+    let candidates = super::refusal::candidates(verb);
+    match there {
+        0 => format!("no node is {candidates} (asked for up to {asked})"),
+        _ => format!("found {} {candidates} (asked for up to {asked})", counted(there as usize, "node")),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
+use crate::decide::shown_status;
 use crate::node::{Desired, Flavour, HealthFrom, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
 use crate::pause::CyclePause;
 use crate::renewal::outdated;
@@ -52,6 +53,8 @@ pub struct NodeRow {
     pub service: String,
     /// What it is.
     pub status: Status,
+    /// What tables show for it: the status, or BROKEN or FROZEN.
+    pub shown: &'static str,
     /// Since when, in seconds since the epoch.
     pub status_since: UnixSeconds,
     /// What it rests on that it counts as up; none where its process does not live.
@@ -111,6 +114,7 @@ impl NodeRow {
             name: spec.name.clone(),
             service: node.service().to_owned(),
             status: life.status(),
+            shown: shown_status(config, each),
             status_since: life.status_since(),
             health_from: each.health_from(),
             flavour: spec.flavour,
@@ -135,18 +139,6 @@ impl NodeRow {
             program_held: None,
             outdated: outdated(config, node),
             metrics: node.metrics().cloned(),
-        }
-    }
-}
-
-impl NodeRow {
-    /// The word that tables have for what it is: its status, unless there is a better one.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self { frozen: true, .. } => "FROZEN",
-            Self { broken: true, .. } => "BROKEN",
-            Self { status, .. } => status.as_str(),
         }
     }
 }

@@ -81,12 +81,12 @@ fn container_groups_are_not_repaired_while_cycles_are_paused() {
 #[test]
 fn what_the_owner_asks_for_is_done_and_the_answer_says_that_cycles_are_paused() {
     let config = Config { max_node_per_container: 1, ..config() };
-    let start = Request::Start(Selection::Names(vec!["2".to_owned()]));
+    let start = Request::Start(Selection::names(vec!["2".to_owned()]));
     let plan = decide_request(&config, &in_groups(), &start).expect("it can be started");
     assert_eq!(plan.actions, [Action::Start { number: NodeId(2) }]);
     assert_eq!(plan.groups.iter().map(|group| group.group).collect::<Vec<_>>(), [2], "the other one is not asked for");
     assert!(plan.reasons.iter().any(|reason| reason.rule() == Rule::Paused), "{:?}", plan.reasons);
-    let stop = Request::Stop(Selection::Names(vec!["1".to_owned()]));
+    let stop = Request::Stop(Selection::names(vec!["1".to_owned()]));
     let plan = decide_request(&config, &in_groups(), &stop).expect("it can be stopped");
     assert_eq!((plan.actions.len(), plan.groups.len()), (1, 0));
 }

@@ -112,6 +112,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     causes.extend(Gauge::ALL.map(|gauge| Cause::NoRoom { gauge, figure, limit }));
     let verbs = [Verb::Start, Verb::Stop, Verb::Restart, Verb::Upgrade, Verb::Remove, Verb::Disable, Verb::Enable];
     causes.extend(verbs.map(|verb| Cause::NothingToDo { verb }));
+    causes.extend(verbs.map(|verb| Cause::Fewer { verb, asked: most, there: count }));
     use GroupState::{Damaged, Gone, Paused, Restarting, Stopped};
     causes.extend([Damaged, Stopped, Paused, Restarting, Gone].map(|state| Cause::GroupNotUp { group: count, state }));
     causes

@@ -86,7 +86,7 @@ fn outdated(statuses: &[Status], change: impl FnOnce(&mut Config, &mut Snapshot)
 fn rolled_out(phase: Phase, pause: Option<Pause>, trial: Option<TrialState>) -> Plan {
     outdated(&[Running, Running], |config, snapshot| {
         config.max_concurrent_operations = 2;
-        let target = Target { version: Version::new(0, 4, 17), digest: "a file".to_owned() };
+        let target = Target { version: Version::new(0, 4, 17), digest: Some("a file".to_owned()) };
         let rollout = Rollout { target: target.clone(), started_at: NOW, phase, phase_since: NOW, pause };
         let mut rollouts = Rollouts { digest: Some("a file".to_owned()), last: Some(rollout), ..Rollouts::default() };
         let node = &mut snapshot.nodes[0].node;
@@ -322,7 +322,7 @@ fn plans(rule: Rule) -> (Plan, Plan) {
         Rule::NumberTaken => (blocked(6), blocked(5)),
         Rule::Request => {
             let (config, snapshot) = (Config { node_cap: 3, ..config() }, fleet(&[Running, Running]));
-            let asked = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1)));
+            let asked = decide_request(&config, &snapshot, &Request::Stop(Selection::count(1)));
             (asked.expect("one can be stopped"), decide(&config, &snapshot))
         }
     }

@@ -335,6 +335,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             case.of(reason).count() == 0 && reason.nodes.iter().all(|node| blocked.contains(node) && node.0 >= lowest)
         }
         Cause::Requested => sorted(reason.nodes.clone()) == sorted(case.acted_on(|_| true)),
+        Cause::Fewer { asked, there, .. } => there < asked && same(*there, case.acted_on(|_| true).len()),
         Cause::NothingToDo { .. } => case.of(reason).count() == reason.nodes.len(),
         _ => false,
     }

@@ -29,7 +29,7 @@ fn node_text(at: i64, row: &NodeRow) -> String {
     let lines = [
         ("Node", row.name.clone()),
         ("Service", row.service.clone()),
-        ("Status", format!("{}{by_owner} for {}", row.word(), duration(at - row.status_since))),
+        ("Status", format!("{}{by_owner} for {}", row.shown, duration(at - row.status_since))),
         ("Health from", dash(row.health_from.map(HealthFrom::as_str))),
         ("Desired", row.desired.to_string()),
         ("Pending", dash(row.pending)),

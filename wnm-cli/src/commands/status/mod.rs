@@ -1,15 +1,15 @@
 //! `wnm status` shows the nodes as they are now, not as they were when last recorded.
 
 mod details;
-mod table;
+pub(super) mod table;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wnm::{Progress, Silent};
-use wnm_core::decide::Refusal;
+use wnm::{Config, NodeId, NodeRow, Progress, Silent, Snapshot};
 use wnm_core::report::{StatusReport, status as report};
 
-use crate::arguments::{Common, Status};
+use crate::arguments::{Common, Shown, Status};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Access, Given};
@@ -46,18 +46,28 @@ struct Seen {
 async fn see(common: &Common, given: &Given, options: &Status, progress: &dyn Progress) -> Result<Seen, Failure> {
     let machine = given.open(Access::Read, progress)?;
     let observation = machine.observe(progress).await?;
-    let wanted = observation.snapshot.named(&options.names).map_err(Refusal::UnknownNames)?;
     let mut report = report(machine.config(), &observation.snapshot);
     let (of, totals) = (report.nodes.len(), table::totals(&report));
-    if !options.names.is_empty() {
-        report.nodes.retain(|row| wanted.iter().any(|each| each.node.id() == row.number));
-    }
+    retain(&mut report.nodes, machine.config(), &observation.snapshot, &options.shown)?;
     table::sort(&mut report.nodes, options.sort, options.reverse);
     // A disk that does not answer is not asked again.
     if observation.hanging.is_none() && (common.details || common.json) {
         report.look_at_programs();
     }
     Ok(Seen { report, of, totals, warnings: observation.warnings })
+}
+
+/// Leaves the nodes that were asked for.
+pub(super) fn retain(
+    rows: &mut Vec<NodeRow>,
+    config: &Config,
+    snapshot: &Snapshot,
+    shown: &Shown,
+) -> Result<(), Failure> {
+    let wanted: BTreeSet<NodeId> =
+        shown.selection().of(config, snapshot)?.iter().map(|selected| selected.each.node.id()).collect();
+    rows.retain(|row| wanted.contains(&row.number));
+    Ok(())
 }
 
 impl Seen {

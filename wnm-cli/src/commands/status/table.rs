@@ -33,7 +33,7 @@ type Column = (&'static str, bool, bool, fn(&StatusReport, &NodeRow) -> String);
 
 const COLUMNS: &[Column] = &[
     ("NODE", false, false, |_, row| row.name.clone()),
-    ("STATUS", false, false, |_, row| row.word().to_owned()),
+    ("STATUS", false, false, |_, row| row.shown.to_owned()),
     ("FOR", false, false, |report, row| duration(report.at - row.status_since)),
     ("VERSION", false, false, |_, row| dash(row.version.as_ref())),
     ("PORT", true, false, |_, row| dash(row.ports.node())),
@@ -66,7 +66,7 @@ pub(super) fn sort(rows: &mut [NodeRow], by: Sort, reverse: bool) {
     let records = |row: &NodeRow| row.metrics.as_ref().and_then(|metrics| metrics.records);
     let order = |one: &NodeRow, other: &NodeRow| match by {
         Sort::Number => one.number.cmp(&other.number),
-        Sort::Status => one.word().cmp(other.word()),
+        Sort::Status => one.shown.cmp(other.shown),
         Sort::For => one.status_since.cmp(&other.status_since),
         Sort::Age => one.created_at.cmp(&other.created_at),
         Sort::Version => version(one).cmp(&version(other)),
@@ -125,10 +125,10 @@ fn shortened(version: &str) -> String {
 }
 
 /// "Nodes: 498 RUNNING, 1 FROZEN, 1 STOPPED".
-pub(super) fn totals(report: &StatusReport) -> String {
+pub(in crate::commands) fn totals(report: &StatusReport) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &report.nodes {
-        *counts.entry(row.word()).or_default() += 1;
+        *counts.entry(row.shown).or_default() += 1;
     }
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(word, count)| (*word != "RUNNING", std::cmp::Reverse(*count)));
@@ -187,6 +187,7 @@ mod tests {
             name: NodeId(number_u32).name(),
             service: NodeId(number_u32).name(),
             status,
+            shown: status.as_str(),
             status_since: 1_789_990_000,
             health_from: None,
             flavour: Flavour::V1,
@@ -233,10 +234,10 @@ mod tests {
     #[test]
     fn the_table_has_what_is_needed_daily_and_wide_has_all() {
         let mut nodes = vec![row(1, Status::Running), row(2, Status::Stopped), row(3, Status::Stopped)];
-        nodes[1].frozen = true;
+        nodes[1].shown = "FROZEN";
         nodes[1].last_error = Some("its process is halted".to_owned());
         nodes[2].last_error = Some("its process is halted".to_owned());
-        nodes[2].broken = true;
+        nodes[2].shown = "BROKEN";
         let report = report(nodes);
         insta::assert_snapshot!(text(&report, false), @"
         CPU 100.0 %, memory 0.0 %, disk 99.9 % (inodes 100.0 %), load 0.00 0.00 0.00

@@ -32,7 +32,8 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     if answers && let Ok(observation) = machine.observe(&Silent).await {
         let nodes = observation.snapshot.nodes.iter();
         facts.nodes = nodes.map(|each| gather::known(&each.node)).collect();
-        let current = observation.snapshot.rollouts.as_ref().and_then(|rollouts| rollouts.current().cloned());
+        let rollouts = observation.snapshot.rollouts.as_ref();
+        let current = rollouts.and_then(|rollouts| rollouts.current().or(rollouts.watched()).cloned());
         facts.paused_rollout = current.filter(|rollout| rollout.phase == Phase::Paused);
     }
     findings.extend(check(machine.config(), &facts));

@@ -30,8 +30,16 @@ pub(super) fn rollout(facts: &Facts) -> Option<Finding> {
     let rollout = facts.paused_rollout.as_ref()?;
     let why = rollout.pause.as_ref().map(pause_text).unwrap_or_default();
     let what = format!("the roll-out of {} is paused: {why}", rollout.target.version);
-    let fix = "put another node program in its place, or `wnm rollout resume` to try it again".to_owned();
-    Some(warning("rollout-paused", what, "no node is upgraded, and no node is added", fix))
+    let (consequence, fix) = match rollout.target.digest {
+        Some(_) => (
+            "no node is upgraded, and no node is added",
+            "put another node program in its place, or `wnm rollout resume` to try it again",
+        ),
+        None => {
+            ("no node is added; nodes go on upgrading themselves", "`wnm rollout resume` to add nodes all the same")
+        }
+    };
+    Some(warning("rollout-paused", what, consequence, fix.to_owned()))
 }
 
 /// A pause of a day may have been forgotten.
