@@ -167,6 +167,8 @@ pub(crate) enum Command {
     },
     /// Show the nodes as they are now
     Status(Status),
+    /// Show what nodes write
+    Logs(Logs),
     /// Back up the nodes' keys and the database
     Backup(Backup),
     /// Restore a backup where no nodes are
@@ -293,6 +295,21 @@ pub(crate) struct Status {
     /// Show it anew every so often, until interrupted
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = seconds)]
     pub watch: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub nodes: Nodes,
+    /// Go on with what they write, until interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last N lines of each log
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub lines: u64,
+    /// Show where the logs lie, and nothing of them
+    #[arg(long = "where")]
+    pub at: bool,
 }
 
 /// What nodes are sorted by.

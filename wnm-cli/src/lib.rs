@@ -22,7 +22,7 @@ use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, migrate, pause, remove, rollout, schedule, status, survey, why,
+    backup, config, cycle, doctor, groups, init, logs, migrate, pause, remove, rollout, schedule, status, survey, why,
 };
 pub use exit::Exit;
 use exit::Failure;
@@ -101,6 +101,7 @@ async fn dispatch(
         Command::Remove(options) => return remove::remove(output, &common, &given, options).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
         Command::Status(options) => return status::status(output, &common, &given, &options).await,
+        Command::Logs(options) => return logs::logs(output, &given, options).await,
         Command::Config { command } => return config::config(output, &common, &given, command),
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,

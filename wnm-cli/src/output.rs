@@ -63,6 +63,11 @@ impl Output {
         written(&format!("{clear}{}", words()))
     }
 
+    /// Lines one after the other, for as long as anybody reads them.
+    pub(crate) fn stream(self) -> Stream {
+        Stream { json: self.json, text: String::new(), result: Ok(true) }
+    }
+
     /// Text that is the same in every form (a completion script, a config file).
     pub(crate) fn raw(self, text: &str) -> Result<(), Failure> {
         print(text)
@@ -110,6 +115,59 @@ impl Output {
         let _ = write!(io::stderr(), "{question} [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+}
+
+/// Lines that are printed one after the other; they are written when there are many, or when [`Stream::flush`] says so.
+pub(crate) struct Stream {
+    json: bool,
+    text: String,
+    result: Result<bool, Failure>,
+}
+
+impl Stream {
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether somebody is left to read the next line.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self.result, Ok(true))
+    }
+
+    /// Prints a line; answers whether somebody is left to read the next one.
+    pub(crate) fn line(&mut self, line: &str) -> bool {
+        const MANY_BYTES: usize = 64 << 10;
+        self.text.push_str(line);
+        self.text.push('\n');
+        if self.text.len() >= MANY_BYTES {
+            self.flush();
+        }
+        self.is_read()
+    }
+
+    /// Prints a value as a line of JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> bool {
+        match serde_json::to_string(value) {
+            Ok(line) => self.line(&line),
+            Err(error) => {
+                self.result = Err(Failure::Other(error.to_string()));
+                false
+            }
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        if self.is_read() && !text.is_empty() {
+            self.result = written(&text);
+        }
+    }
+
+    /// A closed pipe is not an error.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        self.flush();
+        self.result.map(|_| ())
     }
 }
 

@@ -23,6 +23,7 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
+mod logs;
 mod migrate;
 mod observation;
 mod pause;
@@ -30,6 +31,7 @@ mod rollout;
 mod signs;
 
 pub use adopt::Untracked;
+pub use logs::NodeLogs;
 pub use pause::PauseChange;
 pub use rollout::NoRollout;
 

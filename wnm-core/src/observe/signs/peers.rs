@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{Directory, Edition, Fault};
+use wnm_pm::bounded::{Directory, Edition, Fault};
 use crate::node::UnixSeconds;
 
 /// Files with peers, the fuller first. The second is there seconds after a start, the first after minutes.
