@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use wnm::Hint;
 use wnm_core::decide::{Filter, Selection};
 use wnm_core::settings::{Shape, TABLE};
@@ -158,11 +158,7 @@ pub(crate) enum Command {
     /// Manage nodes again
     Enable(Nodes),
     /// Check all nodes, and look for untracked nodes
-    Survey {
-        /// Record the untracked nodes, to manage them from now on
-        #[arg(long)]
-        adopt: bool,
-    },
+    Survey(Survey),
     /// Remove all nodes with their files
     Teardown {
         /// Do not ask
@@ -170,11 +166,9 @@ pub(crate) enum Command {
         confirm: bool,
     },
     /// Show the nodes as they are now
-    Status {
-        /// These nodes only: names, services or numbers
-        #[arg(value_name = "NODE")]
-        names: Vec<String>,
-    },
+    Status(Status),
+    /// Show what nodes write
+    Logs(Logs),
     /// Back up the nodes' keys and the database
     Backup(Backup),
     /// Bring removed nodes back, or restore a backup where no nodes are
@@ -259,6 +253,88 @@ pub(crate) enum RolloutCommand {
     Resume,
     /// Bring the version to no other node; nodes that have not proved themselves get their previous program back
     Abort,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Survey {
+    #[command(flatten)]
+    pub shown: Shown,
+    /// Record the untracked nodes, to manage them from now on
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+/// Which nodes are shown; all of them unless something here says so.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Shown {
+    /// These nodes only: names, services, numbers, ranges (1-50), patterns ('antnode00*') or container groups (a1)
+    #[arg(value_name = "NODE")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub filter: NodeFilter,
+}
+
+impl Shown {
+    /// What was asked for.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection { words: self.names.clone(), filter: self.filter.clone().into(), count: None }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub shown: Shown,
+    /// Order of the nodes: figures with the highest first, everything else with the lowest
+    #[arg(long, value_enum, value_name = "BY", default_value_t = Sort::Number)]
+    pub sort: Sort,
+    /// The other way round
+    #[arg(long)]
+    pub reverse: bool,
+    /// All columns; without it the table fits 80 characters
+    #[arg(long)]
+    pub wide: bool,
+    /// Show it anew every so often, until interrupted
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = seconds)]
+    pub watch: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub nodes: Nodes,
+    /// Go on with what they write, until interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last N lines of each log
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub lines: u64,
+    /// Show where the logs lie, and nothing of them
+    #[arg(long = "where")]
+    pub at: bool,
+}
+
+/// What nodes are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Number
+    Number,
+    /// Status
+    Status,
+    /// Since when they have it
+    For,
+    /// When they were created
+    Age,
+    /// Version
+    Version,
+    /// Peers
+    Peers,
+    /// Records
+    Records,
+    /// Memory
+    Memory,
+    /// CPU
+    Cpu,
 }
 
 #[derive(Debug, Args)]

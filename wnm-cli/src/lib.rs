@@ -22,8 +22,8 @@ use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, migrate, pause, remove, removed, rollout, schedule, status, survey,
-    why,
+    backup, config, cycle, doctor, groups, init, logs, migrate, pause, remove, removed, rollout, schedule, status,
+    survey, why,
 };
 pub use exit::Exit;
 use exit::Failure;
@@ -98,17 +98,18 @@ async fn dispatch(
         Command::Run => return cycle::act(output, &common, &given, &Trigger::Cycle).await,
         Command::Plan { out } => return cycle::plan(output, &given, &Trigger::Cycle, out.as_deref()).await,
         Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
-        Command::Survey { adopt } => return survey::survey(output, &common, &given, adopt).await,
+        Command::Survey(options) => return survey::survey(output, &common, &given, &options).await,
         Command::Remove(options) => return remove::remove(output, &common, &given, options).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
-        Command::Status { names } => return status::status(output, &common, &given, &names).await,
+        Command::Status(options) => return status::status(output, &common, &given, &options).await,
+        Command::Logs(options) => return logs::logs(output, &given, options).await,
         Command::Config { command } => return config::config(output, &common, &given, command).await,
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
         Command::Removed => return removed::removed(output, &given),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
         Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
-        Command::Pause(options) => return pause::pause(output, &common, &given, &options),
-        Command::Resume => return pause::resume(output, &common, &given),
+        Command::Pause(options) => return pause::pause(output, &common, &given, &options).await,
+        Command::Resume => return pause::resume(output, &common, &given).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
         Command::Start(nodes) => Request::Start(nodes.try_into()?),

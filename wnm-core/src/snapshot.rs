@@ -111,6 +111,8 @@ pub enum Answer {
         /// What is seen.
         signs: Box<Signs>,
     },
+    /// A signal has halted its process: it cannot answer, nor do anything else.
+    Halted,
     /// Something answered that is no node.
     Foreign {
         /// What it said, shortened.
@@ -255,10 +257,23 @@ impl NodeSnapshot {
     pub fn health_from(&self) -> Option<HealthFrom> {
         let seen = self.seen.as_ref().filter(|_| self.lives())?;
         Some(match &seen.answer {
+            Answer::Halted => return None,
             Answer::Node { .. } => HealthFrom::Metrics,
             Answer::Signs { signs } => signs.health_from(),
             _ => HealthFrom::Process,
         })
+    }
+
+    /// Whether its process lives and does nothing that can be seen: a signal has halted it, or it does not answer, nor count as
+    /// up, though its owner left it running.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        let Some(seen) = self.seen.as_ref().filter(|_| self.lives()) else { return false };
+        match (self.node.status(), &seen.answer) {
+            (Status::Disabled | Status::Removing | Status::Migrating | Status::Dead, _) => false,
+            (_, Answer::Halted) => true,
+            (status, answer) => status == Status::Stopped && *answer != Answer::NotAsked,
+        }
     }
 
     /// Whether its process lives, or its manager is about to start it again, while its directory is gone. Only its owner

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Usage};
 use wnm_pm::launch::check_path;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
@@ -104,6 +105,10 @@ impl ProcessManager for S6Overlay {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         Nodes(&self.0).inspect(nodes).await
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        node::logs(&self.0.settings, node)
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

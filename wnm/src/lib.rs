@@ -24,7 +24,9 @@ pub use options::Options;
 pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
 pub use wnm_core::decide::{Filter, Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
-pub use wnm_core::machine::{BringBackError, Observation, PauseChange, Report, Trigger, Untracked, WhichRemoved};
+pub use wnm_core::machine::{
+    BringBackError, NodeLogs, Observation, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+};
 pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
 pub use wnm_core::pause::CyclePause;
@@ -38,4 +40,5 @@ pub use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
 pub use wnm_core::store::{HistoryEntry, HistoryFilter};
 pub use wnm_pm::container_host::{Group, Usage};
 pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};
+pub use wnm_pm::logs::{LogLine, LogPlace, LogReader};
 pub use wnm_pm::process_manager::{Finding, ManagerError, ManagerKind, Severity};

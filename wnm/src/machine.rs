@@ -9,9 +9,11 @@ use wnm_core::event::Event;
 use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
-use wnm_core::machine::{self, CycleError, Observation, Parts, PauseChange, Report, Trigger, Untracked, WhichRemoved};
+use wnm_core::machine::{
+    self, CycleError, NodeLogs, Observation, Parts, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+};
 use wnm_core::migration::{Direction, Migration};
-use wnm_core::node::Node;
+use wnm_core::node::{Node, NodeId};
 use wnm_core::observe::{Observer, ThisMachine, means};
 use wnm_core::pause::CyclePause;
 use wnm_core::plan::Plan;
@@ -24,6 +26,7 @@ use wnm_pm::batch::Outcomes;
 use wnm_pm::command::{CommandRunner, SystemRunner};
 use wnm_pm::container_host::{Group, Usage};
 use wnm_pm::hint::{Hint, Task};
+use wnm_pm::logs::LogReader;
 use wnm_pm::node_files;
 use wnm_pm::process_manager::{Capabilities, Finding, ManagerKind, Mode};
 use wnm_pm::user::User;
@@ -314,6 +317,20 @@ impl Machine {
     /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
     pub async fn examine(&self) -> Vec<Finding> {
         doctor::examine(&self.inner).await
+    }
+
+    /// Where the logs of these nodes lie, in this order.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or a disk does not answer.
+    pub fn logs(&self, nodes: &[NodeId]) -> Result<Vec<NodeLogs>, Error> {
+        Ok(self.inner.logs(nodes)?)
+    }
+
+    /// Reads these logs: their last lines, and what comes after them.
+    #[must_use]
+    pub fn log_reader(&self, logs: &[NodeLogs]) -> LogReader {
+        self.inner.log_reader(logs)
     }
 
     /// What happened, the latest first.

@@ -6,6 +6,7 @@ pub(crate) mod cycle;
 pub(crate) mod doctor;
 pub(crate) mod groups;
 pub(crate) mod init;
+pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod pause;
 pub(crate) mod remove;

@@ -1,8 +1,9 @@
 //! `wnm pause` has cycles look and record, and change nothing; `wnm resume` ends that.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::{Instant, sleep};
 use wnm::{CyclePause, Machine, PauseChange, Silent};
 use wnm_core::report::{cycle_pause_text, pause_end_text};
 
@@ -23,24 +24,24 @@ struct Answer {
     before: Option<CyclePause>,
 }
 
-pub(crate) fn pause(output: Output, common: &Common, given: &Given, pause: &Pause) -> Result<Exit, Failure> {
-    let mut machine = open(common, given)?;
+pub(crate) async fn pause(output: Output, common: &Common, given: &Given, pause: &Pause) -> Result<Exit, Failure> {
+    let mut machine = open(common, given).await?;
     answer(output, common, machine.pause_cycles(pause.seconds, pause.reason.as_deref(), common.dry_run)?)
 }
 
-pub(crate) fn resume(output: Output, common: &Common, given: &Given) -> Result<Exit, Failure> {
-    let mut machine = open(common, given)?;
+pub(crate) async fn resume(output: Output, common: &Common, given: &Given) -> Result<Exit, Failure> {
+    let mut machine = open(common, given).await?;
     answer(output, common, machine.resume_cycles(common.dry_run)?)
 }
 
 /// Opens the machine, once the cycle in progress has ended: somebody who wants a pause does not want to try again.
-fn open(common: &Common, given: &Given) -> Result<Machine, Failure> {
+async fn open(common: &Common, given: &Given) -> Result<Machine, Failure> {
     let access = if common.dry_run { Access::Read } else { Access::Change };
     let began = Instant::now();
     loop {
         match given.open(access, &Silent) {
             Err(failure) if failure.exit() == Exit::Locked && began.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(200));
+                sleep(Duration::from_millis(200)).await;
             }
             opened => return opened,
         }

@@ -31,6 +31,7 @@ mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
+mod status;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -104,6 +105,7 @@ fn main() -> std::process::ExitCode {
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
+        status::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

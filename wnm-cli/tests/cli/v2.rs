@@ -59,7 +59,7 @@ fn a_node_is_up_as_soon_as_it_shows_it() {
         metrics["connected_peers"].is_null() && metrics["shunned"].is_null(),
         "what is unknown is not 0: {metrics}"
     );
-    let table = colony.done(&["status"]).stdout;
+    let table = colony.done(&["status", "--wide"]).stdout;
     let row: Vec<&str> = table
         .lines()
         .find(|line| line.contains("antnode0001"))

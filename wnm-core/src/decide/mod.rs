@@ -30,7 +30,7 @@ pub use request::{Refusal, Request, decide_request};
 pub use rollout::advance;
 pub(crate) use rollout::{first_phase, untried};
 pub(crate) use select::statuses;
-pub use select::{BROKEN, Filter, Selected, Selection, WordFault, shown_status};
+pub use select::{BROKEN, FROZEN, Filter, Selected, Selection, WordFault, shown_status};
 pub(crate) use watch::waiting as waiting_for_own_upgrade;
 pub use watch::watch;
 

@@ -193,7 +193,7 @@ impl Filter {
         let now = snapshot.now;
         Ok(move |each: &NodeSnapshot| {
             let node = &each.node;
-            let shown = shown_status(config, node);
+            let shown = shown_status(config, each);
             let age = u64::try_from(now.saturating_sub(node.created_at())).unwrap_or(0);
             (self.status.is_empty() || self.status.iter().any(|word| shown.eq_ignore_ascii_case(word)))
                 && (groups.is_empty() || groups.contains(&node.spec().group))
@@ -207,13 +207,20 @@ impl Filter {
 /// What `status` shows of a node that fell too often.
 pub const BROKEN: &str = "BROKEN";
 
+/// What `status` shows of a node whose process lives and does nothing.
+pub const FROZEN: &str = "FROZEN";
+
 /// The status of a node as reports show it.
 #[must_use]
-pub fn shown_status(config: &Config, node: &Node) -> &'static str {
-    if node.life().is_broken(config.broken_after) { BROKEN } else { node.status().as_str() }
+pub fn shown_status(config: &Config, each: &NodeSnapshot) -> &'static str {
+    match each.node.life() {
+        _ if each.is_frozen() => FROZEN,
+        life if life.is_broken(config.broken_after) => BROKEN,
+        life => life.status().as_str(),
+    }
 }
 
 /// Everything that reports show as a status.
 pub(crate) fn statuses() -> impl Iterator<Item = &'static str> {
-    Status::ALL.iter().map(|status| status.as_str()).chain([BROKEN])
+    Status::ALL.iter().map(|status| status.as_str()).chain([BROKEN, FROZEN])
 }

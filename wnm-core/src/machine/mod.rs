@@ -25,6 +25,7 @@ use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
 mod bring_back;
+mod logs;
 mod migrate;
 mod observation;
 mod pause;
@@ -33,6 +34,7 @@ mod signs;
 
 pub use adopt::Untracked;
 pub use bring_back::{BringBackError, WhichRemoved};
+pub use logs::NodeLogs;
 pub use pause::PauseChange;
 pub use rollout::NoRollout;
 

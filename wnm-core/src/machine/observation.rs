@@ -55,6 +55,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let mut answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
     let (signs, kept) = signs::look(machine, &stored, &states, now);
     answers.extend(signs);
+    answers.extend(halted(machine, &stored.nodes, &states));
     warnings.extend(unseen(&stored.nodes, &states));
     warnings.extend(signs::faults(&answers));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
@@ -214,6 +215,16 @@ fn pause(stored: &StoredState, now: UnixSeconds) -> (Option<CyclePause>, Option<
         Some(pause) if pause.is_over(now) => (None, Some(Event::Resumed { expired: true })),
         pause => (pause, None),
     }
+}
+
+/// The living nodes whose processes a signal has halted.
+fn halted(machine: &Machine, nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<(NodeId, Answer)> {
+    let is_halted = |state: &Result<ProcessState, String>| match state {
+        Ok(ProcessState::Running { process: Some(process) }) => machine.parts.observer.is_halted(*process),
+        _ => false,
+    };
+    let halted = nodes.iter().zip(states).filter(|(_, state)| is_halted(state));
+    halted.map(|(node, _)| (node.id(), Answer::Halted)).collect()
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.

@@ -346,7 +346,7 @@ impl Life {
         // What lives without answering may have too little of the machine: nobody is broken by that.
         let falls = match found {
             Found::Fell => true,
-            Found::Failed => !matches!(why, Evidence::NotAnswering { .. }),
+            Found::Failed => !matches!(why, Evidence::NotAnswering { .. } | Evidence::Halted),
             _ => false,
         };
         if falls {

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use wnm_pm::command::CommandRunner;
 use wnm_pm::port::Protocol;
 use wnm_pm::port_use;
+use wnm_pm::process;
 
 use super::signs::{self, Memory, Signs, Target};
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
 use super::{ask_counted, host, program_version};
 use crate::identity::{self, Key};
-use crate::node::{Flavour, NodeId, UnixSeconds};
+use crate::node::{Flavour, NodeId, ProcessId, UnixSeconds};
 use crate::snapshot::Counters;
 use crate::snapshot::{Answer, DirectoryState};
 use crate::storage::{self, Place, StorageError};
@@ -53,6 +54,11 @@ pub trait Observer: Send + Sync {
         _now: UnixSeconds,
     ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
         (BTreeMap::new(), Vec::new())
+    }
+
+    /// Whether a signal has halted a process.
+    fn is_halted(&self, _process: ProcessId) -> bool {
+        false
     }
 
     /// The ports that programs of this machine hold.
@@ -129,6 +135,10 @@ impl Observer for ThisMachine {
         now: UnixSeconds,
     ) -> (BTreeMap<NodeId, Signs>, Vec<(NodeId, Memory)>) {
         signs::look(targets, kept, now)
+    }
+
+    fn is_halted(&self, process: ProcessId) -> bool {
+        process::is_halted(process)
     }
 
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
+use crate::decide::shown_status;
 use crate::node::{Desired, Flavour, HealthFrom, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
 use crate::pause::CyclePause;
 use crate::renewal::outdated;
@@ -52,6 +53,8 @@ pub struct NodeRow {
     pub service: String,
     /// What it is.
     pub status: Status,
+    /// What tables show for it: the status, or BROKEN or FROZEN.
+    pub shown: &'static str,
     /// Since when, in seconds since the epoch.
     pub status_since: UnixSeconds,
     /// What it rests on that it counts as up; none where its process does not live.
@@ -70,6 +73,8 @@ pub struct NodeRow {
     pub falls: u32,
     /// Whether it fell so often that only its owner starts it again.
     pub broken: bool,
+    /// Whether its process lives and does nothing: halted by a signal, or without an answer.
+    pub frozen: bool,
     /// When it is tried again, in seconds since the epoch.
     pub retry_at: Option<UnixSeconds>,
     /// When it was created, in seconds since the epoch.
@@ -109,6 +114,7 @@ impl NodeRow {
             name: spec.name.clone(),
             service: node.service().to_owned(),
             status: life.status(),
+            shown: shown_status(config, each),
             status_since: life.status_since(),
             health_from: each.health_from(),
             flavour: spec.flavour,
@@ -118,6 +124,7 @@ impl NodeRow {
             failures: life.failures(),
             falls: life.falls(),
             broken: life.is_broken(config.broken_after),
+            frozen: each.is_frozen(),
             retry_at: life.retry_at(),
             created_at: node.created_at(),
             version: node.version().map(ToString::to_string),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
+use crate::logs::LogPlace;
 use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, ProcessId};
 use crate::user::Owner;
 
@@ -218,6 +219,11 @@ pub trait ProcessManager: Send + Sync {
 
     /// What becomes of the nodes' processes. Reads only.
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState>;
+
+    /// Where a node's logs lie: first what it prints, where that is kept, last the log that it keeps by itself. Reads nothing.
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::own(&node.spec)]
+    }
 
     /// Keeps what the nodes leave behind while they run from growing without end. Once in a cycle; nothing waits for it.
     async fn tidy(&self, _nodes: &[NodeRef]) {}

@@ -318,6 +318,6 @@ fn a_pause_of_a_day_is_a_finding_and_a_shorter_one_is_not() {
     assert_eq!(paused_for(86_399), []);
     let finding = paused_for(86_400).remove(0);
     assert_eq!((finding.code.as_str(), finding.severity), ("paused", Severity::Warning));
-    assert_eq!(finding.what, "cycles have been paused since 2026-09-20T13:13:20Z (new disk)");
+    assert_eq!(finding.what, "cycles have been paused since 2026-09-20T14:13:20Z (new disk)");
     assert_eq!(finding.fix, "wnm resume");
 }
