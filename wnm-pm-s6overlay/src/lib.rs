@@ -30,7 +30,7 @@ pub use settings::{ContainerNetwork, MachineId, RulesBy, S6Settings};
 
 use group::Groups;
 use host::Host;
-use node::Nodes;
+use node::{Nodes, turn};
 
 /// The process manager.
 #[derive(Debug)]
@@ -73,6 +73,10 @@ impl ProcessManager for S6Overlay {
 
     async fn owner(&self) -> Outcome<Option<Owner>> {
         owner::of_storage(&self.0.settings.node_storage).map(Some)
+    }
+
+    async fn take_over(&self) -> Outcome<()> {
+        turn::take(&self.0.settings.node_storage)
     }
 
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {

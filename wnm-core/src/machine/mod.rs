@@ -212,7 +212,7 @@ impl Machine {
     /// # Errors
     /// See [`CycleError`].
     pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
-        self.claim_storage()?;
+        self.claim().await?;
         let observation = self.observe(progress).await?;
         observation.answers()?;
         let plan = self.plan(&observation, trigger)?;
@@ -224,7 +224,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        self.claim_storage()?;
+        self.claim().await?;
         let observation = self.observe(progress).await?;
         self.still_holds(&observation, &saved)?;
         self.carry_out(observation, saved, progress).await
@@ -280,10 +280,12 @@ impl Machine {
         self.parts.observer.reach(settings.into_iter().chain(nodes.iter().flat_map(of_node)).collect())
     }
 
-    /// Makes sure that the storage answers and that no other database keeps its nodes there.
-    fn claim_storage(&self) -> Result<(), CycleError> {
+    /// Makes sure that the storage answers, that no other database keeps its nodes there, and that nothing happens any more
+    /// that an earlier wnm asked for: what is seen from now on stays so.
+    async fn claim(&self) -> Result<(), CycleError> {
         self.reach(&[])?;
-        Ok(storage::claim(&self.parts.config.node_storage, &self.claimant()?, false)?)
+        storage::claim(&self.parts.config.node_storage, &self.claimant()?, false)?;
+        Ok(self.parts.manager.take_over().await?)
     }
 
     fn claimant(&self) -> Result<Claimant, StoreError> {

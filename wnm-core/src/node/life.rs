@@ -120,6 +120,12 @@ impl Life {
         self.desired == Desired::Stop
     }
 
+    /// Whether it counts as on its way up since a step on it was interrupted while it lived: it has not been told to start since.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        self.status.is_underway() && self.pending.is_none() && self.last_error.is_some() && self.retry_at.is_none()
+    }
+
     /// Whether it ended before it was seen up, rather than that a step on it failed.
     #[must_use]
     pub fn went_down(&self) -> bool {
