@@ -13,7 +13,7 @@ use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
-use wnm_core::report::{counted, execution_text, failure_lines, plan_text};
+use wnm_core::report::{DiskRow, counted, disk_rows, execution_text, failure_lines, plan_text};
 
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
@@ -33,6 +33,9 @@ struct Answer<'a> {
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
     warnings: &'a [String],
+    /// The disks that nodes lie on, as they were observed for a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disks: Option<Vec<DiskRow>>,
     /// What can be done about groups and ports that failed; each result has its own hints.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -68,7 +71,10 @@ pub(crate) async fn plan(
         output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
     }
     let nothing = Execution::default();
-    output.answer(&row(true, &plan, None, &nothing, &observation.warnings), || {
+    let snapshot = &observation.snapshot;
+    let disks = disk_rows(machine.config(), &snapshot.disks, snapshot.nodes.iter().map(|each| &each.node));
+    let answer = Answer { disks: Some(disks), ..row(true, &plan, None, &nothing, &observation.warnings) };
+    output.answer(&answer, || {
         format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan, output.detail()))
     })?;
     output.alert(&warned(&observation.warnings));
@@ -136,7 +142,7 @@ fn row<'a>(
     warnings: &'a [String],
 ) -> Answer<'a> {
     let Execution { group_errors, port_errors, notes, left, hints, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, port_errors, notes, left, warnings, hint: words(hints) }
+    Answer { dry_run, plan, results, group_errors, port_errors, notes, left, warnings, disks: None, hint: words(hints) }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, Table};
 use wnm_core::decide::Refusal;
 use wnm_core::node::{Desired, HealthFrom, PortKind};
 use wnm_core::report::{
-    NodeRow, StatusReport, allowance_text, errors_text, outdated_text, status as report, thousands,
+    NodeRow, StatusReport, allowance_text, disks_text, errors_text, outdated_text, status as report, thousands,
 };
 use wnm_core::snapshot::Allowance;
 
@@ -99,9 +99,10 @@ fn head(report: &StatusReport) -> String {
         let text = allowance.as_ref().map(|allowance| allowance_text(is_memory, allowance));
         text.map(|text| format!("{what} is a part of {text}.\n")).unwrap_or_default()
     };
+    let disks = disks_text(&report.disks);
     let parts = part("CPU", false, &load.cpu_allowance) + &part("Memory", true, &load.mem_allowance);
     format!(
-        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}Nodes: {counts}\n{versions}",
+        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}, node program {}\n{parts}{disks}Nodes: {counts}\n{versions}",
         load.used_cpu_percent,
         load.used_mem_percent,
         load.load_average_1,

@@ -29,6 +29,7 @@ mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
+mod storages;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -100,6 +101,7 @@ fn main() -> std::process::ExitCode {
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
+        storages::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),
