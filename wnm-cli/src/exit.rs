@@ -165,6 +165,7 @@ fn of_machine(error: &Error) -> Exit {
         Error::Lock(LockError::Held { .. }) => Exit::Locked,
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,
+        Error::StorageInUse { .. } | Error::FirstStorage { .. } => Exit::Refused,
         Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
         Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
         Error::Refused(Refusal::BadWord { .. }) | Error::Cycle(CycleError::Refused(Refusal::BadWord { .. })) => {

@@ -45,6 +45,7 @@ impl S6Overlay {
     pub fn connect(settings: S6Settings) -> Result<Self, ManagerError> {
         definition::check_capacity(settings.max_node_per_container)?;
         check_path("node_storage", &settings.node_storage)?;
+        settings.more_storages.iter().try_for_each(|storage| check_path("node_storage", storage))?;
         check_path("log_dir", &settings.log_dir)?;
         check_path("bootstrap_cache_dir", &settings.bootstrap_cache_dir)?;
         Ok(Self(Host::new(settings)))

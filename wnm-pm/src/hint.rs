@@ -78,6 +78,11 @@ pub enum Task {
     },
     /// Move all nodes to the flavour of the node program.
     MigrateFlavour,
+    /// Move the nodes of a storage to another disk.
+    MoveStorage {
+        /// The storage that they leave.
+        from: PathBuf,
+    },
     /// Show the settings.
     ShowSettings,
     /// Find what is wrong with this machine.

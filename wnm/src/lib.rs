@@ -13,6 +13,7 @@ mod machine;
 mod managers;
 mod mixed;
 mod options;
+mod storages;
 
 pub use backup::{Restore, read_backup};
 pub use error::Error;
@@ -36,7 +37,7 @@ pub use wnm_core::removed::Removed;
 pub use wnm_core::report::{NodeRow, RolloutReport, StatusReport, rollout_report, status};
 pub use wnm_core::rollout::{Phase, Rollout, Rollouts, Trial, TrialState};
 pub use wnm_core::settings::{Config, Origins, Problems};
-pub use wnm_core::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+pub use wnm_core::snapshot::{DiskLoad, HostLoad, NodeSnapshot, Snapshot};
 pub use wnm_core::store::{HistoryEntry, HistoryFilter};
 pub use wnm_pm::container_host::{Group, Usage};
 pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};

@@ -54,8 +54,7 @@ impl Machine {
         // A manager that cannot be had here is reported before anything is written.
         let shares = !manager(&config, &runner())?.capabilities().runs_nodes_as_caller;
         let path = options.new_database_path(&config);
-        let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
-        storage::reach(places.to_vec()).map_err(CycleError::from)?;
+        storage::reach(places(&config)).map_err(CycleError::from)?;
         mixed::refuse(&config).await?;
         make_directory(path.parent().unwrap_or(Path::new("")), shares)?;
         let lock = Lock::acquire(&path, "wnm init")?;
@@ -63,13 +62,15 @@ impl Machine {
         if is_there && !is_free(&path)? {
             return Err(StoreError { path, problem: Problem::Exists }.into());
         }
-        make_directory(&config.node_storage, shares)?;
-        storage::prepare(&config.node_storage).map_err(CycleError::from)?;
         let claimant = Claimant::new(&path, None);
-        storage::claim(&config.node_storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
+        for storage in config.node_storage.iter() {
+            make_directory(storage, shares)?;
+            storage::prepare(storage).map_err(CycleError::from)?;
+            storage::claim(storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
+        }
         let mut store = if is_there { Store::open(&path)? } else { Store::create(&path)? };
         let (now, observer) = (SystemClock.now(), ThisMachine::new(runner()));
-        let measuring = observer.host(None, &config.node_storage, now);
+        let measuring = observer.host(None, config.node_storage.first(), now);
         let measured = during(progress, Work::MeasureMachine, measuring).await;
         let counters = measured.map_err(CycleError::from)?.counters;
         let initialised = Event::Initialised { settings: to_record(&config, &origins), boot_time: counters.boot_time };
@@ -373,6 +374,7 @@ impl Machine {
         let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
         self.options.overlay(Occasion::Change, set, before)?;
         let settled = self.options.overlay(Occasion::Use, [], after)?;
+        self.change_storages(&settled.0, dry_run)?;
         if !dry_run {
             let event = Event::SettingsChanged { changes: changes.to_vec() };
             self.inner.parts_mut().store.apply(SystemClock.now(), &[event])?;
@@ -385,12 +387,22 @@ fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
     let wrong = |reason, hint| Error::Setting { setting: name.to_owned(), reason, hint: Box::new(hint) };
     match lookup(name) {
         None => Err(wrong("is not a setting", Hint::run(Task::ShowSettings).to("list all settings"))),
+        Some(setting) if value.is_none() && setting.lifetime == Lifetime::Settled => {
+            let hint = Hint::change(setting.name).to("give it another value");
+            Err(wrong("is recorded at init and has no default any more", hint))
+        }
         Some(setting) if value.is_none() && setting.lifetime == Lifetime::Fixed => {
             let hint = Hint::text("leave it out; it can only change with a teardown and a new init");
             Err(wrong("is fixed once the machine is initialised", hint))
         }
         Some(_) => Ok(()),
     }
+}
+
+/// What has to answer before a machine is made.
+pub(crate) fn places(config: &Config) -> Vec<Place> {
+    let storages = config.node_storage.iter().map(|storage| Place::new("node_storage", storage));
+    storages.chain([Place::new("log_dir", &config.log_dir)]).collect()
 }
 
 pub(crate) fn runner() -> Arc<dyn CommandRunner> {

@@ -32,6 +32,7 @@ mod schedule;
 mod settings;
 mod settings_reach;
 mod status;
+mod storages;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -106,6 +107,7 @@ fn main() -> std::process::ExitCode {
         settings::trials(),
         settings_reach::trials(),
         status::trials(),
+        storages::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

@@ -110,7 +110,7 @@ impl Target<'_> {
     }
 
     fn intention(&self) -> PathBuf {
-        self.config.node_storage.join(INTENTION)
+        self.config.node_storage.first().join(INTENTION)
     }
 
     /// Restores a backup: keys first, the database last.
@@ -119,13 +119,16 @@ impl Target<'_> {
     /// See [`BackupError`]. Keys that were put in their places stay there; the next try goes on.
     pub fn restore(&self, backup: &Backup, now: UnixSeconds, counters: &Counters) -> Result<Restored, BackupError> {
         let restored = self.check(backup, now)?;
-        storage::prepare(&self.config.node_storage)?;
-        storage::claim(&self.config.node_storage, &Claimant::new(self.database, backup.stored.initialised_at), false)?;
+        let claimant = Claimant::new(self.database, backup.stored.initialised_at);
+        for storage in self.config.node_storage.iter() {
+            storage::prepare(storage)?;
+            storage::claim(storage, &claimant, false)?;
+        }
         write_whole(&self.intention(), name_of(backup).as_bytes(), 0o600, None)?;
         for node in &restored.nodes {
             self.place(node, backup.keys.get(&node.id()))?;
         }
-        sync(&self.config.node_storage)?;
+        self.config.node_storage.iter().try_for_each(sync)?;
         self.write_database(backup, &restored, now, counters)?;
         let intention = self.intention();
         fs::remove_file(&intention).map_err(|source| BackupError::io("delete", &intention, source))?;

@@ -48,7 +48,7 @@ fn step(draft: &Draft<'_>, pace: u32) -> u32 {
     if back == 0 {
         return pace.min(free);
     }
-    let room = load::readings(draft.config, &draft.snapshot.host).iter().filter_map(headroom).fold(f64::MAX, f64::min);
+    let room = load::readings(draft.config, draft.snapshot).iter().filter_map(headroom).fold(f64::MAX, f64::min);
     let fits = |step: &u32| f64::from(*step) * 3.0 <= f64::from(back) * room;
     let step = (1..=pace.max(back)).take_while(fits).last().unwrap_or(1);
     step.min(free)

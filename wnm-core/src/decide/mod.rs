@@ -4,9 +4,10 @@
 use crate::node::{LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
-use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use crate::snapshot::{NodeSnapshot, Snapshot};
 
 mod comeback;
+pub(crate) mod disks;
 mod due;
 mod groups;
 mod growth;
@@ -93,10 +94,10 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     growth::actions(draft)
 }
 
-/// Why nothing may grow on a machine with this load, a reason for each thing that is too high; empty when there is room.
+/// Why nothing may grow on a machine with such a load, a reason for each thing that is too high; empty when there is room.
 #[must_use]
-pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<Reason> {
-    load::obstacles(config, host).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
+pub fn lack_of_room(config: &Config, snapshot: &Snapshot) -> Vec<Reason> {
+    load::obstacles(config, snapshot).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
 }
 
 /// A plan in the making: what is known, and the reasons so far.
@@ -194,6 +195,13 @@ impl<'a> Draft<'a> {
     /// Leaves a reason; without nodes it is about the machine.
     fn because(&mut self, cause: Cause, nodes: &[NodeId]) {
         self.plan.reasons.push(Reason { nodes: nodes.to_vec(), cause });
+    }
+
+    /// Leaves a reason about the machine, unless it is there already.
+    fn because_once(&mut self, cause: Cause) {
+        if !self.plan.reasons.iter().any(|reason| reason.cause == cause) {
+            self.because(cause, &[]);
+        }
     }
 
     /// Leaves a reason about these nodes, if there are any.

@@ -3,6 +3,7 @@
 //! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -132,8 +133,8 @@ pub struct Executor<'a> {
     pub progress: &'a dyn Progress,
     /// How new programs do, as was just observed.
     pub rollouts: Rollouts,
-    /// Whether the storage carries its mark; where it does not, its disk is away and no node is added.
-    pub storage_is_marked: bool,
+    /// The storages without their mark: their disks are away, and no node is added there.
+    pub unmarked: Vec<PathBuf>,
 }
 
 impl Executor<'_> {

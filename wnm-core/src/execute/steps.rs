@@ -193,8 +193,8 @@ impl Executor<'_> {
 
     /// Creates nodes, records what the manager settled, and starts them.
     async fn add(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        if !self.storage_is_marked {
-            self.refuse_additions(batch);
+        self.refuse_additions(batch);
+        if batch.rows.is_empty() {
             return Ok(());
         }
         let outcomes = self.manager.create(&references(&batch.rows)).await;
@@ -223,15 +223,18 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Where the disk of the storage is not mounted, a node would be hidden as soon as it is.
+    /// Where the disk of a storage is not mounted, a node would be hidden as soon as it is.
     fn refuse_additions(&self, batch: &mut Batch) {
-        let (storage, mark) = (self.config.node_storage.display(), storage::STORAGE_MARKER);
-        let error = format!("{storage} has no file {mark}, which wnm puts there: is its disk mounted?");
-        let mark = word(&self.config.node_storage.join(mark));
-        let hints = [Hint::text("mount the disk"), Hint::shell(format!("touch {mark}")).to("use this directory")];
         for row in std::mem::take(&mut batch.rows) {
+            let Some(storage) = self.unmarked.iter().find(|storage| row.spec().root_dir.starts_with(storage)) else {
+                batch.rows.push(row);
+                continue;
+            };
+            let (shown, mark) = (storage.display(), storage::STORAGE_MARKER);
+            let error = format!("{shown} has no file {mark}, which wnm puts there: is its disk mounted?");
+            let touch = Hint::shell(format!("touch {}", word(&storage.join(mark))));
             let id = row.id();
-            batch.hints.insert(id, hints.to_vec());
+            batch.hints.insert(id, vec![Hint::text("mount the disk"), touch.to("use this directory")]);
             batch.ended(row, Transition::StepFailed { error: error.clone() }, self.clock.now());
             batch.events.push(Event::Forgotten { id, why: error.clone() });
         }

@@ -1,6 +1,6 @@
 //! A node that was removed comes back: with its key and wallet, and with its number and ports where they are free.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{CycleError, Machine};
 use crate::decide::{Refusal, place_again};
@@ -111,7 +111,7 @@ impl Machine {
         if dry_run {
             return Ok((removed, node));
         }
-        self.claim_storage()?;
+        self.claim().await?;
         let key = self.parts.store.removed_key(removed.id)?;
         let key = key.ok_or_else(|| BringBackError::Unknown(removed.node.name().to_owned()))?;
         let owner = self.parts.manager.owner().await?;
@@ -155,9 +155,10 @@ impl Machine {
         let key = self.parts.store.removed_key(removed.id)?;
         // An earlier try may have put it there.
         let is_own = |number: NodeId| {
-            let directory = config.node_storage.join(number.name());
-            let there = identity::read(&directory, snapshot.flavour).ok().flatten();
-            there.is_some() && there == key.as_ref().map(|key| key.0.clone())
+            let own = key.as_ref().map(|key| key.0.clone());
+            let is_there =
+                |storage: &Path| identity::read(&storage.join(number.name()), snapshot.flavour).ok().flatten() == own;
+            own.is_some() && config.node_storage.iter().any(is_there)
         };
         let mut spec = place_again(config, snapshot, was.id(), is_own)?;
         spec.wallet.clone_from(&was.spec().wallet);

@@ -11,6 +11,7 @@ use wnm_pm::command::CommandRunner;
 use wnm_pm::port::Protocol;
 use wnm_pm::port_use;
 use wnm_pm::process;
+use wnm_pm::storages::Storages;
 
 use super::signs::{self, Memory, Signs, Target};
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
@@ -18,7 +19,7 @@ use super::{ask_counted, host, program_version};
 use crate::identity::{self, Key};
 use crate::node::{Flavour, NodeId, ProcessId, UnixSeconds};
 use crate::snapshot::Counters;
-use crate::snapshot::{Answer, DirectoryState};
+use crate::snapshot::{Answer, DirectoryState, DiskLoad};
 use crate::storage::{self, Place, StorageError};
 
 /// Sees the machine. Changes nothing.
@@ -67,6 +68,11 @@ pub trait Observer: Send + Sync {
     /// Makes sure that these places answer, before anything is read there that could hang.
     fn reach(&self, _places: Vec<Place>) -> Result<(), StorageError> {
         Ok(())
+    }
+
+    /// Each of several disks that nodes lie on. Of one that cannot be measured nothing is known: it counts as away.
+    fn disks(&self, _storages: &Storages) -> Vec<DiskLoad> {
+        Vec::new()
     }
 
     /// Whether the storage of nodes is there, and not just the place where its disk would be mounted.
@@ -147,6 +153,10 @@ impl Observer for ThisMachine {
 
     fn reach(&self, places: Vec<Place>) -> Result<(), StorageError> {
         storage::reach(places)
+    }
+
+    fn disks(&self, storages: &Storages) -> Vec<DiskLoad> {
+        storages.iter().map(host::disk_load).collect()
     }
 
     fn storage_is_marked(&self, node_storage: &Path) -> bool {

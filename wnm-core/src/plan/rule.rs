@@ -80,7 +80,8 @@ rules! {
     CpuRemove = "cpu_remove", &[Did, Held];
     /// Memory usage is above this: the youngest nodes are stopped.
     MemRemove = "mem_remove", &[Did, Held];
-    /// Disk usage, of space or of inodes, is above this: nodes are removed, stopped ones first, then the youngest.
+    /// Disk usage, of space or of inodes, is above this: nodes are removed, stopped ones first, then the youngest. Of several
+    /// disks each sheds its own nodes only.
     HdRemove = "hd_remove", &[Did, Held];
     /// A load average (1, 5 or 15 minutes) is above this: the youngest nodes are stopped.
     MaxLoadAverageAllowed = "max_load_average_allowed", &[Did, Held];
@@ -130,7 +131,7 @@ rules! {
     /// Memory usage is not below this: no node is added or started.
     MemLessThan = "mem_less_than", &[Held];
     /// Disk usage, of space or of inodes, is not below this, or a node's files would need more inodes than are free: no node
-    /// is added or started.
+    /// is added or started. Of several disks that holds for each by itself, and for one that is not mounted.
     HdLessThan = "hd_less_than", &[Held];
     /// A load average (1, 5 or 15 minutes) is not below this: no node is added or started.
     DesiredLoadAverage = "desired_load_average", &[Held];
