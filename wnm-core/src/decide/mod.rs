@@ -1,7 +1,9 @@
 //! A decision turns a snapshot into a plan. It is a function of configuration and snapshot: the time and the dice are
 //! in the snapshot, nothing here reads a clock or touches a file, and it cannot fail.
 
-use crate::node::{LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
+use std::collections::BTreeSet;
+
+use crate::node::{Desired, LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
@@ -64,7 +66,21 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     if actions.is_empty() {
         actions.push(Action::Survey);
     }
+    down(&mut draft, &actions);
     draft.finish(actions)
+}
+
+/// Says which nodes are down where nothing else does: whoever reads it wants to know in every case.
+fn down(draft: &mut Draft<'_>, actions: &[Action]) {
+    let mut told: BTreeSet<NodeId> = touched(actions).into_iter().collect();
+    told.extend(draft.plan.reasons.iter().flat_map(|reason| reason.nodes.iter().copied()));
+    let is_down = |each: &&NodeSnapshot| {
+        each.node.status() == Status::Stopped
+            && each.node.life().desired() == Desired::Run
+            && !told.contains(&each.node.id())
+    };
+    let nodes: Vec<&NodeSnapshot> = draft.snapshot.nodes.iter().filter(is_down).collect();
+    draft.because_of(Cause::Down, &numbers(&nodes));
 }
 
 fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {

@@ -86,6 +86,8 @@ pub enum Cause {
         /// Which ones: 1 is a1.
         groups: Vec<u32>,
     },
+    /// These nodes shall run and are down.
+    Down,
     /// Everything was taken down.
     TornDown,
     /// The machine was restarted since the last cycle.
@@ -487,6 +489,7 @@ impl Cause {
     pub fn rule(&self) -> Rule {
         match self {
             Self::Paused { .. } | Self::DownWhilePaused | Self::GroupsDownWhilePaused { .. } => Rule::Paused,
+            Self::Down => Rule::Down,
             Self::TornDown => Rule::TornDown,
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,

@@ -87,6 +87,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
     let whole = |text: &str| Whole(text.to_owned());
     match cause {
         C::Paused { pause } => Whole(format!("{}; only what the owner asks for is done", cycle_pause_text(pause))),
+        C::Down => of("down"),
         C::TornDown => whole("everything was taken down; no node is added before `wnm init`"),
         C::DownWhilePaused => of("down; not started while cycles are paused"),
         C::GroupsDownWhilePaused { groups } => {

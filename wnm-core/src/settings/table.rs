@@ -160,8 +160,9 @@ settings! {
     upgrade_failure_percent: f64 = always("10").within(0.0, 100.0).unit("percent");
     /// How many nodes may be starting at the same time.
     max_concurrent_starts: u32 = at_once();
-    /// How many nodes are started at once after the machine was restarted. Each further cycle starts as many as what it measures
-    /// allows, and at most as many as are back already. 0: no more than max_concurrent_starts.
+    /// How many nodes are started at once after the machine was restarted, and 100 where nodes fell and it was not. Each further
+    /// cycle starts as many as what it measures allows, and at most as many as are back already. 0: no more than
+    /// max_concurrent_starts.
     restart_pace: u32 = always("5").within(0.0, NUMBERS).unit("nodes");
     /// A node that falls so often in a row, less than an hour after each start, is broken: only its owner starts it
     /// again. 0: it is tried for ever.

@@ -38,6 +38,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::Paused { pause: CyclePause { since: 1_790_000_000, until: None, reason: Some(text.clone()) } },
         Cause::DownWhilePaused,
         Cause::TornDown,
+        Cause::Down,
         Cause::GroupsDownWhilePaused { groups: groups.clone() },
         Cause::Reboot,
         Cause::RemovalDue,

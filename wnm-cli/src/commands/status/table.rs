@@ -225,7 +225,7 @@ mod tests {
         };
         let versions = BTreeMap::new();
         let host = HostRow { load, available_version: Some("0.4.17".to_owned()), counts: BTreeMap::new(), versions };
-        StatusReport { at: 1_790_000_000, paused: None, host, nodes }
+        StatusReport { at: 1_790_000_000, paused: None, disks: Vec::new(), host, nodes }
     }
 
     fn text(report: &StatusReport, wide: bool) -> String {
