@@ -21,6 +21,7 @@ pub mod progress;
 pub mod removed;
 pub mod renewal;
 pub mod report;
+pub mod rolling;
 pub mod rollout;
 pub mod settings;
 pub mod snapshot;

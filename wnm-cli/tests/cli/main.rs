@@ -27,6 +27,7 @@ mod ownership;
 mod pauses;
 mod plans;
 mod programs;
+mod rolling;
 mod rollout;
 mod schedule;
 mod settings;
@@ -101,6 +102,7 @@ fn main() -> std::process::ExitCode {
         pauses::trials(),
         plans::trials(),
         keys::trials(),
+        rolling::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),

@@ -40,6 +40,7 @@ pub enum EventKind {
     GroupClosed,
     Adopted,
     Restored,
+    Rolling,
     IdentityKept,
     BroughtBack,
     IdentitiesExpired,
@@ -140,6 +141,7 @@ impl<'a> Columns<'a> {
             Event::FlavourChanged { from, node } => {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
             }
+            Event::Rolling { .. } => plain(EventKind::Rolling, ""),
             Event::IdentityKept { node, .. } => about(EventKind::IdentityKept, node, None, ""),
             Event::BroughtBack { node, .. } => {
                 about(EventKind::BroughtBack, node, None, &node.spec().root_dir.display().to_string())

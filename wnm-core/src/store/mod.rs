@@ -20,6 +20,7 @@ use crate::identity::Key;
 use crate::node::{Node, NodeId, UnixSeconds};
 use crate::pause::CyclePause;
 use crate::removed::Removed;
+use crate::rolling::Rolling;
 use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -40,6 +41,8 @@ pub struct StoredState {
     pub last_surveyed_boot: UnixSeconds,
     /// When everything was taken down; none unless that was the last thing that happened to this machine.
     pub torn_down_at: Option<UnixSeconds>,
+    /// The rolling step that goes on, or was interrupted.
+    pub rolling: Option<Rolling>,
     /// The owner's pause of the cycles, also one whose time has passed since.
     pub pause: Option<CyclePause>,
     /// The highest number that any node had since the last teardown.

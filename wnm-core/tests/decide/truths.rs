@@ -290,7 +290,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             is(Status::Stopped)(each) && rests(each) && life.failures() == 0 && life.falls() > 1
         }),
         Cause::Returning => {
-            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().comes_back();
+            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().returns();
             reason.nodes == case.starts() && case.all(reason, comes_back)
         }
         Cause::StartFailed | Cause::WentDown => case.all(reason, |each| {
