@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use serde::{Deserialize, Serialize};
 
-
 /// What is in the way of reading.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {

@@ -20,6 +20,7 @@ mod inherited;
 mod interruptions;
 mod killed;
 mod limits;
+mod logs;
 mod migrations;
 mod migrations_elsewhere;
 mod ownership;
@@ -93,6 +94,7 @@ fn main() -> std::process::ExitCode {
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
+        logs::trials(),
         migrations::trials(),
         migrations_elsewhere::trials(),
         ownership::trials(),

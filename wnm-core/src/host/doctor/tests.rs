@@ -218,7 +218,7 @@ fn upkeep() {
       install one
     ");
     let paused = || Rollout {
-        target: Target { version: semver::Version::new(0, 5, 0), digest: "a file".to_owned() },
+        target: Target { version: semver::Version::new(0, 5, 0), digest: Some("a file".to_owned()) },
         started_at: 0,
         phase: Phase::Paused,
         phase_since: 0,

@@ -3,8 +3,8 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use wnm_pm::bounded::{Directory, Edition, Fault};
 use crate::node::{Flavour, UnixSeconds};
+use wnm_pm::bounded::{Directory, Edition, Fault};
 
 /// What is read of a log at one look: a node writes far less in a minute.
 const READ: u64 = 256 << 10;

@@ -18,7 +18,6 @@ mod peers;
 #[cfg(target_os = "linux")]
 mod process;
 
-
 /// A node to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -148,13 +147,7 @@ fn processes(_: &[Target]) -> BTreeMap<NodeId, Signs> {
     BTreeMap::new()
 }
 
-fn files(
-    target: &Target,
-    memory: &mut Memory,
-    share: usize,
-    now: UnixSeconds,
-    seen: &mut Signs,
-) -> Result<(), Fault> {
+fn files(target: &Target, memory: &mut Memory, share: usize, now: UnixSeconds, seen: &mut Signs) -> Result<(), Fault> {
     let Some(root) = Directory::open(&target.root_dir)? else { return Ok(()) };
     let peers = memory.peers.look(&root)?;
     let logs = if target.log_dir == target.root_dir.join("logs") {
