@@ -171,8 +171,10 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Back up the nodes' keys and the database
     Backup(Backup),
-    /// Restore a backup where no nodes are
+    /// Bring removed nodes back, or restore a backup where no nodes are
     Restore(Restore),
+    /// List the removed nodes that can be brought back
+    Removed,
     /// Move all nodes from v1 to v2, keeping numbers, wallets and ports
     MigrateFlavour {
         /// Move them back, while none was started as v2
@@ -357,9 +359,12 @@ pub(crate) struct Backup {
 
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
-    /// The directory or archive that `wnm backup` wrote
-    #[arg(value_name = "PATH")]
-    pub path: PathBuf,
+    /// Removed nodes by name or number, or the directory or archive that `wnm backup` wrote
+    #[arg(value_name = "NODE|PATH", required_unless_present = "id")]
+    pub what: Vec<String>,
+    /// A removed node by its id in `wnm removed`
+    #[arg(long, value_name = "ID", conflicts_with = "what")]
+    pub id: Vec<i64>,
     /// Restore a backup of another machine, which must run these nodes no more
     #[arg(long, alias = "from_other_machine")]
     pub from_other_machine: bool,
@@ -388,12 +393,18 @@ pub(crate) enum ConfigCommand {
         /// NAME VALUE, or any number of NAME=VALUE
         #[arg(required = true, allow_negative_numbers = true)]
         settings: Vec<String>,
+        /// Do not ask where cycles would remove nodes because of it
+        #[arg(long)]
+        confirm: bool,
     },
     /// Put settings back to their defaults
     Unset {
         /// Their names
         #[arg(required = true)]
         names: Vec<String>,
+        /// Do not ask where cycles would remove nodes because of it
+        #[arg(long)]
+        confirm: bool,
     },
 }
 

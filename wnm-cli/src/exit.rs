@@ -6,7 +6,7 @@ use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
-use wnm_core::machine::CycleError;
+use wnm_core::machine::{BringBackError, CycleError};
 use wnm_core::migration::MigrationError;
 use wnm_core::settings::NoHome;
 use wnm_core::storage::StorageError;
@@ -158,9 +158,14 @@ fn of_machine(error: &Error) -> Exit {
         Error::Backup(BackupError::Manager(_)) => Exit::Manager,
         Error::Backup(BackupError::Storage(StorageError::Taken { .. })) => Exit::Refused,
         Error::Backup(error) if error.is_refusal() => Exit::Refused,
+        Error::BringBack(BringBackError::Cycle(CycleError::Store(error))) => of_store(error),
+        Error::BringBack(BringBackError::Cycle(CycleError::Manager(_))) => Exit::Manager,
+        Error::BringBack(BringBackError::Cycle(_) | BringBackError::Place { .. }) => Exit::Failed,
+        Error::BringBack(_) => Exit::Refused,
         Error::Lock(LockError::Held { .. }) => Exit::Locked,
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,
+        Error::StorageInUse { .. } | Error::FirstStorage { .. } => Exit::Refused,
         Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
         Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
         Error::Refused(Refusal::BadWord { .. }) | Error::Cycle(CycleError::Refused(Refusal::BadWord { .. })) => {

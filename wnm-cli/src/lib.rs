@@ -22,7 +22,8 @@ use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, logs, migrate, pause, remove, rollout, schedule, status, survey, why,
+    backup, config, cycle, doctor, groups, init, logs, migrate, pause, remove, removed, rollout, schedule, status,
+    survey, why,
 };
 pub use exit::Exit;
 use exit::Failure;
@@ -102,8 +103,9 @@ async fn dispatch(
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
         Command::Status(options) => return status::status(output, &common, &given, &options).await,
         Command::Logs(options) => return logs::logs(output, &given, options).await,
-        Command::Config { command } => return config::config(output, &common, &given, command),
+        Command::Config { command } => return config::config(output, &common, &given, command).await,
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
+        Command::Removed => return removed::removed(output, &given),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
         Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
         Command::Pause(options) => return pause::pause(output, &common, &given, &options).await,

@@ -27,6 +27,7 @@ use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
     ProcessState, Started, Supervisor, TakenNumber, Teardown,
 };
+use wnm_pm::storages::Storages;
 use wnm_pm::{path_policy, replacement};
 
 use launchctl::Launchctl;
@@ -74,7 +75,7 @@ fn kind(mode: Mode) -> ManagerKind {
 #[derive(Clone)]
 pub struct Launchd {
     mode: Mode,
-    node_storage: PathBuf,
+    node_storage: Storages,
     domain: Domain,
     launchctl: Launchctl,
 }
@@ -86,7 +87,7 @@ impl Launchd {
     /// Those of [`Domain::own`].
     pub fn new(
         mode: Mode,
-        node_storage: impl Into<PathBuf>,
+        node_storage: impl Into<Storages>,
         runner: Arc<dyn CommandRunner>,
     ) -> Result<Self, ManagerError> {
         Ok(Self::in_domain(mode, node_storage, Domain::own(mode)?, runner))
@@ -96,7 +97,7 @@ impl Launchd {
     #[must_use]
     pub fn in_domain(
         mode: Mode,
-        node_storage: impl Into<PathBuf>,
+        node_storage: impl Into<Storages>,
         domain: Domain,
         runner: Arc<dyn CommandRunner>,
     ) -> Self {

@@ -30,7 +30,7 @@ pub use settings::{ContainerNetwork, MachineId, RulesBy, S6Settings};
 
 use group::Groups;
 use host::Host;
-use node::Nodes;
+use node::{Nodes, turn};
 
 /// The process manager.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl S6Overlay {
     pub fn connect(settings: S6Settings) -> Result<Self, ManagerError> {
         definition::check_capacity(settings.max_node_per_container)?;
         check_path("node_storage", &settings.node_storage)?;
+        settings.more_storages.iter().try_for_each(|storage| check_path("node_storage", storage))?;
         check_path("log_dir", &settings.log_dir)?;
         check_path("bootstrap_cache_dir", &settings.bootstrap_cache_dir)?;
         Ok(Self(Host::new(settings)))
@@ -73,6 +74,10 @@ impl ProcessManager for S6Overlay {
 
     async fn owner(&self) -> Outcome<Option<Owner>> {
         owner::of_storage(&self.0.settings.node_storage).map(Some)
+    }
+
+    async fn take_over(&self) -> Outcome<()> {
+        turn::take(&self.0.settings.node_storage)
     }
 
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {

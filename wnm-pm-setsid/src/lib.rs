@@ -15,7 +15,7 @@ mod start;
 mod stop;
 mod survey;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
     ProcessState, Started, Teardown,
 };
+use wnm_pm::storages::Storages;
 use wnm_pm::{node_files, path_policy, replacement};
 
 use observation::Observation;
@@ -36,7 +37,7 @@ use observation::Observation;
 #[derive(Debug, Clone)]
 pub struct Setsid {
     kind: ManagerKind,
-    node_storage: PathBuf,
+    node_storage: Storages,
     settling: Settling,
     /// A node that was asked to end and has not after this long is made to.
     grace: Duration,
@@ -46,7 +47,7 @@ impl Setsid {
     /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `setsid+user` or `setsid+sudo`; with the latter
     /// everything fails unless wnm runs as root.
     #[must_use]
-    pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>) -> Self {
+    pub fn new(kind: ManagerKind, node_storage: impl Into<Storages>) -> Self {
         Self {
             kind,
             node_storage: node_storage.into(),

@@ -26,7 +26,6 @@ mod systemctl;
 mod taken;
 mod units;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +40,7 @@ use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, TakenNumber, Teardown,
 };
+use wnm_pm::storages::Storages;
 use wnm_pm::user::Owner;
 
 use paths::{Scope, unit_name};
@@ -50,7 +50,7 @@ use systemctl::Systemctl;
 #[derive(Clone)]
 pub struct Systemd {
     kind: ManagerKind,
-    node_storage: PathBuf,
+    node_storage: Storages,
     systemctl: Systemctl,
     settling: Settling,
 }
@@ -59,7 +59,7 @@ impl Systemd {
     /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `systemd+user` or `systemd+sudo`; the latter acts
     /// as root, directly or through `sudo -n`.
     #[must_use]
-    pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>, runner: Arc<dyn CommandRunner>) -> Self {
+    pub fn new(kind: ManagerKind, node_storage: impl Into<Storages>, runner: Arc<dyn CommandRunner>) -> Self {
         let scope = if kind.mode == Mode::User { Scope::User } else { Scope::System };
         Self {
             kind,

@@ -24,6 +24,7 @@ pub mod process_manager;
 pub mod program;
 pub mod replacement;
 pub mod shell;
+pub mod storages;
 pub mod unit_file;
 pub mod upgrade;
 pub mod user;

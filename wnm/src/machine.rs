@@ -9,13 +9,16 @@ use wnm_core::event::Event;
 use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
-use wnm_core::machine::{self, CycleError, NodeLogs, Observation, Parts, PauseChange, Report, Trigger, Untracked};
+use wnm_core::machine::{
+    self, CycleError, NodeLogs, Observation, Parts, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+};
 use wnm_core::migration::{Direction, Migration};
 use wnm_core::node::{Node, NodeId};
 use wnm_core::observe::{Observer, ThisMachine, means};
 use wnm_core::pause::CyclePause;
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Ongoing, Progress, Work, during};
+use wnm_core::removed::Removed;
 use wnm_core::settings::{Config, Lifetime, Occasion, Origins, lookup, to_record};
 use wnm_core::storage::{self, Claimant, Place};
 use wnm_core::store::{HistoryEntry, HistoryFilter, Problem, Store, StoreError};
@@ -51,22 +54,23 @@ impl Machine {
         // A manager that cannot be had here is reported before anything is written.
         let shares = !manager(&config, &runner())?.capabilities().runs_nodes_as_caller;
         let path = options.new_database_path(&config);
-        let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
-        storage::reach(places.to_vec()).map_err(CycleError::from)?;
+        storage::reach(places(&config)).map_err(CycleError::from)?;
         mixed::refuse(&config).await?;
         make_directory(path.parent().unwrap_or(Path::new("")), shares)?;
         let lock = Lock::acquire(&path, "wnm init")?;
-        let has_begun = is_there(&path) && has_begun(&path)?;
-        if !has_begun && is_there(&path) {
+        let is_there = is_there(&path);
+        if is_there && !is_free(&path)? {
             return Err(StoreError { path, problem: Problem::Exists }.into());
         }
-        make_directory(&config.node_storage, shares)?;
-        storage::prepare(&config.node_storage).map_err(CycleError::from)?;
         let claimant = Claimant::new(&path, None);
-        storage::claim(&config.node_storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
-        let mut store = if has_begun { Store::open(&path)? } else { Store::create(&path)? };
+        for storage in config.node_storage.iter() {
+            make_directory(storage, shares)?;
+            storage::prepare(storage).map_err(CycleError::from)?;
+            storage::claim(storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
+        }
+        let mut store = if is_there { Store::open(&path)? } else { Store::create(&path)? };
         let (now, observer) = (SystemClock.now(), ThisMachine::new(runner()));
-        let measuring = observer.host(None, &config.node_storage, now);
+        let measuring = observer.host(None, config.node_storage.first(), now);
         let measured = during(progress, Work::MeasureMachine, measuring).await;
         let counters = measured.map_err(CycleError::from)?.counters;
         let initialised = Event::Initialised { settings: to_record(&config, &origins), boot_time: counters.boot_time };
@@ -81,7 +85,7 @@ impl Machine {
     pub fn is_initialised(options: &Options) -> Result<bool, Error> {
         let (config, _) = options.new_config()?;
         let path = options.new_database_path(&config);
-        Ok(is_there(&path) && !has_begun(&path)?)
+        Ok(is_there(&path) && stands(&path)?)
     }
 
     /// Opens a machine to change it. Nobody else can until this is dropped.
@@ -289,6 +293,28 @@ impl Machine {
         Ok(self.inner.adopt(observation, untracked)?)
     }
 
+    /// What is kept of nodes that were removed, the latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn removed(&self) -> Result<Vec<Removed>, Error> {
+        Ok(self.inner.store().removed()?)
+    }
+
+    /// Puts a removed node's key in its place again and records the node, stopped: with its wallet, and with its number and
+    /// ports where they are free. Whoever asks starts it ([`Machine::run`]). With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// When nothing is kept of it, or there is no place for it.
+    pub async fn bring_back(
+        &mut self,
+        which: &WhichRemoved,
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<(Removed, Node), Error> {
+        Ok(self.inner.bring_back(which, dry_run, progress).await?)
+    }
+
     /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
     pub async fn examine(&self) -> Vec<Finding> {
         doctor::examine(&self.inner).await
@@ -348,6 +374,7 @@ impl Machine {
         let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
         self.options.overlay(Occasion::Change, set, before)?;
         let settled = self.options.overlay(Occasion::Use, [], after)?;
+        self.change_storages(&settled.0, dry_run)?;
         if !dry_run {
             let event = Event::SettingsChanged { changes: changes.to_vec() };
             self.inner.parts_mut().store.apply(SystemClock.now(), &[event])?;
@@ -360,12 +387,22 @@ fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
     let wrong = |reason, hint| Error::Setting { setting: name.to_owned(), reason, hint: Box::new(hint) };
     match lookup(name) {
         None => Err(wrong("is not a setting", Hint::run(Task::ShowSettings).to("list all settings"))),
+        Some(setting) if value.is_none() && setting.lifetime == Lifetime::Settled => {
+            let hint = Hint::change(setting.name).to("give it another value");
+            Err(wrong("is recorded at init and has no default any more", hint))
+        }
         Some(setting) if value.is_none() && setting.lifetime == Lifetime::Fixed => {
             let hint = Hint::text("leave it out; it can only change with a teardown and a new init");
             Err(wrong("is fixed once the machine is initialised", hint))
         }
         Some(_) => Ok(()),
     }
+}
+
+/// What has to answer before a machine is made.
+pub(crate) fn places(config: &Config) -> Vec<Place> {
+    let storages = config.node_storage.iter().map(|storage| Place::new("node_storage", storage));
+    storages.chain([Place::new("log_dir", &config.log_dir)]).collect()
 }
 
 pub(crate) fn runner() -> Arc<dyn CommandRunner> {
@@ -393,9 +430,17 @@ pub(crate) fn refuse_another_user(database: &Path, user: u32) -> Result<(), Erro
     Err(Error::AnotherUsers { path: database.to_owned(), owner: name(file.uid()), user: name(user) })
 }
 
-/// Whether an initialisation made this database and was interrupted.
-fn has_begun(database: &Path) -> Result<bool, Error> {
-    Ok(Store::open_read_only(database)?.load().is_ok_and(|recorded| !recorded.initialised))
+/// Whether a database holds nothing that an initialisation would cost: no nodes and no container groups. One that was
+/// interrupted left such a database, and so does a teardown.
+fn is_free(database: &Path) -> Result<bool, Error> {
+    let recorded = Store::open_read_only(database)?.load();
+    Ok(recorded.is_ok_and(|recorded| recorded.nodes.is_empty() && recorded.groups.is_empty()))
+}
+
+/// Whether a machine was initialised and not torn down since.
+fn stands(database: &Path) -> Result<bool, Error> {
+    let recorded = Store::open_read_only(database)?.load();
+    Ok(recorded.map_or(true, |recorded| recorded.initialised && recorded.torn_down_at.is_none()))
 }
 
 /// Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.

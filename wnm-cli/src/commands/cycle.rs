@@ -6,16 +6,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm::{Hint, Machine, Task, chain};
+use wnm::{Config, Hint, Machine, Observation, Task, chain};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
-use wnm_core::report::{counted, execution_text, failure_lines, plan_text};
+use wnm_core::report::{DiskRow, counted, disk_rows, execution_text, failure_lines, plan_text};
 
 use super::remove::{Going, going_lines};
+use super::schedule;
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::hints::words;
@@ -37,6 +38,9 @@ struct Answer<'a> {
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
     warnings: &'a [String],
+    /// The disks that nodes lie on, as they were observed for a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disks: Option<Vec<DiskRow>>,
     /// What can be done about groups and ports that failed; each result has its own hints.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -71,13 +75,21 @@ pub(crate) async fn plan(
         save(&plan, path)?;
         output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
     }
-    show_plan(output, &plan, &observation.warnings, &[])
+    show_plan(output, machine.config(), &plan, &observation, &[])
 }
 
 /// What a dry run answers.
-pub(super) fn show_plan(output: Output, plan: &Plan, seen: &[String], going: &[Going]) -> Result<Exit, Failure> {
-    let nothing = Execution::default();
-    output.answer(&Answer { going, ..row(true, plan, None, &nothing, seen) }, || {
+pub(super) fn show_plan(
+    output: Output,
+    config: &Config,
+    plan: &Plan,
+    observation: &Observation,
+    going: &[Going],
+) -> Result<Exit, Failure> {
+    let (nothing, snapshot, seen) = (Execution::default(), &observation.snapshot, &observation.warnings);
+    let disks = disk_rows(config, &snapshot.disks, snapshot.nodes.iter().map(|each| &each.node));
+    let answer = Answer { going, disks: Some(disks), ..row(true, plan, None, &nothing, seen) };
+    output.answer(&answer, || {
         let plan = plan_text(plan, output.detail());
         format!("{}{plan}{}Nothing was changed.\n", warnings(seen), going_lines(going))
     })?;
@@ -125,7 +137,11 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
             });
         }
     }
-    act(output, common, given, &trigger).await
+    let exit = act(output, common, given, &trigger).await?;
+    if exit == Exit::Done && !common.dry_run {
+        schedule::end(output, common, given).await;
+    }
+    Ok(exit)
 }
 
 /// What a teardown takes: some managers' takes untracked nodes as well.
@@ -147,7 +163,19 @@ fn row<'a>(
     warnings: &'a [String],
 ) -> Answer<'a> {
     let Execution { group_errors, port_errors, notes, left, hints, .. } = execution;
-    Answer { dry_run, plan, going: &[], results, group_errors, port_errors, notes, left, warnings, hint: words(hints) }
+    Answer {
+        dry_run,
+        plan,
+        going: &[],
+        results,
+        group_errors,
+        port_errors,
+        notes,
+        left,
+        warnings,
+        disks: None,
+        hint: words(hints),
+    }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {

@@ -27,7 +27,7 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
     let (config, _) = given.options.new_config()?;
     let mut answer = Answer {
         database: given.options.new_database_path(&config).display().to_string(),
-        node_storage: config.node_storage.display().to_string(),
+        node_storage: config.node_storage.to_string(),
         process_manager: config.process_manager.to_string(),
         adopted: Vec::new(),
         left: Vec::new(),

@@ -10,6 +10,7 @@ pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod pause;
 pub(crate) mod remove;
+pub(crate) mod removed;
 pub(crate) mod rollout;
 pub(crate) mod schedule;
 pub(crate) mod status;

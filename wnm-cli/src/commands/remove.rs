@@ -36,11 +36,11 @@ pub(crate) async fn remove(output: Output, common: &Common, given: &Given, optio
     let observation = machine.observe(&watch).await?;
     drop(watch);
     let plan = machine.plan(&observation, &trigger)?;
-    let (going, cap) = (going(&plan, &observation), machine.config().node_cap);
+    let (going, config) = (going(&plan, &observation), machine.config().clone());
     drop(machine);
     let left = observation.snapshot.nodes.len() - going.len();
     if common.dry_run {
-        return cycle::show_plan(output, &plan, &observation.warnings, &going);
+        return cycle::show_plan(output, &config, &plan, &observation, &going);
     }
     if !options.confirm && !going.is_empty() {
         confirm(output, &going)?;
@@ -52,7 +52,7 @@ pub(crate) async fn remove(output: Output, common: &Common, given: &Given, optio
     if going.is_empty() || exit != Exit::Done {
         return Ok(exit);
     }
-    after(output, given, left, cap, options.lower_cap)?;
+    after(output, given, left, config.node_cap, options.lower_cap)?;
     Ok(exit)
 }
 

@@ -18,6 +18,7 @@ mod hangs;
 mod in_container;
 mod inherited;
 mod interruptions;
+mod keys;
 mod killed;
 mod limits;
 mod logs;
@@ -32,6 +33,7 @@ mod schedule;
 mod settings;
 mod settings_reach;
 mod status;
+mod storages;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -100,12 +102,14 @@ fn main() -> std::process::ExitCode {
         ownership::trials(),
         pauses::trials(),
         plans::trials(),
+        keys::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
         status::trials(),
+        storages::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

@@ -6,7 +6,7 @@ use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
 use crate::node::{NodeId, NodeSpec, PortKind, Status};
-use crate::plan::Cause;
+use crate::plan::{Action, Cause};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
@@ -94,6 +94,17 @@ pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
         draft.because(Cause::FirstGroups { groups: first, least }, &[]);
     }
     draft.plan.groups.extend(opened);
+}
+
+/// Asks for the groups of nodes that are started which no database knows: those of nodes that came back.
+pub(super) fn open_missing(draft: &mut Draft<'_>, actions: &[Action]) {
+    let snapshot = draft.snapshot;
+    let is_started =
+        |id: NodeId| actions.iter().any(|action| matches!(action, Action::Start { number } if *number == id));
+    let is_missing = |group| !snapshot.groups.iter().any(|known| known.spec.group == group);
+    let nodes = snapshot.nodes.iter().map(|each| each.node.spec());
+    let nodes = nodes.filter(|spec| spec.group.is_some_and(is_missing) && is_started(spec.id));
+    open_for(draft, &nodes.cloned().collect::<Vec<_>>());
 }
 
 /// What a group is, with a range of each kind of ports that its nodes have; none when its ports pass the end of the range.

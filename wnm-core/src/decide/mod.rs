@@ -1,12 +1,15 @@
 //! A decision turns a snapshot into a plan. It is a function of configuration and snapshot: the time and the dice are
 //! in the snapshot, nothing here reads a clock or touches a file, and it cannot fail.
 
-use crate::node::{LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
+use std::collections::BTreeSet;
+
+use crate::node::{Desired, LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
-use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use crate::snapshot::{NodeSnapshot, Snapshot};
 
 mod comeback;
+pub(crate) mod disks;
 mod due;
 mod groups;
 mod growth;
@@ -24,7 +27,7 @@ mod trial;
 mod upgrade;
 mod watch;
 
-pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
+pub(crate) use placement::{group_of, layout, place_again, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
 pub use request::{Refusal, Request, decide_request};
 pub use rollout::advance;
@@ -63,7 +66,21 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     if actions.is_empty() {
         actions.push(Action::Survey);
     }
+    down(&mut draft, &actions);
     draft.finish(actions)
+}
+
+/// Says which nodes are down where nothing else does: whoever reads it wants to know in every case.
+fn down(draft: &mut Draft<'_>, actions: &[Action]) {
+    let mut told: BTreeSet<NodeId> = touched(actions).into_iter().collect();
+    told.extend(draft.plan.reasons.iter().flat_map(|reason| reason.nodes.iter().copied()));
+    let is_down = |each: &&NodeSnapshot| {
+        each.node.status() == Status::Stopped
+            && each.node.life().desired() == Desired::Run
+            && !told.contains(&each.node.id())
+    };
+    let nodes: Vec<&NodeSnapshot> = draft.snapshot.nodes.iter().filter(is_down).collect();
+    draft.because_of(Cause::Down, &numbers(&nodes));
 }
 
 fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
@@ -93,10 +110,10 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     growth::actions(draft)
 }
 
-/// Why nothing may grow on a machine with this load, a reason for each thing that is too high; empty when there is room.
+/// Why nothing may grow on a machine with such a load, a reason for each thing that is too high; empty when there is room.
 #[must_use]
-pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<Reason> {
-    load::obstacles(config, host).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
+pub fn lack_of_room(config: &Config, snapshot: &Snapshot) -> Vec<Reason> {
+    load::obstacles(config, snapshot).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
 }
 
 /// A plan in the making: what is known, and the reasons so far.
@@ -194,6 +211,13 @@ impl<'a> Draft<'a> {
     /// Leaves a reason; without nodes it is about the machine.
     fn because(&mut self, cause: Cause, nodes: &[NodeId]) {
         self.plan.reasons.push(Reason { nodes: nodes.to_vec(), cause });
+    }
+
+    /// Leaves a reason about the machine, unless it is there already.
+    fn because_once(&mut self, cause: Cause) {
+        if !self.plan.reasons.iter().any(|reason| reason.cause == cause) {
+            self.because(cause, &[]);
+        }
     }
 
     /// Leaves a reason about these nodes, if there are any.

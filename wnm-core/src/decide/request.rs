@@ -83,6 +83,8 @@ pub enum Refusal {
         /// Which node.
         name: String,
     },
+    /// Everything was taken down.
+    TornDown,
     /// No node program to add or upgrade with.
     NoProgram {
         /// Where it should be.
@@ -167,6 +169,9 @@ pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -
 }
 
 fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
+    if draft.snapshot.torn_down {
+        return Err(Refusal::TornDown);
+    }
     let would_be = draft.snapshot.nodes.len() + count as usize;
     let cap = draft.config.node_cap;
     if would_be > cap as usize {
@@ -213,6 +218,7 @@ fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Ve
         groups::repair_for(draft, &touched(&actions));
     }
     draft.because_of(Cause::Requested, &touched(&actions));
+    groups::open_missing(draft, &actions);
     if let Some(asked) = selection.count.filter(|_| actions.len() < most) {
         draft.because(Cause::Fewer { verb, asked, there: count(&actions) }, &[]);
     }

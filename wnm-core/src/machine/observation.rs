@@ -17,7 +17,9 @@ use crate::pause::CyclePause;
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
-use crate::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use crate::snapshot::{
+    Answer, BlockedNumber, Blocker, DirectoryState, DiskLoad, HostLoad, NodeSnapshot, Seen, Snapshot,
+};
 use crate::storage::StorageError;
 use crate::store::StoredState;
 use wnm_pm::batch::Outcomes;
@@ -41,7 +43,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         groups(machine, &stored, progress),
         machine.parts.manager.taken(&references),
     );
-    let (host, (groups, mut warnings)) = (host?, groups);
+    let (mut host, (groups, mut warnings)) = (host?, groups);
+    let disks = disks(machine, &mut host.load);
     let unavailable = match references.as_slice() {
         [] => unasked(machine, progress).await.inspect(|error| warnings.push(error.text())),
         _ => unavailable(&states),
@@ -81,7 +84,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let blocked = blocked(machine, &stored.nodes, &groups, flavour, &taken);
     let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
-        let directory = machine.parts.observer.directory(&config.node_storage, &node.spec().root_dir);
+        let root_dir = &node.spec().root_dir;
+        let directory = machine.parts.observer.directory(config.node_storage.of_or_first(root_dir), root_dir);
         NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
     });
     let snapshot = Snapshot {
@@ -90,6 +94,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: host.load,
+        disks,
         available,
         flavour,
         numbering: machine.parts.manager.capabilities().numbering,
@@ -100,6 +105,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         nodes: seen.collect(),
         rollouts: Some(rollouts),
         pause,
+        torn_down: stored.torn_down_at.is_some(),
         blocked,
     };
     let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
@@ -160,6 +166,7 @@ async fn without_disks(
         last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: without_disk(host.load),
+        disks: Vec::new(),
         available: None,
         flavour,
         numbering: capabilities.numbering,
@@ -169,6 +176,7 @@ async fn without_disks(
         nodes: seen.collect(),
         rollouts: Some(stored.rollouts),
         pause: stored.pause.filter(|pause| !pause.is_over(now)),
+        torn_down: stored.torn_down_at.is_some(),
         blocked: Vec::new(),
     };
     let events = surveyed(&mut snapshot).into_iter().collect();
@@ -252,7 +260,22 @@ fn flavour(config: &Config, program: Option<&Program>, nodes: &[Node]) -> Flavou
 }
 
 async fn host(machine: &Machine, stored: &StoredState, now: UnixSeconds) -> Result<Observed, HostError> {
-    machine.parts.observer.host(stored.counters.as_ref(), &machine.parts.config.node_storage, now).await
+    machine.parts.observer.host(stored.counters.as_ref(), machine.parts.config.node_storage.first(), now).await
+}
+
+/// Each disk that nodes lie on. Where there are several, the machine's own figures become those of the fullest.
+pub(crate) fn disks(machine: &Machine, load: &mut HostLoad) -> Vec<DiskLoad> {
+    let (observer, storages) = (&machine.parts.observer, &machine.parts.config.node_storage);
+    if !storages.is_several() {
+        let storage = storages.first();
+        return vec![load.disk(storage, observer.storage_is_marked(storage))];
+    }
+    let disks = observer.disks(storages);
+    let there = disks.iter().filter(|disk| disk.is_there);
+    if let Some(fullest) = there.max_by(|one, other| one.fullness().total_cmp(&other.fullness())) {
+        *load = load.clone().on(fullest);
+    }
+    disks
 }
 
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
@@ -381,7 +404,8 @@ fn blocked(
     }
     if !capabilities.places_nodes_itself {
         let recorded = nodes.iter().map(|node| node.spec().root_dir.clone());
-        for directory in machine.parts.observer.entries(&config.node_storage).into_iter().chain(recorded) {
+        let present = config.node_storage.iter().flat_map(|storage| machine.parts.observer.entries(storage));
+        for directory in present.chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {
                 block(number, &|| Blocker::Directory { path: directory.clone() });

@@ -1,6 +1,7 @@
 //! The observer is the door to what can be seen of the machine itself: a test, or a simulation, opens another one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use wnm_pm::command::CommandRunner;
 use wnm_pm::port::Protocol;
 use wnm_pm::port_use;
 use wnm_pm::process;
+use wnm_pm::storages::Storages;
 
 use super::signs::{self, Memory, Signs, Target};
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
 use super::{ask_counted, host, program_version};
-use crate::node::{NodeId, ProcessId, UnixSeconds};
+use crate::identity::{self, Key};
+use crate::node::{Flavour, NodeId, ProcessId, UnixSeconds};
 use crate::snapshot::Counters;
-use crate::snapshot::{Answer, DirectoryState};
+use crate::snapshot::{Answer, DirectoryState, DiskLoad};
 use crate::storage::{self, Place, StorageError};
 
 /// Sees the machine. Changes nothing.
@@ -67,6 +70,11 @@ pub trait Observer: Send + Sync {
         Ok(())
     }
 
+    /// Each of several disks that nodes lie on. Of one that cannot be measured nothing is known: it counts as away.
+    fn disks(&self, _storages: &Storages) -> Vec<DiskLoad> {
+        Vec::new()
+    }
+
     /// Whether the storage of nodes is there, and not just the place where its disk would be mounted.
     fn storage_is_marked(&self, node_storage: &Path) -> bool;
 
@@ -75,6 +83,14 @@ pub trait Observer: Send + Sync {
 
     /// The state of one node's directory.
     fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState;
+
+    /// The key of a node; none where it has none.
+    ///
+    /// # Errors
+    /// When there may be one, and it cannot be read.
+    async fn key(&self, _root_dir: &Path, _flavour: Flavour) -> io::Result<Option<Key>> {
+        Ok(None)
+    }
 }
 
 /// Sees the machine that this program runs on.
@@ -139,6 +155,10 @@ impl Observer for ThisMachine {
         storage::reach(places)
     }
 
+    fn disks(&self, storages: &Storages) -> Vec<DiskLoad> {
+        storages.iter().map(host::disk_load).collect()
+    }
+
     fn storage_is_marked(&self, node_storage: &Path) -> bool {
         storage::is_marked(node_storage)
     }
@@ -149,5 +169,15 @@ impl Observer for ThisMachine {
 
     fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState {
         storage::directory(node_storage, root_dir)
+    }
+
+    async fn key(&self, root_dir: &Path, flavour: Flavour) -> io::Result<Option<Key>> {
+        match identity::read(root_dir, flavour) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                identity::read_as_root(&*self.runner, root_dir, flavour).await
+            }
+            Err(error) if identity::is_not_a_key(&error) => Ok(None),
+            read => Ok(read?.map(Key)),
+        }
     }
 }

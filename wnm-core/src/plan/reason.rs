@@ -86,6 +86,10 @@ pub enum Cause {
         /// Which ones: 1 is a1.
         groups: Vec<u32>,
     },
+    /// These nodes shall run and are down.
+    Down,
+    /// Everything was taken down.
+    TornDown,
     /// The machine was restarted since the last cycle.
     Reboot,
     /// The delay before the removal of these nodes has passed.
@@ -261,6 +265,42 @@ pub enum Cause {
         /// How many a node may come to need.
         needed: u64,
     },
+    /// One of several disks is fuller than its owner allows. Without nodes, nothing could be done about it.
+    DiskPressure {
+        /// The storage on it.
+        storage: PathBuf,
+        /// What is too high: its space or its inodes.
+        gauge: Gauge,
+        /// How full it is, in percent.
+        figure: f64,
+        /// How full it may be, in percent.
+        limit: f64,
+    },
+    /// One of several disks is too full for another node.
+    DiskNoRoom {
+        /// The storage on it.
+        storage: PathBuf,
+        /// What is too high: its space or its inodes.
+        gauge: Gauge,
+        /// How full it is, in percent.
+        figure: f64,
+        /// What it has to be below, in percent.
+        limit: f64,
+    },
+    /// One of several disks has too few inodes left for the files of a node.
+    DiskFewInodes {
+        /// The storage on it.
+        storage: PathBuf,
+        /// How many are free.
+        free: u64,
+        /// How many a node may come to need.
+        needed: u64,
+    },
+    /// One of several disks is not mounted.
+    DiskAway {
+        /// The storage on it.
+        storage: PathBuf,
+    },
     /// What is too high is a part of what a control group may have, which is less than the machine has.
     MeasuredAgainst {
         /// What is measured.
@@ -396,7 +436,7 @@ impl Reason {
     pub fn effect(&self) -> Effect {
         use Cause as C;
         match &self.cause {
-            C::Pressure { .. } | C::OverCap { .. } if self.nodes.is_empty() => Effect::Held,
+            C::Pressure { .. } | C::DiskPressure { .. } | C::OverCap { .. } if self.nodes.is_empty() => Effect::Held,
             C::Reboot
             | C::RemovalDue
             | C::LeftToUpgrade
@@ -408,6 +448,7 @@ impl Reason {
             | C::FirstGroups { .. }
             | C::ImageChanged { .. }
             | C::Pressure { .. }
+            | C::DiskPressure { .. }
             | C::OverCap { .. }
             | C::YoungestStopped
             | C::YoungestOthersStopped
@@ -448,6 +489,8 @@ impl Cause {
     pub fn rule(&self) -> Rule {
         match self {
             Self::Paused { .. } | Self::DownWhilePaused | Self::GroupsDownWhilePaused { .. } => Rule::Paused,
+            Self::Down => Rule::Down,
+            Self::TornDown => Rule::TornDown,
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,
             Self::LeftToUpgrade => Rule::OwnUpgrade,
@@ -458,7 +501,7 @@ impl Cause {
             Self::FirstGroups { .. } => Rule::MinContainerCount,
             Self::ImageChanged { .. } => Rule::DockerImage,
             Self::OperationsInProgress { .. } => Rule::MaxConcurrentOperations,
-            Self::Pressure { gauge, .. } => gauge.remove_rule(),
+            Self::Pressure { gauge, .. } | Self::DiskPressure { gauge, .. } => gauge.remove_rule(),
             Self::OverCap { .. } | Self::RunningAtCap { .. } | Self::TotalAtCap { .. } => Rule::NodeCap,
             Self::YoungestStopped | Self::YoungestOthersStopped => Rule::Stop,
             Self::YoungestRemoved => Rule::Remove,
@@ -481,8 +524,10 @@ impl Cause {
             }
             Self::UpgradesFirst { .. } => Rule::UpgradesFirst,
             Self::OtherFlavour { .. } | Self::MixedFlavours { .. } => Rule::Flavour,
-            Self::NoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => gauge.less_than_rule(),
-            Self::FewInodes { .. } => Rule::HdLessThan,
+            Self::NoRoom { gauge, .. } | Self::DiskNoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => {
+                gauge.less_than_rule()
+            }
+            Self::FewInodes { .. } | Self::DiskFewInodes { .. } | Self::DiskAway { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
             Self::Broken { .. } => Rule::Broken,
@@ -502,7 +547,10 @@ impl Cause {
     fn figures(&self) -> Option<(f64, f64)> {
         let counts = |figure: u32, threshold: u32| Some((f64::from(figure), f64::from(threshold)));
         match *self {
-            Self::Pressure { figure, limit, .. } | Self::NoRoom { figure, limit, .. } => Some((figure, limit)),
+            Self::Pressure { figure, limit, .. }
+            | Self::NoRoom { figure, limit, .. }
+            | Self::DiskPressure { figure, limit, .. }
+            | Self::DiskNoRoom { figure, limit, .. } => Some((figure, limit)),
             Self::OverCap { total, cap } | Self::TotalAtCap { total, cap } | Self::RoomToAdd { total, cap } => {
                 counts(total, cap)
             }

@@ -5,6 +5,7 @@
 
 mod change;
 mod count;
+mod disks;
 mod evidence;
 mod execution;
 mod failures;
@@ -24,6 +25,7 @@ mod violation;
 
 pub use change::changes_text;
 pub use count::{counted, thousands};
+pub use disks::{DiskRow, disk_rows, disks_text};
 pub(crate) use evidence::PROCESS_GONE;
 pub use execution::{execution_text, failure_lines};
 pub use failures::{Shared, by_reason};

@@ -87,6 +87,8 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
     let whole = |text: &str| Whole(text.to_owned());
     match cause {
         C::Paused { pause } => Whole(format!("{}; only what the owner asks for is done", cycle_pause_text(pause))),
+        C::Down => of("down"),
+        C::TornDown => whole("everything was taken down; no node is added before `wnm init`"),
         C::DownWhilePaused => of("down; not started while cycles are paused"),
         C::GroupsDownWhilePaused { groups } => {
             let (what, are) = (container_groups(groups), be(groups.len()));
@@ -161,6 +163,22 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
             Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))
         }
         C::FewInodes { free, needed } => Whole(few_inodes(*free, *needed)),
+        C::DiskPressure { storage, gauge, figure, limit } => {
+            let (what, limit) = measured(*gauge, *figure, *limit);
+            Whole(format!("{}: {what}, above the limit ({} = {limit})", storage.display(), gauge.remove_rule()))
+        }
+        C::DiskNoRoom { storage, gauge, figure, limit } => {
+            let (what, limit) = measured(*gauge, *figure, *limit);
+            let rule = gauge.less_than_rule();
+            Whole(format!("{}: {what}, too high to add or start nodes there ({rule} = {limit})", storage.display()))
+        }
+        C::DiskFewInodes { storage, free, needed } => {
+            Whole(format!("{}: {} there", storage.display(), few_inodes(*free, *needed)))
+        }
+        C::DiskAway { storage } => Whole(format!(
+            "{} has no mark of wnm's: is its disk mounted? No node is added or started there",
+            storage.display()
+        )),
         C::MeasuredAgainst { gauge, allowance } => {
             Whole(format!("{} {}", gauge_name(*gauge), part_of(*gauge, allowance)))
         }

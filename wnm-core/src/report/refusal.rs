@@ -25,6 +25,7 @@ impl fmt::Display for Refusal {
             Self::StoppedByOwner { name } => {
                 write!(formatter, "cannot upgrade {name}: it was stopped by hand, and an upgrade would start it")
             }
+            Self::TornDown => formatter.write_str("everything on this machine was taken down"),
             Self::NoProgram { path } => write!(formatter, "no usable node program at {}", path.display()),
             Self::MixedFlavours { own, path, flavour } => {
                 write!(
@@ -81,6 +82,7 @@ impl Hinted for Refusal {
             }
             Self::WrongStatus { name, status, .. } => vec![way_out(name, *status)],
             Self::StoppedByOwner { name } => vec![Hint::node("start", name).to("start it first")],
+            Self::TornDown => vec![Hint::run(Task::Init).to("begin anew")],
             Self::NoProgram { .. } => vec![Hint::text("install one there"), elsewhere()],
             Self::OtherFlavour { own, flavour, .. } | Self::MixedFlavours { own, flavour, .. } => {
                 let other = Hint::run(Task::MigrateFlavour).to(format!("move all nodes to {flavour}"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::disks::{DiskRow, disk_rows};
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
 use crate::decide::shown_status;
@@ -24,6 +25,8 @@ pub struct StatusReport {
     pub paused: Option<CyclePause>,
     /// The machine.
     pub host: HostRow,
+    /// The disks that its nodes lie on, in the order of `node_storage`.
+    pub disks: Vec<DiskRow>,
     /// Its nodes, by number.
     pub nodes: Vec<NodeRow>,
 }
@@ -200,6 +203,7 @@ pub fn status(config: &Config, snapshot: &Snapshot) -> StatusReport {
             counts: counts.filter(|(_, count)| *count > 0).collect(),
             versions: versions(snapshot),
         },
+        disks: disk_rows(config, &snapshot.disks, snapshot.nodes.iter().map(|each| &each.node)),
         nodes: snapshot.nodes.iter().map(|each| NodeRow::new(config, each)).collect(),
     }
 }

@@ -33,6 +33,9 @@ impl fmt::Display for Violation {
                 node.name(),
                 directory.display()
             ),
+            Self::FullDisk { node, storage } => {
+                write!(formatter, "add {}: the disk of {} has no room for it", node.name(), storage.display())
+            }
             Self::ProgramOutside { node, program } => {
                 write!(formatter, "add {}: its program {} is outside its directory", node.name(), program.display())
             }

@@ -32,3 +32,4 @@ pub use setting::{DefaultValue, Lifetime, Setting, Shape};
 pub use show::{Row, reference, rows, show, show_environment};
 pub use table::{Config, TABLE, lookup};
 pub(crate) use value::join;
+pub use value::storages_in;

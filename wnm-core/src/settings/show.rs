@@ -78,6 +78,9 @@ fn section(setting: &Setting) -> String {
     let lifetime = match setting.lifetime {
         Lifetime::Free => "",
         Lifetime::Pinned => "- recorded at init, also when it is the default\n",
+        Lifetime::Settled => {
+            "- recorded at init, also when it is the default\n- changed by `wnm init`, `wnm config set` and `wnm move-storage` only\n"
+        }
         Lifetime::Explicit => "- changed by `wnm init` and `wnm config set` only\n",
         Lifetime::Fixed => "- fixed once the machine is initialised\n",
     };

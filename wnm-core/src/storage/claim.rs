@@ -10,6 +10,7 @@ use wnm_pm::program::write_whole;
 
 use super::{MARK_TEXT, STORAGE_MARKER, StorageError};
 use crate::node::UnixSeconds;
+use crate::settings::storages_in;
 use crate::store::Store;
 
 /// A database that keeps its nodes in a storage.
@@ -59,10 +60,10 @@ impl Claimant {
         }
         let resolve = |path: &Path| wnm_pm::path_policy::resolve(path);
         match Store::open_read_only(&self.database).and_then(|store| store.load()) {
-            Ok(stored) => stored
-                .settings
-                .get("node_storage")
-                .is_none_or(|storage| resolve(Path::new(storage)) == resolve(node_storage)),
+            Ok(stored) => stored.settings.get("node_storage").is_none_or(|text| {
+                let storages = storages_in(text);
+                storages.is_none_or(|own| own.iter().any(|storage| resolve(storage) == resolve(node_storage)))
+            }),
             Err(_) => true,
         }
     }

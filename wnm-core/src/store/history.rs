@@ -40,6 +40,9 @@ pub enum EventKind {
     GroupClosed,
     Adopted,
     Restored,
+    IdentityKept,
+    BroughtBack,
+    IdentitiesExpired,
     FlavourChanged,
     Paused,
     Resumed,
@@ -137,6 +140,11 @@ impl<'a> Columns<'a> {
             Event::FlavourChanged { from, node } => {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
             }
+            Event::IdentityKept { node, .. } => about(EventKind::IdentityKept, node, None, ""),
+            Event::BroughtBack { node, .. } => {
+                about(EventKind::BroughtBack, node, None, &node.spec().root_dir.display().to_string())
+            }
+            Event::IdentitiesExpired { .. } => plain(EventKind::IdentitiesExpired, ""),
             Event::Restored { node } => {
                 about(EventKind::Restored, node, None, &node.spec().root_dir.display().to_string())
             }

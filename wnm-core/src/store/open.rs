@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_signs.sql"),
     include_str!("migrations/004_rollout.sql"),
     include_str!("migrations/005_pause.sql"),
+    include_str!("migrations/006_removed.sql"),
 ];
 
 /// The tables that decisions rest on: checked whole at each opening, since they are small.

@@ -3,7 +3,7 @@
 use crate::fleet::{NOW, alive, config, fleet, gone, node, seen};
 use semver::Version;
 use wnm_core::decide::{Reconciled, Refusal, Request, Selection, decide, decide_request, reconcile};
-use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
+use wnm_core::node::{Desired, Flavour, Intent, NodeId, Status, Transition, Verb};
 use wnm_core::plan::check::{Authority, check};
 use wnm_core::plan::{Action, Rule};
 use wnm_core::settings::Config;
@@ -380,6 +380,30 @@ fn an_interrupted_step_ends_in_what_is_true() {
             (expected, None, 1),
             "{verb} with {observation:?}"
         );
+    }
+}
+
+#[test]
+fn a_node_that_goes_down_after_an_interrupted_step_has_not_failed_and_is_started_at_once() {
+    let config = Config { node_cap: 1, ..config() };
+    for verb in [Verb::Start, Verb::Restart, Verb::Upgrade, Verb::Revert] {
+        let mut snapshot = fleet(&[Running]);
+        alter(&mut snapshot.nodes[0].node, |node| node.pending = Some(verb));
+        snapshot.nodes[0].seen = Some(alive(&snapshot.nodes[0].node));
+        let mut snapshot = reconciled(&config, &snapshot);
+        assert!(snapshot.nodes[0].node.status().is_underway(), "{verb}");
+        // The order to stop that the killed run gave takes effect only now.
+        snapshot.nodes[0].seen = Some(gone());
+        let mut snapshot = reconciled(&config, &snapshot);
+        let life = snapshot.nodes[0].node.life();
+        assert_eq!((life.falls(), life.failures(), life.retry_at()), (0, 0, None), "{verb}");
+        assert_eq!(cycle(&config, &snapshot), ["start 1"], "{verb}");
+        // What falls after it was told to start has failed.
+        let node = &mut snapshot.nodes[0].node;
+        node.apply(Transition::Intended(Intent::Start), NOW).expect("it can be started");
+        node.apply(Transition::Started { process: None }, NOW).expect("it was started");
+        let life = reconciled(&config, &snapshot).nodes[0].node.life().clone();
+        assert_eq!((life.falls(), life.retry_at()), (1, Some(NOW + 60)), "{verb}");
     }
 }
 

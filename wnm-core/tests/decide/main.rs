@@ -2,6 +2,7 @@
 
 mod comeback;
 mod convergence;
+mod disks;
 mod evidence;
 mod failings;
 mod fleet;

@@ -37,6 +37,8 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     let mut causes = vec![
         Cause::Paused { pause: CyclePause { since: 1_790_000_000, until: None, reason: Some(text.clone()) } },
         Cause::DownWhilePaused,
+        Cause::TornDown,
+        Cause::Down,
         Cause::GroupsDownWhilePaused { groups: groups.clone() },
         Cause::Reboot,
         Cause::RemovalDue,
@@ -54,6 +56,10 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::YoungestOthersStopped,
         Cause::YoungestRemoved,
         Cause::RemovalsInProgress { removing: count, most },
+        Cause::DiskPressure { storage: path.clone(), gauge: Gauge::Disk, figure, limit },
+        Cause::DiskNoRoom { storage: path.clone(), gauge: Gauge::Inodes, figure, limit },
+        Cause::DiskFewInodes { storage: path.clone(), free: count.into(), needed: most.into() },
+        Cause::DiskAway { storage: path.clone() },
         Cause::RemovalFailed,
         Cause::OperationFailed,
         Cause::NothingLeft,
@@ -194,6 +200,10 @@ fn the_sentences_for_one() {
     stop: youngest nodes first, apart from those that wait for another try
     remove: stopped nodes first, then the youngest
     max_concurrent_removals: waiting for 1 removal in progress
+    hd_remove: /usr/bin/antnode: disk usage is 71.2 %, above the limit (hd_remove = 70 %)
+    hd_less_than: /usr/bin/antnode: inode usage of the disk is 71.2 %, too high to add or start nodes there (hd_less_than = 70 %)
+    hd_less_than: /usr/bin/antnode: 1 inode is free on the disk, and a node may need 2, one for each file: no node is added or started there
+    hd_less_than: /usr/bin/antnode has no mark of wnm's: is its disk mounted? No node is added or started there
     back_off: antnode0001: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001: last operation failed; will be retried
     relief: no node left to stop or remove
@@ -293,6 +303,7 @@ fn what_is_different_for_three() {
     max_concurrent_operations: 3 operations in progress, above the maximum (max_concurrent_operations = 2)
     node_cap: 3 nodes, 1 too many (node_cap = 2)
     max_concurrent_removals: waiting for 3 removals in progress
+    hd_less_than: /usr/bin/antnode: 3 inodes are free on the disk, and a node may need 2, one for each file: no node is added or started there
     back_off: antnode0001–0003: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001–0003: last operation failed; will be retried
     max_concurrent_upgrades: 3 more nodes to upgrade to 0.4.17 in later cycles (max_concurrent_upgrades = 2)

@@ -182,6 +182,14 @@ fn plans(rule: Rule) -> (Plan, Plan) {
             };
             (paused(true), paused(false))
         }
+        Rule::Down => {
+            let busy = |percent| cycle(&[Stopped], move |_, snapshot| snapshot.host.used_cpu_percent = percent);
+            (busy(55.0), busy(10.0))
+        }
+        Rule::TornDown => {
+            let torn_down = |is| cycle(&[], move |_, snapshot| snapshot.torn_down = is);
+            (torn_down(true), torn_down(false))
+        }
         Rule::Reboot => {
             let rebooted = |seconds| cycle(&[Running], move |_, snapshot| snapshot.boot_time += seconds);
             (rebooted(1), rebooted(0))

@@ -161,6 +161,7 @@ fn no_refusal_has_a_second_line_or_a_hint_in_its_text() {
     let (path, version) = (PathBuf::from("/usr/bin/antnode"), Box::new(Version::new(0, 4, 17)));
     let refusals = [
         Refusal::UnknownNames(vec![name()]),
+        Refusal::TornDown,
         Refusal::OverCap { asked: 1, would_be: 2, cap: 1 },
         Refusal::NoMatch(vec!["1-50".to_owned()]),
         Refusal::BadWord { word: "50-1".to_owned(), fault: WordFault::Backwards },

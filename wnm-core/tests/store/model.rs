@@ -41,9 +41,12 @@ impl Model {
     fn apply(&mut self, event: &Event) -> Result<(), Refused> {
         match event.clone() {
             Event::Initialised { settings, boot_time } => {
-                if std::mem::replace(&mut self.stored.initialised, true) {
+                if !self.nodes.is_empty() || !self.groups.is_empty() {
                     return Err(Refused);
                 }
+                self.stored.initialised = true;
+                (self.stored.torn_down_at, self.stored.pause) = (None, None);
+                self.stored.settings.clear();
                 self.stored.initialised_at = Some(NOW);
                 self.stored.settings.extend(settings);
                 self.stored.last_surveyed_boot = boot_time;
@@ -64,7 +67,10 @@ impl Model {
             {
                 return Err(Refused);
             }
-            Event::Intended { node, .. }
+            Event::BroughtBack { node, .. } if self.nodes.contains_key(&node.id().0) => return Err(Refused),
+            Event::IdentityKept { .. } | Event::IdentitiesExpired { .. } => {}
+            Event::BroughtBack { node, .. }
+            | Event::Intended { node, .. }
             | Event::Completed { node, .. }
             | Event::Failed { node, .. }
             | Event::Reconciled { node, .. }
@@ -104,6 +110,7 @@ impl Model {
                 self.stored.rollouts = Rollouts::default();
                 self.stored.highest_number_used = 0;
                 self.stored.pause = None;
+                self.stored.torn_down_at = Some(NOW);
             }
             Event::Paused { pause } => self.stored.pause = Some(pause),
             Event::Resumed { .. } => self.stored.pause = None,

@@ -15,6 +15,7 @@ mod program;
 pub mod script;
 mod start;
 mod survey;
+pub mod turn;
 
 use wnm_pm::batch::Outcomes;
 use wnm_pm::logs::LogPlace;

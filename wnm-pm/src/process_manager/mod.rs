@@ -188,6 +188,12 @@ pub trait ProcessManager: Send + Sync {
         None
     }
 
+    /// Called by whoever is about to change something and holds the machine's lock, before it looks: what an earlier caller
+    /// asked for and has not happened by then does not happen any more, or is waited for by whoever looks.
+    async fn take_over(&self) -> Outcome<()> {
+        Ok(())
+    }
+
     /// Makes directories, the node's own copy of the program and whatever the manager needs to start it. Starts nothing.
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created>;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use wnm_core::report::{NodeRow, StatusReport, allowance_text, errors_text, outdated_text, thousands};
+use wnm_core::report::{NodeRow, StatusReport, allowance_text, disks_text, errors_text, outdated_text, thousands};
 use wnm_core::snapshot::Allowance;
 
 use super::super::pause;
@@ -151,9 +151,10 @@ pub(super) fn head(report: &StatusReport, totals: &str) -> String {
         text.map(|text| format!("{what} is a part of {text}.\n")).unwrap_or_default()
     };
     let parts = part("CPU", false, &load.cpu_allowance) + &part("Memory", true, &load.mem_allowance);
+    let disks = disks_text(&report.disks);
     let paused = report.paused.as_ref().map(pause::line).unwrap_or_default();
     format!(
-        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}\nNode program: {}\n{parts}{paused}{totals}{versions}",
+        "CPU {:.1} %, memory {:.1} %, disk {disk}{inodes}, load {:.2} {:.2} {:.2}\nNode program: {}\n{parts}{disks}{paused}{totals}{versions}",
         load.used_cpu_percent,
         load.used_mem_percent,
         load.load_average_1,
@@ -224,7 +225,7 @@ mod tests {
         };
         let versions = BTreeMap::new();
         let host = HostRow { load, available_version: Some("0.4.17".to_owned()), counts: BTreeMap::new(), versions };
-        StatusReport { at: 1_790_000_000, paused: None, host, nodes }
+        StatusReport { at: 1_790_000_000, paused: None, disks: Vec::new(), host, nodes }
     }
 
     fn text(report: &StatusReport, wide: bool) -> String {

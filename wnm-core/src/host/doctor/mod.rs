@@ -8,6 +8,7 @@ use crate::pause::CyclePause;
 use crate::progress::Silent;
 use crate::rollout::{Phase, Rollout};
 use crate::settings::Config;
+use crate::snapshot::DiskLoad;
 use wnm_pm::process_manager::{Finding, Severity};
 use wnm_pm::shell::word;
 
@@ -18,6 +19,7 @@ mod kernel;
 mod ports;
 mod upkeep;
 
+pub use disk::HANGS as STORAGE_HANGS;
 pub use gather::gather;
 
 /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
@@ -58,14 +60,12 @@ pub struct Facts {
     pub held_ports: Vec<HeldPort>,
     /// What the kernel allows.
     pub kernel: Kernel,
-    /// The disk of the node storage.
-    pub disk: Option<Disk>,
+    /// The disks that nodes lie on.
+    pub disks: Vec<DiskLoad>,
     /// Files, and directories that hold secrets.
     pub files: Vec<OwnFile>,
     /// Who runs this wnm: a user id.
     pub user: u32,
-    /// Whether the node storage is there and bears its mark.
-    pub storage_is_marked: bool,
     /// The firewall that is in use, and what it says.
     pub firewall: Option<FirewallState>,
     /// The roll-out of the node program, where it is paused.
@@ -132,19 +132,6 @@ pub struct ThreadLimit {
     pub fix: String,
 }
 
-/// The disk of the node storage.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Disk {
-    /// How full it is, in percent.
-    pub used_percent: f64,
-    /// What is free, in bytes.
-    pub free_bytes: u64,
-    /// How many of its inodes are in use, in percent.
-    pub used_inodes_percent: f64,
-    /// How many are free; none where it does not count them.
-    pub free_inodes: Option<u64>,
-}
-
 /// A file of wnm's or of a node's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFile {
@@ -198,7 +185,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(kernel::connections(config, facts));
     findings.extend(kernel::receive_buffer(facts));
     findings.extend(disk::check(config, facts));
-    findings.extend(files::storage_mark(config, facts));
+    findings.extend(files::storage_marks(facts));
     findings.extend(files::rights(facts));
     findings.extend(files::owners(config, facts));
     sort(&mut findings);

@@ -5,6 +5,7 @@ pub(super) mod group;
 pub(super) mod metrics;
 pub(super) mod node;
 mod ports;
+pub(super) mod removed;
 pub(super) mod rollout;
 pub(super) mod signs;
 
@@ -23,6 +24,7 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
             last_surveyed_boot: cell.get("last_surveyed_boot")?,
             highest_number_used: cell.get("highest_number_used")?,
             version_cache: cell.get("version_cache")?,
+            torn_down_at: cell.get("torn_down_at")?,
             pause: cell.json("pause")?,
             ..StoredState::default()
         })
