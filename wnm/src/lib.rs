@@ -44,5 +44,5 @@ pub use wnm_core::snapshot::{DiskLoad, HostLoad, NodeSnapshot, Snapshot};
 pub use wnm_core::store::{HistoryEntry, HistoryFilter};
 pub use wnm_pm::container_host::{Group, Usage};
 pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};
-pub use wnm_pm::logs::{LogLine, LogPlace, LogReader};
+pub use wnm_pm::logs::{LogFault, LogLine, LogPlace, LogReader};
 pub use wnm_pm::process_manager::{Finding, ManagerError, ManagerKind, Severity};

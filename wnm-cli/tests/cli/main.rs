@@ -21,6 +21,7 @@ mod interruptions;
 mod keys;
 mod killed;
 mod limits;
+mod logs;
 mod migrations;
 mod migrations_elsewhere;
 mod ownership;
@@ -96,6 +97,7 @@ fn main() -> std::process::ExitCode {
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
+        logs::trials(),
         migrations::trials(),
         migrations_elsewhere::trials(),
         ownership::trials(),
