@@ -8,6 +8,7 @@ use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
 use wnm_core::machine::CycleError;
 use wnm_core::migration::MigrationError;
+use wnm_core::relocation::RelocationError;
 use wnm_core::settings::NoHome;
 use wnm_core::storage::StorageError;
 use wnm_core::store::{Problem, StoreError};
@@ -146,11 +147,12 @@ impl Hinted for Failure {
 fn of_machine(error: &Error) -> Exit {
     match error {
         Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
-        Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
+        Error::Store(error) => of_store(error),
+        Error::Cycle(error)
+        | Error::Migration(MigrationError::Cycle(error))
+        | Error::Relocation(RelocationError::Cycle(error)) => of_cycle(error),
         Error::Mixed { .. } | Error::Migration(MigrationError::Refused { .. }) => Exit::Refused,
         Error::Migration(MigrationError::StillRunning(_)) => Exit::NodeFailed,
-        Error::Migration(MigrationError::Cycle(CycleError::Store(error))) => of_store(error),
-        Error::Migration(MigrationError::Cycle(CycleError::Manager(_))) => Exit::Manager,
         Error::Backup(BackupError::Store(error)) => of_store(error),
         Error::Backup(BackupError::Manager(_)) => Exit::Manager,
         Error::Backup(BackupError::Storage(StorageError::Taken { .. })) => Exit::Refused,
@@ -158,14 +160,26 @@ fn of_machine(error: &Error) -> Exit {
         Error::Lock(LockError::Held { .. }) => Exit::Locked,
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,
-        Error::StorageInUse { .. } | Error::FirstStorage { .. } => Exit::Refused,
-        Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
-        Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
-        Error::Refused(_)
-        | Error::Cycle(
-            CycleError::Refused(_) | CycleError::NoRollout(_) | CycleError::Changed(_) | CycleError::Invalid(_),
-        ) => Exit::Refused,
+        Error::StorageInUse { .. } | Error::FirstStorage { .. } | Error::NamedElsewhere { .. } => Exit::Refused,
+        Error::Relocation(RelocationError::Which(_) | RelocationError::Unknown { .. }) => Exit::Usage,
+        Error::Relocation(RelocationError::Groups(_)) => Exit::Manager,
+        Error::Relocation(_) => Exit::Refused,
+        Error::Manager(_) => Exit::Manager,
+        Error::AnotherUsers { .. } | Error::Refused(_) => Exit::Refused,
         _ => Exit::Failed,
+    }
+}
+
+fn of_cycle(error: &CycleError) -> Exit {
+    match error {
+        CycleError::Store(error) => of_store(error),
+        CycleError::Manager(_) => Exit::Manager,
+        CycleError::Storage(StorageError::Taken { .. })
+        | CycleError::Refused(_)
+        | CycleError::NoRollout(_)
+        | CycleError::Changed(_)
+        | CycleError::Invalid(_) => Exit::Refused,
+        CycleError::Host(_) | CycleError::Storage(_) => Exit::Failed,
     }
 }
 

@@ -20,7 +20,9 @@ use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
-use commands::{backup, config, cycle, doctor, groups, init, migrate, rollout, schedule, status, survey, why};
+use commands::{
+    backup, config, cycle, doctor, groups, init, migrate, move_storage, rollout, schedule, status, survey, why,
+};
 pub use exit::Exit;
 use exit::Failure;
 use output::Output;
@@ -101,6 +103,7 @@ async fn dispatch(
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
         Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
+        Command::MoveStorage(options) => return move_storage::move_storage(output, &common, &given, &options).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
         Command::Start(nodes) => Request::Start(nodes.into()),

@@ -16,6 +16,7 @@ pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod progress;
+pub mod relocation;
 pub mod renewal;
 pub mod report;
 pub mod rollout;

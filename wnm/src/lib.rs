@@ -30,6 +30,7 @@ pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
 pub use wnm_core::plan::{Action, Cause, Effect, Plan, Reason, Rule};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};
+pub use wnm_core::relocation::{Move, Relocated, Relocation, RelocationError};
 pub use wnm_core::report::{NodeRow, RolloutReport, StatusReport, rollout_report, status};
 pub use wnm_core::rollout::{Phase, Rollout, Rollouts, Trial, TrialState};
 pub use wnm_core::settings::{Config, Origins, Problems};

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod groups;
 pub(crate) mod init;
 pub(crate) mod migrate;
+pub(crate) mod move_storage;
 pub(crate) mod rollout;
 pub(crate) mod schedule;
 pub(crate) mod status;

@@ -30,6 +30,7 @@ mod schedule;
 mod settings;
 mod settings_reach;
 mod storages;
+mod storages_moved;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -102,6 +103,7 @@ fn main() -> std::process::ExitCode {
         settings::trials(),
         settings_reach::trials(),
         storages::trials(),
+        storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

@@ -26,10 +26,12 @@ use wnm_pm::process_manager::{ManagerError, ProcessManager};
 mod adopt;
 mod migrate;
 mod observation;
+mod relocate;
 mod rollout;
 mod signs;
 
 pub use adopt::Untracked;
+pub use relocate::Rebuild;
 pub use rollout::NoRollout;
 
 /// Why a cycle came to nothing. What was stored before stays; nothing is half done.
@@ -302,6 +304,7 @@ impl Machine {
         self.may_be_done(&observation, &plan)?;
         let mut warnings = observation.warnings.clone();
         warnings.extend(observation::went_wrong(&observation));
+        warnings.extend(self.settle_moves()?);
         let now = observation.snapshot.now;
         let writing = Ongoing::begin(progress, Work::WriteDatabase);
         self.parts.store.begin_cycle();

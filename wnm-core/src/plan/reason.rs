@@ -389,6 +389,11 @@ pub enum Cause {
         /// What is in the way of the first of them.
         by: Blocker,
     },
+    /// The owner has these nodes moved to another disk.
+    StorageMoves {
+        /// The storage there.
+        to: PathBuf,
+    },
     /// The owner asked for it.
     Requested,
     /// The owner asked for it, and these nodes are so already.
@@ -433,6 +438,7 @@ impl Reason {
             | C::Reverting { .. }
             | C::RoomToStart
             | C::RoomToAdd { .. }
+            | C::StorageMoves { .. }
             | C::Requested => Effect::Did,
             _ => Effect::Held,
         }
@@ -510,7 +516,7 @@ impl Cause {
             Self::NoProgram { .. } => Rule::AntnodePath,
             Self::NoNumberLeft { .. } | Self::BadLayout { .. } => Rule::Ports,
             Self::NumberTaken { .. } => Rule::NumberTaken,
-            Self::Requested | Self::NothingToDo { .. } => Rule::Request,
+            Self::StorageMoves { .. } | Self::Requested | Self::NothingToDo { .. } => Rule::Request,
         }
     }
 

@@ -41,6 +41,9 @@ pub enum EventKind {
     Adopted,
     Restored,
     FlavourChanged,
+    MoveIntended,
+    Moved,
+    MoveEnded,
     TornDown,
     Noted,
 }
@@ -134,6 +137,17 @@ impl<'a> Columns<'a> {
             Event::Adopted { node } => about(EventKind::Adopted, node, None, node.service()),
             Event::FlavourChanged { from, node } => {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
+            }
+            Event::MoveIntended { moving } => {
+                Self { node: Some(moving.node), ..plain(EventKind::MoveIntended, &moving.to.display().to_string()) }
+            }
+            Event::Moved { from, node } => {
+                let text = format!("{} -> {}", from.display(), node.spec().root_dir.display());
+                about(EventKind::Moved, node, None, &text)
+            }
+            Event::MoveEnded { node, gone } => {
+                let text = format!("{} is gone", gone.display());
+                Self { node: Some(*node), ..plain(EventKind::MoveEnded, &text) }
             }
             Event::Restored { node } => {
                 about(EventKind::Restored, node, None, &node.spec().root_dir.display().to_string())

@@ -17,6 +17,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::event::Event;
 use crate::node::{Node, NodeId, UnixSeconds};
+use crate::relocation::Move;
 use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -49,6 +50,8 @@ pub struct StoredState {
     pub version_cache: Option<String>,
     /// What is kept of nodes that answer no questions, in a format of its owner.
     pub signs: BTreeMap<NodeId, String>,
+    /// Moves of nodes to other disks that have begun and not ended, by number.
+    pub moves: Vec<Move>,
 }
 
 impl StoredState {
@@ -157,6 +160,14 @@ impl Store {
     /// Begins a new cycle in the history. An opened store begins one by itself.
     pub fn begin_cycle(&mut self) {
         self.cycle = None;
+    }
+
+    /// Moves of nodes to other disks that have begun and not ended.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn moves(&self) -> Result<Vec<Move>, StoreError> {
+        tables::moves::read(&self.connection).map_err(|problem| problem.at(&self.path))
     }
 
     /// What happened, newest first.
