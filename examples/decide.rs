@@ -133,6 +133,8 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         groups: (1..=active_groups).map(group).collect(),
         nodes,
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))

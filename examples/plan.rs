@@ -164,6 +164,8 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     };
     let roomy = Config { node_cap: nodes.max(1), ..config.clone() };

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod durations;
 mod exit;
 mod hints;
 mod output;
@@ -21,7 +22,8 @@ use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, migrate, move_storage, rollout, schedule, status, survey, why,
+    backup, config, cycle, doctor, groups, init, logs, migrate, move_storage, pause, remove, removed, rollout,
+    schedule, status, survey, why,
 };
 pub use exit::Exit;
 use exit::Failure;
@@ -96,23 +98,27 @@ async fn dispatch(
         Command::Run => return cycle::act(output, &common, &given, &Trigger::Cycle).await,
         Command::Plan { out } => return cycle::plan(output, &given, &Trigger::Cycle, out.as_deref()).await,
         Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
-        Command::Survey { adopt } => return survey::survey(output, &common, &given, adopt).await,
+        Command::Survey(options) => return survey::survey(output, &common, &given, &options).await,
+        Command::Remove(options) => return remove::remove(output, &common, &given, options).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
-        Command::Status { names } => return status::status(output, &common, &given, &names).await,
-        Command::Config { command } => return config::config(output, &common, &given, command),
+        Command::Status(options) => return status::status(output, &common, &given, &options).await,
+        Command::Logs(options) => return logs::logs(output, &given, options).await,
+        Command::Config { command } => return config::config(output, &common, &given, command).await,
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
+        Command::Removed => return removed::removed(output, &given),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
         Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
         Command::MoveStorage(options) => return move_storage::move_storage(output, &common, &given, &options).await,
+        Command::Pause(options) => return pause::pause(output, &common, &given, &options).await,
+        Command::Resume => return pause::resume(output, &common, &given).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
-        Command::Start(nodes) => Request::Start(nodes.into()),
-        Command::Stop(nodes) => Request::Stop(nodes.into()),
-        Command::Restart(nodes) => Request::Restart(nodes.into()),
-        Command::Upgrade(nodes) => Request::Upgrade(nodes.into()),
-        Command::Remove(nodes) => Request::Remove(nodes.into()),
-        Command::Disable(nodes) => Request::Disable(nodes.into()),
-        Command::Enable(nodes) => Request::Enable(nodes.into()),
+        Command::Start(nodes) => Request::Start(nodes.try_into()?),
+        Command::Stop(nodes) => Request::Stop(nodes.try_into()?),
+        Command::Restart(nodes) => Request::Restart(nodes.try_into()?),
+        Command::Upgrade(nodes) => Request::Upgrade(nodes.try_into()?),
+        Command::Disable(nodes) => Request::Disable(nodes.try_into()?),
+        Command::Enable(nodes) => Request::Enable(nodes.try_into()?),
     };
     cycle::act(output, &common, &given, &Trigger::Request(request)).await
 }

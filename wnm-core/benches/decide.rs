@@ -49,6 +49,8 @@ fn machine() -> Snapshot {
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     }
 }

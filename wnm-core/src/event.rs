@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Key;
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
+use crate::pause::CyclePause;
 use crate::plan::Reason;
 use crate::relocation::Move;
 use crate::rollout::{Rollout, Trial};
@@ -161,6 +163,35 @@ pub enum Event {
     Restored {
         /// The whole row.
         node: Box<Node>,
+    },
+    /// The owner paused the cycles, or changed how long or why they are.
+    Paused {
+        /// What holds from now on.
+        pause: CyclePause,
+    },
+    /// Cycles are no longer paused.
+    Resumed {
+        /// Whether the time that was asked for has passed, rather than that the owner ended it.
+        expired: bool,
+    },
+    /// The key of a node that is about to be removed is kept.
+    IdentityKept {
+        /// The whole row.
+        node: Box<Node>,
+        /// Its key.
+        key: Key,
+    },
+    /// A node that was removed has its key and its place again; it does not run.
+    BroughtBack {
+        /// What was kept of it, which is not kept any more.
+        id: i64,
+        /// The whole row.
+        node: Box<Node>,
+    },
+    /// What was kept of removed nodes is not kept any more.
+    IdentitiesExpired {
+        /// Of those that were removed before this.
+        before: UnixSeconds,
     },
     /// Everything was taken down; numbering starts again.
     TornDown,

@@ -26,15 +26,21 @@ pub fn renewed(config: &Config, node: &Node) -> NodeSpec {
     }
 }
 
-/// The settings that have changed since the node got its command line: it has them with its next start.
+/// The settings that have changed since the node got its command line: it has them with its next start. One that its
+/// flavour has no use for changes nothing.
 #[must_use]
 pub fn outdated(config: &Config, node: &Node) -> Vec<&'static str> {
     let (old, new) = (node.spec(), renewed(config, node));
+    let says = |spec: &NodeSpec| spec.flavour.arguments(spec) != old.flavour.arguments(old);
+    let (cache, no_upnp) = (&new.bootstrap_cache_dir, new.no_upnp);
     let changed = [
-        ("bootstrap_cache_dir", old.bootstrap_cache_dir != new.bootstrap_cache_dir),
+        (
+            "bootstrap_cache_dir",
+            old.bootstrap_cache_dir != *cache && says(&NodeSpec { bootstrap_cache_dir: cache.clone(), ..old.clone() }),
+        ),
         ("rewards_address", old.wallet != new.wallet),
         ("network", old.network != new.network),
-        ("no_upnp", old.no_upnp != new.no_upnp),
+        ("no_upnp", old.no_upnp != no_upnp && says(&NodeSpec { no_upnp, ..old.clone() })),
         ("environment", old.environment != new.environment),
         ("start_args", old.start_args != new.start_args),
     ];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::{Flavour, HealthFrom, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use crate::observe::signs::Signs;
+use crate::pause::CyclePause;
 use crate::rollout::Rollouts;
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
@@ -166,6 +167,8 @@ pub enum Answer {
         /// What is seen.
         signs: Box<Signs>,
     },
+    /// A signal has halted its process: it cannot answer, nor do anything else.
+    Halted,
     /// Something answered that is no node.
     Foreign {
         /// What it said, shortened.
@@ -242,6 +245,9 @@ pub struct Snapshot {
     pub port_kinds: Vec<PortKind>,
     /// The highest number that any node ever had.
     pub highest_number_used: u32,
+    /// Whether everything was taken down, and nothing was initialised since.
+    #[serde(default)]
+    pub torn_down: bool,
     /// The container groups, as recorded and seen.
     pub groups: Vec<Group>,
     /// The nodes, by number.
@@ -250,6 +256,9 @@ pub struct Snapshot {
     /// allow.
     #[serde(default)]
     pub rollouts: Option<Rollouts>,
+    /// The owner's pause of the cycles, while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<CyclePause>,
     /// Numbers that no new node may get: somebody else holds one of their ports, or has their directory.
     pub blocked: Vec<BlockedNumber>,
 }
@@ -307,10 +316,23 @@ impl NodeSnapshot {
     pub fn health_from(&self) -> Option<HealthFrom> {
         let seen = self.seen.as_ref().filter(|_| self.lives())?;
         Some(match &seen.answer {
+            Answer::Halted => return None,
             Answer::Node { .. } => HealthFrom::Metrics,
             Answer::Signs { signs } => signs.health_from(),
             _ => HealthFrom::Process,
         })
+    }
+
+    /// Whether its process lives and does nothing that can be seen: a signal has halted it, or it does not answer, nor count as
+    /// up, though its owner left it running.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        let Some(seen) = self.seen.as_ref().filter(|_| self.lives()) else { return false };
+        match (self.node.status(), &seen.answer) {
+            (Status::Disabled | Status::Removing | Status::Migrating | Status::Dead, _) => false,
+            (_, Answer::Halted) => true,
+            (status, answer) => status == Status::Stopped && *answer != Answer::NotAsked,
+        }
     }
 
     /// Whether its process lives, or its manager is about to start it again, while its directory is gone. Only its owner

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::Hint;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
@@ -177,6 +178,10 @@ impl ProcessManager for Launchd {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         Batch::of(nodes).one_by_one(|node, ()| self.state(node)).await.outcomes()
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::File(render::output(&node.spec)), LogPlace::own(&node.spec)]
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

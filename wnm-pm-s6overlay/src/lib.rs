@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Usage};
 use wnm_pm::launch::check_path;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
@@ -30,7 +31,7 @@ pub use settings::{ContainerNetwork, MachineId, RulesBy, S6Settings};
 
 use group::Groups;
 use host::Host;
-use node::Nodes;
+use node::{Nodes, turn};
 
 /// The process manager.
 #[derive(Debug)]
@@ -76,6 +77,10 @@ impl ProcessManager for S6Overlay {
         owner::of_storage(&self.0.settings.node_storage).map(Some)
     }
 
+    async fn take_over(&self) -> Outcome<()> {
+        turn::take(&self.0.settings.node_storage)
+    }
+
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
         Nodes(&self.0).create(nodes).await
     }
@@ -106,6 +111,10 @@ impl ProcessManager for S6Overlay {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         Nodes(&self.0).inspect(nodes).await
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        node::logs(&self.0.settings, node)
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

@@ -34,6 +34,12 @@ pub fn verified(node_storage: &Path) -> PathBuf {
     definitions(node_storage).join("verified")
 }
 
+/// Where it is written down whose turn it is to change nodes.
+#[must_use]
+pub fn turn(node_storage: &Path) -> PathBuf {
+    definitions(node_storage).join("turn")
+}
+
 /// Where the keeper of a group listens.
 #[must_use]
 pub fn keeper(node_storage: &Path, group: &str) -> PathBuf {
@@ -141,6 +147,7 @@ pub fn sweep(node_storage: &Path, is_unseen: bool) {
     }
     if is_unseen {
         let _ = fs::remove_file(verified(node_storage));
+        let _ = fs::remove_file(turn(node_storage));
     }
     let only_id = fs::read_dir(&definitions).is_ok_and(|entries| entries.count() <= 1);
     if is_unseen && only_id {

@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::hint::Hint;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
@@ -159,6 +160,10 @@ impl ProcessManager for Setsid {
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         let observation = Observation::of(nodes);
         self.ours(nodes).then(|node, ()| observation.state(&node.spec)).outcomes()
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::File(output::path(&node.spec)), LogPlace::own(&node.spec)]
     }
 
     async fn tidy(&self, nodes: &[NodeRef]) {

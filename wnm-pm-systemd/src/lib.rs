@@ -32,6 +32,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy;
 use wnm_pm::patience::Settling;
@@ -152,6 +153,11 @@ impl ProcessManager for Systemd {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         self.inspect_all(nodes).await
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        let of_user = self.scope() == Scope::User;
+        vec![LogPlace::Journal { unit: unit_name(node), of_user }, LogPlace::own(&node.spec)]
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

@@ -67,6 +67,10 @@ pub enum Task {
         /// Their names.
         names: Vec<String>,
     },
+    /// List the removed nodes of which something is kept.
+    Removed,
+    /// End the pause of the cycles.
+    Resume,
     /// Show the roll-out of a new version, or have it go on or end.
     Rollout {
         /// Which: `status`, `resume` or `abort`.

@@ -2,7 +2,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -48,7 +48,7 @@ pub struct Colony {
     directory: TempDir,
     ports: Arc<PortBlock>,
     /// Whether each run names the storage, as whoever initialises a machine does.
-    names_storage: Cell<bool>,
+    names_storage: AtomicBool,
 }
 
 impl Colony {
@@ -70,7 +70,7 @@ impl Colony {
 
     fn with_ports(program: PathBuf, manager: &'static str, ports: Arc<PortBlock>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let colony = Self { program, manager, directory, ports, names_storage: Cell::new(true) };
+        let colony = Self { program, manager, directory, ports, names_storage: AtomicBool::new(true) };
         colony.install(&test_node("0.4.17"));
         colony
     }
@@ -144,7 +144,7 @@ impl Colony {
 
     /// From now on no run names the storage: what the database says may change.
     pub fn leave_storage_to_the_database(&self) {
-        self.names_storage.set(false);
+        self.names_storage.store(false, Relaxed);
     }
 
     /// Puts a node program in the place that the settings name.
@@ -187,7 +187,7 @@ impl Colony {
             ("--rpc_port_start", number(rpc_port_start)),
         ]
         .into_iter()
-        .filter(|(flag, _)| self.names_storage.get() || *flag != "--node_storage")
+        .filter(|(flag, _)| self.names_storage.load(Relaxed) || *flag != "--node_storage")
         .flat_map(|(flag, value)| [flag.into(), value])
         .collect()
     }

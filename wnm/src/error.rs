@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
-use wnm_core::machine::CycleError;
+use wnm_core::machine::{BringBackError, CycleError};
 use wnm_core::migration::MigrationError;
 use wnm_core::node::{Flavour, NodeId};
 use wnm_core::relocation::RelocationError;
@@ -127,6 +127,9 @@ pub enum Error {
     /// A backup was not made, read or restored.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A removed node was not brought back.
+    #[error(transparent)]
+    BringBack(#[from] BringBackError),
     /// A cycle came to nothing.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -145,6 +148,7 @@ impl Hinted for Error {
             Self::Manager(error) => error.hints(),
             Self::Cycle(error) => error.hints(),
             Self::Backup(error) => error.hints(),
+            Self::BringBack(error) => error.hints(),
             Self::Migration(error) => error.hints(),
             Self::Relocation(error) => error.hints(),
             Self::NamedElsewhere { .. } => {

@@ -23,14 +23,18 @@ pub use managers::dockerfile;
 pub use options::Options;
 
 pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
-pub use wnm_core::decide::{Refusal, Request, Selection};
+pub use wnm_core::decide::{Filter, Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
-pub use wnm_core::machine::{Observation, Report, Trigger, Untracked};
+pub use wnm_core::machine::{
+    BringBackError, NodeLogs, Observation, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+};
 pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
+pub use wnm_core::pause::CyclePause;
 pub use wnm_core::plan::{Action, Cause, Effect, Plan, Reason, Rule};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};
 pub use wnm_core::relocation::{Move, Relocated, Relocation, RelocationError};
+pub use wnm_core::removed::Removed;
 pub use wnm_core::report::{NodeRow, RolloutReport, StatusReport, rollout_report, status};
 pub use wnm_core::rollout::{Phase, Rollout, Rollouts, Trial, TrialState};
 pub use wnm_core::settings::{Config, Origins, Problems};
@@ -38,4 +42,5 @@ pub use wnm_core::snapshot::{DiskLoad, HostLoad, NodeSnapshot, Snapshot};
 pub use wnm_core::store::{HistoryEntry, HistoryFilter};
 pub use wnm_pm::container_host::{Group, Usage};
 pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};
+pub use wnm_pm::logs::{LogLine, LogPlace, LogReader};
 pub use wnm_pm::process_manager::{Finding, ManagerError, ManagerKind, Severity};

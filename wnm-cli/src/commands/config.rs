@@ -1,6 +1,7 @@
 //! `wnm config` shows every setting with its origin, and changes settings for good.
 
-use wnm::Silent;
+use wnm::{Config, Machine, Silent, Status};
+use wnm_core::report::counted;
 use wnm_core::settings::{Row, rows, show, show_environment};
 use wnm_pm::hint::Hint;
 
@@ -9,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Access, Given};
 
-pub(crate) fn config(
+pub(crate) async fn config(
     output: Output,
     common: &Common,
     given: &Given,
@@ -25,10 +26,12 @@ pub(crate) fn config(
                 output.answer(&rows(config, origins), || show(config, origins))?;
             }
         }
-        ConfigCommand::Set { settings } => change(output, common, given, &assignments(&settings)?)?,
-        ConfigCommand::Unset { names } => {
+        ConfigCommand::Set { settings, confirm } => {
+            change(output, common, given, &assignments(&settings)?, confirm).await?;
+        }
+        ConfigCommand::Unset { names, confirm } => {
             let changes: Vec<(String, Option<String>)> = names.into_iter().map(|name| (name, None)).collect();
-            change(output, common, given, &changes)?;
+            change(output, common, given, &changes, confirm).await?;
         }
     }
     Ok(Exit::Done)
@@ -51,10 +54,50 @@ fn assignments(words: &[String]) -> Result<Vec<(String, Option<String>)>, Failur
     words.iter().map(assignment).collect()
 }
 
-fn change(output: Output, common: &Common, given: &Given, changes: &[(String, Option<String>)]) -> Result<(), Failure> {
+/// The nodes that cycles would remove because of other settings, in words; none where there are none.
+async fn loss(machine: &Machine, before: &Config, after: &Config) -> Result<Option<String>, Failure> {
+    let nodes = machine.nodes()?;
+    let staying = nodes.iter().filter(|node| node.status() != Status::Removing).count();
+    let excess = |cap: u32| staying.saturating_sub(cap as usize);
+    if excess(after.node_cap) > excess(before.node_cap) {
+        let nodes = counted(excess(after.node_cap), "node");
+        return Ok(Some(format!("{nodes} with their keys (node_cap = {}, and there are {staying})", after.node_cap)));
+    }
+    if nodes.is_empty() || after.hd_remove >= before.hd_remove {
+        return Ok(None);
+    }
+    let used = machine.observe(&Silent).await?.snapshot.host.used_hd_percent;
+    let is_worse = used > after.hd_remove && used <= before.hd_remove;
+    let loss = || {
+        format!("nodes with their keys while more than {} % of the disk is in use ({used:.1} % now)", after.hd_remove)
+    };
+    Ok(is_worse.then(loss))
+}
+
+async fn change(
+    output: Output,
+    common: &Common,
+    given: &Given,
+    changes: &[(String, Option<String>)],
+    confirm: bool,
+) -> Result<(), Failure> {
     let access = if common.dry_run { Access::Read } else { Access::Change };
     let mut machine = given.open(access, &Silent)?;
-    let (config, origins) = machine.change_settings(changes, common.dry_run)?;
+    let before = machine.config().clone();
+    let (config, origins) = machine.change_settings(changes, true)?;
+    if let Some(loss) = loss(&machine, &before, &config).await? {
+        if common.dry_run {
+            output.remark(&format!("This would have cycles remove {loss}."));
+        } else if !confirm && !output.ask(&format!("Cycles will remove {loss}. Change it?")) {
+            return Err(Failure::NotConfirmed {
+                what: format!("cycles would remove {loss}, and that was not confirmed"),
+                hint: Hint::text("the same with `--confirm`"),
+            });
+        }
+    }
+    if !common.dry_run {
+        machine.change_settings(changes, false)?;
+    }
     let changed: Vec<Row> =
         rows(&config, &origins).into_iter().filter(|row| changes.iter().any(|(name, _)| name == row.name)).collect();
     output.answer(&changed, || {

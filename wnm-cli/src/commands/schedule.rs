@@ -87,6 +87,29 @@ pub(crate) async fn schedule(
     Ok(Exit::Done)
 }
 
+/// Removes the schedule of a database whose nodes are gone, or says that it stays, and why.
+pub(super) async fn end(output: Output, common: &Common, given: &Given) {
+    match remove(common, given).await {
+        Ok(None) => {}
+        Ok(Some(State { by, at, .. })) => output.remark(&format!("The schedule is removed ({by}: {at}).")),
+        Err(failure) => {
+            let hint = failure.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            output.warn(&[format!("the schedule stays: {}{hint}", failure.text())]);
+        }
+    }
+}
+
+/// What was removed; none where there was nothing.
+async fn remove(common: &Common, given: &Given) -> Result<Option<State>, Failure> {
+    let machine = given.open(Access::Read, &Silent)?;
+    let (place, runner) = (Place::of(&machine, given, common)?, &SystemRunner);
+    let before = place.state(runner).await?;
+    if before.is_some() {
+        place.carry_out(&place.to_remove(runner).await?, runner).await?;
+    }
+    Ok(before)
+}
+
 fn step_text(step: &Step) -> String {
     let input = step.input.as_deref().unwrap_or_default();
     let indented: String = input.lines().map(|line| format!("{}\n", format!("    {line}").trim_end())).collect();

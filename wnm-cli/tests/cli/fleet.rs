@@ -131,7 +131,7 @@ fn disabled_nodes_stay_as_they_are() {
 
 fn remove_takes_files_and_teardown_takes_all() {
     let colony = running(3);
-    colony.done(&["remove", "2"]);
+    colony.done(&["remove", "2", "--confirm"]);
     assert!(!colony.node_dir(2).exists());
     assert_eq!(colony.statuses(), [(1, Running), (3, Running)]);
     let unconfirmed = colony.wnm(&["teardown"]);

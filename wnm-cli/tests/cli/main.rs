@@ -18,17 +18,20 @@ mod hangs;
 mod in_container;
 mod inherited;
 mod interruptions;
+mod keys;
 mod killed;
 mod limits;
 mod migrations;
 mod migrations_elsewhere;
 mod ownership;
+mod pauses;
 mod plans;
 mod programs;
 mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
+mod status;
 mod storages;
 mod storages_moved;
 mod systemd;
@@ -96,12 +99,15 @@ fn main() -> std::process::ExitCode {
         migrations::trials(),
         migrations_elsewhere::trials(),
         ownership::trials(),
+        pauses::trials(),
         plans::trials(),
+        keys::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
+        status::trials(),
         storages::trials(),
         storages_moved::trials(),
         systemd::trials(),

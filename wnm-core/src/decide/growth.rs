@@ -118,6 +118,10 @@ pub(super) fn other_flavour(snapshot: &Snapshot) -> Option<Flavour> {
 }
 
 fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
+    if draft.snapshot.torn_down {
+        draft.because(Cause::TornDown, &[]);
+        return Vec::new();
+    }
     let (total, cap) = (draft.snapshot.node_count(), draft.config.node_cap);
     let free = cap.saturating_sub(total);
     if free == 0 {
@@ -132,9 +136,8 @@ fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
         draft.because(Cause::MixedFlavours { program: draft.snapshot.flavour, own }, &[]);
         return Vec::new();
     }
-    if rollout::is_unproved(draft.snapshot) {
-        let version = draft.snapshot.available.as_ref().map(|program| program.version.clone());
-        version.into_iter().for_each(|version| draft.because(Cause::Unproved { version }, &[]));
+    if let Some(version) = rollout::unproved(draft.snapshot).cloned() {
+        draft.because(Cause::Unproved { version }, &[]);
         return Vec::new();
     }
     let wanted = free.min(limit.free());

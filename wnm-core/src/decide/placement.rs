@@ -6,11 +6,11 @@ use std::path::Path;
 
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
-use super::{Draft, disks};
+use super::{Draft, Refusal, disks};
 use crate::node::{Flavour, NodeId, NodeSpec, PortKind, Ports};
 use crate::plan::Cause;
 use crate::settings::Config;
-use crate::snapshot::{Blocker, Snapshot};
+use crate::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_pm::process_manager::{Capabilities, NumberingKind};
 
 /// The port layout that this configuration asks for.
@@ -49,6 +49,30 @@ pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<No
     explain(draft, &skipped);
     let places = disks::places(config, snapshot, numbers.len());
     numbers.into_iter().zip(places).map(|(number, storage)| specification(draft, number, storage)).collect()
+}
+
+/// The place of a node that comes back: with its old number where that is free, else with the next one. A directory in the way
+/// that `is_own` is none.
+///
+/// # Errors
+/// When no number is left.
+pub(crate) fn place_again(
+    config: &Config,
+    snapshot: &Snapshot,
+    number: NodeId,
+    is_own: impl Fn(NodeId) -> bool,
+) -> Result<NodeSpec, Refusal> {
+    let mut draft = Draft::new(config, snapshot);
+    let is_taken = snapshot.nodes.iter().any(|each| each.node.id() == number);
+    let in_the_way = |blocked: &&BlockedNumber| {
+        blocked.number == number && !(matches!(blocked.by, Blocker::Directory { .. }) && is_own(number))
+    };
+    if !is_taken && !snapshot.blocked.iter().any(|blocked| in_the_way(&blocked)) {
+        let storage = disks::places(config, snapshot, 1)[0];
+        return Ok(specification(&draft, number.0, storage)?);
+    }
+    let next = specifications(&mut draft, 1)?.pop();
+    next.ok_or(Refusal::Ports { asked: 1, there: 0 })
 }
 
 /// Says which numbers were skipped, a reason for each kind of blocker.

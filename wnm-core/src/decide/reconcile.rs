@@ -243,6 +243,8 @@ fn due_node(config: &Config, node: &Node, seen: &Seen, process: &ProcessState) -
             Health::Unknown => None,
         },
         ProcessState::Waiting { reason } => Change::found(Found::Failed, Evidence::Waiting { reason: reason.clone() }),
+        // Nobody knows that it was told to start: what was interrupted may have stopped it.
+        other if node.life().was_interrupted() => Change::found(Found::Down, death(other)),
         other => Change::found(Found::Failed, death(other)),
     }
 }

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::host::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
+use crate::observe::Observer;
 use crate::plan::{Action, Cause, Effect, Plan};
 use crate::progress::{Moment, Ongoing, Progress, Work};
 use crate::report::{group_names, reason_text};
@@ -23,6 +24,7 @@ use wnm_pm::container_host::GroupSpec;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
+mod identities;
 mod ports;
 mod programs;
 pub(crate) mod step_result;
@@ -123,6 +125,8 @@ pub struct Executor<'a> {
     pub firewall: &'a dyn Firewall,
     /// What is written down.
     pub store: &'a mut Store,
+    /// What sees the machine.
+    pub observer: &'a dyn Observer,
     /// The time.
     pub clock: &'a dyn Clock,
     /// Who listens.

@@ -30,7 +30,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn new(verb: Verb) -> Self {
+    pub fn new(verb: Verb) -> Self {
         let (rows, events, results) = (Vec::new(), Vec::new(), Vec::new());
         Self { verb, rows, events, results, hints: BTreeMap::new(), ports: PortNotes::default() }
     }
@@ -46,6 +46,11 @@ impl Batch {
             None => Event::Completed { verb, node },
         });
         row
+    }
+
+    /// What became of the step on each node.
+    pub fn into_results(self) -> Vec<StepResult> {
+        self.results
     }
 
     /// What can be done about what went wrong with this node.
@@ -180,7 +185,7 @@ impl Executor<'_> {
             Action::Upgrade { to, .. } => self.upgrade(batch, to).await,
             Action::Revert { .. } => self.revert(batch).await,
             Action::Enable { .. } => self.enable(batch),
-            Action::Remove { .. } => self.remove(batch, actions).await,
+            Action::Remove { .. } => self.remove(batch, actions).await?,
             Action::Survey | Action::Resurvey | Action::ForgetPrevious { .. } | Action::Teardown { .. } => {}
         }
         Ok(())
@@ -330,12 +335,13 @@ impl Executor<'_> {
     }
 
     /// Files are deleted at once, or the node is only stopped and its files are deleted once `delay_remove` has passed.
-    async fn remove(&mut self, batch: &mut Batch, actions: &[Action]) {
+    async fn remove(&mut self, batch: &mut Batch, actions: &[Action]) -> Result<(), StoreError> {
         let at_once = |row: &Node| {
             let number = row.id();
             actions.contains(&Action::Remove { number, now: true })
         };
         let (gone, going): (Vec<Node>, Vec<Node>) = batch.rows.clone().into_iter().partition(at_once);
+        let gone = self.keep_identities(batch, gone).await?;
         let removed = self.manager.remove(&references(&gone)).await;
         let mut closing = Vec::new();
         for (row, outcome) in batch.with_outcomes(gone, removed) {
@@ -350,6 +356,7 @@ impl Executor<'_> {
         let ports = self.close_ports(&closing).await;
         batch.take(ports);
         self.retire(batch, going).await;
+        Ok(())
     }
 }
 

@@ -20,6 +20,9 @@ impl Machine {
         dry_run: bool,
         progress: &dyn Progress,
     ) -> Result<Migration, MigrationError> {
+        if !dry_run {
+            self.claim().await?;
+        }
         let observation = self.observe(progress).await?;
         observation.answers()?;
         if let Some(error) = observation.unavailable {
@@ -32,7 +35,6 @@ impl Machine {
         };
         let mut migration = planned(direction, &observation, &rows);
         if !dry_run {
-            self.claim_storage()?;
             let now = observation.snapshot.now;
             self.parts.store.begin_cycle();
             self.parts.store.apply(now, &observation.events)?;

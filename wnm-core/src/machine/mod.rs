@@ -8,12 +8,14 @@ use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::host::firewall::Firewall;
-use crate::node::Node;
+use crate::node::{Node, UnixSeconds};
 use crate::observe::host::disk_load;
 use crate::observe::{HostError, Observer};
+use crate::pause::BadReason;
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
+use crate::removed;
 use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
 use crate::snapshot::{DiskLoad, Snapshot};
@@ -24,13 +26,19 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
+mod bring_back;
+mod logs;
 mod migrate;
 mod observation;
+mod pause;
 mod relocate;
 mod rollout;
 mod signs;
 
 pub use adopt::Untracked;
+pub use bring_back::{BringBackError, WhichRemoved};
+pub use logs::NodeLogs;
+pub use pause::PauseChange;
 pub use relocate::Rebuild;
 pub use rollout::NoRollout;
 
@@ -55,6 +63,9 @@ pub enum CycleError {
     /// There is no roll-out to which that could be done.
     #[error(transparent)]
     NoRollout(#[from] NoRollout),
+    /// The reason for a pause cannot be kept.
+    #[error(transparent)]
+    BadReason(#[from] BadReason),
     /// A saved plan no longer holds.
     #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
@@ -72,6 +83,10 @@ impl Hinted for CycleError {
             Self::Manager(error) => error.hints(),
             Self::Storage(error) => error.hints(),
             Self::NoRollout(_) => vec![Hint::run(Task::Rollout { word: "status".into() }).to("see what there is")],
+            Self::BadReason(_) => vec![],
+            Self::Changed(changes) if changes.iter().any(|change| matches!(change, Change::Paused(_))) => {
+                vec![Hint::run(Task::Resume).to("end the pause")]
+            }
             Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
         }
     }
@@ -201,7 +216,7 @@ impl Machine {
     /// # Errors
     /// See [`CycleError`].
     pub async fn run(&mut self, trigger: &Trigger, progress: &dyn Progress) -> Result<Report, CycleError> {
-        self.claim_storage()?;
+        self.claim().await?;
         let observation = self.observe(progress).await?;
         observation.answers()?;
         let plan = self.plan(&observation, trigger)?;
@@ -213,7 +228,7 @@ impl Machine {
     /// # Errors
     /// [`CycleError::Changed`] with all that has changed; then nothing is done.
     pub async fn apply(&mut self, saved: Plan, progress: &dyn Progress) -> Result<Report, CycleError> {
-        self.claim_storage()?;
+        self.claim().await?;
         let observation = self.observe(progress).await?;
         self.still_holds(&observation, &saved)?;
         self.carry_out(observation, saved, progress).await
@@ -226,6 +241,10 @@ impl Machine {
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
         observation.answers()?;
         let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
+        // The pause is no part of it either: what a cycle decides does not outlast the owner's word.
+        if !saved.by_request && saved.changes_anything() {
+            changes.extend(observation.snapshot.pause.clone().map(Change::Paused));
+        }
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
             changes.extend(lack_of_room(&self.parts.config, &observation.snapshot).into_iter().map(Change::NoRoom));
@@ -264,12 +283,14 @@ impl Machine {
         self.parts.observer.reach(storages.chain(settings).chain(nodes.iter().flat_map(of_node)).collect())
     }
 
-    /// Makes sure that the storages answer and that no other database keeps its nodes there.
-    fn claim_storage(&self) -> Result<(), CycleError> {
+    /// Makes sure that the storages answer, that no other database keeps its nodes there, and that nothing happens any more
+    /// that an earlier wnm asked for: what is seen from now on stays so.
+    async fn claim(&self) -> Result<(), CycleError> {
         self.reach(&[])?;
         let claimant = self.claimant()?;
         let mut storages = self.parts.config.node_storage.iter();
-        Ok(storages.try_for_each(|storage| storage::claim(storage, &claimant, false))?)
+        storages.try_for_each(|storage| storage::claim(storage, &claimant, false))?;
+        Ok(self.parts.manager.take_over().await?)
     }
 
     /// The disks that nodes lie on, as they are now.
@@ -310,15 +331,19 @@ impl Machine {
         self.parts.store.begin_cycle();
         self.parts.store.apply(now, &observation.events)?;
         self.parts.store.apply(now, &[decided(&plan)])?;
+        self.expire_removed(now)?;
         drop(writing);
         let nodes: Vec<Node> = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
+        if plan.by_request || observation.snapshot.pause.is_none() {
+            self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
+        }
         let unmarked = self.unmarked();
         let mut executor = Executor {
             config: &self.parts.config,
             manager: &*self.parts.manager,
             firewall: &*self.parts.firewall,
             store: &mut self.parts.store,
+            observer: &*self.parts.observer,
             clock: &*self.parts.clock,
             progress,
             rollouts: observation.snapshot.rollouts.unwrap_or_default(),
@@ -335,6 +360,17 @@ impl Machine {
             self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
         Ok(Report { plan, execution, warnings })
+    }
+}
+
+impl Machine {
+    /// Lets go of what is kept of nodes that were removed long enough ago.
+    fn expire_removed(&mut self, now: UnixSeconds) -> Result<(), StoreError> {
+        let before = now.saturating_sub(removed::seconds(self.parts.config.keep_removed_days));
+        match self.parts.store.oldest_removal()? {
+            Some(oldest) if oldest < before => self.parts.store.apply(now, &[Event::IdentitiesExpired { before }]),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation, signs};
-use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile};
+use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile, watch};
 use crate::event::{Event, NodeReport};
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
+use crate::pause::CyclePause;
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
@@ -57,11 +58,14 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let mut answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
     let (signs, kept) = signs::look(machine, &stored, &states, now);
     answers.extend(signs);
+    answers.extend(halted(machine, &stored.nodes, &states));
     warnings.extend(unseen(&stored.nodes, &states));
     warnings.extend(signs::faults(&answers));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(kept);
     events.extend(changed_groups(&stored.groups, &groups));
+    let (pause, over) = pause(&stored, now);
+    events.extend(over);
     let mut rollouts = stored.rollouts.clone();
     let flavour = flavour(config, program.as_ref().ok().map(|(program, _)| program), &stored.nodes);
     let available = match program {
@@ -100,10 +104,13 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         groups,
         nodes: seen.collect(),
         rollouts: Some(rollouts),
+        pause,
+        torn_down: stored.torn_down_at.is_some(),
         blocked,
     };
     let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
     events.extend(reconciled);
+    events.extend(watch(config, &mut snapshot, &fallen));
     events.extend(surveyed(&mut snapshot));
     events.extend(advance(config, &mut snapshot, &fallen));
     Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })
@@ -168,6 +175,8 @@ async fn without_disks(
         groups: stored.groups,
         nodes: seen.collect(),
         rollouts: Some(stored.rollouts),
+        pause: stored.pause.filter(|pause| !pause.is_over(now)),
+        torn_down: stored.torn_down_at.is_some(),
         blocked: Vec::new(),
     };
     let events = surveyed(&mut snapshot).into_iter().collect();
@@ -204,6 +213,24 @@ fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result
     let unanswered = |node: &Node| Err(ManagerError::unanswered(node.name()));
     let state = |node: &Node| states.take(node.id()).unwrap_or_else(|| unanswered(node));
     nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
+}
+
+/// The owner's pause of the cycles while it lasts; the end of one whose time has passed.
+fn pause(stored: &StoredState, now: UnixSeconds) -> (Option<CyclePause>, Option<Event>) {
+    match stored.pause.clone() {
+        Some(pause) if pause.is_over(now) => (None, Some(Event::Resumed { expired: true })),
+        pause => (pause, None),
+    }
+}
+
+/// The living nodes whose processes a signal has halted.
+fn halted(machine: &Machine, nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<(NodeId, Answer)> {
+    let is_halted = |state: &Result<ProcessState, String>| match state {
+        Ok(ProcessState::Running { process: Some(process) }) => machine.parts.observer.is_halted(*process),
+        _ => false,
+    };
+    let halted = nodes.iter().zip(states).filter(|(_, state)| is_halted(state));
+    halted.map(|(node, _)| (node.id(), Answer::Halted)).collect()
 }
 
 /// The node program on this machine. Its version is read from the very file that would be copied.

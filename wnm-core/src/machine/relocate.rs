@@ -36,6 +36,9 @@ impl Machine {
         rebuild: Rebuild<'_>,
         progress: &dyn Progress,
     ) -> Result<Relocated, RelocationError> {
+        if !dry_run {
+            self.claim().await?;
+        }
         let observation = self.observe(progress).await?;
         observation.answers()?;
         if let Some(error) = &observation.unavailable {
@@ -46,7 +49,7 @@ impl Machine {
         let planned = plan(&self.parts.config, capabilities, &observation.snapshot, &moves, relocation)?;
         let mut relocated = self.foreseen(&planned, relocation);
         if !dry_run {
-            self.begin_relocation(&observation, &planned, relocation, rebuild)?;
+            self.begin_relocation(&observation, &planned, relocation, rebuild).await?;
             let mut running = Running { machine: self, planned: &planned, relocation, rebuild, progress };
             running.run(&mut relocated).await?;
         }
@@ -73,31 +76,30 @@ impl Machine {
     }
 
     /// From here on nodes may be in both storages.
-    fn begin_relocation(
+    async fn begin_relocation(
         &mut self,
         observation: &Observation,
         planned: &Planned,
         relocation: &Relocation,
         rebuild: Rebuild<'_>,
     ) -> Result<(), RelocationError> {
-        self.claim_storage()?;
         let now = observation.snapshot.now;
         self.parts.store.begin_cycle();
         self.parts.store.apply(now, &observation.events)?;
         self.settle_moves()?;
         storage::prepare_like(&relocation.to, &planned.from, &self.claimant()?)?;
-        self.use_storages(self.parts.config.node_storage.with(&relocation.to), rebuild)
+        self.use_storages(self.parts.config.node_storage.with(&relocation.to), rebuild).await
     }
 
     /// Records other storages, and has them used.
-    fn use_storages(&mut self, storages: Storages, rebuild: Rebuild<'_>) -> Result<(), RelocationError> {
+    async fn use_storages(&mut self, storages: Storages, rebuild: Rebuild<'_>) -> Result<(), RelocationError> {
         if storages != self.parts.config.node_storage {
             let changes = vec![("node_storage".to_owned(), Some(storages.to_string()))];
             self.parts.store.apply(self.parts.clock.now(), &[Event::SettingsChanged { changes }])?;
             self.parts.config.node_storage = storages;
         }
         self.parts.manager = rebuild(&self.parts.config)?;
-        Ok(())
+        Ok(self.parts.manager.take_over().await?)
     }
 
     /// Deletes what moves have left: of the two directories of a node the one that its row does not name. Answers with what
@@ -212,7 +214,7 @@ impl Running<'_> {
         self.settle_in(copied, !self.planned.whole, relocated).await?;
         if relocated.left.is_empty() && !relocated.interrupted {
             let storages = self.machine.parts.config.node_storage.replacing(&self.planned.from, &self.relocation.to);
-            self.machine.use_storages(storages, self.rebuild)?;
+            self.machine.use_storages(storages, self.rebuild).await?;
         }
         self.start(&stopped, specs, relocated).await?;
         relocated.undeleted = self.machine.settle_moves()?;
@@ -357,6 +359,7 @@ impl Running<'_> {
             manager: &*parts.manager,
             firewall: &*parts.firewall,
             store: &mut parts.store,
+            observer: &*parts.observer,
             clock: &*parts.clock,
             // What was stopped is started again, whoever asks to stop.
             progress: &Uninterrupted(self.progress),
@@ -379,7 +382,7 @@ impl Running<'_> {
         let from = &self.planned.from;
         let storages = self.machine.parts.config.node_storage.replacing(from, &self.relocation.to);
         if !in_containers || self.machine.parts.config.node_storage.contains(from) {
-            self.machine.use_storages(storages, self.rebuild)?;
+            self.machine.use_storages(storages, self.rebuild).await?;
         }
         if !relocated.undeleted.is_empty() {
             return Ok(());

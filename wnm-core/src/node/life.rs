@@ -120,6 +120,20 @@ impl Life {
         self.desired == Desired::Stop
     }
 
+    /// Whether it counts as on its way up since a step on it was interrupted while it lived: it has not been told to start since.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        self.status.is_underway() && self.pending.is_none() && self.last_error.is_some() && self.retry_at.is_none()
+    }
+
+    /// Whether it ran until just now, and nothing says that it would not run again: it went down with its machine, or fell
+    /// for the first time since it had recovered.
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        let fell = self.status == Status::Stopped && self.went_down() && self.falls <= 1 && self.failures == 0;
+        self.desired == Desired::Run && (self.comes_back || fell)
+    }
+
     /// Whether it ended before it was seen up, rather than that a step on it failed.
     #[must_use]
     pub fn went_down(&self) -> bool {
@@ -346,7 +360,7 @@ impl Life {
         // What lives without answering may have too little of the machine: nobody is broken by that.
         let falls = match found {
             Found::Fell => true,
-            Found::Failed => !matches!(why, Evidence::NotAnswering { .. }),
+            Found::Failed => !matches!(why, Evidence::NotAnswering { .. } | Evidence::Halted),
             _ => false,
         };
         if falls {

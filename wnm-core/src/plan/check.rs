@@ -29,6 +29,9 @@ pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Autho
     new_nodes(config, snapshot, plan, &mut wrong);
     groups(config, snapshot, plan, &mut wrong);
     if authority == Authority::Cycle {
+        if snapshot.pause.is_some() && plan.changes_anything() {
+            wrong.push(Violation::Paused);
+        }
         limits(config, snapshot, &recorded, plan, &mut wrong);
         removals(config, snapshot, &recorded, plan, &mut wrong);
         full_disks(config, snapshot, plan, &mut wrong);
@@ -133,10 +136,10 @@ fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Vio
 /// Every limit on what may be in flight, counting what is in flight already. What is forgotten at once is no flight.
 fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let count = |is: fn(&Action) -> bool| plan.actions.iter().filter(|action| is(action)).count();
-    // What ran before the machine was restarted comes back at a pace of its own; what upgraded itself is upgrading already.
+    // What ran before comes back at a pace of its own; what upgraded itself is upgrading already.
     let is_counted = |action: &&Action| {
         let each = action.step().and_then(|(_, id)| recorded.get(&id));
-        let comes_back = config.restart_pace > 0 && each.is_some_and(|each| each.node.life().comes_back());
+        let comes_back = config.restart_pace > 0 && each.is_some_and(|each| each.node.life().returns());
         let upgrades = each.is_some_and(|each| each.node.status() == Status::Upgrading);
         match action {
             Action::Start { .. } => !comes_back && !upgrades,

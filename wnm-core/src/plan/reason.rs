@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
+use crate::pause::CyclePause;
 use crate::rollout::Pause;
 use crate::snapshot::{Allowance, Blocker};
 use wnm_allocator::LayoutError;
@@ -73,6 +74,22 @@ impl Limit {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
+    /// The owner paused the cycles.
+    Paused {
+        /// Since when, how long, and why.
+        pause: CyclePause,
+    },
+    /// These nodes are down, and no cycle starts them while cycles are paused.
+    DownWhilePaused,
+    /// Container groups have nodes and are not up, and no cycle repairs them while cycles are paused.
+    GroupsDownWhilePaused {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+    },
+    /// These nodes shall run and are down.
+    Down,
+    /// Everything was taken down.
+    TornDown,
     /// The machine was restarted since the last cycle.
     Reboot,
     /// The delay before the removal of these nodes has passed.
@@ -396,6 +413,15 @@ pub enum Cause {
     },
     /// The owner asked for it.
     Requested,
+    /// The owner asked for up to so many, and there are fewer.
+    Fewer {
+        /// What was asked for.
+        verb: Verb,
+        /// Up to how many.
+        asked: u32,
+        /// How many there are.
+        there: u32,
+    },
     /// The owner asked for it, and these nodes are so already.
     NothingToDo {
         /// What was asked for.
@@ -468,6 +494,9 @@ impl Cause {
     #[must_use]
     pub fn rule(&self) -> Rule {
         match self {
+            Self::Paused { .. } | Self::DownWhilePaused | Self::GroupsDownWhilePaused { .. } => Rule::Paused,
+            Self::Down => Rule::Down,
+            Self::TornDown => Rule::TornDown,
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,
             Self::LeftToUpgrade => Rule::OwnUpgrade,
@@ -516,7 +545,9 @@ impl Cause {
             Self::NoProgram { .. } => Rule::AntnodePath,
             Self::NoNumberLeft { .. } | Self::BadLayout { .. } => Rule::Ports,
             Self::NumberTaken { .. } => Rule::NumberTaken,
-            Self::StorageMoves { .. } | Self::Requested | Self::NothingToDo { .. } => Rule::Request,
+            Self::StorageMoves { .. } | Self::Requested | Self::Fewer { .. } | Self::NothingToDo { .. } => {
+                Rule::Request
+            }
         }
     }
 

@@ -46,6 +46,13 @@ macro_rules! rules {
 }
 
 rules! {
+    /// The owner paused the cycles: a cycle checks all nodes, records what it finds, and changes nothing. What
+    /// the owner asks for is still done.
+    Paused = "paused", &[Held];
+    /// Everything on this machine was taken down: no node is added before it is initialised again.
+    TornDown = "torn_down", &[Held];
+    /// Nodes are down that shall run, and nothing else says what they wait for.
+    Down = "down", &[Held];
     /// The machine was restarted since the last cycle: a cycle checks all nodes and does nothing else.
     Reboot = "reboot", &[Did];
     /// A node was stopped for removal this long ago, or its last removal failed a while ago: its files are deleted.

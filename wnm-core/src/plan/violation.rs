@@ -134,6 +134,8 @@ pub enum Violation {
         /// How many more may.
         most: usize,
     },
+    /// It changes something while the owner has paused the cycles.
+    Paused,
     /// It deletes the files of a node without its delay.
     RemovedAtOnce {
         /// Which node.

@@ -12,6 +12,7 @@ mod failures;
 mod history;
 mod kind;
 mod names;
+mod pause;
 mod plan;
 mod reason;
 mod reasons;
@@ -19,6 +20,7 @@ mod refusal;
 mod rollout;
 mod rules;
 mod status;
+mod time;
 mod violation;
 
 pub use change::changes_text;
@@ -29,6 +31,7 @@ pub use execution::{execution_text, failure_lines};
 pub use failures::{Shared, by_reason};
 pub use history::history_text;
 pub use names::{all_names, group_names, names, port_ranges};
+pub use pause::{cycle_pause_text, pause_end_text};
 pub use plan::plan_text;
 pub use reason::{ReasonRow, allowance_text, reason_text};
 pub use reasons::reasons_text;
@@ -38,6 +41,7 @@ pub use rollout::{
 };
 pub use rules::rules_page;
 pub use status::{HostRow, NodeRow, StatusReport, errors_text, outdated_text, status};
+pub use time::time_text;
 pub use violation::violations_text;
 
 /// How much a person wants to read.

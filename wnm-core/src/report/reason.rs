@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::count::{be, counted};
+use super::cycle_pause_text;
 use super::names::{group_names, names};
 use super::rollout::pause_text;
 use crate::node::{NodeId, Verb};
@@ -85,6 +86,14 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
     let of = |text: &str| Of(text.to_owned());
     let whole = |text: &str| Whole(text.to_owned());
     match cause {
+        C::Paused { pause } => Whole(format!("{}; only what the owner asks for is done", cycle_pause_text(pause))),
+        C::Down => of("down"),
+        C::TornDown => whole("everything was taken down; no node is added before `wnm init`"),
+        C::DownWhilePaused => of("down; not started while cycles are paused"),
+        C::GroupsDownWhilePaused { groups } => {
+            let (what, are) = (container_groups(groups), be(groups.len()));
+            Whole(format!("{what} {are} not up; not repaired while cycles are paused"))
+        }
         C::Reboot => whole("the machine was restarted; checking all nodes first"),
         C::RemovalDue => of("the delay before removal has passed; deleting the files"),
         C::LeftToUpgrade => of("upgraded itself and ended; starting it again"),
@@ -203,7 +212,16 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::NumberTaken { by } => Of(taken(by, number)),
         C::StorageMoves { to } => Whole(format!("moving to {}, as the owner asked", to.display())),
         C::Requested => whole("requested by the owner"),
+        C::Fewer { verb, asked, there } => Whole(fewer(*verb, *asked, *there)),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),
+    }
+}
+
+fn fewer(verb: Verb, asked: u32, there: u32) -> String {
+    let candidates = super::refusal::candidates(verb);
+    match there {
+        0 => format!("no node is {candidates} (asked for up to {asked})"),
+        _ => format!("found {} {candidates} (asked for up to {asked})", counted(there as usize, "node")),
     }
 }
 

@@ -160,8 +160,9 @@ settings! {
     upgrade_failure_percent: f64 = always("10").within(0.0, 100.0).unit("percent");
     /// How many nodes may be starting at the same time.
     max_concurrent_starts: u32 = at_once();
-    /// How many nodes are started at once after the machine was restarted. Each further cycle starts as many as what it measures
-    /// allows, and at most as many as are back already. 0: no more than max_concurrent_starts.
+    /// How many nodes are started at once after the machine was restarted, and 100 where nodes fell and it was not. Each further
+    /// cycle starts as many as what it measures allows, and at most as many as are back already. 0: no more than
+    /// max_concurrent_starts.
     restart_pace: u32 = always("5").within(0.0, NUMBERS).unit("nodes");
     /// A node that falls so often in a row, less than an hour after each start, is broken: only its owner starts it
     /// again. 0: it is tried for ever.
@@ -184,6 +185,8 @@ settings! {
     /// Which program the nodes are: the one that antnode_path turns out to be, or v1 (`antnode`) or v2 (`ant-node`) and no
     /// other.
     node_flavour: NodeFlavour = always("auto");
+    /// How long the key of a removed node is kept, so that `wnm restore` can bring the node back. 0: not at all.
+    keep_removed_days: u32 = always("7").within(0.0, 3650.0).unit("days");
     /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the database says.
     highest_node_id_used: Option<u32> = always("").within(0.0, NUMBERS).lasting(Explicit);
     /// Numbers that no new node gets. wnm notes the numbers here whose nodes' directories went away without it: who moves one

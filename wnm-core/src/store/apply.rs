@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::cell::json;
 use super::error::Problem;
-use super::tables::{counters, group, metrics, moves, node, rollout, signs};
+use super::tables::{counters, group, metrics, moves, node, removed, rollout, signs};
 use crate::event::{Event, NodeReport};
 use crate::node::{Node, NodeId, UnixSeconds, Verb};
 
@@ -74,10 +75,25 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::GroupClosed { group } => {
             connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
         }
-        Event::TornDown => connection.execute_batch(
-            "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout; UPDATE machine SET highest_number_used = 0;
-             DELETE FROM setting WHERE name = 'withheld_numbers'",
-        )?,
+        Event::Paused { pause } => {
+            connection.execute("UPDATE machine SET pause = ?1", [json("pause", pause)?])?;
+        }
+        Event::Resumed { .. } => drop(connection.execute("UPDATE machine SET pause = NULL", [])?),
+        Event::IdentityKept { node, key } => removed::write(connection, at, node, key)?,
+        Event::BroughtBack { id, node } => {
+            require_free(connection, node, |_| false)?;
+            record_node(connection, node)?;
+            removed::delete(connection, *id)?;
+        }
+        Event::IdentitiesExpired { before } => return Ok(removed::expire(connection, *before)? > 0),
+        Event::TornDown => {
+            connection.execute_batch(
+                "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout;
+                 UPDATE machine SET highest_number_used = 0, pause = NULL;
+                 DELETE FROM setting WHERE name = 'withheld_numbers'",
+            )?;
+            connection.execute("UPDATE machine SET torn_down_at = ?1", [at])?;
+        }
         Event::Decided { .. } | Event::Noted { .. } => {}
     }
     Ok(true)
@@ -89,10 +105,12 @@ fn initialise(
     settings: &[(String, String)],
     boot_time: UnixSeconds,
 ) -> Result<(), Problem> {
-    let sql = "UPDATE machine SET initialised_at = ?1, last_surveyed_boot = ?2 WHERE initialised_at IS NULL";
+    let sql = "UPDATE machine SET initialised_at = ?1, last_surveyed_boot = ?2, torn_down_at = NULL, pause = NULL
+               WHERE NOT EXISTS (SELECT 1 FROM node) AND NOT EXISTS (SELECT 1 FROM container_group)";
     if connection.execute(sql, [at, boot_time])? == 0 {
         return Err(Problem::AlreadyInitialised);
     }
+    connection.execute("DELETE FROM setting", [])?;
     settings.iter().try_for_each(|(name, value)| set(connection, name, Some(value)))
 }
 

@@ -16,8 +16,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::event::Event;
+use crate::identity::Key;
 use crate::node::{Node, NodeId, UnixSeconds};
+use crate::pause::CyclePause;
 use crate::relocation::Move;
+use crate::removed::Removed;
 use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -36,6 +39,10 @@ pub struct StoredState {
     pub settings: BTreeMap<String, String>,
     /// The boot after which all nodes were last observed; 0 before the machine is initialised.
     pub last_surveyed_boot: UnixSeconds,
+    /// When everything was taken down; none unless that was the last thing that happened to this machine.
+    pub torn_down_at: Option<UnixSeconds>,
+    /// The owner's pause of the cycles, also one whose time has passed since.
+    pub pause: Option<CyclePause>,
     /// The highest number that any node had since the last teardown.
     pub highest_number_used: u32,
     /// The machine's counters when last read.
@@ -155,6 +162,24 @@ impl Store {
         transaction.commit()?;
         self.cycle = Some(cycle);
         Ok(())
+    }
+
+    /// What is kept of nodes that were removed, the latest first.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn removed(&self) -> Result<Vec<Removed>, StoreError> {
+        tables::removed::read(&self.connection).map_err(|problem| problem.at(&self.path))
+    }
+
+    /// The key that is kept of a removed node, by what [`Self::removed`] calls it.
+    pub(crate) fn removed_key(&self, id: i64) -> Result<Option<Key>, StoreError> {
+        tables::removed::key(&self.connection, id).map_err(|problem| problem.at(&self.path))
+    }
+
+    /// When the first of the nodes was removed that something is kept of.
+    pub(crate) fn oldest_removal(&self) -> Result<Option<UnixSeconds>, StoreError> {
+        tables::removed::oldest(&self.connection).map_err(|problem| problem.at(&self.path))
     }
 
     /// Begins a new cycle in the history. An opened store begins one by itself.

@@ -22,6 +22,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_life_and_ports.sql"),
     include_str!("migrations/003_signs.sql"),
     include_str!("migrations/004_rollout.sql"),
+    include_str!("migrations/005_pause.sql"),
+    include_str!("migrations/006_removed.sql"),
     include_str!("migrations/007_moves.sql"),
 ];
 

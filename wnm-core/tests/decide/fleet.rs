@@ -41,6 +41,8 @@ pub fn machine() -> Snapshot {
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use semver::Version;
 use wnm_allocator::LayoutError;
 use wnm_core::node::{Flavour, NodeId, Verb};
+use wnm_core::pause::CyclePause;
 use wnm_core::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use wnm_core::report::{ReasonRow, reason_text};
 use wnm_core::rollout::{Failure, Pause};
@@ -34,6 +35,11 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     let path = PathBuf::from(&text);
     let limit_of = |rule| Limit { rule, in_progress: count, most };
     let mut causes = vec![
+        Cause::Paused { pause: CyclePause { since: 1_790_000_000, until: None, reason: Some(text.clone()) } },
+        Cause::DownWhilePaused,
+        Cause::TornDown,
+        Cause::Down,
+        Cause::GroupsDownWhilePaused { groups: groups.clone() },
         Cause::Reboot,
         Cause::RemovalDue,
         Cause::LeftToUpgrade,
@@ -113,6 +119,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     causes.extend(Gauge::ALL.map(|gauge| Cause::NoRoom { gauge, figure, limit }));
     let verbs = [Verb::Start, Verb::Stop, Verb::Restart, Verb::Upgrade, Verb::Remove, Verb::Disable, Verb::Enable];
     causes.extend(verbs.map(|verb| Cause::NothingToDo { verb }));
+    causes.extend(verbs.map(|verb| Cause::Fewer { verb, asked: most, there: count }));
     use GroupState::{Damaged, Gone, Paused, Restarting, Stopped};
     causes.extend([Damaged, Stopped, Paused, Restarting, Gone].map(|state| Cause::GroupNotUp { group: count, state }));
     causes
@@ -175,6 +182,9 @@ fn sentences(figures: &Figures) -> Vec<String> {
 #[test]
 fn the_sentences_for_one() {
     assert_snapshot!(sentences(&few(1)).join("\n"), @"
+    paused: cycles have been paused since 2026-09-21T14:13:20Z (/usr/bin/antnode); only what the owner asks for is done
+    paused: antnode0001: down; not started while cycles are paused
+    paused: container group a1 is not up; not repaired while cycles are paused
     reboot: the machine was restarted; checking all nodes first
     delay_remove: antnode0001: the delay before removal has passed; deleting the files
     own_upgrade: antnode0001: upgraded itself and ended; starting it again
@@ -281,6 +291,8 @@ fn what_is_different_for_three() {
     let one = sentences(&few(1));
     let different: Vec<String> = sentences(&few(3)).into_iter().filter(|line| !one.contains(line)).collect();
     assert_snapshot!(different.join("\n"), @"
+    paused: antnode0001–0003: down; not started while cycles are paused
+    paused: container groups a1–a3 are not up; not repaired while cycles are paused
     delay_remove: antnode0001–0003: the delay before removal has passed; deleting the files
     own_upgrade: antnode0001–0003: upgraded itself and ended; starting it again
     disable: antnode0001–0003: disabling was interrupted; finishing it

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use wnm_core::decide::{decide, decide_request, reconcile};
-use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
+use wnm_core::node::{Desired, Flavour, Node, NodeId, Status, Verb};
 use wnm_core::plan::{Action, Cause, Effect, Gauge, Limit, Plan, Reason, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, HostLoad, NodeSnapshot, Snapshot};
@@ -335,6 +335,11 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             case.of(reason).count() == 0 && reason.nodes.iter().all(|node| blocked.contains(node) && node.0 >= lowest)
         }
         Cause::Requested => sorted(reason.nodes.clone()) == sorted(case.acted_on(|_| true)),
+        Cause::Down => {
+            case.all(reason, |each| each.node.status() == Status::Stopped && each.node.life().desired() == Desired::Run)
+        }
+        Cause::TornDown => case.snapshot.torn_down && case.does(Verb::Add).is_empty(),
+        Cause::Fewer { asked, there, .. } => there < asked && same(*there, case.acted_on(|_| true).len()),
         Cause::NothingToDo { .. } => case.of(reason).count() == reason.nodes.len(),
         _ => false,
     }

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
+use wnm_core::pause::CyclePause;
 use wnm_core::relocation::Move;
 use wnm_core::rollout::Rollouts;
 use wnm_core::snapshot::Counters;
@@ -41,9 +42,12 @@ impl Model {
     fn apply(&mut self, event: &Event) -> Result<(), Refused> {
         match event.clone() {
             Event::Initialised { settings, boot_time } => {
-                if std::mem::replace(&mut self.stored.initialised, true) {
+                if !self.nodes.is_empty() || !self.groups.is_empty() {
                     return Err(Refused);
                 }
+                self.stored.initialised = true;
+                (self.stored.torn_down_at, self.stored.pause) = (None, None);
+                self.stored.settings.clear();
                 self.stored.initialised_at = Some(NOW);
                 self.stored.settings.extend(settings);
                 self.stored.last_surveyed_boot = boot_time;
@@ -64,7 +68,10 @@ impl Model {
             {
                 return Err(Refused);
             }
-            Event::Intended { node, .. }
+            Event::BroughtBack { node, .. } if self.nodes.contains_key(&node.id().0) => return Err(Refused),
+            Event::IdentityKept { .. } | Event::IdentitiesExpired { .. } => {}
+            Event::BroughtBack { node, .. }
+            | Event::Intended { node, .. }
             | Event::Completed { node, .. }
             | Event::Failed { node, .. }
             | Event::Reconciled { node, .. }
@@ -118,7 +125,11 @@ impl Model {
                 self.groups.clear();
                 self.stored.rollouts = Rollouts::default();
                 self.stored.highest_number_used = 0;
+                self.stored.pause = None;
+                self.stored.torn_down_at = Some(NOW);
             }
+            Event::Paused { pause } => self.stored.pause = Some(pause),
+            Event::Resumed { .. } => self.stored.pause = None,
             Event::Decided { .. } | Event::Noted { .. } => {}
         }
         Ok(())
@@ -182,6 +193,9 @@ fn events() -> impl Strategy<Value = Event> {
         1 => number().prop_map(|node| Event::TrialVoid { node: NodeId(node) }),
         1 => (1_u32..4).prop_map(|number| Event::GroupSeen { group: Box::new(rows::group(number)) }),
         1 => (1_u32..4).prop_map(|group| Event::GroupClosed { group }),
+        2 => (any::<i64>(), proptest::option::of(any::<i64>()), proptest::option::of(text()))
+            .prop_map(|(since, until, reason)| Event::Paused { pause: CyclePause { since, until, reason } }),
+        1 => any::<bool>().prop_map(|expired| Event::Resumed { expired }),
         1 => Just(Event::TornDown),
         1 => (proptest::option::of(number()), text())
             .prop_map(|(id, what)| Event::Noted { id: id.map(NodeId), what }),

@@ -12,7 +12,7 @@ use wnm_pm::node::{NodeRef, NodeSpec};
 use wnm_pm::process_manager::{ManagerError, Outcome};
 
 use super::script::{self, Call, NodeReport};
-use super::{Nodes, keeper, paths};
+use super::{Nodes, keeper, paths, turn};
 use crate::container::containers::{Container, of_group};
 use crate::host::caller::{self, is_gone};
 use crate::settings::group_name;
@@ -116,6 +116,9 @@ impl Nodes<'_> {
                 reports.entry(node.to_owned()).or_insert(NodeReport::UNDEFINED);
             }
             return Ok(GroupReport::Nodes(reports));
+        }
+        if call != Call::Status {
+            turn::take(&self.0.settings.node_storage)?;
         }
         let container = of_group(containers, group).map_or_else(String::new, |container| container.name.clone());
         let called = script::invocation(call, &caller::this(), &name, names)?;

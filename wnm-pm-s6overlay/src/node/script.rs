@@ -28,7 +28,7 @@ pub enum Call {
     },
     /// Stop, and answer when all are down; what is not down after `grace` is killed. The mark
     /// [`Definition::down`](crate::definition::Definition::down) has to be there before: without it the node comes back
-    /// when the container does, and until then counts as [`NodeState::Waiting`].
+    /// when the container does.
     Stop {
         /// How long a node may take to end.
         grace: Duration,

@@ -11,7 +11,7 @@ use wnm_pm_s6overlay::script::{Call, Ended, NodeState, parse};
 use wnm_testing::Need::S6Image;
 use wnm_testing::test_node_that;
 
-use crate::container::{Container, START, all, states, until};
+use crate::container::{Container, START, STOP, all, states, until};
 
 const UNLOAD: Call = Call::Unload { grace: Duration::from_secs(10) };
 const LOAD: Call = Call::Load { pause: Duration::from_millis(10) };
@@ -203,13 +203,7 @@ fn the_keeper_says_how_nodes_are_without_a_program_in_the_container() {
     container.start(&[1, 2]);
     container.mark(3, true);
     container.call(LOAD, &[]);
-    let ask = |question: &str| -> String {
-        let mut socket = UnixStream::connect(container.storage().join(".s6/a1/keeper")).expect("it listens");
-        socket.write_all(question.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("it answers");
-        answer
-    };
+    let ask = |question: &str| ask_keeper(&container, question);
     let asked = parse(&ask("status\n")).expect("it knows");
     assert_eq!(states(&asked), container.states());
     assert_eq!(asked["antnode0001"].pid, container.status(1).pid);
@@ -247,6 +241,72 @@ fn a_call_ends_with_its_caller_and_what_is_left_of_another_is_ended() {
     assert!(!other.wait().expect("it ends").success());
 }
 
+fn a_call_that_begins_after_its_callers_turn_changes_nothing() {
+    let container = Container::running(&[]);
+    (1..=2).for_each(|number| container.define_idle(number));
+    let before = container.start(&[1, 2]);
+    let turn = container.storage().join(".s6/turn");
+    fs::write(&turn, "3:4").unwrap();
+    for call in [STOP, START, UNLOAD] {
+        let mut late = container.begin(call, "1:2", &[1, 2]);
+        let input = late.stdin.take();
+        let output = late.wait_with_output().expect("it ends");
+        drop(input);
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(5), ""), "{call:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said, "nodes: it is the turn of another wnm (3:4), and this call of 1:2 changes nothing\n");
+    }
+    let looked = container.call(Call::Status, &[1, 2]);
+    let of = |reports: &std::collections::BTreeMap<String, wnm_pm_s6overlay::script::NodeReport>| {
+        reports.values().map(|report| (report.state, report.pid)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&looked), of(&before), "whoever only looks needs no turn");
+    assert_eq!(container.shell("ls /run/wnm/services/antnode0001/down 2>/dev/null || true"), "");
+    fs::write(&turn, "a test").unwrap();
+    assert!(all(&container.stop(&[1, 2]), 2, NodeState::Down));
+    // A node could put anything there: it is neither followed nor waited for.
+    fs::remove_file(&turn).unwrap();
+    container.shell("mkfifo /var/antctl/services/.s6/turn");
+    assert!(all(&container.start(&[1, 2]), 2, NodeState::Up));
+    container.shell("cd /var/antctl/services/.s6 && rm turn && ln -s /etc/hostname turn");
+    assert!(all(&container.stop(&[1, 2]), 2, NodeState::Down));
+}
+
+fn whoever_looks_waits_for_nodes_that_a_call_before_asked_to_end() {
+    let container = Container::running(&[]);
+    container.define_shell(1, "trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done");
+    container.define_idle(2);
+    container.start(&[1, 2]);
+    container.mark(1, true);
+    let mut gone = container.begin(Call::Stop { grace: Duration::from_secs(60) }, "gone", &[1]);
+    until("it is at work", || container.shell("cat /run/wnm/lock").ends_with("gone"));
+    until("it was asked to end", || container.shell("ls /run/wnm/services/antnode0001").contains("down"));
+    gone.kill().expect("it can be killed");
+    gone.wait().expect("it ends");
+    until("nothing of it goes on", || container.shell("pgrep -cf '^perl -e' || true") == "0");
+    assert_eq!(ask_keeper(&container, "status\n"), "unsure\n", "it lives, and is to end");
+    let looked = container.call(Call::Status, &[1, 2]);
+    assert_eq!(looked["antnode0001"].state, NodeState::Down);
+    assert_eq!(looked["antnode0002"].state, NodeState::Up);
+}
+
+fn a_node_whose_start_was_prepared_and_not_carried_out_is_down() {
+    let container = Container::running(&[]);
+    container.define_idle(1);
+    container.start(&[1]);
+    container.stop(&[1]);
+    container.mark(1, false);
+    assert_eq!(container.status(1).state, NodeState::Down, "nobody is about to start it");
+}
+
+fn ask_keeper(container: &Container, question: &str) -> String {
+    let mut socket = UnixStream::connect(container.storage().join(".s6/a1/keeper")).expect("it listens");
+    socket.write_all(question.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
 wnm_testing::trials! {
     &[S6Image] =>
         nodes_are_added_stopped_started_and_removed_by_the_batch,
@@ -260,5 +320,8 @@ wnm_testing::trials! {
         a_node_that_ignores_its_end_is_killed_before_its_lost_service_is_made_anew,
         a_node_that_survives_its_end_is_not_forgotten,
         the_keeper_says_how_nodes_are_without_a_program_in_the_container,
-        a_call_ends_with_its_caller_and_what_is_left_of_another_is_ended;
+        a_call_ends_with_its_caller_and_what_is_left_of_another_is_ended,
+        a_call_that_begins_after_its_callers_turn_changes_nothing,
+        whoever_looks_waits_for_nodes_that_a_call_before_asked_to_end,
+        a_node_whose_start_was_prepared_and_not_carried_out_is_down;
 }

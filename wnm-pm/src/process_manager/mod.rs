@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
+use crate::logs::LogPlace;
 use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, ProcessId};
 use crate::program::shared;
 use crate::user::Owner;
@@ -188,6 +189,12 @@ pub trait ProcessManager: Send + Sync {
         None
     }
 
+    /// Called by whoever is about to change something and holds the machine's lock, before it looks: what an earlier caller
+    /// asked for and has not happened by then does not happen any more, or is waited for by whoever looks.
+    async fn take_over(&self) -> Outcome<()> {
+        Ok(())
+    }
+
     /// Makes directories, the node's own copy of the program and whatever the manager needs to start it. Starts nothing.
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created>;
 
@@ -219,6 +226,11 @@ pub trait ProcessManager: Send + Sync {
 
     /// What becomes of the nodes' processes. Reads only.
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState>;
+
+    /// Where a node's logs lie: first what it prints, where that is kept, last the log that it keeps by itself. Reads nothing.
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::own(&node.spec)]
+    }
 
     /// Keeps what the nodes leave behind while they run from growing without end. Once in a cycle; nothing waits for it.
     async fn tidy(&self, _nodes: &[NodeRef]) {}

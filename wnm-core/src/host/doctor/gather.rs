@@ -51,6 +51,7 @@ pub async fn gather(machine: &Machine, disks_answer: bool) -> Facts {
         program_problem: program.map(|error| (chain(&error), "set antnode_path to a node program".to_owned())),
         nodes: nodes.iter().map(known).collect(),
         paused_rollout: None,
+        cycle_pause: machine.cycle_pause().ok().flatten(),
     }
 }
 

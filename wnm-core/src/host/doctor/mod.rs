@@ -4,6 +4,7 @@
 use crate::host::firewall::OpenPort;
 use crate::machine::Machine;
 use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
+use crate::pause::CyclePause;
 use crate::progress::Silent;
 use crate::rollout::{Phase, Rollout};
 use crate::settings::Config;
@@ -33,7 +34,8 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     if answers && let Ok(observation) = machine.observe(&Silent).await {
         let nodes = observation.snapshot.nodes.iter();
         facts.nodes = nodes.map(|each| gather::known(&each.node)).collect();
-        let current = observation.snapshot.rollouts.as_ref().and_then(|rollouts| rollouts.current().cloned());
+        let rollouts = observation.snapshot.rollouts.as_ref();
+        let current = rollouts.and_then(|rollouts| rollouts.current().or(rollouts.watched()).cloned());
         facts.paused_rollout = current.filter(|rollout| rollout.phase == Phase::Paused);
     }
     findings.extend(check(machine.config(), &facts));
@@ -68,6 +70,8 @@ pub struct Facts {
     pub firewall: Option<FirewallState>,
     /// The roll-out of the node program, where it is paused.
     pub paused_rollout: Option<Rollout>,
+    /// The owner's pause of the cycles, while it lasts.
+    pub cycle_pause: Option<CyclePause>,
     /// What runs wnm every minute; none when nothing was found.
     pub schedule: Option<String>,
     /// Why the node program cannot be used, with what mends it.
@@ -173,6 +177,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(upkeep::schedule(facts));
     findings.extend(upkeep::nodes(facts));
     findings.extend(upkeep::rollout(facts));
+    findings.extend(upkeep::paused(facts));
     findings.extend(ports::held(config, facts));
     findings.extend(ports::given_away(config, facts));
     findings.extend(kernel::open_files(facts));

@@ -72,6 +72,7 @@ fn well() -> (Config, Facts) {
         schedule: Some("/etc/systemd/system/wnm.service".to_owned()),
         program_problem: None,
         paused_rollout: None,
+        cycle_pause: None,
     };
     (config, facts)
 }
@@ -246,7 +247,7 @@ fn upkeep() {
       install one
     ");
     let paused = || Rollout {
-        target: Target { version: semver::Version::new(0, 5, 0), digest: "a file".to_owned() },
+        target: Target { version: semver::Version::new(0, 5, 0), digest: Some("a file".to_owned()) },
         started_at: 0,
         phase: Phase::Paused,
         phase_since: 0,
@@ -333,4 +334,19 @@ fn a_crontab_runs_wnm_or_does_not() {
     for line in ["# * * * * * wnm run", "* * * * * backup # wnm", "* * * * * wnm-backup", ""] {
         assert!(!gather::runs_wnm(line), "{line}");
     }
+}
+
+#[test]
+fn a_pause_of_a_day_is_a_finding_and_a_shorter_one_is_not() {
+    let (config, mut facts) = well();
+    let mut paused_for = |seconds| {
+        let reason = Some("new disk".to_owned());
+        facts.cycle_pause = Some(CyclePause { since: facts.now - seconds, until: None, reason });
+        check(&config, &facts)
+    };
+    assert_eq!(paused_for(86_399), []);
+    let finding = paused_for(86_400).remove(0);
+    assert_eq!((finding.code.as_str(), finding.severity), ("paused", Severity::Warning));
+    assert_eq!(finding.what, "cycles have been paused since 2026-09-20T14:13:20Z (new disk)");
+    assert_eq!(finding.fix, "wnm resume");
 }

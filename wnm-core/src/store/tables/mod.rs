@@ -6,6 +6,7 @@ pub(super) mod metrics;
 pub(super) mod moves;
 pub(super) mod node;
 mod ports;
+pub(super) mod removed;
 pub(super) mod rollout;
 pub(super) mod signs;
 
@@ -24,6 +25,8 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
             last_surveyed_boot: cell.get("last_surveyed_boot")?,
             highest_number_used: cell.get("highest_number_used")?,
             version_cache: cell.get("version_cache")?,
+            torn_down_at: cell.get("torn_down_at")?,
+            pause: cell.json("pause")?,
             ..StoredState::default()
         })
     };
