@@ -181,6 +181,8 @@ pub(crate) enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// Move the nodes of node_storage to another disk
+    MoveStorage(MoveStorage),
     /// Pause the cycles: they look and record, and change nothing; what you ask for by hand is still done
     Pause(Pause),
     /// End the pause of the cycles
@@ -384,6 +386,22 @@ pub(crate) struct Restore {
     /// Restore a backup of another machine, which must run these nodes no more
     #[arg(long, alias = "from_other_machine")]
     pub from_other_machine: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MoveStorage {
+    /// The directory on the other disk that the nodes go to
+    #[arg(value_name = "DIR")]
+    pub to: PathBuf,
+    /// Of several directories in node_storage the one that they leave
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// So many nodes are down at the same time; those in containers go all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// Read all that was copied again, and not only keys, before it is deleted where it was
+    #[arg(long)]
+    pub verify: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,8 +23,8 @@ use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, logs, migrate, pause, remove, removed, rolling, rollout, schedule,
-    status, survey, why,
+    backup, config, cycle, doctor, groups, init, logs, migrate, move_storage, pause, remove, removed, rolling, rollout,
+    schedule, status, survey, why,
 };
 pub use exit::Exit;
 use exit::Failure;
@@ -111,6 +111,7 @@ async fn dispatch(
         Command::Removed => return removed::removed(output, &given),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
         Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
+        Command::MoveStorage(options) => return move_storage::move_storage(output, &common, &given, &options).await,
         Command::Pause(options) => return pause::pause(output, &common, &given, &options).await,
         Command::Resume => return pause::resume(output, &common, &given).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),

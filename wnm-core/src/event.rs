@@ -1,11 +1,14 @@
 //! An event is one thing that happened; it is the only thing that the store is given, one transaction each.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Key;
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
 use crate::pause::CyclePause;
 use crate::plan::Reason;
+use crate::relocation::Move;
 use crate::rolling::Rolling;
 use crate::rollout::{Rollout, Trial};
 use crate::snapshot::Counters;
@@ -136,6 +139,26 @@ pub enum Event {
         from: Flavour,
         /// The whole row.
         node: Box<Node>,
+    },
+    /// A node is about to be moved to another disk. Of the two directories, the one that its row does not name is deleted in
+    /// the end.
+    MoveIntended {
+        /// Which node, and from where to where.
+        moving: Move,
+    },
+    /// A node lies on another disk now; it does not run.
+    Moved {
+        /// Where it was.
+        from: PathBuf,
+        /// The whole row.
+        node: Box<Node>,
+    },
+    /// A move has ended, or was given up: nothing is left of the other directory.
+    MoveEnded {
+        /// The node.
+        node: NodeId,
+        /// The directory that is gone.
+        gone: PathBuf,
     },
     /// A node was restored from a backup; it does not run.
     Restored {

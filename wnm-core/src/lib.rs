@@ -18,6 +18,7 @@ pub mod observe;
 pub mod pause;
 pub mod plan;
 pub mod progress;
+pub mod relocation;
 pub mod removed;
 pub mod renewal;
 pub mod report;

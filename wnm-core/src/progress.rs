@@ -51,6 +51,8 @@ pub enum Work {
     TearDown,
     /// Moving so many nodes to another flavour.
     MoveNodes(usize),
+    /// Moving so many nodes to another disk.
+    MoveToDisk(usize),
     /// Reading a backup and checking all of it.
     ReadBackup,
     /// Writing a backup.

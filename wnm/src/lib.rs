@@ -35,6 +35,7 @@ pub use wnm_core::node::{Node, NodeId, Status, Verb};
 pub use wnm_core::pause::CyclePause;
 pub use wnm_core::plan::{Action, Cause, Effect, Plan, Reason, Rule};
 pub use wnm_core::progress::{Moment, Progress, Silent, Work};
+pub use wnm_core::relocation::{Move, Relocated, Relocation, RelocationError};
 pub use wnm_core::removed::Removed;
 pub use wnm_core::report::{NodeRow, RolloutReport, StatusReport, rollout_report, status};
 pub use wnm_core::rolling::{Pace, Rolling};

@@ -143,6 +143,14 @@ impl Machine {
         &self.inner
     }
 
+    pub(crate) fn inner_mut(&mut self) -> &mut machine::Machine {
+        &mut self.inner
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &Config {

@@ -8,6 +8,7 @@ pub(crate) mod groups;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod migrate;
+pub(crate) mod move_storage;
 pub(crate) mod pause;
 pub(crate) mod remove;
 pub(crate) mod removed;

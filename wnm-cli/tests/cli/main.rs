@@ -35,6 +35,7 @@ mod settings;
 mod settings_reach;
 mod status;
 mod storages;
+mod storages_moved;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -112,6 +113,7 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         status::trials(),
         storages::trials(),
+        storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

@@ -45,6 +45,9 @@ pub enum EventKind {
     BroughtBack,
     IdentitiesExpired,
     FlavourChanged,
+    MoveIntended,
+    Moved,
+    MoveEnded,
     Paused,
     Resumed,
     TornDown,
@@ -142,6 +145,17 @@ impl<'a> Columns<'a> {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
             }
             Event::Rolling { .. } => plain(EventKind::Rolling, ""),
+            Event::MoveIntended { moving } => {
+                Self { node: Some(moving.node), ..plain(EventKind::MoveIntended, &moving.to.display().to_string()) }
+            }
+            Event::Moved { from, node } => {
+                let text = format!("{} -> {}", from.display(), node.spec().root_dir.display());
+                about(EventKind::Moved, node, None, &text)
+            }
+            Event::MoveEnded { node, gone } => {
+                let text = format!("{} is gone", gone.display());
+                Self { node: Some(*node), ..plain(EventKind::MoveEnded, &text) }
+            }
             Event::IdentityKept { node, .. } => about(EventKind::IdentityKept, node, None, ""),
             Event::BroughtBack { node, .. } => {
                 about(EventKind::BroughtBack, node, None, &node.spec().root_dir.display().to_string())

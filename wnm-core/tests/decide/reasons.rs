@@ -60,6 +60,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::DiskNoRoom { storage: path.clone(), gauge: Gauge::Inodes, figure, limit },
         Cause::DiskFewInodes { storage: path.clone(), free: count.into(), needed: most.into() },
         Cause::DiskAway { storage: path.clone() },
+        Cause::StorageMoves { to: path.clone() },
         Cause::RemovalFailed,
         Cause::OperationFailed,
         Cause::NothingLeft,
@@ -206,6 +207,7 @@ fn the_sentences_for_one() {
     hd_less_than: /usr/bin/antnode: inode usage of the disk is 71.2 %, too high to add or start nodes there (hd_less_than = 70 %)
     hd_less_than: /usr/bin/antnode: 1 inode is free on the disk, and a node may need 2, one for each file: no node is added or started there
     hd_less_than: /usr/bin/antnode has no mark of wnm's: is its disk mounted? No node is added or started there
+    request: moving to /usr/bin/antnode, as the owner asked
     back_off: antnode0001: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001: last operation failed; will be retried
     relief: no node left to stop or remove

@@ -3,6 +3,7 @@
 pub(super) mod counters;
 pub(super) mod group;
 pub(super) mod metrics;
+pub(super) mod moves;
 pub(super) mod node;
 mod ports;
 pub(super) mod removed;
@@ -40,5 +41,6 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
     state.nodes = node::read(connection)?;
     state.rollouts = rollout::read(connection)?;
     state.signs = signs::read(connection)?;
+    state.moves = moves::read(connection)?;
     Ok(state)
 }
