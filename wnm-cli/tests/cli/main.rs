@@ -40,6 +40,7 @@ mod systemd;
 mod terminal;
 mod unusable;
 mod v2;
+mod waves;
 
 use wnm_testing::Colony;
 
@@ -118,5 +119,6 @@ fn main() -> std::process::ExitCode {
         terminal::trials(),
         unusable::trials(),
         v2::trials(),
+        waves::trials(),
     ])
 }
