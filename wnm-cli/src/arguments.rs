@@ -148,9 +148,9 @@ pub(crate) enum Command {
     /// Stop running nodes, until `wnm start`
     Stop(Nodes),
     /// Stop and start running nodes
-    Restart(Nodes),
+    Restart(Many),
     /// Upgrade nodes to the node program on this machine
-    Upgrade(Nodes),
+    Upgrade(Many),
     /// Remove nodes, with their files
     Remove(Remove),
     /// Stop nodes and leave them unmanaged
@@ -181,6 +181,8 @@ pub(crate) enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// Move the nodes of node_storage to another disk
+    MoveStorage(MoveStorage),
     /// Pause the cycles: they look and record, and change nothing; what you ask for by hand is still done
     Pause(Pause),
     /// End the pause of the cycles
@@ -221,6 +223,22 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Many nodes, in batches.
+#[derive(Debug, Args)]
+pub(crate) struct Many {
+    #[command(flatten)]
+    pub nodes: Nodes,
+    /// N nodes in a batch; the next one begins when the last is healthy [default: a tenth of the nodes, at most 50]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// Wait this long between batches: 30s, 2m
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    pub pause: Option<u64>,
+    /// Stop once N nodes have failed, and leave the others as they are [default: 1]
+    #[arg(long, alias = "max_failures", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_failures: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -368,6 +386,22 @@ pub(crate) struct Restore {
     /// Restore a backup of another machine, which must run these nodes no more
     #[arg(long, alias = "from_other_machine")]
     pub from_other_machine: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MoveStorage {
+    /// The directory on the other disk that the nodes go to
+    #[arg(value_name = "DIR")]
+    pub to: PathBuf,
+    /// Of several directories in node_storage the one that they leave
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// So many nodes are down at the same time; those in containers go all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// Read all that was copied again, and not only keys, before it is deleted where it was
+    #[arg(long)]
+    pub verify: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
 use wnm_core::machine::{BringBackError, CycleError};
 use wnm_core::migration::MigrationError;
+use wnm_core::relocation::RelocationError;
 use wnm_core::settings::NoHome;
 use wnm_core::storage::StorageError;
 use wnm_core::store::{Problem, StoreError};
@@ -145,15 +146,13 @@ impl Hinted for Failure {
 
 fn of_machine(error: &Error) -> Exit {
     match error {
-        Error::Cycle(CycleError::BadReason(_))
-        | Error::Settings(_)
-        | Error::Setting { .. }
-        | Error::ConfigFile { .. } => Exit::Usage,
-        Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
+        Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
+        Error::Store(error) => of_store(error),
+        Error::Cycle(error)
+        | Error::Migration(MigrationError::Cycle(error))
+        | Error::Relocation(RelocationError::Cycle(error)) => of_cycle(error),
         Error::Mixed { .. } | Error::Migration(MigrationError::Refused { .. }) => Exit::Refused,
         Error::Migration(MigrationError::StillRunning(_)) => Exit::NodeFailed,
-        Error::Migration(MigrationError::Cycle(CycleError::Store(error))) => of_store(error),
-        Error::Migration(MigrationError::Cycle(CycleError::Manager(_))) => Exit::Manager,
         Error::Backup(BackupError::Store(error)) => of_store(error),
         Error::Backup(BackupError::Manager(_)) => Exit::Manager,
         Error::Backup(BackupError::Storage(StorageError::Taken { .. })) => Exit::Refused,
@@ -165,17 +164,28 @@ fn of_machine(error: &Error) -> Exit {
         Error::Lock(LockError::Held { .. }) => Exit::Locked,
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,
-        Error::StorageInUse { .. } | Error::FirstStorage { .. } => Exit::Refused,
-        Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
-        Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
-        Error::Refused(Refusal::BadWord { .. }) | Error::Cycle(CycleError::Refused(Refusal::BadWord { .. })) => {
-            Exit::Usage
-        }
-        Error::Refused(_)
-        | Error::Cycle(
-            CycleError::Refused(_) | CycleError::NoRollout(_) | CycleError::Changed(_) | CycleError::Invalid(_),
-        ) => Exit::Refused,
+        Error::StorageInUse { .. } | Error::FirstStorage { .. } | Error::NamedElsewhere { .. } => Exit::Refused,
+        Error::Relocation(RelocationError::Which(_) | RelocationError::Unknown { .. }) => Exit::Usage,
+        Error::Relocation(RelocationError::Groups(_)) => Exit::Manager,
+        Error::Relocation(_) => Exit::Refused,
+        Error::Manager(_) => Exit::Manager,
+        Error::Refused(Refusal::BadWord { .. }) => Exit::Usage,
+        Error::AnotherUsers { .. } | Error::Refused(_) => Exit::Refused,
         _ => Exit::Failed,
+    }
+}
+
+fn of_cycle(error: &CycleError) -> Exit {
+    match error {
+        CycleError::Store(error) => of_store(error),
+        CycleError::BadReason(_) | CycleError::Refused(Refusal::BadWord { .. }) => Exit::Usage,
+        CycleError::Manager(_) => Exit::Manager,
+        CycleError::Storage(StorageError::Taken { .. })
+        | CycleError::Refused(_)
+        | CycleError::NoRollout(_)
+        | CycleError::Changed(_)
+        | CycleError::Invalid(_) => Exit::Refused,
+        CycleError::Host(_) | CycleError::Storage(_) => Exit::Failed,
     }
 }
 

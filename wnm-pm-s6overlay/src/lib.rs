@@ -2,6 +2,7 @@
 //! container groups.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use async_trait::async_trait;
 use wnm_pm::batch::Outcomes;
@@ -118,6 +119,10 @@ impl ProcessManager for S6Overlay {
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
         Nodes(&self.0).survey().await
+    }
+
+    async fn vacate(&self, node_storage: &Path) {
+        storage::vacate(node_storage);
     }
 
     async fn teardown(&self) -> Result<Teardown, ManagerError> {

@@ -103,6 +103,12 @@ impl From<&Path> for Storages {
     }
 }
 
+impl From<&str> for Storages {
+    fn from(first: &str) -> Self {
+        PathBuf::from(first).into()
+    }
+}
+
 impl From<&PathBuf> for Storages {
     fn from(first: &PathBuf) -> Self {
         first.clone().into()

@@ -9,6 +9,7 @@ use wnm_core::lock::LockError;
 use wnm_core::machine::{BringBackError, CycleError};
 use wnm_core::migration::MigrationError;
 use wnm_core::node::{Flavour, NodeId};
+use wnm_core::relocation::RelocationError;
 use wnm_core::report::{counted, names};
 use wnm_core::settings::{NoHome, Problems};
 use wnm_core::store::StoreError;
@@ -109,6 +110,17 @@ pub enum Error {
         /// The first one.
         first: PathBuf,
     },
+    /// A move would change what a file or a variable says.
+    #[error(
+        "node_storage is not what the database says alone, but also named by {origin}, which would go on naming the old place"
+    )]
+    NamedElsewhere {
+        /// Who names it.
+        origin: String,
+    },
+    /// Nodes were not moved to another disk.
+    #[error(transparent)]
+    Relocation(#[from] RelocationError),
     /// Nodes were not moved to another flavour.
     #[error(transparent)]
     Migration(#[from] MigrationError),
@@ -138,6 +150,10 @@ impl Hinted for Error {
             Self::Backup(error) => error.hints(),
             Self::BringBack(error) => error.hints(),
             Self::Migration(error) => error.hints(),
+            Self::Relocation(error) => error.hints(),
+            Self::NamedElsewhere { .. } => {
+                vec![Hint::text("take node_storage out there: the database has it since it was initialised")]
+            }
             Self::Mixed { found, .. } => vec![
                 Hint::change("antnode_path").to(format!("name a program of {found}")),
                 Hint::text("give this database a node_storage of its own"),

@@ -4,19 +4,50 @@ use std::path::{Path, PathBuf};
 
 use wnm_core::machine::CycleError;
 use wnm_core::node::NodeId;
-use wnm_core::settings::Config;
+use wnm_core::progress::Progress;
+use wnm_core::relocation::{Relocated, Relocation};
+use wnm_core::settings::{Config, Occasion, Origin};
 use wnm_core::snapshot::DiskLoad;
 use wnm_core::storage::{self, Place};
 use wnm_pm::path_policy::resolve;
 
 use crate::Error;
-use crate::machine::Machine;
+use crate::machine::{Machine, runner};
+use crate::managers::manager;
 
 impl Machine {
     /// The disks that nodes lie on, as they are now. Changes nothing.
     #[must_use]
     pub fn disks(&self) -> Vec<DiskLoad> {
         self.inner().disks()
+    }
+
+    /// Moves the nodes of a storage to another disk: they are stopped, copied, compared, recorded, started again, and only
+    /// then deleted where they were. Interrupted at any moment, the next call goes on. With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// With everything that is in the way; the nodes are where they were.
+    pub async fn move_storage(
+        &mut self,
+        relocation: &Relocation,
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<Relocated, Error> {
+        let origin = self.origins().of("node_storage").clone();
+        if !matches!(origin, Origin::Database | Origin::Default) {
+            return Err(Error::NamedElsewhere { origin: origin.to_string() });
+        }
+        let storages = self.config().node_storage.clone();
+        let from = relocation.from.clone().unwrap_or_else(|| storages.first().to_owned());
+        // What it comes to has to be allowed, and what it is meanwhile.
+        for storages in [storages.with(&relocation.to), storages.replacing(&from, &relocation.to)] {
+            let mut settings = self.inner().store().load()?.settings;
+            settings.insert("node_storage".to_owned(), storages.to_string());
+            self.options().overlay(Occasion::Use, [], settings)?;
+        }
+        let runner = runner();
+        let rebuild = |config: &Config| manager(config, &runner);
+        Ok(self.inner_mut().relocate(relocation, dry_run, &rebuild, progress).await?)
     }
 
     /// Refuses storages that leave nodes behind. With `dry_run` that is all; else new ones are made and marked, and those

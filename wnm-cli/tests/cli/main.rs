@@ -28,12 +28,14 @@ mod ownership;
 mod pauses;
 mod plans;
 mod programs;
+mod rolling;
 mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
 mod status;
 mod storages;
+mod storages_moved;
 mod systemd;
 mod terminal;
 mod unusable;
@@ -103,6 +105,7 @@ fn main() -> std::process::ExitCode {
         pauses::trials(),
         plans::trials(),
         keys::trials(),
+        rolling::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),
@@ -110,6 +113,7 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         status::trials(),
         storages::trials(),
+        storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
         unusable::trials(),

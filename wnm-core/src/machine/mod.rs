@@ -31,6 +31,7 @@ mod logs;
 mod migrate;
 mod observation;
 mod pause;
+mod relocate;
 mod rollout;
 mod signs;
 
@@ -38,6 +39,7 @@ pub use adopt::Untracked;
 pub use bring_back::{BringBackError, WhichRemoved};
 pub use logs::NodeLogs;
 pub use pause::PauseChange;
+pub use relocate::Rebuild;
 pub use rollout::NoRollout;
 
 /// Why a cycle came to nothing. What was stored before stays; nothing is half done.
@@ -323,6 +325,7 @@ impl Machine {
         self.may_be_done(&observation, &plan)?;
         let mut warnings = observation.warnings.clone();
         warnings.extend(observation::went_wrong(&observation));
+        warnings.extend(self.settle_moves()?);
         let now = observation.snapshot.now;
         let writing = Ongoing::begin(progress, Work::WriteDatabase);
         self.parts.store.begin_cycle();

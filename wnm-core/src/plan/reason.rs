@@ -406,6 +406,11 @@ pub enum Cause {
         /// What is in the way of the first of them.
         by: Blocker,
     },
+    /// The owner has these nodes moved to another disk.
+    StorageMoves {
+        /// The storage there.
+        to: PathBuf,
+    },
     /// The owner asked for it.
     Requested,
     /// The owner asked for up to so many, and there are fewer.
@@ -459,6 +464,7 @@ impl Reason {
             | C::Reverting { .. }
             | C::RoomToStart
             | C::RoomToAdd { .. }
+            | C::StorageMoves { .. }
             | C::Requested => Effect::Did,
             _ => Effect::Held,
         }
@@ -539,7 +545,9 @@ impl Cause {
             Self::NoProgram { .. } => Rule::AntnodePath,
             Self::NoNumberLeft { .. } | Self::BadLayout { .. } => Rule::Ports,
             Self::NumberTaken { .. } => Rule::NumberTaken,
-            Self::Requested | Self::Fewer { .. } | Self::NothingToDo { .. } => Rule::Request,
+            Self::StorageMoves { .. } | Self::Requested | Self::Fewer { .. } | Self::NothingToDo { .. } => {
+                Rule::Request
+            }
         }
     }
 

@@ -210,6 +210,7 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::NoNumberLeft { missing } => Whole(format!("no number with free ports left for {}", more(*missing))),
         C::BadLayout { error } => Whole(error.to_string()),
         C::NumberTaken { by } => Of(taken(by, number)),
+        C::StorageMoves { to } => Whole(format!("moving to {}, as the owner asked", to.display())),
         C::Requested => whole("requested by the owner"),
         C::Fewer { verb, asked, there } => Whole(fewer(*verb, *asked, *there)),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::cell::json;
 use super::error::Problem;
-use super::tables::{counters, group, metrics, node, removed, rollout, signs};
+use super::tables::{counters, group, metrics, moves, node, removed, rollout, signs};
 use crate::event::{Event, NodeReport};
 use crate::node::{Node, NodeId, UnixSeconds, Verb};
 
@@ -29,9 +29,16 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::Intended { node, .. }
         | Event::Completed { node, .. }
         | Event::Failed { node, .. }
-        | Event::Restored { node }
+        | Event::Moved { node, .. }
         | Event::FlavourChanged { node, .. }
         | Event::Reconciled { node, .. } => record_node(connection, node)?,
+        Event::Restored { node } => {
+            record_node(connection, node)?;
+            // It is where its backup says, and what else there is of it nobody knows.
+            moves::delete(connection, node.id())?;
+        }
+        Event::MoveIntended { moving } => moves::write(connection, moving)?,
+        Event::MoveEnded { node, .. } => moves::delete(connection, *node)?,
         Event::Forgotten { id, .. } => {
             connection.prepare_cached("DELETE FROM node WHERE number = ?1")?.execute([id.0])?;
         }
@@ -72,6 +79,11 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
             connection.execute("UPDATE machine SET pause = ?1", [json("pause", pause)?])?;
         }
         Event::Resumed { .. } => drop(connection.execute("UPDATE machine SET pause = NULL", [])?),
+        Event::Rolling { rolling } => {
+            let text = rolling.as_ref().map(|rolling| json("rolling", rolling)).transpose()?;
+            connection.execute("UPDATE machine SET rolling = ?1", [text])?;
+            return Ok(false);
+        }
         Event::IdentityKept { node, key } => removed::write(connection, at, node, key)?,
         Event::BroughtBack { id, node } => {
             require_free(connection, node, |_| false)?;

@@ -40,10 +40,14 @@ pub enum EventKind {
     GroupClosed,
     Adopted,
     Restored,
+    Rolling,
     IdentityKept,
     BroughtBack,
     IdentitiesExpired,
     FlavourChanged,
+    MoveIntended,
+    Moved,
+    MoveEnded,
     Paused,
     Resumed,
     TornDown,
@@ -139,6 +143,18 @@ impl<'a> Columns<'a> {
             Event::Adopted { node } => about(EventKind::Adopted, node, None, node.service()),
             Event::FlavourChanged { from, node } => {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
+            }
+            Event::Rolling { .. } => plain(EventKind::Rolling, ""),
+            Event::MoveIntended { moving } => {
+                Self { node: Some(moving.node), ..plain(EventKind::MoveIntended, &moving.to.display().to_string()) }
+            }
+            Event::Moved { from, node } => {
+                let text = format!("{} -> {}", from.display(), node.spec().root_dir.display());
+                about(EventKind::Moved, node, None, &text)
+            }
+            Event::MoveEnded { node, gone } => {
+                let text = format!("{} is gone", gone.display());
+                Self { node: Some(*node), ..plain(EventKind::MoveEnded, &text) }
             }
             Event::IdentityKept { node, .. } => about(EventKind::IdentityKept, node, None, ""),
             Event::BroughtBack { node, .. } => {

@@ -19,7 +19,9 @@ use crate::event::Event;
 use crate::identity::Key;
 use crate::node::{Node, NodeId, UnixSeconds};
 use crate::pause::CyclePause;
+use crate::relocation::Move;
 use crate::removed::Removed;
+use crate::rolling::Rolling;
 use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -40,6 +42,8 @@ pub struct StoredState {
     pub last_surveyed_boot: UnixSeconds,
     /// When everything was taken down; none unless that was the last thing that happened to this machine.
     pub torn_down_at: Option<UnixSeconds>,
+    /// The rolling step that goes on, or was interrupted.
+    pub rolling: Option<Rolling>,
     /// The owner's pause of the cycles, also one whose time has passed since.
     pub pause: Option<CyclePause>,
     /// The highest number that any node had since the last teardown.
@@ -56,6 +60,8 @@ pub struct StoredState {
     pub version_cache: Option<String>,
     /// What is kept of nodes that answer no questions, in a format of its owner.
     pub signs: BTreeMap<NodeId, String>,
+    /// Moves of nodes to other disks that have begun and not ended, by number.
+    pub moves: Vec<Move>,
 }
 
 impl StoredState {
@@ -182,6 +188,14 @@ impl Store {
     /// Begins a new cycle in the history. An opened store begins one by itself.
     pub fn begin_cycle(&mut self) {
         self.cycle = None;
+    }
+
+    /// Moves of nodes to other disks that have begun and not ended.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn moves(&self) -> Result<Vec<Move>, StoreError> {
+        tables::moves::read(&self.connection).map_err(|problem| problem.at(&self.path))
     }
 
     /// What happened, newest first.

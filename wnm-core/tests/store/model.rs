@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
 use wnm_core::pause::CyclePause;
+use wnm_core::relocation::Move;
 use wnm_core::rollout::Rollouts;
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Store, StoredState};
@@ -68,6 +69,7 @@ impl Model {
                 return Err(Refused);
             }
             Event::BroughtBack { node, .. } if self.nodes.contains_key(&node.id().0) => return Err(Refused),
+            Event::Rolling { rolling } => self.stored.rolling = rolling,
             Event::IdentityKept { .. } | Event::IdentitiesExpired { .. } => {}
             Event::BroughtBack { node, .. }
             | Event::Intended { node, .. }
@@ -75,9 +77,23 @@ impl Model {
             | Event::Failed { node, .. }
             | Event::Reconciled { node, .. }
             | Event::FlavourChanged { node, .. }
-            | Event::Restored { node }
+            | Event::Moved { node, .. }
             | Event::Adopted { node } => self.put(*node)?,
+            Event::Restored { node } => {
+                let id = node.id();
+                self.put(*node)?;
+                self.stored.moves.retain(|begun| begun.node != id);
+            }
+            Event::MoveIntended { moving } => {
+                if self.nodes.contains_key(&moving.node.0) {
+                    self.stored.moves.retain(|begun| begun.node != moving.node);
+                    self.stored.moves.push(moving);
+                    self.stored.moves.sort_by_key(|begun| begun.node);
+                }
+            }
+            Event::MoveEnded { node, .. } => self.stored.moves.retain(|begun| begun.node != node),
             Event::Forgotten { id, .. } => {
+                self.stored.moves.retain(|begun| begun.node != id);
                 self.nodes.remove(&id.0);
                 self.stored.rollouts.trials.remove(&id);
                 self.stored.signs.remove(&id);
@@ -106,6 +122,7 @@ impl Model {
             Event::TornDown => {
                 self.nodes.clear();
                 self.stored.signs.clear();
+                self.stored.moves.clear();
                 self.groups.clear();
                 self.stored.rollouts = Rollouts::default();
                 self.stored.highest_number_used = 0;
@@ -159,6 +176,11 @@ fn events() -> impl Strategy<Value = Event> {
         2 => row().prop_map(|node| Event::Adopted { node }),
         1 => row().prop_map(|node| Event::Restored { node }),
         1 => row().prop_map(|node| Event::FlavourChanged { from: Flavour::V1, node }),
+        2 => number().prop_map(|number| Event::MoveIntended {
+            moving: Move { node: NodeId(number), from: "/a".into(), to: "/b".into() },
+        }),
+        1 => row().prop_map(|node| Event::Moved { from: "/a".into(), node }),
+        1 => number().prop_map(|number| Event::MoveEnded { node: NodeId(number), gone: "/a".into() }),
         3 => (number(), text()).prop_map(|(id, why)| Event::Forgotten { id: NodeId(id), why }),
         4 => vec(report, 0..4).prop_map(|reports| Event::Surveyed { reports }),
         1 => counters.prop_map(|(at, cpu_busy, boot_id)| {

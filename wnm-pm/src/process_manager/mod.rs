@@ -5,7 +5,7 @@
 //! that node's outcome, never the batch's. Every operation may be repeated: starting what runs, stopping what is stopped,
 //! creating what is created already and removing what is gone are successes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use semver::Version;
@@ -15,6 +15,7 @@ use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
 use crate::logs::LogPlace;
 use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, ProcessId};
+use crate::program::shared;
 use crate::user::Owner;
 
 pub(crate) mod error;
@@ -241,6 +242,11 @@ pub trait ProcessManager: Send + Sync {
     /// Reads only.
     async fn taken(&self, _recorded: &[NodeRef]) -> Result<Vec<TakenNumber>, ManagerError> {
         Ok(vec![])
+    }
+
+    /// Deletes what it keeps beside nodes in a storage that none of them lives in any more. What stays does no harm.
+    async fn vacate(&self, node_storage: &Path) {
+        shared::sweep(node_storage);
     }
 
     /// Takes everything of this manager down, or says that nodes have to be removed one by one.
