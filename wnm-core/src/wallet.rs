@@ -193,6 +193,13 @@ impl TryFrom<Written> for Wallets {
     }
 }
 
+/// One address for all nodes.
+impl From<Address> for Wallets {
+    fn from(address: Address) -> Self {
+        Self { shares: vec![(Recipient::Address(address), 1)], donate: address }
+    }
+}
+
 impl From<Wallets> for Written {
     fn from(wallets: Wallets) -> Self {
         Self { wallets: wallets.to_string(), donate: wallets.donate }

@@ -42,6 +42,7 @@ mod terminal;
 mod uninstalls;
 mod unusable;
 mod v2;
+mod waves;
 
 use wnm_testing::Colony;
 
@@ -122,5 +123,6 @@ fn main() -> std::process::ExitCode {
         uninstalls::trials(),
         unusable::trials(),
         v2::trials(),
+        waves::trials(),
     ])
 }

@@ -30,6 +30,6 @@ pub use problem::{Problem, Problems};
 pub use reader::Occasion;
 pub use setting::{DefaultValue, Lifetime, Setting, Shape};
 pub use show::{Row, reference, rows, show, show_environment, show_rows};
-pub use table::{Config, TABLE, lookup};
+pub use table::{Config, Settings, TABLE, lookup};
 pub(crate) use value::join;
 pub use value::storages_in;
