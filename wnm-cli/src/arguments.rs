@@ -1,11 +1,12 @@
 //! Arguments are what was typed: subcommands, the options that all of them share, and a flag for every setting.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use wnm::Hint;
 use wnm_core::decide::{Filter, Selection};
-use wnm_core::settings::{Shape, TABLE};
+use wnm_core::settings::{Setting, Shape, TABLE};
 
 use crate::durations::seconds;
 use crate::exit::Failure;
@@ -15,7 +16,7 @@ use crate::exit::Failure;
 /// Without a subcommand, one cycle is run: the machine is looked at, what should happen is decided and done, and what
 /// happened is written down.
 #[derive(Debug, Parser)]
-#[command(name = "wnm", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+#[command(name = "wnm", version, after_help = MORE)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub common: Common,
@@ -23,11 +24,25 @@ pub(crate) struct Arguments {
     pub command: Option<Command>,
 }
 
-const EXIT_CODES: &str = "Every setting is a flag of every command, for that one run: `wnm --help` lists them.
+const MORE: &str = "Every setting is an option of every command, for that one run: `wnm --help` lists them.
 
-Exit codes: 0 done, also when there was nothing to do; 1 another failure; 2 arguments or settings are wrong; 3 some node
-failed; 4 refused; 5 another wnm is at work; 6 not initialised; 7 the database cannot be read or written; 8 the process
-manager cannot be used here; 130 interrupted.";
+Exit codes:
+    0  done, also when there was nothing to do
+    1  another failure
+    2  arguments or settings are wrong
+    3  some node failed
+    4  refused
+    5  another wnm is at work
+    6  not initialised
+    7  the database cannot be read or written
+    8  the process manager cannot be used here
+  130  interrupted
+
+Environment:
+  WNM_DATABASE, WNM_CONFIG  as --database and --config
+  WNM_LOG                   what is logged to the standard error, instead of what -v says:
+                            a level (error, warn, info, debug, trace), or parts of wnm with theirs,
+                            such as wnm_core=debug,wnm_pm_systemd=trace";
 
 /// Options that all subcommands share.
 #[derive(Debug, Clone, Args)]
@@ -53,7 +68,7 @@ pub(crate) struct Common {
     /// Print errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Print details, and log more to the standard error; twice for everything
+    /// Print details, and log to the standard error what is done: -v info, -vv debug, -vvv trace
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -218,6 +233,17 @@ pub(crate) enum Command {
     },
     /// Look for everything on this machine that would keep nodes from working, now or later
     Doctor,
+    /// Show the manual page of wnm, or of a command; or write all of them
+    Man {
+        /// The command, such as `status` or `config set`
+        #[arg(value_name = "COMMAND", conflicts_with = "out")]
+        command: Vec<String>,
+        /// Write all pages into this directory, such as /usr/local/share/man/man1
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Remove what wnm has put on this machine: its schedule, units and marks. Never nodes
+    Uninstall,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -416,8 +442,11 @@ pub(crate) enum ScheduleCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Show every setting, its value and where it comes from
+    /// Show settings: their values and where these come from
     Show {
+        /// These only
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
         /// As environment variables
         #[arg(long)]
         env: bool,
@@ -451,7 +480,7 @@ pub(crate) fn command() -> clap::Command {
         let flag = Arg::new(setting.name)
             .long(setting.name)
             .alias(setting.name.replace('_', "-"))
-            .help(format!("{} [env: {}]", setting.help, setting.variable()))
+            .help(help(setting))
             .help_heading("Settings")
             .hide_short_help(true)
             .global(true)
@@ -465,6 +494,29 @@ pub(crate) fn command() -> clap::Command {
         }
     });
     Arguments::command().args(flags)
+}
+
+/// What a setting is for, what it may be, what it is when nobody says, and its variable.
+fn help(setting: &Setting) -> String {
+    let Setting { help, .. } = setting;
+    let default = setting.default_words();
+    format!("{help} [value: {}] [default: {default}] [env: {}]", setting.expects(), setting.variable())
+}
+
+/// What was typed, with `config set NAME VALUE` as `config set NAME=VALUE` where the value begins with a hyphen: it is no
+/// option.
+pub(crate) fn with_values(typed: Vec<OsString>) -> Vec<OsString> {
+    let text = |place: usize| typed.get(place).and_then(|word| word.to_str());
+    let is_assignment = |at: &usize| {
+        text(*at) == Some("config")
+            && text(at + 1) == Some("set")
+            && text(at + 2).is_some_and(|name| TABLE.iter().any(|setting| setting.name == name))
+            && text(at + 3).is_some_and(|value| value.starts_with('-') && value != "--")
+    };
+    let Some(at) = (1..typed.len()).find(is_assignment) else { return typed };
+    let assignment = format!("{}={}", text(at + 2).unwrap_or_default(), text(at + 3).unwrap_or_default());
+    let (before, after) = (typed[..at + 2].iter(), typed[at + 4..].iter());
+    before.cloned().chain([assignment.into()]).chain(after.cloned()).collect()
 }
 
 impl Arguments {

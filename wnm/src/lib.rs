@@ -28,7 +28,7 @@ pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
 pub use wnm_core::decide::{Filter, Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
 pub use wnm_core::machine::{
-    BringBackError, NodeLogs, Observation, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+    BringBackError, NodeLogs, Observation, PauseChange, Report, Trigger, Uninstalled, Untracked, WhichRemoved,
 };
 pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};

@@ -15,6 +15,7 @@ mod errors;
 mod failings;
 mod fleet;
 mod hangs;
+mod help;
 mod in_container;
 mod inherited;
 mod interruptions;
@@ -38,6 +39,7 @@ mod storages;
 mod storages_moved;
 mod systemd;
 mod terminal;
+mod uninstalls;
 mod unusable;
 mod v2;
 mod waves;
@@ -94,6 +96,7 @@ fn main() -> std::process::ExitCode {
         failings::trials(),
         fleet::trials(),
         hangs::trials(),
+        help::trials(),
         in_container::trials(),
         inherited::trials(),
         interruptions::trials(),
@@ -117,6 +120,7 @@ fn main() -> std::process::ExitCode {
         storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
+        uninstalls::trials(),
         unusable::trials(),
         v2::trials(),
         waves::trials(),

@@ -36,10 +36,10 @@ fn level(one: &OwnedFd, other: &OwnedFd, every_byte: bool, is_top: bool) -> io::
             FileType::Directory => {
                 level(&directory(one, &entry.name)?, &directory(other, &found.name)?, every_byte, false)?;
             }
-            FileType::RegularFile if every_byte || (is_top && is_key(entry)) => {
-                if digest(one, entry)? != digest(other, found)? {
-                    return Err(entry.error("has another content in the copy"));
-                }
+            FileType::RegularFile
+                if (every_byte || (is_top && is_key(entry))) && digest(one, entry)? != digest(other, found)? =>
+            {
+                return Err(entry.error("has another content in the copy"));
             }
             FileType::Symlink => {
                 let leads = |at: &OwnedFd, entry: &Entry| readlinkat(at, &entry.name, Vec::new());

@@ -29,7 +29,7 @@ pub use overlay::{overlay, to_record};
 pub use problem::{Problem, Problems};
 pub use reader::Occasion;
 pub use setting::{DefaultValue, Lifetime, Setting, Shape};
-pub use show::{Row, reference, rows, show, show_environment};
+pub use show::{Row, reference, rows, show, show_environment, show_rows};
 pub use table::{Config, Settings, TABLE, lookup};
 pub(crate) use value::join;
 pub use value::storages_in;
