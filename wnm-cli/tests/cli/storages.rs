@@ -114,7 +114,7 @@ fn a_disk_is_added_and_taken_away_when_no_node_lies_on_it() {
     error: node_storage must keep [DIR]/disk2, where antnode0003–0004 live
     hint: `wnm move-storage DIR --from [DIR]/disk2` to move its nodes to another disk
     ");
-    colony.done(&["remove", "3", "4"]);
+    colony.done(&["remove", "3", "4", "--confirm"]);
     colony.done(&["config", "set", &format!("node_storage={one}")]);
     let mark = fs::read_to_string(Path::new(&two).join(".wnm-storage")).expect("it stays");
     assert!(!mark.contains("database="), "it is nobody's any more: {mark}");
