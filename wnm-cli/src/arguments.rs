@@ -148,9 +148,9 @@ pub(crate) enum Command {
     /// Stop running nodes, until `wnm start`
     Stop(Nodes),
     /// Stop and start running nodes
-    Restart(Nodes),
+    Restart(Many),
     /// Upgrade nodes to the node program on this machine
-    Upgrade(Nodes),
+    Upgrade(Many),
     /// Remove nodes, with their files
     Remove(Remove),
     /// Stop nodes and leave them unmanaged
@@ -223,6 +223,22 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Many nodes, in batches.
+#[derive(Debug, Args)]
+pub(crate) struct Many {
+    #[command(flatten)]
+    pub nodes: Nodes,
+    /// N nodes in a batch; the next one begins when the last is healthy [default: a tenth of the nodes, at most 50]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// Wait this long between batches: 30s, 2m
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    pub pause: Option<u64>,
+    /// Stop once N nodes have failed, and leave the others as they are [default: 1]
+    #[arg(long, alias = "max_failures", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_failures: Option<u32>,
 }
 
 #[derive(Debug, Args)]

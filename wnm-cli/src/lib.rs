@@ -17,12 +17,13 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 use wnm_core::decide::Request;
 use wnm_core::machine::{CycleError, Trigger};
+use wnm_core::node::Verb;
 use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, logs, migrate, move_storage, pause, remove, removed, rollout,
+    backup, config, cycle, doctor, groups, init, logs, migrate, move_storage, pause, remove, removed, rolling, rollout,
     schedule, status, survey, why,
 };
 pub use exit::Exit;
@@ -99,6 +100,8 @@ async fn dispatch(
         Command::Plan { out } => return cycle::plan(output, &given, &Trigger::Cycle, out.as_deref()).await,
         Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
         Command::Survey(options) => return survey::survey(output, &common, &given, &options).await,
+        Command::Restart(options) => return rolling::many(output, &common, &given, Verb::Restart, options).await,
+        Command::Upgrade(options) => return rolling::many(output, &common, &given, Verb::Upgrade, options).await,
         Command::Remove(options) => return remove::remove(output, &common, &given, options).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
         Command::Status(options) => return status::status(output, &common, &given, &options).await,
@@ -115,8 +118,6 @@ async fn dispatch(
         Command::Add { count } => Request::Add(count),
         Command::Start(nodes) => Request::Start(nodes.try_into()?),
         Command::Stop(nodes) => Request::Stop(nodes.try_into()?),
-        Command::Restart(nodes) => Request::Restart(nodes.try_into()?),
-        Command::Upgrade(nodes) => Request::Upgrade(nodes.try_into()?),
         Command::Disable(nodes) => Request::Disable(nodes.try_into()?),
         Command::Enable(nodes) => Request::Enable(nodes.try_into()?),
     };

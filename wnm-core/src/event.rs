@@ -9,6 +9,7 @@ use crate::node::{Evidence, Flavour, Node, NodeId, NodeMetrics, Status, UnixSeco
 use crate::pause::CyclePause;
 use crate::plan::Reason;
 use crate::relocation::Move;
+use crate::rolling::Rolling;
 use crate::rollout::{Rollout, Trial};
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -173,6 +174,11 @@ pub enum Event {
     Resumed {
         /// Whether the time that was asked for has passed, rather than that the owner ended it.
         expired: bool,
+    },
+    /// A batch of a rolling step has ended, or all of it.
+    Rolling {
+        /// How far it is; none where nothing is left of it.
+        rolling: Option<Rolling>,
     },
     /// The key of a node that is about to be removed is kept.
     IdentityKept {

@@ -22,6 +22,7 @@ pub mod relocation;
 pub mod removed;
 pub mod renewal;
 pub mod report;
+pub mod rolling;
 pub mod rollout;
 pub mod settings;
 pub mod snapshot;

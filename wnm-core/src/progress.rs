@@ -59,6 +59,8 @@ pub enum Work {
     WriteBackup,
     /// Putting keys and database in their places.
     RestoreBackup,
+    /// Waiting for so many nodes to be healthy.
+    AwaitHealth(usize),
     /// Waiting between two steps, `action_delay`.
     Pause,
 }

@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::Hint;
-use wnm_pm::logs::LogPlace;
+use wnm_pm::logs::{JournalOf, LogPlace};
 use wnm_pm::node::{NodeRef, PortKind};
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
@@ -207,7 +207,8 @@ impl ProcessManager for Antctl {
     }
 
     fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
-        let journal = LogPlace::Journal { unit: format!("{}.service", node.service), of_user: !self.places().system };
+        let of = if self.places().system { JournalOf::machine() } else { JournalOf::USER };
+        let journal = LogPlace::Journal { unit: format!("{}.service", node.service), of };
         self.systemd.booted.then_some(journal).into_iter().chain([LogPlace::own(&node.spec)]).collect()
     }
 

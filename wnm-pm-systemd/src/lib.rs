@@ -32,7 +32,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
-use wnm_pm::logs::LogPlace;
+use wnm_pm::logs::{JournalOf, LogPlace};
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy;
 use wnm_pm::patience::Settling;
@@ -156,8 +156,8 @@ impl ProcessManager for Systemd {
     }
 
     fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
-        let of_user = self.scope() == Scope::User;
-        vec![LogPlace::Journal { unit: unit_name(node), of_user }, LogPlace::own(&node.spec)]
+        let of = if self.scope() == Scope::User { JournalOf::USER } else { JournalOf::machine() };
+        vec![LogPlace::Journal { unit: unit_name(node), of }, LogPlace::own(&node.spec)]
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

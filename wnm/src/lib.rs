@@ -13,6 +13,7 @@ mod machine;
 mod managers;
 mod mixed;
 mod options;
+mod rolling;
 mod storages;
 
 pub use backup::{Restore, read_backup};
@@ -21,6 +22,7 @@ pub use machine::Machine;
 #[cfg(feature = "s6overlay")]
 pub use managers::dockerfile;
 pub use options::Options;
+pub use rolling::{BatchEnd, RollPlan, Rolled, roll, roll_plan};
 
 pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
 pub use wnm_core::decide::{Filter, Refusal, Request, Selection};
@@ -36,11 +38,12 @@ pub use wnm_core::progress::{Moment, Progress, Silent, Work};
 pub use wnm_core::relocation::{Move, Relocated, Relocation, RelocationError};
 pub use wnm_core::removed::Removed;
 pub use wnm_core::report::{NodeRow, RolloutReport, StatusReport, rollout_report, status};
+pub use wnm_core::rolling::{Pace, Rolling};
 pub use wnm_core::rollout::{Phase, Rollout, Rollouts, Trial, TrialState};
 pub use wnm_core::settings::{Config, Origins, Problems};
 pub use wnm_core::snapshot::{DiskLoad, HostLoad, NodeSnapshot, Snapshot};
 pub use wnm_core::store::{HistoryEntry, HistoryFilter};
 pub use wnm_pm::container_host::{Group, Usage};
 pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};
-pub use wnm_pm::logs::{LogLine, LogPlace, LogReader};
+pub use wnm_pm::logs::{LogFault, LogLine, LogPlace, LogReader};
 pub use wnm_pm::process_manager::{Finding, ManagerError, ManagerKind, Severity};

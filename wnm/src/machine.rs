@@ -19,6 +19,7 @@ use wnm_core::pause::CyclePause;
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Ongoing, Progress, Work, during};
 use wnm_core::removed::Removed;
+use wnm_core::rolling::Rolling;
 use wnm_core::settings::{Config, Lifetime, Occasion, Origins, lookup, to_record};
 use wnm_core::storage::{self, Claimant, Place};
 use wnm_core::store::{HistoryEntry, HistoryFilter, Problem, Store, StoreError};
@@ -299,6 +300,18 @@ impl Machine {
     /// When the database cannot be written.
     pub fn adopt(&mut self, observation: &Observation, untracked: &[Untracked]) -> Result<(), Error> {
         Ok(self.inner.adopt(observation, untracked)?)
+    }
+
+    /// The rolling step that goes on, or was interrupted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn rolling(&self) -> Result<Option<Rolling>, Error> {
+        Ok(self.inner.store().load()?.rolling)
+    }
+
+    pub(crate) fn record_rolling(&mut self, rolling: Option<Rolling>) -> Result<(), Error> {
+        Ok(self.inner.parts_mut().store.apply(SystemClock.now(), &[Event::Rolling { rolling }])?)
     }
 
     /// What is kept of nodes that were removed, the latest first.

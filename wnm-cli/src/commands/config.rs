@@ -1,6 +1,7 @@
 //! `wnm config` shows every setting with its origin, and changes settings for good.
 
-use wnm::{Config, Machine, Silent, Status};
+use wnm::{Config, Machine, Node, Silent, Status};
+use wnm_core::renewal::outdated;
 use wnm_core::report::counted;
 use wnm_core::settings::{Row, rows, show, show_environment};
 use wnm_pm::hint::Hint;
@@ -54,6 +55,12 @@ fn assignments(words: &[String]) -> Result<Vec<(String, Option<String>)>, Failur
     words.iter().map(assignment).collect()
 }
 
+/// Whether a change has yet to reach a node.
+fn is_new_to(node: &Node, before: &Config, after: &Config) -> bool {
+    let old = outdated(before, node);
+    outdated(after, node).iter().any(|setting| !old.contains(setting))
+}
+
 /// The nodes that cycles would remove because of other settings, in words; none where there are none.
 async fn loss(machine: &Machine, before: &Config, after: &Config) -> Result<Option<String>, Failure> {
     let nodes = machine.nodes()?;
@@ -98,8 +105,16 @@ async fn change(
     if !common.dry_run {
         machine.change_settings(changes, false)?;
     }
+    let behind = machine.nodes()?.iter().filter(|node| is_new_to(node, &before, &config)).count();
     let changed: Vec<Row> =
         rows(&config, &origins).into_iter().filter(|row| changes.iter().any(|(name, _)| name == row.name)).collect();
+    if behind > 0 {
+        let (keep, they) = if behind == 1 { ("keeps", "it was") } else { ("keep", "they were") };
+        let nodes = counted(behind, "node");
+        output.remark(&format!(
+            "{nodes} {keep} what {they} started with: `wnm restart --all --outdated` applies the change."
+        ));
+    }
     output.answer(&changed, || {
         changed.iter().map(|row| format!("{} = {}  # {}\n", row.name, row.value, row.origin)).collect()
     })

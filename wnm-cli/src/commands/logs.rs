@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::time::sleep;
-use wnm::{LogLine, LogPlace, Machine, NodeId, NodeLogs};
+use wnm::{LogFault, LogLine, LogPlace, Machine, NodeId, NodeLogs};
 use wnm_core::decide::Selection;
 
 use crate::arguments::Logs;
@@ -74,15 +74,15 @@ async fn read(
     let mut page = Page { stream: output.stream(), logs, place: None };
     let mut faults = reader.last(lines, follow, &mut |line| page.write(line)).await;
     page.stream.flush();
-    output.warn(&faults);
-    let missed = logs.iter().enumerate().filter(|(node, _)| !reader.has_found(*node));
+    warn(output, &faults);
+    let missed = logs.iter().enumerate().filter(|(node, _)| faults.is_empty() && !reader.has_found(*node));
     missed.for_each(|(_, logs)| output.remark(&missing(logs)));
     let has_journal = logs.iter().flat_map(|logs| &logs.places).any(|place| matches!(place, LogPlace::Journal { .. }));
     while follow && page.stream.is_read() {
         sleep(if has_journal { EVERY_OF_JOURNALS } else { EVERY }).await;
         let (goes_on, new) = reader.more(&mut |line| page.write(line)).await;
         page.stream.flush();
-        output.warn(&new);
+        warn(output, &new);
         faults.extend(new);
         if !goes_on {
             break;
@@ -90,6 +90,13 @@ async fn read(
     }
     page.stream.end()?;
     Ok(if faults.is_empty() { Exit::Done } else { Exit::NodeFailed })
+}
+
+fn warn(output: Output, faults: &[LogFault]) {
+    output.warn(&faults.iter().map(|fault| fault.text.clone()).collect::<Vec<_>>());
+    if faults.iter().any(|fault| fault.is_denied) {
+        output.remark("hint: run it as root, who may read what nodes of another user write");
+    }
 }
 
 /// Lines as they are shown: of one node below the place that they come from, of several with the node's name before each.

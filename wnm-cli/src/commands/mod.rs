@@ -12,6 +12,7 @@ pub(crate) mod move_storage;
 pub(crate) mod pause;
 pub(crate) mod remove;
 pub(crate) mod removed;
+pub(crate) mod rolling;
 pub(crate) mod rollout;
 pub(crate) mod schedule;
 pub(crate) mod status;

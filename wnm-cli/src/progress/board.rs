@@ -169,6 +169,7 @@ fn work_words(work: Work, finished: usize) -> Option<String> {
         Work::ReadBackup => "reading the backup".to_owned(),
         Work::WriteBackup => "writing the backup".to_owned(),
         Work::RestoreBackup => "restoring the backup".to_owned(),
+        Work::AwaitHealth(count) => format!("waiting until {} are healthy", counted(count, "node")),
         Work::Pause => "waiting (action_delay)".to_owned(),
         _ => return None,
     };

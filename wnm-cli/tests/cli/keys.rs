@@ -90,7 +90,10 @@ fn a_number_that_is_taken_by_then_leaves_key_and_wallet() {
     colony.cycle_until_running(3);
     let run = colony.wnm(&["restore", "2"]);
     assert_eq!(run.code, 4, "{run:?}");
-    assert_snapshot!(run.stderr, @"");
+    assert_snapshot!(run.stderr, @"
+    error: adding 1 node would exceed node_cap (4 > 3)
+    hint: `wnm config set node_cap 4` to allow them
+    ");
     colony.done(&["config", "set", "node_cap=4"]);
     let run = colony.done(&["restore", "2"]);
     assert!(
@@ -111,20 +114,29 @@ fn what_cannot_be_brought_back_is_said() {
         assert_eq!(run.code, code, "{words:?}: {run:?}");
         run.stderr
     };
-    assert_snapshot!(said(&["restore", "7"], 4), @"");
-    assert_snapshot!(said(&["restore", "--id", "9"], 4), @"");
-    assert_snapshot!(said(&["restore", "7", "backup.tar"], 2), @"");
-    assert_snapshot!(colony.done(&["removed"]).stdout, @"");
+    assert_snapshot!(said(&["restore", "7"], 4), @"
+    error: nothing is kept of a removed node called 7
+    hint: `wnm removed` to list what is kept
+    ");
+    assert_snapshot!(said(&["restore", "--id", "9"], 4), @"
+    error: nothing is kept of a removed node called #9
+    hint: `wnm removed` to list what is kept
+    ");
+    assert_snapshot!(said(&["restore", "7", "backup.tar"], 2), @"error: name removed nodes, or one backup");
+    assert_snapshot!(colony.done(&["removed"]).stdout, @"No node was removed in the last 7 days.");
     colony.done(&["config", "set", "keep_removed_days=0"]);
     colony.done(&["remove", "2", "--confirm", "--lower-cap"]);
-    assert_snapshot!(colony.done(&["removed"]).stdout, @"");
+    assert_snapshot!(colony.done(&["removed"]).stdout, @"Nothing is kept of removed nodes (keep_removed_days = 0).");
 }
 
 fn a_lower_cap_is_confirmed() {
     let colony = running(3);
     let run = colony.wnm(&["config", "set", "node_cap", "1"]);
     assert_eq!(run.code, 4, "{run:?}");
-    assert_snapshot!(run.stderr, @"");
+    assert_snapshot!(run.stderr, @"
+    error: cycles would remove 2 nodes with their keys (node_cap = 1, and there are 3), and that was not confirmed
+    hint: the same with `--confirm`
+    ");
     assert_eq!(colony.wnm(&["config", "set", "hd_remove=0.001", "hd_less_than=0.0001"]).code, 4);
     assert!(
         colony.done(&["config", "set", "node_cap=1", "--dry-run"]).stderr.contains("remove 2 nodes with their keys")
@@ -143,11 +155,18 @@ fn a_teardown_is_the_end_until_a_new_init() {
     let was = key(&colony, 1);
     colony.done(&["teardown", "--confirm"]);
     let run = colony.done(&["run"]);
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @"
+    Nothing to do.
+    Not done, because:
+      everything was taken down; no node is added before `wnm init` [torn_down]
+    ");
     assert!(colony.stored().nodes.is_empty());
     let run = colony.wnm(&["add"]);
     assert_eq!(run.code, 4);
-    assert_snapshot!(run.stderr, @"");
+    assert_snapshot!(run.stderr, @"
+    error: everything on this machine was taken down
+    hint: `wnm init` to begin anew
+    ");
     let kept: Value = colony.done(&["removed", "--json"]).json()["removed"].take();
     assert_eq!(kept.as_array().map(Vec::len), Some(2), "a slip costs no key");
     assert_eq!(colony.wnm(&["restore", "1"]).code, 4, "there is no machine");

@@ -21,12 +21,14 @@ mod interruptions;
 mod keys;
 mod killed;
 mod limits;
+mod logs;
 mod migrations;
 mod migrations_elsewhere;
 mod ownership;
 mod pauses;
 mod plans;
 mod programs;
+mod rolling;
 mod rollout;
 mod schedule;
 mod settings;
@@ -96,12 +98,14 @@ fn main() -> std::process::ExitCode {
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
+        logs::trials(),
         migrations::trials(),
         migrations_elsewhere::trials(),
         ownership::trials(),
         pauses::trials(),
         plans::trials(),
         keys::trials(),
+        rolling::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),

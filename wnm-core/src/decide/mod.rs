@@ -34,6 +34,7 @@ pub use rollout::advance;
 pub(crate) use rollout::{first_phase, untried};
 pub(crate) use select::statuses;
 pub use select::{BROKEN, FROZEN, Filter, Selected, Selection, WordFault, shown_status};
+pub use trial::is_well;
 pub(crate) use watch::waiting as waiting_for_own_upgrade;
 pub use watch::watch;
 

@@ -169,6 +169,20 @@ fn became(trial: &Trial, before: &Run, run: &Run) -> Verdict {
     Verdict::Became(Box::new(Trial { state, ..trial.clone() }))
 }
 
+/// Whether a node was just seen to live and to answer for itself, or to show that it is well where it answers no questions.
+#[must_use]
+pub fn is_well(each: &NodeSnapshot) -> bool {
+    let answers = match each.seen.as_ref().map(|seen| &seen.answer) {
+        Some(Answer::Node { peer_id, .. }) => {
+            peer_id.is_none() || each.node.peer_id().is_none() || peer_id.as_deref() == each.node.peer_id()
+        }
+        Some(Answer::Signs { signs }) => signs.has_port != Some(false),
+        // It has no metrics server to be asked at.
+        _ => each.node.spec().ports.metrics().is_none(),
+    };
+    each.lives() && answers
+}
+
 /// Whether a node is healthy: it lives, answers for itself, and has peers where it counts them and that `counts`. None where
 /// nobody can tell: what is not known is neither.
 pub(crate) fn is_healthy(config: &Config, each: &NodeSnapshot, counts: bool) -> Option<bool> {

@@ -79,6 +79,11 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
             connection.execute("UPDATE machine SET pause = ?1", [json("pause", pause)?])?;
         }
         Event::Resumed { .. } => drop(connection.execute("UPDATE machine SET pause = NULL", [])?),
+        Event::Rolling { rolling } => {
+            let text = rolling.as_ref().map(|rolling| json("rolling", rolling)).transpose()?;
+            connection.execute("UPDATE machine SET rolling = ?1", [text])?;
+            return Ok(false);
+        }
         Event::IdentityKept { node, key } => removed::write(connection, at, node, key)?,
         Event::BroughtBack { id, node } => {
             require_free(connection, node, |_| false)?;

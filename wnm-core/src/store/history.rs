@@ -40,6 +40,7 @@ pub enum EventKind {
     GroupClosed,
     Adopted,
     Restored,
+    Rolling,
     IdentityKept,
     BroughtBack,
     IdentitiesExpired,
@@ -143,6 +144,7 @@ impl<'a> Columns<'a> {
             Event::FlavourChanged { from, node } => {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
             }
+            Event::Rolling { .. } => plain(EventKind::Rolling, ""),
             Event::MoveIntended { moving } => {
                 Self { node: Some(moving.node), ..plain(EventKind::MoveIntended, &moving.to.display().to_string()) }
             }

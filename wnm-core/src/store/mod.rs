@@ -21,6 +21,7 @@ use crate::node::{Node, NodeId, UnixSeconds};
 use crate::pause::CyclePause;
 use crate::relocation::Move;
 use crate::removed::Removed;
+use crate::rolling::Rolling;
 use crate::rollout::Rollouts;
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -41,6 +42,8 @@ pub struct StoredState {
     pub last_surveyed_boot: UnixSeconds,
     /// When everything was taken down; none unless that was the last thing that happened to this machine.
     pub torn_down_at: Option<UnixSeconds>,
+    /// The rolling step that goes on, or was interrupted.
+    pub rolling: Option<Rolling>,
     /// The owner's pause of the cycles, also one whose time has passed since.
     pub pause: Option<CyclePause>,
     /// The highest number that any node had since the last teardown.

@@ -184,6 +184,8 @@ fn the_sentences_for_one() {
     assert_snapshot!(sentences(&few(1)).join("\n"), @"
     paused: cycles have been paused since 2026-09-21T14:13:20Z (/usr/bin/antnode); only what the owner asks for is done
     paused: antnode0001: down; not started while cycles are paused
+    torn_down: everything was taken down; no node is added before `wnm init`
+    down: antnode0001: down
     paused: container group a1 is not up; not repaired while cycles are paused
     reboot: the machine was restarted; checking all nodes first
     delay_remove: antnode0001: the delay before removal has passed; deleting the files
@@ -278,6 +280,13 @@ fn the_sentences_for_one() {
     request: antnode0001: nothing to do
     request: antnode0001: already disabled
     request: antnode0001: not disabled
+    request: found 1 node stopped (asked for up to 2)
+    request: found 1 node running (asked for up to 2)
+    request: found 1 node running (asked for up to 2)
+    request: found 1 node running and outdated (asked for up to 2)
+    request: found 1 node running or stopped (asked for up to 2)
+    request: found 1 node running or stopped (asked for up to 2)
+    request: found 1 node disabled (asked for up to 2)
     container_group: container group a1 is damaged: repairing it
     container_group: container group a1 is stopped but has nodes: restarting it
     container_group: container group a1 is paused but has nodes: resuming it
@@ -292,6 +301,7 @@ fn what_is_different_for_three() {
     let different: Vec<String> = sentences(&few(3)).into_iter().filter(|line| !one.contains(line)).collect();
     assert_snapshot!(different.join("\n"), @"
     paused: antnode0001–0003: down; not started while cycles are paused
+    down: antnode0001–0003: down
     paused: container groups a1–a3 are not up; not repaired while cycles are paused
     delay_remove: antnode0001–0003: the delay before removal has passed; deleting the files
     own_upgrade: antnode0001–0003: upgraded itself and ended; starting it again
@@ -345,6 +355,13 @@ fn what_is_different_for_three() {
     request: antnode0001–0003: nothing to do
     request: antnode0001–0003: already disabled
     request: antnode0001–0003: not disabled
+    request: found 3 nodes stopped (asked for up to 2)
+    request: found 3 nodes running (asked for up to 2)
+    request: found 3 nodes running (asked for up to 2)
+    request: found 3 nodes running and outdated (asked for up to 2)
+    request: found 3 nodes running or stopped (asked for up to 2)
+    request: found 3 nodes running or stopped (asked for up to 2)
+    request: found 3 nodes disabled (asked for up to 2)
     container_group: container group a3 is damaged: repairing it
     container_group: container group a3 is stopped but has nodes: restarting it
     container_group: container group a3 is paused but has nodes: resuming it

@@ -359,11 +359,13 @@ fn the_limit_that_is_reached_first_is_the_one_that_is_named() {
     start: the machine has room; oldest nodes first
     max_concurrent_starts: 1 more node to start in later cycles (max_concurrent_starts = 1)
     max_concurrent_starts: 1 more node to add in later cycles (max_concurrent_starts = 1)
+    down: antnode0002: down
     ");
     insta::assert_snapshot!(limits(2, 1), @"
     start: the machine has room; oldest nodes first
     max_concurrent_operations: 1 more node to start in later cycles (max_concurrent_operations = 1)
     max_concurrent_operations: 1 more node to add in later cycles (max_concurrent_operations = 1)
+    down: antnode0002: down
     ");
     insta::assert_snapshot!(limits(3, 3), @"
     start: the machine has room; oldest nodes first

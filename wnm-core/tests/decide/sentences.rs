@@ -51,6 +51,8 @@ fn pressure_on_everything() {
       load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2)
       disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s)
       youngest nodes first [stop]
+    Not done, because:
+      antnode0003: down [down]
     ");
 }
 

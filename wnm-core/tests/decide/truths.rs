@@ -117,7 +117,15 @@ impl Case<'_> {
     }
 
     fn adds_to(&self, group: u32) -> bool {
-        self.plan.actions.iter().any(|action| matches!(action, Action::Add { node } if node.group == Some(group)))
+        let group_of = |id: NodeId| {
+            let node = self.snapshot.nodes.iter().find(|each| each.node.id() == id);
+            node.and_then(|each| each.node.spec().group)
+        };
+        self.plan.actions.iter().any(|action| match action {
+            Action::Add { node } => node.group == Some(group),
+            Action::Start { number } => group_of(*number) == Some(group),
+            _ => false,
+        })
     }
 }
 
@@ -290,7 +298,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             is(Status::Stopped)(each) && rests(each) && life.failures() == 0 && life.falls() > 1
         }),
         Cause::Returning => {
-            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().comes_back();
+            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().returns();
             reason.nodes == case.starts() && case.all(reason, comes_back)
         }
         Cause::StartFailed | Cause::WentDown => case.all(reason, |each| {

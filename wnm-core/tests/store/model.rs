@@ -69,6 +69,7 @@ impl Model {
                 return Err(Refused);
             }
             Event::BroughtBack { node, .. } if self.nodes.contains_key(&node.id().0) => return Err(Refused),
+            Event::Rolling { rolling } => self.stored.rolling = rolling,
             Event::IdentityKept { .. } | Event::IdentitiesExpired { .. } => {}
             Event::BroughtBack { node, .. }
             | Event::Intended { node, .. }

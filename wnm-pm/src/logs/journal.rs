@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::JournalOf;
 use super::line::plain;
 use crate::command::{Command, CommandError, CommandRunner};
 
@@ -17,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// The journals of units, of the machine or of a user, and how far they were read.
 #[derive(Debug)]
 pub(super) struct Journal {
-    of_user: bool,
+    of: JournalOf,
     units: Vec<String>,
     /// The last entry that was heard of.
     cursor: Option<String>,
@@ -27,8 +28,8 @@ pub(super) struct Journal {
 pub(super) type Heard<'a> = dyn FnMut(&str, &str) -> bool + Send + 'a;
 
 impl Journal {
-    pub(super) fn new(of_user: bool, units: Vec<String>) -> Self {
-        Self { of_user, units, cursor: None }
+    pub(super) fn new(of: JournalOf, units: Vec<String>) -> Self {
+        Self { of, units, cursor: None }
     }
 
     /// Reads the last lines of each unit; answers with those that have any.
@@ -83,9 +84,11 @@ impl Journal {
     }
 
     fn command(&self, units: &[String]) -> Command {
-        let option = if self.of_user { "--user-unit" } else { "--unit" };
+        let option = self.of.option();
         let fields = "--output-fields=MESSAGE,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,UNIT,USER_UNIT";
-        Command::new("journalctl")
+        self.of
+            .privilege
+            .command("journalctl")
             .args(["--quiet", "--no-pager", "--all", "--output=json", fields])
             .args(units.iter().map(|unit| format!("{option}={unit}")))
             .timeout(TIMEOUT)

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::node::NodeSpec;
+use crate::privilege::Privilege;
 
-pub use reader::{LogLine, LogReader};
+pub use reader::{LogFault, LogLine, LogReader};
 
 /// Where something lies that a node writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,9 +38,35 @@ pub enum LogPlace {
     Journal {
         /// The unit.
         unit: String,
-        /// Whether it is a user's, rather than the machine's.
-        of_user: bool,
+        /// Whose unit it is.
+        #[serde(flatten)]
+        of: JournalOf,
     },
+}
+
+/// Whose units a journal is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct JournalOf {
+    /// Whether they are a user's, rather than the machine's.
+    pub of_user: bool,
+    /// In whose name it is read.
+    #[serde(skip)]
+    pub privilege: Privilege,
+}
+
+impl JournalOf {
+    /// This user's own units.
+    pub const USER: Self = Self { of_user: true, privilege: Privilege::Own };
+
+    /// The machine's units, which only root may read the journal of.
+    #[must_use]
+    pub fn machine() -> Self {
+        Self { of_user: false, privilege: Privilege::of_root() }
+    }
+
+    fn option(self) -> &'static str {
+        if self.of_user { "--user-unit" } else { "--unit" }
+    }
 }
 
 impl LogPlace {
@@ -59,8 +86,10 @@ impl fmt::Display for LogPlace {
         match self {
             Self::File(path) => write!(formatter, "{}", path.display()),
             Self::Newest { directory, begin, end } => write!(formatter, "{}/{begin}*{end}", directory.display()),
-            Self::Journal { unit, of_user: false } => write!(formatter, "`journalctl --unit {unit}`"),
-            Self::Journal { unit, of_user: true } => write!(formatter, "`journalctl --user-unit {unit}`"),
+            Self::Journal { unit, of } => {
+                let sudo = if of.privilege == Privilege::Sudo { "sudo " } else { "" };
+                write!(formatter, "`{sudo}journalctl {} {unit}`", of.option())
+            }
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The logs of many nodes, read together.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::LogPlace;
 use super::file::FileLog;
 use super::journal::Journal;
-use crate::command::CommandRunner;
+use super::{JournalOf, LogPlace};
+use crate::bounded::Fault;
+use crate::command::{CommandError, CommandRunner};
 use crate::hint::chain;
+use crate::privilege::refusal;
 
 /// A line that a node wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,28 @@ pub struct LogLine<'a> {
     pub unit: Option<&'a str>,
     /// The line, without its end and without what would move a cursor; a longer one than 64 KiB is cut.
     pub text: &'a str,
+}
+
+/// What is in the way of reading a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFault {
+    /// What, as a sentence without a full stop.
+    pub text: String,
+    /// Whether it is that this user may not read it.
+    pub is_denied: bool,
+}
+
+impl From<Fault> for LogFault {
+    fn from(fault: Fault) -> Self {
+        let is_denied = matches!(&fault, Fault::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied);
+        Self { text: chain(&fault), is_denied }
+    }
+}
+
+impl From<CommandError> for LogFault {
+    fn from(error: CommandError) -> Self {
+        Self { is_denied: refusal(&error).is_some(), text: chain(&error) }
+    }
 }
 
 /// What a reader does with a line; it answers whether it wants more.
@@ -35,7 +60,7 @@ pub struct LogReader {
     /// Nodes of which something was found.
     found: Vec<bool>,
     /// What is in the way, as far as it was told.
-    told: Vec<String>,
+    told: Vec<LogFault>,
 }
 
 struct OfFile {
@@ -50,20 +75,23 @@ impl LogReader {
         let places =
             || nodes.iter().enumerate().flat_map(|(node, places)| places.iter().map(move |place| (node, place)));
         let files = places().filter_map(|(node, place)| Some(OfFile { node, log: FileLog::new(place)? })).collect();
-        let units = |wanted: bool| {
-            places().filter_map(move |(node, place)| match place {
-                LogPlace::Journal { unit, of_user } if *of_user == wanted => Some((unit.clone(), node)),
-                _ => None,
-            })
-        };
-        let journals = [false, true].into_iter().filter_map(|of_user| {
-            let units: Vec<String> = units(of_user).map(|(unit, _)| unit).collect();
-            (!units.is_empty()).then(|| Journal::new(of_user, units))
+        let in_journals = places().filter_map(|(node, place)| match place {
+            LogPlace::Journal { unit, of } => Some((*of, unit.clone(), node)),
+            _ => None,
         });
+        let mut journals: Vec<(JournalOf, Vec<String>)> = Vec::new();
+        let mut units = Vec::new();
+        for (of, unit, node) in in_journals {
+            match journals.iter_mut().find(|(known, _)| *known == of) {
+                Some((_, units)) => units.push(unit.clone()),
+                None => journals.push((of, vec![unit.clone()])),
+            }
+            units.push((unit, node));
+        }
         Self {
             runner,
-            journals: journals.collect(),
-            units: units(false).chain(units(true)).collect(),
+            journals: journals.into_iter().map(|(of, units)| Journal::new(of, units)).collect(),
+            units,
             files,
             found: vec![false; nodes.len()],
             told: Vec::new(),
@@ -78,7 +106,7 @@ impl LogReader {
 
     /// Reads so many last lines of each place, of journals first: what a node keeps by itself comes last. Answers with what is
     /// in the way, a sentence each. `follows`: whether a line that has not ended yet will be waited for.
-    pub async fn last(&mut self, lines: usize, follows: bool, heard: &mut Heard<'_>) -> Vec<String> {
+    pub async fn last(&mut self, lines: usize, follows: bool, heard: &mut Heard<'_>) -> Vec<LogFault> {
         let mut faults = Vec::new();
         for journal in &mut self.journals {
             let mut of_journal = in_journal(&self.units, heard);
@@ -87,14 +115,14 @@ impl LogReader {
                     let nodes = self.units.iter().filter(|(unit, _)| units.contains(unit)).map(|(_, node)| *node);
                     nodes.for_each(|node| self.found[node] = true);
                 }
-                Err(error) => faults.push(chain(&error)),
+                Err(error) => faults.push(error.into()),
             }
         }
         for OfFile { node, log } in &mut self.files {
             let mut of_file = in_file(*node, heard);
             match log.last(lines, &mut of_file) {
                 Ok(found) => self.found[*node] |= found,
-                Err(fault) => faults.push(chain(&fault)),
+                Err(fault) => faults.push(fault.into()),
             }
             if !follows && !log.end(&mut of_file) {
                 break;
@@ -104,13 +132,13 @@ impl LogReader {
     }
 
     /// Reads what was written since. Answers whether more is wanted, and what is in the way now and was not before.
-    pub async fn more(&mut self, heard: &mut Heard<'_>) -> (bool, Vec<String>) {
+    pub async fn more(&mut self, heard: &mut Heard<'_>) -> (bool, Vec<LogFault>) {
         let mut faults = Vec::new();
         let mut goes_on = true;
         for journal in &mut self.journals {
             match journal.more(&*self.runner, &mut in_journal(&self.units, heard)).await {
                 Ok(more) => goes_on &= more,
-                Err(error) => faults.push(chain(&error)),
+                Err(error) => faults.push(error.into()),
             }
         }
         for OfFile { node, log } in &mut self.files {
@@ -119,14 +147,14 @@ impl LogReader {
             }
             match log.more(&mut in_file(*node, heard)) {
                 Ok(more) => goes_on = more,
-                Err(fault) => faults.push(chain(&fault)),
+                Err(fault) => faults.push(fault.into()),
             }
         }
         (goes_on, self.new_faults(faults))
     }
 
-    fn new_faults(&mut self, faults: Vec<String>) -> Vec<String> {
-        let new: Vec<String> = faults.iter().filter(|fault| !self.told.contains(fault)).cloned().collect();
+    fn new_faults(&mut self, faults: Vec<LogFault>) -> Vec<LogFault> {
+        let new: Vec<LogFault> = faults.iter().filter(|fault| !self.told.contains(fault)).cloned().collect();
         self.told = faults;
         new
     }

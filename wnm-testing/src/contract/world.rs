@@ -70,7 +70,7 @@ pub trait ContractWorld: Send + Sync {
         fs::read(path).ok()
     }
 
-    /// The last lines of a node's log.
+    /// The last lines of a node's log, and what is in the way of reading them.
     async fn lines(&self, place: &LogPlace) -> Vec<String> {
         let mut reader = LogReader::new(&[vec![place.clone()]], Arc::new(SystemRunner));
         let mut lines = Vec::new();
@@ -78,7 +78,8 @@ pub trait ContractWorld: Send + Sync {
             lines.push(line.text.to_owned());
             true
         };
-        reader.last(100, false, &mut heard).await;
+        let faults = reader.last(100, false, &mut heard).await;
+        lines.extend(faults.into_iter().map(|fault| fault.text));
         lines
     }
 

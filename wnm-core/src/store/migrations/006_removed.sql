@@ -1,7 +1,8 @@
--- Schema version 6: when everything was taken down, and what is kept of nodes that were removed, so that they can be brought
--- back.
+-- Schema version 6: when everything was taken down, how far a rolling restart or upgrade is, and what is kept of nodes that were
+-- removed, so that they can be brought back.
 
 ALTER TABLE machine ADD COLUMN torn_down_at INTEGER;
+ALTER TABLE machine ADD COLUMN rolling TEXT; -- JSON, unless none goes on
 
 CREATE TABLE removed (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

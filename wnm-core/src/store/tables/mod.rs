@@ -25,6 +25,7 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
             last_surveyed_boot: cell.get("last_surveyed_boot")?,
             highest_number_used: cell.get("highest_number_used")?,
             version_cache: cell.get("version_cache")?,
+            rolling: cell.json("rolling")?,
             torn_down_at: cell.get("torn_down_at")?,
             pause: cell.json("pause")?,
             ..StoredState::default()
