@@ -35,6 +35,7 @@ mod settings;
 mod settings_reach;
 mod status;
 mod storages;
+mod storages_in_containers;
 mod storages_moved;
 mod systemd;
 mod terminal;
@@ -113,6 +114,7 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         status::trials(),
         storages::trials(),
+        storages_in_containers::trials(),
         storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
