@@ -14,6 +14,7 @@ mod documents;
 mod errors;
 mod failings;
 mod fleet;
+mod foreseen;
 mod hangs;
 mod in_container;
 mod inherited;
@@ -93,6 +94,7 @@ fn main() -> std::process::ExitCode {
         errors::trials(),
         failings::trials(),
         fleet::trials(),
+        foreseen::trials(),
         hangs::trials(),
         in_container::trials(),
         inherited::trials(),
