@@ -152,6 +152,13 @@ fn the_page_on_day_two_tells_the_truth() {
     tell_the_truth(&colony, "docs/day-two.md");
 }
 
+fn the_page_on_storages_tells_the_truth() {
+    assert_eq!(examples("docs/storage.md").len(), 2);
+    let colony = running(2);
+    colony.leave_storage_to_the_database();
+    tell_the_truth(&colony, "docs/storage.md");
+}
+
 fn the_page_on_containers_tells_the_truth() {
     assert!(examples("docs/s6overlay.md").len() > 5);
     tell_the_truth(&Groups::bare().colony, "docs/s6overlay.md");
@@ -173,7 +180,8 @@ fn the_page_on_the_doctor_tells_the_truth() {
 }
 
 wnm_testing::trials! {
-    &[] => the_readme_tells_the_truth, the_page_on_day_two_tells_the_truth, the_page_on_backups_tells_the_truth,
+    &[] => the_readme_tells_the_truth, the_page_on_day_two_tells_the_truth, the_page_on_storages_tells_the_truth,
+        the_page_on_backups_tells_the_truth,
         the_page_on_the_move_to_v2_tells_the_truth, the_page_on_commands_tells_the_truth, the_page_on_the_doctor_tells_the_truth;
     &[S6Image] => the_page_on_containers_tells_the_truth;
 }
