@@ -124,6 +124,7 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         last_surveyed_boot: integer(&case.config, "last_stopped_at")?.unwrap_or(boot_time),
         seed: 0,
         host: host(case.host)?,
+        disks: Vec::new(),
         available,
         flavour: Flavour::V1,
         numbering,
@@ -132,6 +133,8 @@ fn read(case: Case) -> Result<(Config, Snapshot), String> {
         groups: (1..=active_groups).map(group).collect(),
         nodes,
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     };
     Ok((config, snapshot))
@@ -165,7 +168,7 @@ fn merged<T: serde::Serialize + serde::de::DeserializeOwned>(
 
 fn node(case: NodeCase, config: &Config) -> Result<Node, String> {
     let id = NodeId(case.number);
-    let root_dir = config.node_storage.join(id.name());
+    let root_dir = config.node_storage.first().join(id.name());
     let spec = NodeSpec {
         id,
         name: id.name(),

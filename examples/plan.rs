@@ -147,7 +147,7 @@ fn port_kinds(config: &Config) -> Vec<PortKind> {
 /// This machine's load, and so many nodes that the engine itself placed.
 async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::error::Error>> {
     let now = UnixSeconds::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
-    let observed = observe::host(None, existing(&config.node_storage), now).await?;
+    let observed = observe::host(None, existing(config.node_storage.first()), now).await?;
     let boot_time = observed.counters.boot_time;
     let mut snapshot = Snapshot {
         now,
@@ -155,6 +155,7 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         last_surveyed_boot: boot_time,
         seed: 0,
         host: observed.load,
+        disks: Vec::new(),
         available: Some(Binary { path: config.antnode_path.clone(), version: version(config) }),
         flavour: flavour(config),
         numbering: NumberingKind::Blocks,
@@ -163,6 +164,8 @@ async fn snapshot(config: &Config, nodes: u32) -> Result<Snapshot, Box<dyn std::
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     };
     let roomy = Config { node_cap: nodes.max(1), ..config.clone() };

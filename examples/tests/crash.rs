@@ -55,7 +55,7 @@ fn running(colony: &Colony) -> Vec<u32> {
 fn add_is_killed_at_every_step() {
     let colony = three_nodes();
     for moment in ["add:before:1", "add:intended:1", "add:created:1", "add:done:1", "add:recorded:1"] {
-        colony.done(&["never:before:1", "remove", "--count", "2"]);
+        colony.done(&["never:before:1", "remove", "--count", "2", "--confirm"]);
         killed(&colony, moment, &["add", "--count", "2"]);
         assert_eq!(running(&colony), [1, 2, 3], "{moment}: the cycles after it brought the fleet to its cap");
     }
@@ -125,7 +125,7 @@ fn the_return_to_the_previous_program_is_killed_at_every_step() {
 fn remove_is_killed_at_every_step() {
     let colony = three_nodes();
     for moment in ["remove:before:1", "remove:intended:1", "remove:done:1", "remove:recorded:1"] {
-        killed(&colony, moment, &["remove", "2"]);
+        killed(&colony, moment, &["remove", "2", "--confirm"]);
         assert_eq!(running(&colony), [1, 2, 3], "{moment}: what was removed was added again");
     }
 }
@@ -166,7 +166,7 @@ fn killed_by_the_clock_at_any_time() {
     let colony = three_nodes();
     for wait in (0..12_u64).map(|step| step * 17) {
         let words: &[&str] = if wait % 2 == 0 {
-            &["never:before:1", "remove", "--count", "2"]
+            &["never:before:1", "remove", "--count", "2", "--confirm"]
         } else {
             &["never:before:1", "restart", "--count", "2"]
         };

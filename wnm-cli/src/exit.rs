@@ -1,13 +1,14 @@
 //! An exit code says what kind of failure it was; they are part of the interface.
 
 use serde::Serialize;
-use wnm::{Error, Hint, Hinted, ManagerError, Task, chain};
+use wnm::{Error, Hint, Hinted, ManagerError, chain};
 use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::host::schedule::ScheduleError;
 use wnm_core::lock::LockError;
-use wnm_core::machine::CycleError;
+use wnm_core::machine::{BringBackError, CycleError};
 use wnm_core::migration::MigrationError;
+use wnm_core::relocation::RelocationError;
 use wnm_core::settings::NoHome;
 use wnm_core::storage::StorageError;
 use wnm_core::store::{Problem, StoreError};
@@ -47,8 +48,8 @@ pub(crate) enum Failure {
     Machine(#[from] Error),
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
-    #[error("{0}")]
-    NotConfirmed(String),
+    #[error("{what}")]
+    NotConfirmed { what: String, hint: Hint },
     #[error("{what}")]
     Usage { what: String, hint: Option<Box<Hint>> },
     #[error("{0}")]
@@ -94,7 +95,7 @@ impl Failure {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Other(_) => Exit::Failed,
-            Self::NotConfirmed(_) => Exit::Refused,
+            Self::NotConfirmed { .. } => Exit::Refused,
             Self::Schedule(ScheduleError::Taken { .. } | ScheduleError::Foreign { .. }) => Exit::Refused,
             Self::Schedule(_) => Exit::Failed,
             Self::Machine(error) => of_machine(error),
@@ -136,7 +137,7 @@ impl Hinted for Failure {
         match self {
             Self::Machine(error) => error.hints(),
             Self::Schedule(error) => error.hints(),
-            Self::NotConfirmed(_) => vec![Hint::run(Task::ConfirmedTeardown)],
+            Self::NotConfirmed { hint, .. } => vec![hint.clone()],
             Self::Usage { hint, .. } => hint.iter().map(|hint| (**hint).clone()).collect(),
             Self::Other(_) => vec![],
         }
@@ -146,25 +147,45 @@ impl Hinted for Failure {
 fn of_machine(error: &Error) -> Exit {
     match error {
         Error::Settings(_) | Error::Setting { .. } | Error::ConfigFile { .. } => Exit::Usage,
-        Error::Store(error) | Error::Cycle(CycleError::Store(error)) => of_store(error),
+        Error::Store(error) => of_store(error),
+        Error::Cycle(error)
+        | Error::Migration(MigrationError::Cycle(error))
+        | Error::Relocation(RelocationError::Cycle(error)) => of_cycle(error),
         Error::Mixed { .. } | Error::Migration(MigrationError::Refused { .. }) => Exit::Refused,
         Error::Migration(MigrationError::StillRunning(_)) => Exit::NodeFailed,
-        Error::Migration(MigrationError::Cycle(CycleError::Store(error))) => of_store(error),
-        Error::Migration(MigrationError::Cycle(CycleError::Manager(_))) => Exit::Manager,
         Error::Backup(BackupError::Store(error)) => of_store(error),
         Error::Backup(BackupError::Manager(_)) => Exit::Manager,
         Error::Backup(BackupError::Storage(StorageError::Taken { .. })) => Exit::Refused,
         Error::Backup(error) if error.is_refusal() => Exit::Refused,
+        Error::BringBack(BringBackError::Cycle(CycleError::Store(error))) => of_store(error),
+        Error::BringBack(BringBackError::Cycle(CycleError::Manager(_))) => Exit::Manager,
+        Error::BringBack(BringBackError::Cycle(_) | BringBackError::Place { .. }) => Exit::Failed,
+        Error::BringBack(_) => Exit::Refused,
         Error::Lock(LockError::Held { .. }) => Exit::Locked,
         Error::Lock(_) => Exit::Database,
         Error::NotInitialised(_) => Exit::NotInitialised,
-        Error::Manager(_) | Error::Cycle(CycleError::Manager(_)) => Exit::Manager,
-        Error::AnotherUsers { .. } | Error::Cycle(CycleError::Storage(StorageError::Taken { .. })) => Exit::Refused,
-        Error::Refused(_)
-        | Error::Cycle(
-            CycleError::Refused(_) | CycleError::NoRollout(_) | CycleError::Changed(_) | CycleError::Invalid(_),
-        ) => Exit::Refused,
+        Error::StorageInUse { .. } | Error::FirstStorage { .. } | Error::NamedElsewhere { .. } => Exit::Refused,
+        Error::Relocation(RelocationError::Which(_) | RelocationError::Unknown { .. }) => Exit::Usage,
+        Error::Relocation(RelocationError::Groups(_)) => Exit::Manager,
+        Error::Relocation(_) => Exit::Refused,
+        Error::Manager(_) => Exit::Manager,
+        Error::Refused(Refusal::BadWord { .. }) => Exit::Usage,
+        Error::AnotherUsers { .. } | Error::Refused(_) => Exit::Refused,
         _ => Exit::Failed,
+    }
+}
+
+fn of_cycle(error: &CycleError) -> Exit {
+    match error {
+        CycleError::Store(error) => of_store(error),
+        CycleError::BadReason(_) | CycleError::Refused(Refusal::BadWord { .. }) => Exit::Usage,
+        CycleError::Manager(_) => Exit::Manager,
+        CycleError::Storage(StorageError::Taken { .. })
+        | CycleError::Refused(_)
+        | CycleError::NoRollout(_)
+        | CycleError::Changed(_)
+        | CycleError::Invalid(_) => Exit::Refused,
+        CycleError::Host(_) | CycleError::Storage(_) => Exit::Failed,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod durations;
 mod exit;
 mod hints;
 mod output;
@@ -16,11 +17,15 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 use wnm_core::decide::Request;
 use wnm_core::machine::{CycleError, Trigger};
+use wnm_core::node::Verb;
 use wnm_core::observe::means;
 use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
-use commands::{backup, config, cycle, doctor, groups, init, migrate, rollout, schedule, status, survey, why};
+use commands::{
+    backup, config, cycle, doctor, groups, init, logs, man, migrate, move_storage, pause, remove, removed, rolling,
+    rollout, schedule, status, survey, uninstall, why,
+};
 pub use exit::Exit;
 use exit::Failure;
 use output::Output;
@@ -35,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 pub fn run_watched(arguments: impl IntoIterator<Item = OsString>, listener: &Arc<dyn Progress>) -> Exit {
     let typed: Vec<OsString> = arguments.into_iter().collect();
     let as_json = typed.iter().any(|argument| argument == "--json");
-    let parsed = arguments::command().try_get_matches_from(&typed);
+    let parsed = arguments::command().try_get_matches_from(arguments::with_values(typed.clone()));
     let (arguments, flags) = match parsed.and_then(|matches| Arguments::read(&matches)) {
         Ok(read) => read,
         Err(error) => return usage(&error, as_json),
@@ -74,6 +79,8 @@ async fn dispatch(
     let Arguments { common, command } = arguments;
     match command {
         Some(Command::Completions { shell }) => return output.raw(&completions(shell)).map(|()| Exit::Done),
+        Some(Command::Man { out: Some(directory), .. }) => return man::write(output, &directory, common.dry_run),
+        Some(Command::Man { command, .. }) => return man::show(output, &command),
         Some(Command::Dockerfile) => return output.raw(&wnm::dockerfile()?).map(|()| Exit::Done),
         _ => {}
     }
@@ -82,34 +89,40 @@ async fn dispatch(
         owner::act_as_owner(&given.options.database_path(), typed)?;
     }
     let request = match command.unwrap_or(Command::Run) {
-        Command::Completions { .. } | Command::Dockerfile => return Ok(Exit::Done),
+        Command::Completions { .. } | Command::Dockerfile | Command::Man { .. } => return Ok(Exit::Done),
         Command::Rollout { command } => {
             let command = command.unwrap_or(RolloutCommand::Status);
             return rollout::rollout(output, &common, &given, command).await;
         }
         Command::Groups => return groups::groups(output, &given).await,
         Command::Schedule { command } => return schedule::schedule(output, &common, &given, &command).await,
+        Command::Uninstall => return uninstall::uninstall(output, &common, &given).await,
         Command::Doctor => return doctor::doctor(output, &given).await,
         Command::Init(options) => return init::init(output, &common, &given, &options).await,
         Command::Run => return cycle::act(output, &common, &given, &Trigger::Cycle).await,
         Command::Plan { out } => return cycle::plan(output, &given, &Trigger::Cycle, out.as_deref()).await,
         Command::Apply { file } => return cycle::apply(output, &common, &given, &file).await,
-        Command::Survey { adopt } => return survey::survey(output, &common, &given, adopt).await,
+        Command::Survey(options) => return survey::survey(output, &common, &given, &options).await,
+        Command::Restart(options) => return rolling::many(output, &common, &given, Verb::Restart, options).await,
+        Command::Upgrade(options) => return rolling::many(output, &common, &given, Verb::Upgrade, options).await,
+        Command::Remove(options) => return remove::remove(output, &common, &given, options).await,
         Command::Teardown { confirm } => return cycle::teardown(output, &common, &given, confirm).await,
-        Command::Status { names } => return status::status(output, &common, &given, &names).await,
-        Command::Config { command } => return config::config(output, &common, &given, command),
+        Command::Status(options) => return status::status(output, &common, &given, &options).await,
+        Command::Logs(options) => return logs::logs(output, &given, options).await,
+        Command::Config { command } => return config::config(output, &common, &given, command).await,
         Command::Backup(options) => return backup::backup(output, &common, &given, &options),
+        Command::Removed => return removed::removed(output, &given),
         Command::Restore(options) => return backup::restore(output, &common, &given, &options).await,
         Command::MigrateFlavour { undo } => return migrate::migrate(output, &common, &given, undo).await,
+        Command::MoveStorage(options) => return move_storage::move_storage(output, &common, &given, &options).await,
+        Command::Pause(options) => return pause::pause(output, &common, &given, &options).await,
+        Command::Resume => return pause::resume(output, &common, &given).await,
         Command::Why { name, last } => return why::why(output, &given, name.as_deref(), last),
         Command::Add { count } => Request::Add(count),
-        Command::Start(nodes) => Request::Start(nodes.into()),
-        Command::Stop(nodes) => Request::Stop(nodes.into()),
-        Command::Restart(nodes) => Request::Restart(nodes.into()),
-        Command::Upgrade(nodes) => Request::Upgrade(nodes.into()),
-        Command::Remove(nodes) => Request::Remove(nodes.into()),
-        Command::Disable(nodes) => Request::Disable(nodes.into()),
-        Command::Enable(nodes) => Request::Enable(nodes.into()),
+        Command::Start(nodes) => Request::Start(nodes.try_into()?),
+        Command::Stop(nodes) => Request::Stop(nodes.try_into()?),
+        Command::Disable(nodes) => Request::Disable(nodes.try_into()?),
+        Command::Enable(nodes) => Request::Enable(nodes.try_into()?),
     };
     cycle::act(output, &common, &given, &Trigger::Request(request)).await
 }

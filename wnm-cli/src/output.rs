@@ -34,6 +34,11 @@ impl Output {
         self.json
     }
 
+    /// Whether answers go to a terminal, for a person to read.
+    pub(crate) fn is_terminal(self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
     /// How much a person wants to read.
     pub(crate) fn detail(self) -> Detail {
         self.detail
@@ -49,6 +54,23 @@ impl Output {
         } else {
             print(&words())
         }
+    }
+
+    /// One of many answers to the same question, as it changes: on a terminal in the place of the one before. Answers whether
+    /// anybody is left to read the next one.
+    pub(crate) fn frame(self, value: &impl Serialize, words: impl FnOnce() -> String) -> Result<bool, Failure> {
+        const CLEAR: &str = "\x1b[2J\x1b[H";
+        if self.json {
+            let text = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
+            return written(&format!("{text}\n"));
+        }
+        let clear = if io::stdout().is_terminal() { CLEAR } else { "" };
+        written(&format!("{clear}{}", words()))
+    }
+
+    /// Lines one after the other, for as long as anybody reads them.
+    pub(crate) fn stream(self) -> Stream {
+        Stream { json: self.json, text: String::new(), result: Ok(true) }
     }
 
     /// Text that is the same in every form (a completion script, a config file).
@@ -101,12 +123,70 @@ impl Output {
     }
 }
 
+/// Lines that are printed one after the other; they are written when there are many, or when [`Stream::flush`] says so.
+pub(crate) struct Stream {
+    json: bool,
+    text: String,
+    result: Result<bool, Failure>,
+}
+
+impl Stream {
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether somebody is left to read the next line.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self.result, Ok(true))
+    }
+
+    /// Prints a line; answers whether somebody is left to read the next one.
+    pub(crate) fn line(&mut self, line: &str) -> bool {
+        const MANY_BYTES: usize = 64 << 10;
+        self.text.push_str(line);
+        self.text.push('\n');
+        if self.text.len() >= MANY_BYTES {
+            self.flush();
+        }
+        self.is_read()
+    }
+
+    /// Prints a value as a line of JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> bool {
+        match serde_json::to_string(value) {
+            Ok(line) => self.line(&line),
+            Err(error) => {
+                self.result = Err(Failure::Other(error.to_string()));
+                false
+            }
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        if self.is_read() && !text.is_empty() {
+            self.result = written(&text);
+        }
+    }
+
+    /// A closed pipe is not an error.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        self.flush();
+        self.result.map(|_| ())
+    }
+}
+
 fn print(text: &str) -> Result<(), Failure> {
+    written(text).map(|_| ())
+}
+
+/// Writes an answer, and tells whether anybody reads it: a closed pipe is not an error.
+fn written(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::Other(format!("cannot write the answer: {error}"))),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -40,6 +40,7 @@ fn machine() -> Snapshot {
         last_surveyed_boot: 1,
         seed: 7,
         host: HostLoad::default(),
+        disks: Vec::new(),
         available: Some(Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 17) }),
         flavour: Flavour::V1,
         numbering: NumberingKind::Blocks,
@@ -48,6 +49,8 @@ fn machine() -> Snapshot {
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     }
 }

@@ -1,9 +1,15 @@
 //! An event is one thing that happened; it is the only thing that the store is given, one transaction each.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Key;
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeMetrics, Status, UnixSeconds, Verb};
+use crate::pause::CyclePause;
 use crate::plan::Reason;
+use crate::relocation::Move;
+use crate::rolling::Rolling;
 use crate::rollout::{Rollout, Trial};
 use crate::snapshot::Counters;
 use wnm_pm::container_host::Group;
@@ -134,10 +140,64 @@ pub enum Event {
         /// The whole row.
         node: Box<Node>,
     },
+    /// A node is about to be moved to another disk. Of the two directories, the one that its row does not name is deleted in
+    /// the end.
+    MoveIntended {
+        /// Which node, and from where to where.
+        moving: Move,
+    },
+    /// A node lies on another disk now; it does not run.
+    Moved {
+        /// Where it was.
+        from: PathBuf,
+        /// The whole row.
+        node: Box<Node>,
+    },
+    /// A move has ended, or was given up: nothing is left of the other directory.
+    MoveEnded {
+        /// The node.
+        node: NodeId,
+        /// The directory that is gone.
+        gone: PathBuf,
+    },
     /// A node was restored from a backup; it does not run.
     Restored {
         /// The whole row.
         node: Box<Node>,
+    },
+    /// The owner paused the cycles, or changed how long or why they are.
+    Paused {
+        /// What holds from now on.
+        pause: CyclePause,
+    },
+    /// Cycles are no longer paused.
+    Resumed {
+        /// Whether the time that was asked for has passed, rather than that the owner ended it.
+        expired: bool,
+    },
+    /// A batch of a rolling step has ended, or all of it.
+    Rolling {
+        /// How far it is; none where nothing is left of it.
+        rolling: Option<Rolling>,
+    },
+    /// The key of a node that is about to be removed is kept.
+    IdentityKept {
+        /// The whole row.
+        node: Box<Node>,
+        /// Its key.
+        key: Key,
+    },
+    /// A node that was removed has its key and its place again; it does not run.
+    BroughtBack {
+        /// What was kept of it, which is not kept any more.
+        id: i64,
+        /// The whole row.
+        node: Box<Node>,
+    },
+    /// What was kept of removed nodes is not kept any more.
+    IdentitiesExpired {
+        /// Of those that were removed before this.
+        before: UnixSeconds,
     },
     /// Everything was taken down; numbering starts again.
     TornDown,

@@ -51,12 +51,16 @@ pub enum Work {
     TearDown,
     /// Moving so many nodes to another flavour.
     MoveNodes(usize),
+    /// Moving so many nodes to another disk.
+    MoveToDisk(usize),
     /// Reading a backup and checking all of it.
     ReadBackup,
     /// Writing a backup.
     WriteBackup,
     /// Putting keys and database in their places.
     RestoreBackup,
+    /// Waiting for so many nodes to be healthy.
+    AwaitHealth(usize),
     /// Waiting between two steps, `action_delay`.
     Pause,
 }

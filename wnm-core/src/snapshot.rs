@@ -1,12 +1,13 @@
 //! A snapshot is everything that a decision may know: time, boot time, host load, what is recorded and what was just
 //! seen. The time and the dice are in it, so that a decision can be made again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::node::{Flavour, HealthFrom, Node, NodeId, NodeMetrics, PortKind, Status, UnixSeconds};
 use crate::observe::signs::Signs;
+use crate::pause::CyclePause;
 use crate::rollout::Rollouts;
 use wnm_pm::container_host::Group;
 use wnm_pm::port_use::Protocol;
@@ -25,7 +26,7 @@ pub struct HostLoad {
     /// The bytes that it is a part of, where a control group may have fewer than the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mem_allowance: Option<Allowance>,
-    /// Space in use on the disk that `node_storage` lies on.
+    /// Space in use on the disk that `node_storage` lies on; of several disks the fullest.
     pub used_hd_percent: f64,
     /// Inodes in use on that disk: each file and directory needs one. 0 where it does not count them.
     #[serde(default)]
@@ -51,6 +52,62 @@ pub struct HostLoad {
     pub netio_read_bytes: u64,
     /// Sent to the network, bytes per second.
     pub netio_write_bytes: u64,
+}
+
+/// One of the disks that nodes lie on, and how full it is. Percentages run from 0 to 100.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskLoad {
+    /// The storage on it.
+    pub storage: PathBuf,
+    /// Whether the storage's mark is there: where it is not, the disk is not mounted, and the figures say nothing.
+    pub is_there: bool,
+    /// Space in use.
+    pub used_percent: f64,
+    /// Inodes in use. 0 where it does not count them.
+    pub used_inodes_percent: f64,
+    /// Free inodes; none where it does not count them.
+    pub free_inodes: Option<u64>,
+    /// Free space, in bytes.
+    pub free_bytes: u64,
+    /// Its size, in bytes.
+    pub total_bytes: u64,
+}
+
+impl DiskLoad {
+    /// How full it is, of space or of inodes.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        self.used_percent.max(self.used_inodes_percent)
+    }
+}
+
+impl HostLoad {
+    /// The machine's figures as those of the disk that this storage is on.
+    #[must_use]
+    pub fn disk(&self, storage: &Path, is_there: bool) -> DiskLoad {
+        DiskLoad {
+            storage: storage.to_owned(),
+            is_there,
+            used_percent: self.used_hd_percent,
+            used_inodes_percent: self.used_inodes_percent,
+            free_inodes: self.free_inodes,
+            free_bytes: self.free_hd_bytes,
+            total_bytes: self.total_hd_bytes,
+        }
+    }
+
+    /// With the figures of a disk as those of the machine's.
+    #[must_use]
+    pub fn on(self, disk: &DiskLoad) -> Self {
+        Self {
+            used_hd_percent: disk.used_percent,
+            used_inodes_percent: disk.used_inodes_percent,
+            free_inodes: disk.free_inodes,
+            free_hd_bytes: disk.free_bytes,
+            total_hd_bytes: disk.total_bytes,
+            ..self
+        }
+    }
 }
 
 /// What a control group may have, where that is less than the machine has.
@@ -110,6 +167,8 @@ pub enum Answer {
         /// What is seen.
         signs: Box<Signs>,
     },
+    /// A signal has halted its process: it cannot answer, nor do anything else.
+    Halted,
     /// Something answered that is no node.
     Foreign {
         /// What it said, shortened.
@@ -173,6 +232,9 @@ pub struct Snapshot {
     pub seed: u64,
     /// What the machine measures.
     pub host: HostLoad,
+    /// The disks that nodes lie on, in the order of `node_storage`. Of a single one the machine's figures count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<DiskLoad>,
     /// The node program on this machine; none where it is missing or its version cannot be read.
     pub available: Option<Binary>,
     /// Which program that is.
@@ -183,6 +245,9 @@ pub struct Snapshot {
     pub port_kinds: Vec<PortKind>,
     /// The highest number that any node ever had.
     pub highest_number_used: u32,
+    /// Whether everything was taken down, and nothing was initialised since.
+    #[serde(default)]
+    pub torn_down: bool,
     /// The container groups, as recorded and seen.
     pub groups: Vec<Group>,
     /// The nodes, by number.
@@ -191,6 +256,9 @@ pub struct Snapshot {
     /// allow.
     #[serde(default)]
     pub rollouts: Option<Rollouts>,
+    /// The owner's pause of the cycles, while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<CyclePause>,
     /// Numbers that no new node may get: somebody else holds one of their ports, or has their directory.
     pub blocked: Vec<BlockedNumber>,
 }
@@ -248,10 +316,23 @@ impl NodeSnapshot {
     pub fn health_from(&self) -> Option<HealthFrom> {
         let seen = self.seen.as_ref().filter(|_| self.lives())?;
         Some(match &seen.answer {
+            Answer::Halted => return None,
             Answer::Node { .. } => HealthFrom::Metrics,
             Answer::Signs { signs } => signs.health_from(),
             _ => HealthFrom::Process,
         })
+    }
+
+    /// Whether its process lives and does nothing that can be seen: a signal has halted it, or it does not answer, nor count as
+    /// up, though its owner left it running.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        let Some(seen) = self.seen.as_ref().filter(|_| self.lives()) else { return false };
+        match (self.node.status(), &seen.answer) {
+            (Status::Disabled | Status::Removing | Status::Migrating | Status::Dead, _) => false,
+            (_, Answer::Halted) => true,
+            (status, answer) => status == Status::Stopped && *answer != Answer::NotAsked,
+        }
     }
 
     /// Whether its process lives, or its manager is about to start it again, while its directory is gone. Only its owner

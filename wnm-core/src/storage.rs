@@ -2,6 +2,7 @@
 //! left where a disk was unmounted: nodes are not dead because their disk is away.
 
 mod claim;
+mod further;
 mod reach;
 mod rename;
 
@@ -16,7 +17,9 @@ use wnm_pm::shell::word;
 
 use crate::snapshot::DirectoryState;
 
+pub(crate) use claim::unmark;
 pub use claim::{Claimant, claim, release};
+pub use further::prepare_like;
 pub use reach::{Place, reach};
 pub(crate) use rename::rename_new;
 pub use wnm_pm::path_policy::STORAGE_MARKER;

@@ -36,6 +36,7 @@ use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::Hint;
+use wnm_pm::logs::{JournalOf, LogPlace};
 use wnm_pm::node::{NodeRef, PortKind};
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
@@ -203,6 +204,12 @@ impl ProcessManager for Antctl {
             Ok(observation) => states(&observation),
             Err(error) => Outcomes::all_failed(nodes.iter().map(NodeRef::id), &error),
         }
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        let of = if self.places().system { JournalOf::machine() } else { JournalOf::USER };
+        let journal = LogPlace::Journal { unit: format!("{}.service", node.service), of };
+        self.systemd.booted.then_some(journal).into_iter().chain([LogPlace::own(&node.spec)]).collect()
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

@@ -21,11 +21,13 @@ use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
 use wnm_pm::hint::Hint;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
     ProcessState, Started, Supervisor, TakenNumber, Teardown,
 };
+use wnm_pm::storages::Storages;
 use wnm_pm::{path_policy, replacement};
 
 use launchctl::Launchctl;
@@ -73,7 +75,7 @@ fn kind(mode: Mode) -> ManagerKind {
 #[derive(Clone)]
 pub struct Launchd {
     mode: Mode,
-    node_storage: PathBuf,
+    node_storage: Storages,
     domain: Domain,
     launchctl: Launchctl,
 }
@@ -85,7 +87,7 @@ impl Launchd {
     /// Those of [`Domain::own`].
     pub fn new(
         mode: Mode,
-        node_storage: impl Into<PathBuf>,
+        node_storage: impl Into<Storages>,
         runner: Arc<dyn CommandRunner>,
     ) -> Result<Self, ManagerError> {
         Ok(Self::in_domain(mode, node_storage, Domain::own(mode)?, runner))
@@ -95,7 +97,7 @@ impl Launchd {
     #[must_use]
     pub fn in_domain(
         mode: Mode,
-        node_storage: impl Into<PathBuf>,
+        node_storage: impl Into<Storages>,
         domain: Domain,
         runner: Arc<dyn CommandRunner>,
     ) -> Self {
@@ -176,6 +178,10 @@ impl ProcessManager for Launchd {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         Batch::of(nodes).one_by_one(|node, ()| self.state(node)).await.outcomes()
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::File(render::output(&node.spec)), LogPlace::own(&node.spec)]
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

@@ -3,7 +3,6 @@
 
 use plist::Value;
 use wnm_pm::node::{NodeId, NodeRef};
-use wnm_pm::path_policy::resolve;
 use wnm_pm::process_manager::{ManagerError, TakenNumber};
 
 use crate::observe::command_line;
@@ -41,7 +40,7 @@ impl Launchd {
         // One that is damaged says nothing; a start writes it anew.
         let plist = Value::from_file(&path).ok()?;
         match command_line(&plist).path("--root-dir") {
-            Some(directory) if resolve(&directory).starts_with(resolve(&self.node_storage)) => None,
+            Some(directory) if self.node_storage.hold(&directory) => None,
             Some(directory) => Some(format!("it is the job of the node in {}", directory.display())),
             None => Some("it is not the job of a node".to_owned()),
         }

@@ -2,11 +2,13 @@
 //! container groups.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use async_trait::async_trait;
 use wnm_pm::batch::Outcomes;
 use wnm_pm::container_host::{ContainerHost, Group, GroupSpec, Usage};
 use wnm_pm::launch::check_path;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
@@ -44,6 +46,7 @@ impl S6Overlay {
     pub fn connect(settings: S6Settings) -> Result<Self, ManagerError> {
         definition::check_capacity(settings.max_node_per_container)?;
         check_path("node_storage", &settings.node_storage)?;
+        settings.more_storages.iter().try_for_each(|storage| check_path("node_storage", storage))?;
         check_path("log_dir", &settings.log_dir)?;
         check_path("bootstrap_cache_dir", &settings.bootstrap_cache_dir)?;
         Ok(Self(Host::new(settings)))
@@ -110,8 +113,16 @@ impl ProcessManager for S6Overlay {
         Nodes(&self.0).inspect(nodes).await
     }
 
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        node::logs(&self.0.settings, node)
+    }
+
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {
         Nodes(&self.0).survey().await
+    }
+
+    async fn vacate(&self, node_storage: &Path) {
+        storage::vacate(node_storage);
     }
 
     async fn teardown(&self) -> Result<Teardown, ManagerError> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use wnm_pm::container_host::ContainerNetwork;
+use wnm_pm::storages::Storages;
 
 /// The word for this manager.
 pub const MANAGER: &str = "s6overlay+user";
@@ -78,6 +79,9 @@ impl fmt::Display for MachineId {
 pub struct S6Settings {
     /// Where the nodes' own directories are on this machine; containers see it as `/var/antctl/services`.
     pub node_storage: PathBuf,
+    /// Further directories that nodes' own directories are in, on other disks. What wnm itself keeps for containers is in
+    /// `node_storage` alone.
+    pub more_storages: Vec<PathBuf>,
     /// Where nodes write their logs on this machine.
     pub log_dir: PathBuf,
     /// Where nodes of this machine share the peers they know.
@@ -99,6 +103,12 @@ impl S6Settings {
     #[must_use]
     pub fn machine(&self) -> MachineId {
         MachineId::of(&self.node_storage)
+    }
+
+    /// All directories that nodes' own directories are in.
+    #[must_use]
+    pub fn storages(&self) -> Storages {
+        self.more_storages.iter().fold(Storages::from(&self.node_storage), |storages, more| storages.with(more))
     }
 }
 

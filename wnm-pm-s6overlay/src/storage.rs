@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wnm_pm::hint::Hint;
-use wnm_pm::node_files::Made;
+use wnm_pm::node_files::{self, Made};
 use wnm_pm::path_policy::STORAGE_MARKER;
 use wnm_pm::process_manager::ManagerError;
-use wnm_pm::program::write_whole;
+use wnm_pm::program::{self, write_whole};
 use wnm_pm::shell;
 use wnm_pm::user::Owner;
 
@@ -153,6 +153,18 @@ pub fn sweep(node_storage: &Path, is_unseen: bool) {
     if is_unseen && only_id {
         let _ = fs::remove_file(node_storage.join(ID_FILE));
         let _ = fs::remove_dir(&definitions);
+    }
+}
+
+/// Deletes what was kept for groups in a storage that is this machine's no more.
+pub fn vacate(node_storage: &Path) {
+    program::shared::sweep(node_storage);
+    let definitions = definitions(node_storage);
+    if refuse_links(&[&definitions]).is_err() {
+        return;
+    }
+    if let Err(error) = node_files::delete(&definitions) {
+        tracing::warn!("{}", error.text());
     }
 }
 

@@ -15,7 +15,8 @@ const LENIENT_SERVICES: [&str; 4] = ["cron.service", "crond.service", "cronie.se
 pub(crate) fn examine(manager: &Setsid) -> Vec<Finding> {
     let unavailable = manager.obstacle().map(|(reason, fix)| Finding::unavailable(manager.kind, reason, fix));
     let service = fs::read_to_string("/proc/self/cgroup").ok().and_then(|cgroup| service(&cgroup));
-    unavailable.into_iter().chain(storage(&manager.node_storage)).chain(service).chain(logind()).collect()
+    let storages = manager.node_storage.iter().flat_map(storage);
+    unavailable.into_iter().chain(storages).chain(service).chain(logind()).collect()
 }
 
 /// The node storage, or where it will be made, has to take files and let them run.

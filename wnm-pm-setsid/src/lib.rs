@@ -15,18 +15,20 @@ mod start;
 mod stop;
 mod survey;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::hint::Hint;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::patience::Settling;
 use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, ProcessManager,
     ProcessState, Started, Teardown,
 };
+use wnm_pm::storages::Storages;
 use wnm_pm::{node_files, path_policy, replacement};
 
 use observation::Observation;
@@ -35,7 +37,7 @@ use observation::Observation;
 #[derive(Debug, Clone)]
 pub struct Setsid {
     kind: ManagerKind,
-    node_storage: PathBuf,
+    node_storage: Storages,
     settling: Settling,
     /// A node that was asked to end and has not after this long is made to.
     grace: Duration,
@@ -45,7 +47,7 @@ impl Setsid {
     /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `setsid+user` or `setsid+sudo`; with the latter
     /// everything fails unless wnm runs as root.
     #[must_use]
-    pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>) -> Self {
+    pub fn new(kind: ManagerKind, node_storage: impl Into<Storages>) -> Self {
         Self {
             kind,
             node_storage: node_storage.into(),
@@ -158,6 +160,10 @@ impl ProcessManager for Setsid {
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         let observation = Observation::of(nodes);
         self.ours(nodes).then(|node, ()| observation.state(&node.spec)).outcomes()
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::File(output::path(&node.spec)), LogPlace::own(&node.spec)]
     }
 
     async fn tidy(&self, nodes: &[NodeRef]) {

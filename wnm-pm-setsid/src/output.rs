@@ -61,7 +61,8 @@ pub(crate) fn cut(spec: &NodeSpec) -> io::Result<()> {
     Ok(())
 }
 
-fn path(spec: &NodeSpec) -> PathBuf {
+/// The file that takes a node's output.
+pub(crate) fn path(spec: &NodeSpec) -> PathBuf {
     spec.log_dir.join("output.log")
 }
 

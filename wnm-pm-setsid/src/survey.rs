@@ -5,29 +5,39 @@ use std::path::{Path, PathBuf};
 
 use wnm_pm::node::NodeId;
 use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
+use wnm_pm::storages::Storages;
 use wnm_pm::{node_files, path_policy};
 
 use crate::processes::{self, Process};
 
-/// Every node whose program lies below the node storage: those with a process, and those with a directory only. Ordered
+/// Every node whose program lies below a node storage: those with a process, and those with a directory only. Ordered
 /// by directory.
-pub(crate) fn survey(node_storage: &Path) -> Result<Vec<FoundNode>, ManagerError> {
-    let storage = path_policy::resolve(node_storage);
+pub(crate) fn survey(node_storage: &Storages) -> Result<Vec<FoundNode>, ManagerError> {
+    let storages: Vec<PathBuf> = node_storage.iter().map(path_policy::resolve).collect();
     let mut found: BTreeMap<PathBuf, FoundNode> = BTreeMap::new();
-    for process in processes::running(|program| program.starts_with(&storage))? {
+    for process in processes::running(|program| storages.iter().any(|storage| program.starts_with(storage)))? {
         if let (Some(node), Some(directory)) = (running(&process), process.program.parent()) {
             found.entry(directory.to_owned()).or_insert(node);
         }
     }
-    for entry in node_files::entries(node_storage)? {
+    for storage in node_storage.iter() {
+        at_rest(storage, &mut found)?;
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The nodes whose directories lie in a storage, unless they were found before.
+fn at_rest(storage: &Path, found: &mut BTreeMap<PathBuf, FoundNode>) -> Result<(), ManagerError> {
+    let real = path_policy::resolve(storage);
+    for entry in node_files::entries(storage)? {
         let node = FoundNode::at_rest(&entry.path());
         // One that wnm could make must not be taken for a free place: it may hold the key of a node that was.
         let is_node = node.binary.is_some() || node.id.is_some();
         if is_node && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            found.entry(storage.join(entry.file_name())).or_insert(node);
+            found.entry(real.join(entry.file_name())).or_insert(node);
         }
     }
-    Ok(found.into_values().collect())
+    Ok(())
 }
 
 /// A node by the command line of its process; none when it is not a node's (`antnode --version`).

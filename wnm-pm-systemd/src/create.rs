@@ -19,7 +19,7 @@ impl Systemd {
         });
         let batch = self.known(batch).await.check(check_own);
         let batch = files::make_directories(&self.systemctl, batch).await;
-        let batch = files::open_storage(&self.systemctl, batch, &self.node_storage).await;
+        let batch = files::open_storages(&self.systemctl, batch, &self.node_storage).await;
         let batch = self.copy_missing_programs(batch).await;
         let made = self.reload_units(batch).await;
         made.then(|node, _| Ok(Created::as_specified(&node.spec, unit_name(node)))).outcomes()

@@ -56,7 +56,7 @@ fn lingering(notes: &Path, user: &str) -> Option<Finding> {
 fn closed_storage(manager: &Systemd) -> Option<Finding> {
     let user = files::find_node_user().ok().flatten()?;
     // The storage itself is opened when a node is created.
-    let closed = closed_to(user, manager.node_storage.parent()?)?;
+    let closed = manager.node_storage.iter().find_map(|storage| closed_to(user, storage.parent()?))?;
     let what = format!("{NODE_USER} cannot pass through {}, and the node storage lies below it", closed.display());
     let consequence = format!("nodes run as {NODE_USER}, so none can reach its files");
     Some(Finding::error("node-storage-closed", what, consequence, format!("sudo chmod o+x {}", shell::word(&closed))))
@@ -173,7 +173,8 @@ mod tests {
         unit.active = "failed".to_owned();
         let fixes = |kind: &str| {
             let kind = kind.parse().expect("it is one");
-            let manager = Systemd::new(kind, "/srv/nodes", std::sync::Arc::new(wnm_pm::command::SystemRunner));
+            let manager =
+                Systemd::new(kind, Path::new("/srv/nodes"), std::sync::Arc::new(wnm_pm::command::SystemRunner));
             let masked = masked(&["antnode0001.service"], &manager.systemctl.typed("systemctl")).expect("it is masked");
             let failed = failed(&[("antnode0001.service", &unit)], &manager.systemctl.typed("journalctl"));
             format!("{}\n{}", masked.fix, failed.expect("it failed").fix)

@@ -118,7 +118,7 @@ mod tests {
             let root_dir = PathBuf::from(&storage).join("antnode0007");
             let spec = NodeSpec { binary: root_dir.join("antnode"), root_dir, log_dir: log.into(), ..spec };
             let node = NodeRef::new(spec);
-            if let Ok(text) = render::unit(&node, "/srv".as_ref(), Scope::System, 252) {
+            if let Ok(text) = render::unit(&node, &std::path::Path::new("/srv").into(), Scope::System, 252) {
                 let line = command_line(&[text]).expect("it starts a program");
                 prop_assert_eq!(line.program(), Some(node.launch.program));
                 prop_assert_eq!(&line.words()[1..], node.launch.arguments);

@@ -10,6 +10,7 @@ use wnm_pm::batch::Batch;
 use wnm_pm::node::{NodeId, NodeRef, NodeSpec};
 use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
+use wnm_pm::storages::Storages;
 use wnm_pm::user::{Owner, User};
 
 use crate::paths::{NODE_USER, STAMP, Scope, beside, copies, unit_name};
@@ -69,13 +70,18 @@ pub(crate) async fn make_directories<'a, T>(systemctl: &Systemctl, batch: Batch<
     systemctl.step(batch, install).await
 }
 
-/// Lets the nodes' user pass through the storage to a node's directory.
-pub(crate) async fn open_storage<'a, T>(systemctl: &Systemctl, batch: Batch<'a, T>, storage: &Path) -> Batch<'a, T> {
-    let is_closed = fs::metadata(storage).is_ok_and(|found| found.permissions().mode() & 0o001 == 0);
-    if systemctl.places.scope == Scope::User || batch.is_done() || !is_closed {
+/// Lets the nodes' user pass through the storages to nodes' directories.
+pub(crate) async fn open_storages<'a, T>(
+    systemctl: &Systemctl,
+    batch: Batch<'a, T>,
+    storages: &Storages,
+) -> Batch<'a, T> {
+    let is_closed = |path: &&Path| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o001 == 0);
+    let closed: Vec<&Path> = storages.iter().filter(is_closed).collect();
+    if systemctl.places.scope == Scope::User || batch.is_done() || closed.is_empty() {
         return batch;
     }
-    let open = systemctl.privilege.command("chmod").args(["o+x", "--"]).arg(storage);
+    let open = systemctl.privilege.command("chmod").args(["o+x", "--"]).args(closed);
     batch.all(systemctl.succeed(open).await).0
 }
 

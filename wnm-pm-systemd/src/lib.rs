@@ -26,13 +26,13 @@ mod systemctl;
 mod taken;
 mod units;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use wnm_pm::batch::{Batch, Outcomes};
 use wnm_pm::command::CommandRunner;
+use wnm_pm::logs::{JournalOf, LogPlace};
 use wnm_pm::node::NodeRef;
 use wnm_pm::path_policy;
 use wnm_pm::patience::Settling;
@@ -40,6 +40,7 @@ use wnm_pm::process_manager::{
     Binary, Capabilities, Created, Finding, FoundNode, ManagerError, ManagerKind, Mode, NumberingKind, Outcome,
     ProcessManager, ProcessState, Started, TakenNumber, Teardown,
 };
+use wnm_pm::storages::Storages;
 use wnm_pm::user::Owner;
 
 use paths::{Scope, unit_name};
@@ -49,7 +50,7 @@ use systemctl::Systemctl;
 #[derive(Clone)]
 pub struct Systemd {
     kind: ManagerKind,
-    node_storage: PathBuf,
+    node_storage: Storages,
     systemctl: Systemctl,
     settling: Settling,
 }
@@ -58,7 +59,7 @@ impl Systemd {
     /// Keeps the nodes whose directories lie in `node_storage`. `kind` is `systemd+user` or `systemd+sudo`; the latter acts
     /// as root, directly or through `sudo -n`.
     #[must_use]
-    pub fn new(kind: ManagerKind, node_storage: impl Into<PathBuf>, runner: Arc<dyn CommandRunner>) -> Self {
+    pub fn new(kind: ManagerKind, node_storage: impl Into<Storages>, runner: Arc<dyn CommandRunner>) -> Self {
         let scope = if kind.mode == Mode::User { Scope::User } else { Scope::System };
         Self {
             kind,
@@ -152,6 +153,11 @@ impl ProcessManager for Systemd {
 
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState> {
         self.inspect_all(nodes).await
+    }
+
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        let of = if self.scope() == Scope::User { JournalOf::USER } else { JournalOf::machine() };
+        vec![LogPlace::Journal { unit: unit_name(node), of }, LogPlace::own(&node.spec)]
     }
 
     async fn survey(&self) -> Result<Vec<FoundNode>, ManagerError> {

@@ -1,4 +1,4 @@
-//! Whose a unit is. wnm marks its units with the node storage of their database, since no two databases share one. A unit
+//! Whose a unit is. wnm marks its units with the storage that their nodes lie in, since no two databases share one. A unit
 //! without a mark, of an older wnm or of the Python wnm, is known by the directory that its node lies in. All others are
 //! somebody else's: they are never written, counted, stopped or deleted.
 
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use wnm_pm::flavour::CommandLine;
 use wnm_pm::path_policy::resolve;
 use wnm_pm::process_manager::ManagerError;
+use wnm_pm::storages::Storages;
 use wnm_pm::unit_file;
 
 use crate::exec_start::command_line;
@@ -44,7 +45,7 @@ impl Foreign {
 /// Whether the unit of this name is somebody else's; `is_own` says which directories of nodes without a mark are ours.
 pub(crate) fn foreign(
     places: &Places,
-    node_storage: &Path,
+    node_storage: &Storages,
     (name, unit): (&str, &Unit),
     is_own: impl Fn(&Path) -> bool,
 ) -> Option<Foreign> {
@@ -69,9 +70,9 @@ pub(crate) fn foreign(
 }
 
 /// Why the unit in this text is somebody else's; none when it is ours.
-pub(crate) fn whose(text: &str, node_storage: &Path, is_own: impl Fn(&Path) -> bool) -> Option<String> {
+pub(crate) fn whose(text: &str, node_storage: &Storages, is_own: impl Fn(&Path) -> bool) -> Option<String> {
     match marked(text) {
-        Some(storage) if is_same(&storage, node_storage) => None,
+        Some(storage) if is_one_of(&storage, node_storage) => None,
         Some(storage) => Some(format!("it is a unit of the nodes in {}", storage.display())),
         None if root_dir(text).is_some_and(|directory| is_own(&directory)) => None,
         None => Some("it is not a unit of this database".to_owned()),
@@ -96,6 +97,11 @@ pub(crate) fn running_in(pid: u32) -> Option<PathBuf> {
     Some(CommandLine::new(words.collect()).path("--root-dir").unwrap_or_default())
 }
 
+/// Whether a storage is one of these, by whatever links they are reached.
+pub(crate) fn is_one_of(storage: &Path, node_storage: &Storages) -> bool {
+    node_storage.iter().any(|own| is_same(storage, own))
+}
+
 /// By whatever link they are reached.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     one == other || resolve(one) == resolve(other)
@@ -109,14 +115,15 @@ mod tests {
     fn a_unit_is_known_by_its_mark_or_else_by_the_directory_of_its_node() {
         let storage = Path::new("/srv/my 100% nodes");
         let own = |directory: &Path| directory.starts_with(storage);
+        let storages = &Storages::from(storage);
         let line = line(storage).expect("it can be named");
         assert_eq!(marked(&line), Some(storage.to_owned()));
         let starts = |directory: &str| format!("[Service]\nExecStart=/a/antnode --root-dir \"{directory}\"\n");
-        assert_eq!(whose(&format!("[Unit]\n{line}\n[Service]\nExecStart=/bin/false\n"), storage, own), None);
-        assert_eq!(whose(&starts("/srv/my 100%% nodes/antnode0001"), storage, own), None, "of an older wnm");
+        assert_eq!(whose(&format!("[Unit]\n{line}\n[Service]\nExecStart=/bin/false\n"), storages, own), None);
+        assert_eq!(whose(&starts("/srv/my 100%% nodes/antnode0001"), storages, own), None, "of an older wnm");
         let of_another = format!("[Unit]\n{KEY}=/disk2\n{}", starts("/srv/my 100%% nodes/antnode0001"));
-        insta::assert_snapshot!(whose(&of_another, storage, own).expect("it is marked"), @"it is a unit of the nodes in /disk2");
-        insta::assert_snapshot!(whose("[Service]\nExecStart=/bin/true", storage, own).expect("it is his"), @"it is not a unit of this database");
-        assert!(whose(&starts("/home/else/antnode0001"), storage, own).is_some());
+        insta::assert_snapshot!(whose(&of_another, storages, own).expect("it is marked"), @"it is a unit of the nodes in /disk2");
+        insta::assert_snapshot!(whose("[Service]\nExecStart=/bin/true", storages, own).expect("it is his"), @"it is not a unit of this database");
+        assert!(whose(&starts("/home/else/antnode0001"), storages, own).is_some());
     }
 }

@@ -11,7 +11,9 @@ impl Systemd {
         // Again, since stopping takes its time.
         let stopped = stopped.check(|node, _| self.refuse_foreign(node)).then(|_, unit| Ok(unit.foreign.is_none()));
         let deleted = files::delete(&self.systemctl, stopped).await;
-        sharing::sweep(&self.systemctl, &self.node_storage).await;
+        for storage in self.node_storage.iter() {
+            sharing::sweep(&self.systemctl, storage).await;
+        }
         if deleted.is_done() {
             return deleted.then(|_, _| Ok(())).outcomes();
         }

@@ -1,10 +1,10 @@
 //! Rendering writes a node's unit, and the slice that all nodes are in. Pure.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use wnm_pm::node::NodeRef;
 use wnm_pm::process_manager::ManagerError;
+use wnm_pm::storages::Storages;
 use wnm_pm::unit_file;
 
 use crate::mark;
@@ -17,15 +17,20 @@ pub(crate) const HEADER: &str =
 /// The first systemd that lets the pause between restarts grow.
 const GROWING_PAUSES: u32 = 254;
 
-/// The unit of a node of this storage, for a systemd of this version.
+/// The unit of a node of these storages, for a systemd of this version.
 ///
 /// # Errors
 /// [`ManagerError::Unusable`] for a value that systemd cannot carry.
-pub(crate) fn unit(node: &NodeRef, node_storage: &Path, scope: Scope, version: u32) -> Result<String, ManagerError> {
+pub(crate) fn unit(
+    node: &NodeRef,
+    node_storage: &Storages,
+    scope: Scope,
+    version: u32,
+) -> Result<String, ManagerError> {
     let NodeRef { spec, launch, .. } = node;
     let exec_start = unit_file::exec_start(&launch.program, &launch.arguments)?;
     let directory = unit_file::working_directory(&launch.directory)?;
-    let mark = mark::line(node_storage)?;
+    let mark = mark::line(node_storage.of_or_first(&spec.root_dir))?;
     let mut text = format!("{HEADER}\n[Unit]\nDescription=Autonomi node {}\n{mark}\n", spec.id);
     if scope == Scope::System {
         // A user's systemd knows nothing of the network; there the restarts do.
@@ -107,6 +112,8 @@ ProtectSystem=strict
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::Path;
+
     use wnm_pm::node::{Flavour, NodeId, NodeSpec};
 
     use super::*;
@@ -145,7 +152,7 @@ pub(crate) mod tests {
     fn unit_of(change: impl FnOnce(&mut NodeSpec), scope: Scope, version: u32) -> Result<String, ManagerError> {
         let mut spec = spec(Flavour::V1);
         change(&mut spec);
-        unit(&NodeRef::new(spec), STORAGE.as_ref(), scope, version)
+        unit(&NodeRef::new(spec), &Path::new(STORAGE).into(), scope, version)
     }
 
     #[test]
@@ -281,7 +288,8 @@ pub(crate) mod tests {
             ("TEXT".to_owned(), "it's \"two\" words\nand %h $HOME \\n ; # é".to_owned()),
         ];
         spec.start_args = vec!["--peer=$(id) `id`".to_owned(), String::new(), "a\tb".to_owned()];
-        let text = unit(&NodeRef::new(spec), STORAGE.as_ref(), Scope::System, 252).expect("all of it can be carried");
+        let text = unit(&NodeRef::new(spec), &Path::new(STORAGE).into(), Scope::System, 252)
+            .expect("all of it can be carried");
         let hostile = ["WorkingDirectory=", "ExecStart=", "Environment=", "ReadWritePaths="];
         let lines: Vec<&str> = text.lines().filter(|line| hostile.iter().any(|name| line.starts_with(name))).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"

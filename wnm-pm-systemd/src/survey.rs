@@ -7,10 +7,11 @@ use std::path::{Component, Path, PathBuf};
 use wnm_pm::node::NodeId;
 use wnm_pm::node_files;
 use wnm_pm::process_manager::{FoundNode, ManagerError, ProcessState};
+use wnm_pm::storages::Storages;
 
 use crate::Systemd;
 use crate::exec_start::command_line;
-use crate::mark::{self, is_same};
+use crate::mark::{self, is_one_of};
 use crate::parse::Unit;
 use crate::state::{missing_program, of_unit};
 
@@ -22,15 +23,17 @@ pub(crate) async fn survey(manager: &Systemd) -> Result<Vec<FoundNode>, ManagerE
     let of_unit = |(name, unit): (&String, &Unit)| of_files(&manager.node_storage, name, unit);
     let mut found: Vec<FoundNode> = units.iter().filter_map(of_unit).collect();
     let told: HashSet<PathBuf> = found.iter().filter_map(|node| node.root_dir.clone()).collect();
-    found.extend(leftovers(&manager.node_storage)?.into_iter().filter(|path| !told.contains(path)).map(leftover));
+    for storage in manager.node_storage.iter() {
+        found.extend(leftovers(storage)?.into_iter().filter(|path| !told.contains(path)).map(leftover));
+    }
     found.sort_by(|one, other| one.service.cmp(&other.service));
     Ok(found)
 }
 
 /// A node as its unit's files describe it; none for antctl's nodes, those of another database, and what is no node.
-fn of_files(node_storage: &Path, name: &str, unit: &Unit) -> Option<FoundNode> {
+fn of_files(node_storage: &Storages, name: &str, unit: &Unit) -> Option<FoundNode> {
     let texts: Vec<String> = unit.files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
-    let is_of_another = |text: &String| mark::marked(text).is_some_and(|storage| !is_same(&storage, node_storage));
+    let is_of_another = |text: &String| mark::marked(text).is_some_and(|storage| !is_one_of(&storage, node_storage));
     if texts.iter().any(is_of_another) {
         return None;
     }
@@ -99,8 +102,8 @@ mod tests {
     #[test]
     fn a_found_node_is_of_its_flavour_and_in_its_network() {
         for spec in render::tests::specs() {
-            let text =
-                render::unit(&NodeRef::new(spec.clone()), "/srv".as_ref(), Scope::User, 252).expect("it is plain");
+            let text = render::unit(&NodeRef::new(spec.clone()), &Path::new("/srv").into(), Scope::User, 252)
+                .expect("it is plain");
             let found = of_texts("antnode0007.service", &Unit::default(), &[text]).expect("it is a node");
             assert_eq!((found.flavour, found.network), (Some(spec.flavour), Some(spec.network)));
             assert_eq!((found.id, found.ports, found.wallet), (Some(spec.id), spec.ports, Some(spec.wallet)));

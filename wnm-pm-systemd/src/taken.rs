@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use wnm_pm::node::NodeRef;
-use wnm_pm::path_policy::resolve;
 use wnm_pm::process_manager::{ManagerError, TakenNumber};
 
 use crate::Systemd;
@@ -44,8 +43,7 @@ impl Systemd {
 
     /// Whose a unit is, where it is somebody else's; no node of it has to be in the database.
     pub(crate) fn foreign(&self, name: &str, unit: &Unit) -> Option<Foreign> {
-        let storage = resolve(&self.node_storage);
-        let is_own = |directory: &Path| resolve(directory).starts_with(&storage);
+        let is_own = |directory: &Path| self.node_storage.hold(directory);
         mark::foreign(&self.systemctl.places, &self.node_storage, (name, unit), is_own)
     }
 }

@@ -12,7 +12,7 @@ use wnm_pm::node_files;
 use wnm_pm::process_manager::ManagerError;
 
 use crate::Systemd;
-use crate::mark::{self, is_same};
+use crate::mark::{self, is_one_of};
 use crate::parse::Unit;
 use crate::paths::{SLICE, Scope, unit_name};
 use crate::render;
@@ -41,7 +41,7 @@ impl Systemd {
         let systemctl = &self.systemctl;
         let is_needed = node_files::entries(&systemctl.places.units)?.iter().any(|file| {
             let text = fs::read_to_string(file.path()).unwrap_or_default();
-            mark::marked(&text).is_some_and(|storage| !is_same(&storage, &self.node_storage))
+            mark::marked(&text).is_some_and(|storage| !is_one_of(&storage, &self.node_storage))
         });
         if is_needed || !is_written(systemctl, SLICE, &render::slice()) {
             return Ok(());

@@ -67,6 +67,10 @@ pub enum Task {
         /// Their names.
         names: Vec<String>,
     },
+    /// List the removed nodes of which something is kept.
+    Removed,
+    /// End the pause of the cycles.
+    Resume,
     /// Show the roll-out of a new version, or have it go on or end.
     Rollout {
         /// Which: `status`, `resume` or `abort`.
@@ -74,6 +78,11 @@ pub enum Task {
     },
     /// Move all nodes to the flavour of the node program.
     MigrateFlavour,
+    /// Move the nodes of a storage to another disk.
+    MoveStorage {
+        /// The storage that they leave.
+        from: PathBuf,
+    },
     /// Show the settings.
     ShowSettings,
     /// Find what is wrong with this machine.

@@ -2,6 +2,7 @@
 //! toolkit that all of them share. Neither the database nor the network of nodes is known here.
 
 pub mod batch;
+pub mod bounded;
 pub mod command;
 pub mod container_host;
 mod elf;
@@ -10,6 +11,7 @@ pub mod hint;
 pub mod interpreter;
 pub mod last_words;
 pub mod launch;
+pub mod logs;
 pub mod node;
 pub mod node_files;
 pub mod path_policy;
@@ -22,6 +24,7 @@ pub mod process_manager;
 pub mod program;
 pub mod replacement;
 pub mod shell;
+pub mod storages;
 pub mod unit_file;
 pub mod upgrade;
 pub mod user;

@@ -10,40 +10,42 @@ use crate::elf;
 use crate::launch::check_path;
 use crate::node::{NodeRef, NodeSpec};
 use crate::process_manager::ManagerError;
+use crate::storages::Storages;
 
 /// The file that marks a storage as wnm's own: where it is missing, the storage's disk may not be mounted.
 pub const STORAGE_MARKER: &str = ".wnm-storage";
 
-/// Refuses a node whose paths are not what a node of this storage can have, or whose launch no process could be given.
+/// Refuses a node whose paths are not what a node of these storages can have, or whose launch no process could be given.
 ///
 /// # Errors
 /// [`ManagerError::NotOurs`] with the path and what is wrong with it, or what [`crate::launch::Launch::check`] refuses.
-pub fn check(node_storage: &Path, node: &NodeRef) -> Result<(), ManagerError> {
+pub fn check(node_storage: &Storages, node: &NodeRef) -> Result<(), ManagerError> {
     node.launch.check()?;
     check_paths(node_storage, &node.spec)
 }
 
-/// Refuses a node whose paths are not what a node of this storage can have.
+/// Refuses a node whose paths are not what a node of these storages can have.
 ///
 /// # Errors
 /// [`ManagerError::NotOurs`] with the path and what is wrong with it.
-pub fn check_paths(node_storage: &Path, spec: &NodeSpec) -> Result<(), ManagerError> {
+pub fn check_paths(node_storage: &Storages, spec: &NodeSpec) -> Result<(), ManagerError> {
     let NodeSpec { root_dir, binary, log_dir, bootstrap_cache_dir, .. } = spec;
     let named = [("root_dir", root_dir), ("binary", binary), ("log_dir", log_dir)];
     for (name, path) in named.into_iter().chain([("bootstrap_cache_dir", bootstrap_cache_dir)]) {
         check_path(name, path)?;
     }
-    let storage = resolve(node_storage);
+    let storages: Vec<PathBuf> = node_storage.iter().map(resolve).collect();
     let root_dir = own_path(&spec.root_dir)?;
-    if root_dir == storage || !root_dir.starts_with(&storage) {
-        return Err(not_ours(&spec.root_dir, format!("it does not lie in the node storage {}", storage.display())));
+    if storages.contains(&root_dir) || !storages.iter().any(|storage| root_dir.starts_with(storage)) {
+        let named: Vec<_> = storages.iter().map(|storage| storage.display().to_string()).collect();
+        return Err(not_ours(&spec.root_dir, format!("it does not lie in the node storage {}", named.join(" or "))));
     }
     refuse_all_but_a_directory(&spec.root_dir)?;
     if own_path(&spec.binary)?.parent() != Some(&root_dir) {
         return Err(not_ours(&spec.binary, format!("it does not lie in {}", root_dir.display())));
     }
     let log_dir = own_path(&spec.log_dir)?;
-    if storage.starts_with(&log_dir) {
+    if storages.iter().any(|storage| storage.starts_with(&log_dir)) {
         return Err(not_ours(&spec.log_dir, "the node storage lies in it".to_owned()));
     }
     refuse_all_but_a_directory(&spec.log_dir)

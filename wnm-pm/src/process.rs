@@ -20,6 +20,14 @@ pub fn start_time(pid: u32) -> Option<u64> {
     parse_stat(&stat).map(|stat| stat.start_time)
 }
 
+/// Whether a process is halted by a signal (SIGSTOP, SIGTSTP): it lives, and does nothing before somebody sends it SIGCONT.
+#[must_use]
+pub fn is_halted(process: ProcessId) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).ok();
+    let stat = stat.as_deref().and_then(parse_stat);
+    stat.is_some_and(|stat| stat.state == 'T' && stat.start_time == process.start_time)
+}
+
 /// What is wanted of `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -46,6 +47,8 @@ pub struct Colony {
     manager: &'static str,
     directory: TempDir,
     ports: Arc<PortBlock>,
+    /// Whether each run names the storage, as whoever initialises a machine does.
+    names_storage: AtomicBool,
 }
 
 impl Colony {
@@ -67,7 +70,7 @@ impl Colony {
 
     fn with_ports(program: PathBuf, manager: &'static str, ports: Arc<PortBlock>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let colony = Self { program, manager, directory, ports };
+        let colony = Self { program, manager, directory, ports, names_storage: AtomicBool::new(true) };
         colony.install(&test_node("0.4.17"));
         colony
     }
@@ -139,6 +142,11 @@ impl Colony {
         &self.ports
     }
 
+    /// From now on no run names the storage: what the database says may change.
+    pub fn leave_storage_to_the_database(&self) {
+        self.names_storage.store(false, Relaxed);
+    }
+
     /// Puts a node program in the place that the settings name.
     ///
     /// # Panics
@@ -179,6 +187,7 @@ impl Colony {
             ("--rpc_port_start", number(rpc_port_start)),
         ]
         .into_iter()
+        .filter(|(flag, _)| self.names_storage.load(Relaxed) || *flag != "--node_storage")
         .flat_map(|(flag, value)| [flag.into(), value])
         .collect()
     }
@@ -238,13 +247,13 @@ impl Colony {
     /// The directories of the nodes whose processes live, and the pids. Read from the kernel, not from wnm.
     #[must_use]
     pub fn processes(&self) -> Vec<(u32, PathBuf)> {
-        let storage = self.path().join("nodes");
+        let is_nodes = |directory: &Path| directory.parent().and_then(Path::parent) == Some(self.path());
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let mut processes: Vec<(u32, PathBuf)> = entries
             .filter_map(|entry| {
                 let pid = entry.file_name().to_str()?.parse().ok()?;
                 let program = fs::read_link(entry.path().join("exe")).ok()?;
-                let directory = program.ancestors().find(|above| above.parent() == Some(&storage))?;
+                let directory = program.ancestors().find(|above| is_nodes(above))?;
                 Some((pid, directory.to_owned()))
             })
             .collect();

@@ -9,9 +9,9 @@ use wnm_core::machine::CycleError;
 use wnm_core::observe::{Observer, ThisMachine, means};
 use wnm_core::progress::{Ongoing, Progress, Work, during};
 use wnm_core::settings::Occasion;
-use wnm_core::storage::{self, Place};
+use wnm_core::storage;
 
-use crate::machine::{Machine, make_directory, refuse_another_user, runner};
+use crate::machine::{Machine, make_directory, places, refuse_another_user, runner};
 use crate::managers::manager;
 use crate::{Error, Options};
 
@@ -67,8 +67,7 @@ impl Machine {
         let known = options.database_path();
         let database = if known.exists() { known } else { options.new_database_path(&config) };
         refuse_another_user(&database, options.facts().euid)?;
-        let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
-        storage::reach(places.to_vec()).map_err(CycleError::from)?;
+        storage::reach(places(&config)).map_err(CycleError::from)?;
         let target = |owner| Target {
             config: &config,
             capabilities,
@@ -84,9 +83,9 @@ impl Machine {
         make_directory(database.parent().unwrap_or(Path::new("")), shares)?;
         let _lock = Lock::acquire(&database, "wnm restore")?;
         target(None).check(&backup, now)?;
-        make_directory(&config.node_storage, shares)?;
+        config.node_storage.iter().try_for_each(|storage| make_directory(storage, shares))?;
         let observer = ThisMachine::new(runner());
-        let measuring = observer.host(None, &config.node_storage, now);
+        let measuring = observer.host(None, config.node_storage.first(), now);
         let counters = during(progress, Work::MeasureMachine, measuring).await.map_err(CycleError::from)?.counters;
         let owner = manager.owner().await?;
         let _writing = Ongoing::begin(progress, Work::RestoreBackup);

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use wnm_core::backup::BackupError;
 use wnm_core::decide::Refusal;
 use wnm_core::lock::LockError;
-use wnm_core::machine::CycleError;
+use wnm_core::machine::{BringBackError, CycleError};
 use wnm_core::migration::MigrationError;
-use wnm_core::node::Flavour;
-use wnm_core::report::counted;
+use wnm_core::node::{Flavour, NodeId};
+use wnm_core::relocation::RelocationError;
+use wnm_core::report::{counted, names};
 use wnm_core::settings::{NoHome, Problems};
 use wnm_core::store::StoreError;
 use wnm_pm::hint::{Hint, Hinted, Task};
@@ -95,12 +96,40 @@ pub enum Error {
         /// What it is.
         flavour: Flavour,
     },
+    /// A storage is left out that nodes live in.
+    #[error("node_storage must keep {storage}, where {} {}", names(.nodes), if nodes.len() == 1 { "lives" } else { "live" }, storage = storage.display())]
+    StorageInUse {
+        /// The storage.
+        storage: PathBuf,
+        /// The nodes.
+        nodes: Vec<NodeId>,
+    },
+    /// Another storage would be the first one, and that is where container groups have what they need.
+    #[error("node_storage must begin with {first}: the container groups of this machine keep there how their nodes are run", first = first.display())]
+    FirstStorage {
+        /// The first one.
+        first: PathBuf,
+    },
+    /// A move would change what a file or a variable says.
+    #[error(
+        "node_storage is not what the database says alone, but also named by {origin}, which would go on naming the old place"
+    )]
+    NamedElsewhere {
+        /// Who names it.
+        origin: String,
+    },
+    /// Nodes were not moved to another disk.
+    #[error(transparent)]
+    Relocation(#[from] RelocationError),
     /// Nodes were not moved to another flavour.
     #[error(transparent)]
     Migration(#[from] MigrationError),
     /// A backup was not made, read or restored.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A removed node was not brought back.
+    #[error(transparent)]
+    BringBack(#[from] BringBackError),
     /// A cycle came to nothing.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -119,11 +148,19 @@ impl Hinted for Error {
             Self::Manager(error) => error.hints(),
             Self::Cycle(error) => error.hints(),
             Self::Backup(error) => error.hints(),
+            Self::BringBack(error) => error.hints(),
             Self::Migration(error) => error.hints(),
+            Self::Relocation(error) => error.hints(),
+            Self::NamedElsewhere { .. } => {
+                vec![Hint::text("take node_storage out there: the database has it since it was initialised")]
+            }
             Self::Mixed { found, .. } => vec![
                 Hint::change("antnode_path").to(format!("name a program of {found}")),
                 Hint::text("give this database a node_storage of its own"),
             ],
+            Self::StorageInUse { storage, .. } | Self::FirstStorage { first: storage } => {
+                vec![Hint::run(Task::MoveStorage { from: storage.clone() }).to("move its nodes to another disk")]
+            }
             Self::AnotherUsers { owner, .. } => {
                 vec![Hint::text(format!("run wnm as {owner}")), Hint::text("as root, `--as-owner` does that")]
             }

@@ -9,12 +9,17 @@ use wnm_core::event::Event;
 use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
-use wnm_core::machine::{self, CycleError, Observation, Parts, Report, Trigger, Untracked};
+use wnm_core::machine::{
+    self, CycleError, NodeLogs, Observation, Parts, PauseChange, Report, Trigger, Uninstalled, Untracked, WhichRemoved,
+};
 use wnm_core::migration::{Direction, Migration};
-use wnm_core::node::Node;
+use wnm_core::node::{Node, NodeId};
 use wnm_core::observe::{Observer, ThisMachine, means};
+use wnm_core::pause::CyclePause;
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Ongoing, Progress, Work, during};
+use wnm_core::removed::Removed;
+use wnm_core::rolling::Rolling;
 use wnm_core::settings::{Config, Lifetime, Occasion, Origins, lookup, to_record};
 use wnm_core::storage::{self, Claimant, Place};
 use wnm_core::store::{HistoryEntry, HistoryFilter, Problem, Store, StoreError};
@@ -22,6 +27,7 @@ use wnm_pm::batch::Outcomes;
 use wnm_pm::command::{CommandRunner, SystemRunner};
 use wnm_pm::container_host::{Group, Usage};
 use wnm_pm::hint::{Hint, Task};
+use wnm_pm::logs::LogReader;
 use wnm_pm::node_files;
 use wnm_pm::process_manager::{Capabilities, Finding, ManagerKind, Mode};
 use wnm_pm::user::User;
@@ -49,22 +55,23 @@ impl Machine {
         // A manager that cannot be had here is reported before anything is written.
         let shares = !manager(&config, &runner())?.capabilities().runs_nodes_as_caller;
         let path = options.new_database_path(&config);
-        let places = [Place::new("node_storage", &config.node_storage), Place::new("log_dir", &config.log_dir)];
-        storage::reach(places.to_vec()).map_err(CycleError::from)?;
+        storage::reach(places(&config)).map_err(CycleError::from)?;
         mixed::refuse(&config).await?;
         make_directory(path.parent().unwrap_or(Path::new("")), shares)?;
         let lock = Lock::acquire(&path, "wnm init")?;
-        let has_begun = is_there(&path) && has_begun(&path)?;
-        if !has_begun && is_there(&path) {
+        let is_there = is_there(&path);
+        if is_there && !is_free(&path)? {
             return Err(StoreError { path, problem: Problem::Exists }.into());
         }
-        make_directory(&config.node_storage, shares)?;
-        storage::prepare(&config.node_storage).map_err(CycleError::from)?;
         let claimant = Claimant::new(&path, None);
-        storage::claim(&config.node_storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
-        let mut store = if has_begun { Store::open(&path)? } else { Store::create(&path)? };
+        for storage in config.node_storage.iter() {
+            make_directory(storage, shares)?;
+            storage::prepare(storage).map_err(CycleError::from)?;
+            storage::claim(storage, &claimant, options.takes_over()).map_err(CycleError::from)?;
+        }
+        let mut store = if is_there { Store::open(&path)? } else { Store::create(&path)? };
         let (now, observer) = (SystemClock.now(), ThisMachine::new(runner()));
-        let measuring = observer.host(None, &config.node_storage, now);
+        let measuring = observer.host(None, config.node_storage.first(), now);
         let measured = during(progress, Work::MeasureMachine, measuring).await;
         let counters = measured.map_err(CycleError::from)?.counters;
         let initialised = Event::Initialised { settings: to_record(&config, &origins), boot_time: counters.boot_time };
@@ -79,7 +86,7 @@ impl Machine {
     pub fn is_initialised(options: &Options) -> Result<bool, Error> {
         let (config, _) = options.new_config()?;
         let path = options.new_database_path(&config);
-        Ok(is_there(&path) && !has_begun(&path)?)
+        Ok(is_there(&path) && stands(&path)?)
     }
 
     /// Opens a machine to change it. Nobody else can until this is dropped.
@@ -134,6 +141,14 @@ impl Machine {
 
     pub(crate) fn inner(&self) -> &machine::Machine {
         &self.inner
+    }
+
+    pub(crate) fn inner_mut(&mut self) -> &mut machine::Machine {
+        &mut self.inner
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The settings.
@@ -209,6 +224,45 @@ impl Machine {
         Ok(self.inner.still_holds(observation, saved)?)
     }
 
+    /// The owner's pause of the cycles, while it lasts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn cycle_pause(&self) -> Result<Option<CyclePause>, Error> {
+        Ok(self.inner.cycle_pause()?)
+    }
+
+    /// Pauses the cycles, for so many seconds or until they are resumed: they look and record, and change nothing. Requests are
+    /// still carried out. Where cycles are paused already, time and reason change. With `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// When the reason is not a line of text, or the database cannot be written.
+    pub fn pause_cycles(
+        &mut self,
+        seconds: Option<u64>,
+        reason: Option<&str>,
+        dry_run: bool,
+    ) -> Result<PauseChange, Error> {
+        Ok(self.inner.pause_cycles(seconds, reason, dry_run)?)
+    }
+
+    /// Ends the pause of the cycles, where there is one. With `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn resume_cycles(&mut self, dry_run: bool) -> Result<PauseChange, Error> {
+        Ok(self.inner.resume_cycles(dry_run)?)
+    }
+
+    /// Removes what wnm has put on this machine beside nodes: what its process manager made, and the marks of storages. The
+    /// database stays, torn down. With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// While nodes are recorded; what keeps a teardown from being carried out.
+    pub async fn uninstall(&mut self, dry_run: bool, progress: &dyn Progress) -> Result<Uninstalled, Error> {
+        Ok(self.inner.uninstall(dry_run, progress).await?)
+    }
+
     /// Has a paused or ended roll-out go on: the version is tried again on the nodes where it failed. The observation shows it
     /// afterwards. With `dry_run` nothing is recorded.
     ///
@@ -257,9 +311,57 @@ impl Machine {
         Ok(self.inner.adopt(observation, untracked)?)
     }
 
+    /// The rolling step that goes on, or was interrupted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn rolling(&self) -> Result<Option<Rolling>, Error> {
+        Ok(self.inner.store().load()?.rolling)
+    }
+
+    pub(crate) fn record_rolling(&mut self, rolling: Option<Rolling>) -> Result<(), Error> {
+        Ok(self.inner.parts_mut().store.apply(SystemClock.now(), &[Event::Rolling { rolling }])?)
+    }
+
+    /// What is kept of nodes that were removed, the latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn removed(&self) -> Result<Vec<Removed>, Error> {
+        Ok(self.inner.store().removed()?)
+    }
+
+    /// Puts a removed node's key in its place again and records the node, stopped: with its wallet, and with its number and
+    /// ports where they are free. Whoever asks starts it ([`Machine::run`]). With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// When nothing is kept of it, or there is no place for it.
+    pub async fn bring_back(
+        &mut self,
+        which: &WhichRemoved,
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<(Removed, Node), Error> {
+        Ok(self.inner.bring_back(which, dry_run, progress).await?)
+    }
+
     /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
     pub async fn examine(&self) -> Vec<Finding> {
         doctor::examine(&self.inner).await
+    }
+
+    /// Where the logs of these nodes lie, in this order.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or a disk does not answer.
+    pub fn logs(&self, nodes: &[NodeId]) -> Result<Vec<NodeLogs>, Error> {
+        Ok(self.inner.logs(nodes)?)
+    }
+
+    /// Reads these logs: their last lines, and what comes after them.
+    #[must_use]
+    pub fn log_reader(&self, logs: &[NodeLogs]) -> LogReader {
+        self.inner.log_reader(logs)
     }
 
     /// What happened, the latest first.
@@ -302,6 +404,7 @@ impl Machine {
         let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
         self.options.overlay(Occasion::Change, set, before)?;
         let settled = self.options.overlay(Occasion::Use, [], after)?;
+        self.change_storages(&settled.0, dry_run)?;
         if !dry_run {
             let event = Event::SettingsChanged { changes: changes.to_vec() };
             self.inner.parts_mut().store.apply(SystemClock.now(), &[event])?;
@@ -314,12 +417,22 @@ fn check_change(name: &str, value: Option<&str>) -> Result<(), Error> {
     let wrong = |reason, hint| Error::Setting { setting: name.to_owned(), reason, hint: Box::new(hint) };
     match lookup(name) {
         None => Err(wrong("is not a setting", Hint::run(Task::ShowSettings).to("list all settings"))),
+        Some(setting) if value.is_none() && setting.lifetime == Lifetime::Settled => {
+            let hint = Hint::change(setting.name).to("give it another value");
+            Err(wrong("is recorded at init and has no default any more", hint))
+        }
         Some(setting) if value.is_none() && setting.lifetime == Lifetime::Fixed => {
             let hint = Hint::text("leave it out; it can only change with a teardown and a new init");
             Err(wrong("is fixed once the machine is initialised", hint))
         }
         Some(_) => Ok(()),
     }
+}
+
+/// What has to answer before a machine is made.
+pub(crate) fn places(config: &Config) -> Vec<Place> {
+    let storages = config.node_storage.iter().map(|storage| Place::new("node_storage", storage));
+    storages.chain([Place::new("log_dir", &config.log_dir)]).collect()
 }
 
 pub(crate) fn runner() -> Arc<dyn CommandRunner> {
@@ -347,9 +460,17 @@ pub(crate) fn refuse_another_user(database: &Path, user: u32) -> Result<(), Erro
     Err(Error::AnotherUsers { path: database.to_owned(), owner: name(file.uid()), user: name(user) })
 }
 
-/// Whether an initialisation made this database and was interrupted.
-fn has_begun(database: &Path) -> Result<bool, Error> {
-    Ok(Store::open_read_only(database)?.load().is_ok_and(|recorded| !recorded.initialised))
+/// Whether a database holds nothing that an initialisation would cost: no nodes and no container groups. One that was
+/// interrupted left such a database, and so does a teardown.
+fn is_free(database: &Path) -> Result<bool, Error> {
+    let recorded = Store::open_read_only(database)?.load();
+    Ok(recorded.is_ok_and(|recorded| recorded.nodes.is_empty() && recorded.groups.is_empty()))
+}
+
+/// Whether a machine was initialised and not torn down since.
+fn stands(database: &Path) -> Result<bool, Error> {
+    let recorded = Store::open_read_only(database)?.load();
+    Ok(recorded.map_or(true, |recorded| recorded.initialised && recorded.torn_down_at.is_none()))
 }
 
 /// Nodes that run in the machine's name are another user's, who has to get through to them; nobody else sees more.

@@ -56,7 +56,7 @@ fn antctl(config: &Config) -> wnm_pm_antctl::AntctlSettings {
         antctl_debug: config.antctl_debug,
         antctl_version: config.antctl_version.clone(),
         rust_backtrace: config.rust_backtrace.clone(),
-        node_storage: config.node_storage.clone(),
+        node_storage: config.node_storage.first().to_owned(),
         log_dir: config.log_dir.clone(),
     }
 }
@@ -64,7 +64,8 @@ fn antctl(config: &Config) -> wnm_pm_antctl::AntctlSettings {
 #[cfg(feature = "s6overlay")]
 fn s6overlay(config: &Config) -> wnm_pm_s6overlay::S6Settings {
     wnm_pm_s6overlay::S6Settings {
-        node_storage: config.node_storage.clone(),
+        node_storage: config.node_storage.first().to_owned(),
+        more_storages: config.node_storage.more().to_vec(),
         log_dir: config.log_dir.clone(),
         bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
         docker_image: config.docker_image.clone(),

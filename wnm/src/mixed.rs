@@ -13,13 +13,13 @@ use crate::machine::runner;
 pub(crate) async fn refuse(config: &Config) -> Result<(), Error> {
     let asked = ThisMachine::new(runner()).program(&config.antnode_path, &VersionCache::default()).await;
     let Ok((program, _)) = asked else { return Ok(()) };
-    let others = of_other_flavour(&config.node_storage, program.flavour);
-    let Some(first) = others.first() else { return Ok(()) };
+    let others = config.node_storage.iter().map(|storage| (storage, of_other_flavour(storage, program.flavour)));
+    let Some((storage, others)) = others.into_iter().find(|(_, others)| !others.is_empty()) else { return Ok(()) };
     let found = Flavour::ALL.into_iter().find(|flavour| *flavour != program.flavour).unwrap_or_default();
     Err(Error::Mixed {
-        storage: config.node_storage.clone(),
+        storage: storage.to_owned(),
         nodes: others.len(),
-        first: first.clone(),
+        first: others[0].clone(),
         found,
         program: config.antnode_path.clone(),
         flavour: program.flavour,

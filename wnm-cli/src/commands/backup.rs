@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use serde::Serialize;
-use wnm::{BackupError, Flaw, Machine, Manifest, Restore, read_backup};
+use wnm::{BackupError, Flaw, Machine, Manifest, Restore, WhichRemoved, read_backup};
 use wnm_core::backup::Form;
 use wnm_core::node::NodeId;
 use wnm_core::report::{counted, names};
 
+use super::removed::{bring_back, is_node};
 use crate::arguments::{self, Common};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -137,12 +138,16 @@ pub(crate) async fn restore(
     given: &Given,
     options: &arguments::Restore,
 ) -> Result<Exit, Failure> {
+    if let Some(which) = nodes(options)? {
+        return bring_back(output, common, given, &which).await;
+    }
+    let path = Path::new(&options.what[0]);
     let watch = given.watch();
     let restore = Restore { from_other_machine: options.from_other_machine, dry_run: common.dry_run };
-    let restored = Machine::restore(&given.options, &options.path, restore, &watch).await?;
+    let restored = Machine::restore(&given.options, path, restore, &watch).await?;
     drop(watch);
     let answer = Answered {
-        path: &options.path,
+        path,
         database: &restored.database,
         nodes: restored.nodes.iter().map(|node| node.id()).collect(),
         keys: restored.keys,
@@ -150,6 +155,20 @@ pub(crate) async fn restore(
     };
     output.answer(&answer, || restored_text(&answer))?;
     Ok(Exit::Done)
+}
+
+/// The removed nodes that are meant; none where it is a backup.
+fn nodes(options: &arguments::Restore) -> Result<Option<Vec<WhichRemoved>>, Failure> {
+    if !options.id.is_empty() {
+        return Ok(Some(options.id.iter().map(|id| WhichRemoved::Id(*id)).collect()));
+    }
+    let (nodes, paths): (Vec<_>, Vec<_>) =
+        options.what.iter().cloned().partition(|word| is_node(word) && !Path::new(word).exists());
+    match (nodes.is_empty(), paths.as_slice()) {
+        (true, [_]) => Ok(None),
+        (false, []) => Ok(Some(nodes.into_iter().map(WhichRemoved::Named).collect())),
+        _ => Err(Failure::usage("name removed nodes, or one backup")),
+    }
 }
 
 fn restored_text(answer: &Answered<'_>) -> String {

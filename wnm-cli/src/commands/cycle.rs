@@ -6,15 +6,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use wnm::{Hint, Machine, Task, chain};
+use wnm::{Config, Hint, Machine, Observation, Task, chain};
 use wnm_core::decide::Request;
 use wnm_core::execute::{Execution, StepResult};
 use wnm_core::machine::{Report, Trigger};
 use wnm_core::node::{NodeId, Verb};
 use wnm_core::plan::Plan;
 use wnm_core::progress::{Progress, Work, during};
-use wnm_core::report::{counted, execution_text, failure_lines, plan_text};
+use wnm_core::report::{DiskRow, counted, disk_rows, execution_text, failure_lines, plan_text};
 
+use super::remove::{Going, going_lines};
+use super::schedule;
 use crate::arguments::Common;
 use crate::exit::{Exit, Failure};
 use crate::hints::words;
@@ -26,6 +28,9 @@ use crate::session::{Access, Given};
 struct Answer<'a> {
     dry_run: bool,
     plan: &'a Plan,
+    /// Nodes whose keys go, where their owner asked for that.
+    #[serde(skip_serializing_if = "<[Going]>::is_empty")]
+    going: &'a [Going],
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<&'a [StepResult]>,
     group_errors: &'a [String],
@@ -33,6 +38,9 @@ struct Answer<'a> {
     notes: &'a [String],
     left: &'a [(Verb, NodeId)],
     warnings: &'a [String],
+    /// The disks that nodes lie on, as they were observed for a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disks: Option<Vec<DiskRow>>,
     /// What can be done about groups and ports that failed; each result has its own hints.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -67,11 +75,25 @@ pub(crate) async fn plan(
         save(&plan, path)?;
         output.remark(&format!("The plan is in {}; `wnm apply` carries it out.", path.display()));
     }
-    let nothing = Execution::default();
-    output.answer(&row(true, &plan, None, &nothing, &observation.warnings), || {
-        format!("{}{}Nothing was changed.\n", warnings(&observation.warnings), plan_text(&plan, output.detail()))
+    show_plan(output, machine.config(), &plan, &observation, &[])
+}
+
+/// What a dry run answers.
+pub(super) fn show_plan(
+    output: Output,
+    config: &Config,
+    plan: &Plan,
+    observation: &Observation,
+    going: &[Going],
+) -> Result<Exit, Failure> {
+    let (nothing, snapshot, seen) = (Execution::default(), &observation.snapshot, &observation.warnings);
+    let disks = disk_rows(config, &snapshot.disks, snapshot.nodes.iter().map(|each| &each.node));
+    let answer = Answer { going, disks: Some(disks), ..row(true, plan, None, &nothing, seen) };
+    output.answer(&answer, || {
+        let plan = plan_text(plan, output.detail());
+        format!("{}{plan}{}Nothing was changed.\n", warnings(seen), going_lines(going))
     })?;
-    output.alert(&warned(&observation.warnings));
+    output.alert(&warned(seen));
     Ok(Exit::Done)
 }
 
@@ -109,12 +131,17 @@ pub(crate) async fn teardown(output: Output, common: &Common, given: &Given, con
         let what = everything(&machine, &watch).await?;
         drop((machine, watch));
         if !output.ask(&format!("Remove {what} with their files and keys?")) {
-            return Err(Failure::NotConfirmed(format!(
-                "teardown removes {what} with their files and keys, and was not confirmed"
-            )));
+            return Err(Failure::NotConfirmed {
+                what: format!("teardown removes {what} with their files and keys, and was not confirmed"),
+                hint: Hint::run(Task::ConfirmedTeardown),
+            });
         }
     }
-    act(output, common, given, &trigger).await
+    let exit = act(output, common, given, &trigger).await?;
+    if exit == Exit::Done && !common.dry_run {
+        schedule::end(output, common, given).await;
+    }
+    Ok(exit)
 }
 
 /// What a teardown takes: some managers' takes untracked nodes as well.
@@ -136,7 +163,19 @@ fn row<'a>(
     warnings: &'a [String],
 ) -> Answer<'a> {
     let Execution { group_errors, port_errors, notes, left, hints, .. } = execution;
-    Answer { dry_run, plan, results, group_errors, port_errors, notes, left, warnings, hint: words(hints) }
+    Answer {
+        dry_run,
+        plan,
+        going: &[],
+        results,
+        group_errors,
+        port_errors,
+        notes,
+        left,
+        warnings,
+        disks: None,
+        hint: words(hints),
+    }
 }
 
 fn answer(output: Output, report: &Report) -> Result<Exit, Failure> {

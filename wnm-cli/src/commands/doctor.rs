@@ -1,7 +1,10 @@
 //! `wnm doctor` looks for everything on this machine that would keep nodes from working, now or later. It changes nothing.
 
 use serde::Serialize;
+use wnm::Machine;
+use wnm_core::host::doctor::STORAGE_HANGS;
 use wnm_core::progress::{Work, during};
+use wnm_core::report::{DiskRow, disk_rows};
 use wnm_pm::process_manager::{Finding, Severity};
 
 use crate::exit::{Exit, Failure};
@@ -11,21 +14,30 @@ use crate::session::{Access, Given};
 #[derive(Serialize)]
 struct Answer {
     findings: Vec<Finding>,
+    disks: Vec<DiskRow>,
 }
 
 pub(crate) async fn doctor(output: Output, given: &Given) -> Result<Exit, Failure> {
     let watch = given.watch();
-    let findings = match given.open(Access::Read, &watch) {
-        Ok(machine) => during(&watch, Work::Examine, machine.examine()).await,
-        Err(failure) => vec![unreadable(failure)?],
+    let answer = match given.open(Access::Read, &watch) {
+        Ok(machine) => {
+            let findings = during(&watch, Work::Examine, machine.examine()).await;
+            // A disk that does not answer is not asked again.
+            let hangs = findings.iter().any(|finding| finding.code == STORAGE_HANGS);
+            Answer { findings, disks: if hangs { vec![] } else { disks(&machine)? } }
+        }
+        Err(failure) => Answer { findings: vec![unreadable(failure)?], disks: vec![] },
     };
     drop(watch);
-    let answer = Answer { findings };
     output.answer(&answer, || text(&answer.findings))?;
     if !answer.findings.is_empty() && !output.answers() {
         output.alert(&[text(&answer.findings).trim_end().to_owned()]);
     }
     Ok(if answer.findings.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn disks(machine: &Machine) -> Result<Vec<DiskRow>, Failure> {
+    Ok(disk_rows(machine.config(), &machine.disks(), machine.nodes()?.iter()))
 }
 
 /// Without its database, and the settings in it, nothing else of a machine can be judged; without its process manager

@@ -1,9 +1,10 @@
 //! `wnm rollout` shows the roll-out of a new version, and gives the owner's word on it.
 
 use serde::Serialize;
-use wnm::{Observation, RolloutReport, rollout_report};
+use wnm::{CyclePause, Observation, RolloutReport, rollout_report};
 use wnm_core::report::rollout_text;
 
+use super::pause;
 use crate::arguments::{Common, RolloutCommand};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -11,6 +12,8 @@ use crate::session::{Access, Given};
 
 #[derive(Serialize)]
 struct Answer {
+    /// The owner's pause of the cycles, while it lasts: nothing of the roll-out happens meanwhile.
+    paused: Option<CyclePause>,
     /// None where no version was ever rolled out.
     rollout: Option<RolloutReport>,
 }
@@ -49,9 +52,11 @@ async fn status(output: Output, given: &Given) -> Result<Exit, Failure> {
 }
 
 fn show(output: Output, config: &wnm::Config, observation: &Observation, end: &str) -> Result<Exit, Failure> {
-    let answer = Answer { rollout: rollout_report(config, &observation.snapshot) };
+    let answer =
+        Answer { paused: observation.snapshot.pause.clone(), rollout: rollout_report(config, &observation.snapshot) };
+    let paused = answer.paused.as_ref().map(pause::line).unwrap_or_default();
     output.answer(&answer, || match &answer.rollout {
-        Some(report) => format!("{}{end}", rollout_text(report)),
+        Some(report) => format!("{}{paused}{end}", rollout_text(report)),
         None => "No new version has been rolled out on this machine yet.\n".to_owned(),
     })?;
     Ok(Exit::Done)

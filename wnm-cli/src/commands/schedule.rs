@@ -34,13 +34,13 @@ struct Step {
 }
 
 #[derive(Serialize)]
-struct State {
+pub(super) struct State {
     /// `systemd` or `cron`.
-    by: &'static str,
+    pub by: &'static str,
     /// The unit file, or the line of the crontab.
-    at: String,
+    pub at: String,
     /// Whether it is switched on.
-    active: bool,
+    pub active: bool,
 }
 
 impl From<&Command> for Step {
@@ -85,6 +85,35 @@ pub(crate) async fn schedule(
         }
     }
     Ok(Exit::Done)
+}
+
+/// Removes the schedule of a database whose nodes are gone, or says that it stays, and why.
+pub(super) async fn end(output: Output, common: &Common, given: &Given) {
+    match remove(common, given).await {
+        Ok(None) => {}
+        Ok(Some(State { by, at, .. })) => output.remark(&format!("The schedule is removed ({by}: {at}).")),
+        Err(failure) => {
+            let hint = failure.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            output.warn(&[format!("the schedule stays: {}{hint}", failure.text())]);
+        }
+    }
+}
+
+/// What there is of this database; none where there is nothing.
+pub(super) async fn present(common: &Common, given: &Given) -> Result<Option<State>, Failure> {
+    let machine = given.open(Access::Read, &Silent)?;
+    Ok(Place::of(&machine, given, common)?.state(&SystemRunner).await?)
+}
+
+/// What was removed; none where there was nothing.
+pub(super) async fn remove(common: &Common, given: &Given) -> Result<Option<State>, Failure> {
+    let machine = given.open(Access::Read, &Silent)?;
+    let (place, runner) = (Place::of(&machine, given, common)?, &SystemRunner);
+    let before = place.state(runner).await?;
+    if before.is_some() {
+        place.carry_out(&place.to_remove(runner).await?, runner).await?;
+    }
+    Ok(before)
 }
 
 fn step_text(step: &Step) -> String {

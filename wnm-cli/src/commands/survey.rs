@@ -14,7 +14,9 @@ use wnm_core::report::{
 };
 use wnm_pm::shell::word;
 
-use crate::arguments::Common;
+use super::status::retain;
+use super::status::table::totals;
+use crate::arguments::{Common, Survey};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Access, Given};
@@ -49,7 +51,7 @@ impl Row {
     }
 }
 
-pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt: bool) -> Result<Exit, Failure> {
+pub(crate) async fn survey(output: Output, common: &Common, given: &Given, options: &Survey) -> Result<Exit, Failure> {
     let access = if common.dry_run { Access::Read } else { Access::Change };
     let watch = given.watch();
     let mut machine = given.open(access, &watch)?;
@@ -60,19 +62,22 @@ pub(crate) async fn survey(output: Output, common: &Common, given: &Given, adopt
     let mut observation = machine.observe(&watch).await?;
     let untracked = during(&watch, Work::FindUntracked, machine.untracked(&observation)).await?;
     let mut adopted = Vec::new();
-    if adopt && !common.dry_run {
+    if options.adopt && !common.dry_run {
         machine.adopt(&observation, &untracked)?;
         adopted = names(&untracked);
         observation = machine.observe(&watch).await?;
     }
     drop(watch);
+    let mut status = status(machine.config(), &observation.snapshot);
+    let totals = totals(&status);
+    retain(&mut status.nodes, machine.config(), &observation.snapshot, &options.shown)?;
     let answer = Answer {
-        status: status(machine.config(), &observation.snapshot),
+        status,
         untracked: untracked.iter().map(|each| Row::new(machine.config(), each)).collect(),
         adopted,
         warnings: observation.warnings,
     };
-    output.answer(&answer, || text(&answer, output.detail()))?;
+    output.answer(&answer, || text(&answer, &totals, output.detail()))?;
     output.alert(&answer.warnings.iter().map(|warning| format!("warning: {warning}")).collect::<Vec<_>>());
     Ok(Exit::Done)
 }
@@ -93,12 +98,8 @@ fn names(untracked: &[Untracked]) -> Vec<String> {
     untracked.iter().filter_map(|each| each.row.as_ref().ok()).map(|node| node.name().to_owned()).collect()
 }
 
-fn text(answer: &Answer, detail: Detail) -> String {
-    let counts = &answer.status.host.counts;
-    let counts: Vec<String> =
-        counts.iter().map(|(status, count)| format!("{} {status}", thousands(*count as usize))).collect();
-    let mut text = format!("Nodes: {}\n", if counts.is_empty() { "0".to_owned() } else { counts.join(", ") });
-    text += &errors_text(&answer.status);
+fn text(answer: &Answer, totals: &str, detail: Detail) -> String {
+    let mut text = totals.to_owned() + &errors_text(&answer.status);
     text += &outdated_text(&answer.status);
     let adopted = !answer.adopted.is_empty();
     let warnings = answer.warnings.iter().map(|warning| format!("warning: {warning}"));

@@ -1,18 +1,21 @@
 //! `wnm why` shows the reasons of the last cycles, or what happened to one node and why.
 
 use serde::Serialize;
-use wnm::{Machine, Silent};
+use wnm::{CyclePause, Machine, Silent};
 use wnm_core::decide::Refusal;
 use wnm_core::node::NodeId;
 use wnm_core::report::history_text;
 use wnm_core::store::{EventKind, HistoryEntry, HistoryFilter};
 
+use super::pause;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Access, Given};
 
 #[derive(Serialize)]
 struct Answer {
+    /// The owner's pause of the cycles, while it lasts.
+    paused: Option<CyclePause>,
     entries: Vec<HistoryEntry>,
 }
 
@@ -25,8 +28,11 @@ pub(crate) fn why(output: Output, given: &Given, name: Option<&str>, last: u32) 
         }
     };
     let entries = machine.history(&filter)?;
-    let answer = Answer { entries };
-    output.answer(&answer, || history_text(&answer.entries, output.detail()))?;
+    let answer = Answer { paused: machine.cycle_pause()?, entries };
+    output.answer(&answer, || {
+        let paused = answer.paused.as_ref().map(pause::line).unwrap_or_default();
+        history_text(&answer.entries, output.detail()) + &paused
+    })?;
     Ok(Exit::Done)
 }
 

@@ -163,9 +163,13 @@ fn work_words(work: Work, finished: usize) -> Option<String> {
         Work::CloseGroups(groups) => format!("removing {}", counted(groups, "container group")),
         Work::TearDown => "taking everything down".to_owned(),
         Work::MoveNodes(nodes) => format!("moving {} to another flavour", counted(nodes, "node")),
+        Work::MoveToDisk(nodes) => {
+            format!("moving {} to another disk ({} done)", counted(nodes, "node"), thousands(finished))
+        }
         Work::ReadBackup => "reading the backup".to_owned(),
         Work::WriteBackup => "writing the backup".to_owned(),
         Work::RestoreBackup => "restoring the backup".to_owned(),
+        Work::AwaitHealth(count) => format!("waiting until {} are healthy", counted(count, "node")),
         Work::Pause => "waiting (action_delay)".to_owned(),
         _ => return None,
     };

@@ -72,7 +72,7 @@ fn f34_a_node_program_that_ends_at_once() {
     assert_eq!(colony.statuses(), [(1, Stopped)]);
     let cycle = colony.done(&["run"]);
     assert!(cycle.stdout.contains("antnode0001: failed to start recently; will be retried [back_off]"), "{cycle:?}");
-    colony.done(&["remove", "1"]);
+    colony.done(&["remove", "1", "--confirm"]);
     colony.install(&test_node("0.4.17"));
     colony.cycle_until_running(1);
     colony.agrees();
@@ -160,7 +160,7 @@ fn a_symlink_in_place_of_a_directory_is_left_alone() {
     let precious = colony.path().join("precious");
     fs::rename(colony.node_dir(1), &precious).expect("it is moved");
     symlink(&precious, colony.node_dir(1)).expect("a link takes its place");
-    let run = colony.wnm(&["remove", "1"]);
+    let run = colony.wnm(&["remove", "1", "--confirm"]);
     assert_eq!(run.code, 3, "{run:?}");
     assert!(run.stdout.contains("is left alone"), "{run:?}");
     assert!(precious.join("secret-key").exists());
@@ -173,9 +173,18 @@ fn names_and_counts_that_make_no_sense() {
         (&["stop", "antnode0009", "7"][..], 4, "there is no node called antnode0009, 7"),
         (&["add", "--count", "0"], 2, "0 is not in 1.."),
         (&["add", "--count", "100000"], 4, "adding 100,000 nodes would exceed node_cap (100,002 > 2)"),
-        (&["remove", "--count", "100000"], 4, "cannot remove 100,000 nodes: only 2 are running or stopped"),
+        (&["remove"], 2, "name nodes, or give --count, --all or a filter"),
+        (&["stop", "all"], 4, "`--all` means all nodes"),
+        (&["restart", "9-12", "a7*"], 4, "no node is in 9-12, a7*"),
+        (&["restart", "12-9"], 2, "\"12-9\" ends before it begins"),
+        (&["restart", "antnode[0"], 2, "\"antnode[0\" is not a pattern"),
+        (&["start", "--status", "ASLEEP"], 2, "\"ASLEEP\" is not a status"),
+        (&["start", "--group", "a9"], 4, "no node is in a9"),
+        (&["start", "--version", "new"], 2, "invalid value 'new' for '--version"),
+        (&["start", "--older-than", "soon"], 2, "it is not a duration"),
+        (&["remove", "--count", "100000"], 4, "this removes 2 nodes with their files and keys, and was not confirmed"),
         (&["stop", "--count", "-1"], 2, "-1"),
-        (&["stop", "1", "--count", "1"], 2, "cannot be used with"),
+        (&["stop", "1", "--all"], 2, "cannot be used with"),
         (&["stop", "antnode0001xyz"], 4, "there is no node called antnode0001xyz"),
         (&["status", "nobody"], 4, "there is no node called nobody"),
         (&["why", "nobody"], 4, "there is no node called nobody"),

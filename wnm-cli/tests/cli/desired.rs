@@ -22,7 +22,7 @@ fn a_node_that_falls_too_often_is_shown_as_broken_until_its_owner_starts_it() {
     assert!(table.contains("antnode0002  BROKEN"), "{table}");
     assert!(table.contains("antnode0002: its process is gone"), "it says of what: {table}");
     let details = colony.done(&["status", "--details", "2"]).stdout;
-    let said = "STOPPED (broken: fell 2 times in a row; `wnm start antnode0002` tries it again)";
+    let said = "BROKEN (fell 2 times in a row; `wnm start antnode0002` tries it again)";
     assert!(details.contains(said), "{details}");
     let row = colony.done(&["status", "--json", "2"]).json()["nodes"][0].clone();
     assert_eq!(

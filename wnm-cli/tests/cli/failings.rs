@@ -14,7 +14,7 @@ fn f01_f02_plain_processes_are_added_stopped_and_removed() {
     assert_eq!(colony.processes().len(), 1);
     colony.done(&["stop", "1"]);
     assert_eq!(colony.processes(), [], "a stopped node has no process");
-    colony.done(&["remove", "1"]);
+    colony.done(&["remove", "1", "--confirm"]);
     assert_eq!((colony.statuses(), colony.processes()), (vec![], vec![]));
 }
 

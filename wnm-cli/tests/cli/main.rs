@@ -14,25 +14,37 @@ mod documents;
 mod errors;
 mod failings;
 mod fleet;
+mod foreseen;
 mod hangs;
+mod help;
 mod in_container;
 mod inherited;
 mod interruptions;
+mod keys;
 mod killed;
 mod limits;
+mod logs;
 mod migrations;
 mod migrations_elsewhere;
 mod ownership;
+mod pauses;
 mod plans;
 mod programs;
+mod rolling;
 mod rollout;
 mod schedule;
 mod settings;
 mod settings_reach;
+mod status;
+mod storages;
+mod storages_in_containers;
+mod storages_moved;
 mod systemd;
 mod terminal;
+mod uninstalls;
 mod unusable;
 mod v2;
+mod waves;
 
 use wnm_testing::Colony;
 
@@ -85,24 +97,36 @@ fn main() -> std::process::ExitCode {
         errors::trials(),
         failings::trials(),
         fleet::trials(),
+        foreseen::trials(),
         hangs::trials(),
+        help::trials(),
         in_container::trials(),
         inherited::trials(),
         interruptions::trials(),
         killed::trials(),
         limits::trials(),
+        logs::trials(),
         migrations::trials(),
         migrations_elsewhere::trials(),
         ownership::trials(),
+        pauses::trials(),
         plans::trials(),
+        keys::trials(),
+        rolling::trials(),
         rollout::trials(),
         programs::trials(),
         schedule::trials(),
         settings::trials(),
         settings_reach::trials(),
+        status::trials(),
+        storages::trials(),
+        storages_in_containers::trials(),
+        storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
+        uninstalls::trials(),
         unusable::trials(),
         v2::trials(),
+        waves::trials(),
     ])
 }

@@ -149,6 +149,12 @@ fn what_is_in_the_way_of_a_move_is_said_and_nothing_is_done() {
     error: the nodes cannot become v2: the node program at [DIR]/antnode is antnode, a program of v1
     hint: set antnode_path to name the program that the nodes are to become
     ");
+    colony.done(&["config", "set", "node_flavour=v1"]);
+    insta::assert_snapshot!(refused(&["migrate-flavour"]), @"
+    error: the nodes cannot become v2: node_flavour is v1
+    hint: set node_flavour to ask for the one that the nodes are to become
+    ");
+    colony.done(&["config", "unset", "node_flavour"]);
     insta::assert_snapshot!(refused(&["migrate-flavour", "--undo"]), @"error: the nodes cannot become v1: no node has a v1 identity that was set aside");
     colony.done(&["disable", "2"]);
     colony.done(&["config", "set", "network=evm-custom"]);

@@ -31,7 +31,9 @@ fn another_users_database_is_refused_without_as_owner() {
     colony.cycle_until_running(2);
     give_to_nobody(colony.path());
 
-    for words in [&["run"][..], &["start", "2"], &["stop", "2"], &["remove", "2"], &["teardown", "--confirm"]] {
+    for words in
+        [&["run"][..], &["start", "2"], &["stop", "2"], &["remove", "2", "--confirm"], &["teardown", "--confirm"]]
+    {
         let run = colony.wnm(words);
         assert_eq!(run.code, 4, "{words:?}: {run:?}");
         assert!(run.stderr.contains("belongs to nobody, whose nodes run as nobody, and this is root"), "{run:?}");

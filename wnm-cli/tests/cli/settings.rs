@@ -76,7 +76,7 @@ fn what_is_fixed_at_init_says_so() {
     error: invalid setting: max_node_per_container = "100" (flag --max_node_per_container): is fixed once the machine is initialised: here it is "200"
     hint: leave it out; it can only change with a teardown and a new init
     "#);
-    for name in ["port_start", "process_manager", "node_storage"] {
+    for name in ["port_start", "process_manager"] {
         let run = colony.wnm(&["config", "unset", name]);
         assert_eq!(run.code, 2, "{run:?}");
         assert!(run.stderr.contains("is fixed once the machine is initialised"), "{run:?}");

@@ -59,7 +59,7 @@ fn a_node_is_up_as_soon_as_it_shows_it() {
         metrics["connected_peers"].is_null() && metrics["shunned"].is_null(),
         "what is unknown is not 0: {metrics}"
     );
-    let table = colony.done(&["status"]).stdout;
+    let table = colony.done(&["status", "--wide"]).stdout;
     let row: Vec<&str> = table
         .lines()
         .find(|line| line.contains("antnode0001"))
@@ -94,6 +94,14 @@ fn an_upgrade_of_its_own_is_followed_verified_and_told() {
     let why = colony.done(&["why", "2"]).stdout;
     assert!(why.contains("it upgraded itself from 0.23.1 and ended, to be started again"), "{why}");
     assert!(why.contains("upgraded itself and ended; starting it again"), "whatever the limits: {why}");
+    let watched = colony.done(&["rollout", "--json"]).json()["rollout"].take();
+    assert_eq!((&watched["version"], &watched["digest"]), (&json!("0.23.2"), &Value::Null));
+    assert_eq!((&watched["phase"], &watched["waiting"]), (&json!("batches"), &json!(1)), "{watched}");
+    let refused = colony.wnm(&["rollout", "abort"]);
+    assert_snapshot!(refused.stderr, @"
+    error: nodes upgrade themselves to 0.23.2, and wnm cannot keep them from it
+    hint: `wnm rollout status` to see what there is
+    ");
 }
 
 fn an_upgrade_that_does_not_come_back_is_told() {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::identity;
 use super::manifest::{DATABASE, FORMAT, MANIFEST, MANIFEST_SUM, Manifest, digest, key_at};
 use super::read::{Found, entry, shown};
 use super::{Backup, BackupError, Flaw};
+use crate::identity;
 use crate::node::{Node, NodeId};
 use crate::store::{Store, StoredState};
 

@@ -7,11 +7,11 @@ use wnm_pm::process_manager::ManagerKind;
 
 use super::BackupError;
 use super::error::KeyFault;
-use super::identity;
 use super::machine_id::MachineName;
 use super::manifest::{DATABASE, FORMAT, MANIFEST, MANIFEST_SUM, Manifest, NodeEntry, key_path};
 use super::read::entry;
 use super::write::{Beside, Content, Form, check_place, write};
+use crate::identity;
 use crate::node::{Node, NodeId, Status, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::store::Store;

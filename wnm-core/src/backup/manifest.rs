@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wnm_pm::flavour::Flavour;
+use wnm_pm::storages::Storages;
 
 use super::machine_id::MachineName;
 use crate::node::{Node, NodeId, Ports, UnixSeconds};
@@ -36,8 +37,8 @@ pub struct Manifest {
     pub database: PathBuf,
     /// The process manager, as the settings name it.
     pub process_manager: String,
-    /// Where the nodes were.
-    pub node_storage: PathBuf,
+    /// Where the nodes were; several places as a list.
+    pub node_storage: Storages,
     /// The nodes, by number.
     pub nodes: Vec<NodeEntry>,
     /// Every other file of the backup but the manifest's digest.

@@ -6,7 +6,6 @@
 //! identities harm both, so nothing is restored over nodes that are there, nor on another machine without being told.
 
 mod error;
-mod identity;
 mod judge;
 mod machine_id;
 mod make;

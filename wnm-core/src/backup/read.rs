@@ -10,9 +10,9 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::identity;
 use super::manifest::{DATABASE, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, NODES, digest, key_at};
 use super::{BackupError, Flaw};
+use crate::identity;
 use crate::node::NodeId;
 use crate::store::StoredState;
 

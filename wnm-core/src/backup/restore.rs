@@ -2,12 +2,8 @@
 //! are nodes. Interrupted before that, the same backup can be restored again.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, fchmod, fchown, fsync, mkdirat, openat, unlinkat};
-use rustix::io::Errno;
 use wnm_pm::flavour::Flavour;
 use wnm_pm::path_policy;
 use wnm_pm::process_manager::Capabilities;
@@ -18,10 +14,11 @@ use super::machine_id::MachineName;
 use super::manifest::digest;
 use super::{Backup, BackupError};
 use crate::event::Event;
+use crate::identity;
 use crate::node::{Contradiction, Node, Status, StoredNode, UnixSeconds, Verb};
 use crate::settings::Config;
 use crate::snapshot::Counters;
-use crate::storage::{self, Claimant, rename_new};
+use crate::storage::{self, Claimant};
 use crate::store::Store;
 
 /// Notes in the storage which backup is being restored, so that its own keys are told from others.
@@ -113,7 +110,7 @@ impl Target<'_> {
     }
 
     fn intention(&self) -> PathBuf {
-        self.config.node_storage.join(INTENTION)
+        self.config.node_storage.first().join(INTENTION)
     }
 
     /// Restores a backup: keys first, the database last.
@@ -122,13 +119,16 @@ impl Target<'_> {
     /// See [`BackupError`]. Keys that were put in their places stay there; the next try goes on.
     pub fn restore(&self, backup: &Backup, now: UnixSeconds, counters: &Counters) -> Result<Restored, BackupError> {
         let restored = self.check(backup, now)?;
-        storage::prepare(&self.config.node_storage)?;
-        storage::claim(&self.config.node_storage, &Claimant::new(self.database, backup.stored.initialised_at), false)?;
+        let claimant = Claimant::new(self.database, backup.stored.initialised_at);
+        for storage in self.config.node_storage.iter() {
+            storage::prepare(storage)?;
+            storage::claim(storage, &claimant, false)?;
+        }
         write_whole(&self.intention(), name_of(backup).as_bytes(), 0o600, None)?;
         for node in &restored.nodes {
             self.place(node, backup.keys.get(&node.id()))?;
         }
-        sync(&self.config.node_storage)?;
+        self.config.node_storage.iter().try_for_each(sync)?;
         self.write_database(backup, &restored, now, counters)?;
         let intention = self.intention();
         fs::remove_file(&intention).map_err(|source| BackupError::io("delete", &intention, source))?;
@@ -138,50 +138,8 @@ impl Target<'_> {
     /// Makes a node's directory with its key in it.
     fn place(&self, node: &Node, key: Option<&Vec<u8>>) -> Result<(), BackupError> {
         let spec = node.spec();
-        let placed = self.open_directory(&spec.root_dir).and_then(|directory| {
-            key.map_or(Ok(()), |key| self.write_key(&directory, spec.flavour.key_file(), key))?;
-            Ok(fsync(&directory)?)
-        });
+        let placed = identity::place(&spec.root_dir, spec.flavour, key.map(Vec::as_slice), self.owner);
         placed.map_err(|source| BackupError::io("put the key into", &spec.root_dir, source))
-    }
-
-    /// The directory of a node, made when it is missing. No link in its place is followed: nodes may write to the storage.
-    fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
-        match mkdirat(CWD, path, Mode::RWXU) {
-            Err(Errno::EXIST) => {}
-            made => made?,
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = openat(CWD, path, flags, Mode::empty())?;
-        fchmod(&directory, Mode::RWXU)?;
-        self.give(&directory)?;
-        Ok(directory)
-    }
-
-    /// Writes a key, whole or not at all, and over nothing: one that is there was found to be this one.
-    fn write_key(&self, directory: &OwnedFd, name: &str, key: &[u8]) -> io::Result<()> {
-        let unfinished = format!("{name}.new");
-        match unlinkat(directory, &unfinished, AtFlags::empty()) {
-            Err(Errno::NOENT) => {}
-            removed => removed?,
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let mut file = fs::File::from(openat(directory, &unfinished, flags, mode)?);
-        fchmod(&file, mode)?;
-        self.give(&file)?;
-        file.write_all(key)?;
-        file.sync_all()?;
-        match rename_new(directory, &unfinished, directory, name) {
-            Err(Errno::EXIST) => Ok(unlinkat(directory, &unfinished, AtFlags::empty())?),
-            renamed => Ok(renamed?),
-        }
-    }
-
-    /// Makes it the nodes' user's.
-    fn give(&self, to: impl AsFd) -> io::Result<()> {
-        let Some(Owner { uid, gid }) = self.owner else { return Ok(()) };
-        Ok(fchown(to, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
     }
 
     /// The copy of the backup's database is changed to what is true now, and then put in place at one stroke.

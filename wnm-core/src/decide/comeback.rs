@@ -1,10 +1,13 @@
-//! After a restart of the machine its nodes come back in steps, as fast as what it measures allows: not one by one, which
-//! would take a day for a large fleet, and not all at once, which would press the machine down again.
+//! What ran before comes back in steps, as fast as what the machine measures allows: not one by one, which would take a day
+//! for a large fleet, and not all at once, which would press the machine down again.
 
 use super::{Draft, count, growth, load, numbers};
 use crate::node::Status;
 use crate::plan::{Action, Cause, Gauge};
 use crate::snapshot::NodeSnapshot;
+
+/// 500 nodes are back within five cycles.
+const FALLEN_AT_ONCE: u32 = 100;
 
 /// What nodes that were just started cost is not measured before.
 const UNMEASURED_SECONDS: i64 = 30;
@@ -12,12 +15,12 @@ const UNMEASURED_SECONDS: i64 = 30;
 /// The nodes that are started now, possibly none before the last ones can be measured: nothing else grows meanwhile. None
 /// where nobody waits, or the machine has no room.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
-    let pace = draft.config.restart_pace;
     let waiting: Vec<&NodeSnapshot> =
         draft.oldest_first(Status::Stopped).into_iter().filter(|each| returns(draft, each)).collect();
-    if pace == 0 || waiting.is_empty() || !growth::has_place(draft) {
+    if draft.config.restart_pace == 0 || waiting.is_empty() || !growth::has_place(draft) {
         return None;
     }
+    let pace = pace(draft, &waiting);
     let step = if is_measured(draft) { step(draft, pace) } else { 0 };
     let (chosen, later) = waiting.split_at(waiting.len().min(step as usize));
     draft.because_of(Cause::Returning, &numbers(chosen));
@@ -28,7 +31,15 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
 }
 
 fn returns(draft: &Draft<'_>, each: &NodeSnapshot) -> bool {
-    each.node.life().comes_back() && growth::obstacle(draft, each).is_none()
+    each.node.life().returns() && growth::obstacle(draft, each).is_none()
+}
+
+/// How many are started at once while none are back. After a restart of the machine everything else on it starts as well; what
+/// nodes alone cost it carried a moment ago.
+fn pace(draft: &Draft<'_>, waiting: &[&NodeSnapshot]) -> u32 {
+    let after_reboot = waiting.iter().any(|each| each.node.life().comes_back());
+    let pace = draft.config.restart_pace;
+    if after_reboot { pace } else { pace.max(FALLEN_AT_ONCE) }
 }
 
 /// Whether the last ones that were started have been there for long enough to be measured.
@@ -48,7 +59,7 @@ fn step(draft: &Draft<'_>, pace: u32) -> u32 {
     if back == 0 {
         return pace.min(free);
     }
-    let room = load::readings(draft.config, &draft.snapshot.host).iter().filter_map(headroom).fold(f64::MAX, f64::min);
+    let room = load::readings(draft.config, draft.snapshot).iter().filter_map(headroom).fold(f64::MAX, f64::min);
     let fits = |step: &u32| f64::from(*step) * 3.0 <= f64::from(back) * room;
     let step = (1..=pace.max(back)).take_while(fits).last().unwrap_or(1);
     step.min(free)

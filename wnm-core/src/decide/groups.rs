@@ -5,22 +5,29 @@ use std::collections::BTreeSet;
 use wnm_allocator::PortRange;
 
 use super::{Draft, placement};
-use crate::node::{NodeSpec, PortKind, Status};
-use crate::plan::Cause;
+use crate::node::{NodeId, NodeSpec, PortKind, Status};
+use crate::plan::{Action, Cause};
 use crate::settings::Config;
+use crate::snapshot::{NodeSnapshot, Snapshot};
 use wnm_pm::container_host::{Group, GroupSpec, GroupState, Range};
+
+/// The recorded groups that have nodes to keep.
+fn kept(snapshot: &Snapshot) -> impl Iterator<Item = &Group> {
+    let is_kept = |each: &&NodeSnapshot| !matches!(each.node.status(), Status::Removing | Status::Dead);
+    let keeping: BTreeSet<u32> =
+        snapshot.nodes.iter().filter(is_kept).filter_map(|each| each.node.spec().group).collect();
+    snapshot.groups.iter().filter(move |group| keeping.contains(&group.spec.group))
+}
+
+/// Those of them that are not up.
+pub(super) fn not_up(snapshot: &Snapshot) -> impl Iterator<Item = &Group> {
+    kept(snapshot).filter(|group| group.state != GroupState::Running)
+}
 
 /// Asks for every recorded group that has nodes to keep and is not up.
 pub(super) fn repair(draft: &mut Draft<'_>) {
-    let keeping: BTreeSet<u32> = draft
-        .snapshot
-        .nodes
-        .iter()
-        .filter(|each| !matches!(each.node.status(), Status::Removing | Status::Dead))
-        .filter_map(|each| each.node.spec().group)
-        .collect();
-    let kept = draft.snapshot.groups.iter().filter(|group| keeping.contains(&group.spec.group));
-    let (up, broken): (Vec<&Group>, Vec<&Group>) = kept.partition(|group| group.state == GroupState::Running);
+    let (up, broken): (Vec<&Group>, Vec<&Group>) =
+        kept(draft.snapshot).partition(|group| group.state == GroupState::Running);
     // Who asks for one node to be stopped does not ask for a running group to go down.
     let mut turn_is_over = draft.plan.by_request;
     for group in &broken {
@@ -37,6 +44,18 @@ pub(super) fn repair(draft: &mut Draft<'_>) {
     let outdated = up.iter().find(|group| group.spec.image != draft.config.docker_image);
     if let Some(group) = outdated.filter(|_| broken.is_empty() && !turn_is_over) {
         make_again(draft, &group.spec);
+    }
+}
+
+/// While cycles are paused: asks only for the groups without which what the owner asks of these nodes cannot be done, as they
+/// are.
+pub(super) fn repair_for(draft: &mut Draft<'_>, nodes: &[NodeId]) {
+    let snapshot = draft.snapshot;
+    let asked = snapshot.nodes.iter().filter(|each| nodes.contains(&each.node.id()));
+    let asked: BTreeSet<u32> = asked.filter_map(|each| each.node.spec().group).collect();
+    for group in not_up(snapshot).filter(|group| asked.contains(&group.spec.group)) {
+        draft.because(Cause::GroupNotUp { group: group.spec.group, state: group.state }, &[]);
+        draft.plan.groups.push(group.spec.clone());
     }
 }
 
@@ -75,6 +94,17 @@ pub(super) fn open_for(draft: &mut Draft<'_>, nodes: &[NodeSpec]) {
         draft.because(Cause::FirstGroups { groups: first, least }, &[]);
     }
     draft.plan.groups.extend(opened);
+}
+
+/// Asks for the groups of nodes that are started which no database knows: those of nodes that came back.
+pub(super) fn open_missing(draft: &mut Draft<'_>, actions: &[Action]) {
+    let snapshot = draft.snapshot;
+    let is_started =
+        |id: NodeId| actions.iter().any(|action| matches!(action, Action::Start { number } if *number == id));
+    let is_missing = |group| !snapshot.groups.iter().any(|known| known.spec.group == group);
+    let nodes = snapshot.nodes.iter().map(|each| each.node.spec());
+    let nodes = nodes.filter(|spec| spec.group.is_some_and(is_missing) && is_started(spec.id));
+    open_for(draft, &nodes.cloned().collect::<Vec<_>>());
 }
 
 /// What a group is, with a range of each kind of ports that its nodes have; none when its ports pass the end of the range.

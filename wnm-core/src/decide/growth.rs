@@ -1,6 +1,6 @@
 //! Growth starts stopped nodes and adds new ones while the machine has room for everything.
 
-use super::{Draft, count, groups, load, numbers, placement, rollout, touched};
+use super::{Draft, count, disks, groups, load, numbers, placement, rollout, touched};
 use crate::node::{Flavour, NodeId, Status};
 use crate::plan::{Action, Cause, Limit, Rule};
 use crate::snapshot::{Answer, NodeSnapshot, Snapshot};
@@ -34,7 +34,7 @@ fn has_room(draft: &mut Draft<'_>) -> bool {
 }
 
 fn obstacles(draft: &Draft<'_>) -> Vec<Cause> {
-    let mut obstacles = load::obstacles(draft.config, &draft.snapshot.host);
+    let mut obstacles = load::obstacles(draft.config, draft.snapshot);
     let count = draft.snapshot.count(Status::Migrating);
     if count > 0 {
         obstacles.push(Cause::Migrating { count });
@@ -51,6 +51,7 @@ fn starts(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
     let (ready, obstructed): (Vec<_>, Vec<_>) =
         stopped.into_iter().map(|each| (each, obstacle(draft, each))).partition(|(_, obstacle)| obstacle.is_none());
     let (delay_seconds, most) = (draft.config.delay_restart, draft.config.broken_after);
+    let of_disks = disks::several(draft.snapshot).iter().flat_map(|disk| disks::obstacles(draft.config, disk));
     for cause in [
         Cause::StoppedByOwner,
         Cause::Broken { most },
@@ -59,7 +60,10 @@ fn starts(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
         Cause::WentDown,
         Cause::Recovering { delay_seconds },
         Cause::MetricsPortInUse,
-    ] {
+    ]
+    .into_iter()
+    .chain(of_disks)
+    {
         let nodes = obstructed.iter().filter(|(_, obstacle)| obstacle.as_ref() == Some(&cause));
         let nodes: Vec<NodeId> = nodes.map(|(each, _)| each.node.id()).collect();
         draft.because_of(cause, &nodes);
@@ -92,7 +96,7 @@ pub(super) fn obstacle(draft: &Draft<'_>, each: &NodeSnapshot) -> Option<Cause> 
     } else if lives_behind_another(each) {
         Some(Cause::MetricsPortInUse)
     } else {
-        None
+        disks::obstacle(draft.config, draft.snapshot, each)
     }
 }
 
@@ -114,6 +118,10 @@ pub(super) fn other_flavour(snapshot: &Snapshot) -> Option<Flavour> {
 }
 
 fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
+    if draft.snapshot.torn_down {
+        draft.because(Cause::TornDown, &[]);
+        return Vec::new();
+    }
     let (total, cap) = (draft.snapshot.node_count(), draft.config.node_cap);
     let free = cap.saturating_sub(total);
     if free == 0 {
@@ -128,9 +136,8 @@ fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
         draft.because(Cause::MixedFlavours { program: draft.snapshot.flavour, own }, &[]);
         return Vec::new();
     }
-    if rollout::is_unproved(draft.snapshot) {
-        let version = draft.snapshot.available.as_ref().map(|program| program.version.clone());
-        version.into_iter().for_each(|version| draft.because(Cause::Unproved { version }, &[]));
+    if let Some(version) = rollout::unproved(draft.snapshot).cloned() {
+        draft.because(Cause::Unproved { version }, &[]);
         return Vec::new();
     }
     let wanted = free.min(limit.free());
@@ -141,6 +148,9 @@ fn adds(draft: &mut Draft<'_>, limit: Limit) -> Vec<Action> {
             return Vec::new();
         }
     };
+    for disk in disks::several(draft.snapshot) {
+        disks::obstacles(draft.config, disk).into_iter().for_each(|cause| draft.because_once(cause));
+    }
     groups::open_for(draft, &nodes);
     let actions: Vec<Action> = nodes.into_iter().map(|node| Action::Add { node: Box::new(node) }).collect();
     draft.because_of(Cause::RoomToAdd { total, cap }, &touched(&actions));

@@ -15,15 +15,17 @@ pub(super) enum Health {
 }
 
 pub(super) fn health(config: &Config, node: &Node, seen: &Seen) -> Health {
-    if let Answer::Signs { signs } = &seen.answer {
-        return health_of_signs(config, node, signs);
+    match &seen.answer {
+        Answer::Halted => return Health::Bad(Evidence::Halted),
+        Answer::Signs { signs } => return health_of_signs(config, node, signs),
+        _ => {}
     }
     let spec = node.spec();
     let Some(port) = spec.ports.metrics().filter(|_| spec.flavour.has_metrics()) else {
         return Health::Good(Evidence::Shows { health_from: HealthFrom::Process });
     };
     let fault = match &seen.answer {
-        Answer::NotAsked | Answer::Signs { .. } => return Health::Unknown,
+        Answer::NotAsked | Answer::Halted | Answer::Signs { .. } => return Health::Unknown,
         Answer::Node { peer_id, .. } => match (peer_id.as_deref(), node.peer_id()) {
             (Some(reported), Some(own)) if reported != own => PortFault::OtherNode { peer_id: reported.to_owned() },
             _ => return Health::Good(Evidence::Running),

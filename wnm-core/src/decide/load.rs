@@ -1,15 +1,16 @@
 //! Pressure is more load than the owner allows; room is load low enough for another node.
 
+use super::disks;
 use crate::plan::{Cause, Gauge};
 use crate::settings::Config;
-use crate::snapshot::HostLoad;
+use crate::snapshot::{HostLoad, Snapshot};
 
 /// One measured quantity and the two thresholds that it is held against.
 pub(super) struct Reading {
     pub gauge: Gauge,
-    figure: f64,
-    less_than: f64,
-    remove: f64,
+    pub figure: f64,
+    pub less_than: f64,
+    pub remove: f64,
 }
 
 impl Reading {
@@ -43,12 +44,19 @@ impl Reading {
     }
 }
 
-/// Everything that leaves no room for another node.
-pub(super) fn obstacles(config: &Config, host: &HostLoad) -> Vec<Cause> {
+/// Everything that leaves no room for another node. Of several disks one that has room is enough.
+pub(super) fn obstacles(config: &Config, snapshot: &Snapshot) -> Vec<Cause> {
+    let (host, disks) = (&snapshot.host, disks::several(snapshot));
     let mut causes = Vec::new();
-    for reading in readings(config, host).iter().filter(|reading| !reading.leaves_room()) {
+    for reading in readings(config, snapshot).iter().filter(|reading| !reading.leaves_room()) {
         causes.push(reading.no_room());
         causes.extend(measured_against(host, reading.gauge));
+    }
+    if !disks.is_empty() {
+        let of_each: Vec<Vec<Cause>> = disks.iter().map(|disk| disks::obstacles(config, disk)).collect();
+        let has_room = of_each.iter().any(Vec::is_empty);
+        causes.extend(of_each.into_iter().flatten().filter(|_| !has_room));
+        return causes;
     }
     // A small disk may have few in use, and too few for the files of one node.
     if let Some(free) = host.free_inodes.filter(|free| *free < FILES_PER_NODE) {
@@ -70,9 +78,11 @@ pub(super) fn measured_against(host: &HostLoad, gauge: Gauge) -> Option<Cause> {
     allowance.map(|allowance| Cause::MeasuredAgainst { gauge, allowance })
 }
 
-/// All that the machine measures, against all that its owner allows.
-pub(super) fn readings(config: &Config, host: &HostLoad) -> Vec<Reading> {
-    Gauge::ALL.into_iter().map(|gauge| reading(config, host, gauge)).collect()
+/// All that the machine measures, against all that its owner allows. Several disks are none of the machine's figures.
+pub(super) fn readings(config: &Config, snapshot: &Snapshot) -> Vec<Reading> {
+    let of_machine = disks::several(snapshot).is_empty();
+    let readings = Gauge::ALL.into_iter().map(|gauge| reading(config, &snapshot.host, gauge));
+    readings.filter(|reading| of_machine || !reading.is_disk()).collect()
 }
 
 fn reading(config: &Config, host: &HostLoad, gauge: Gauge) -> Reading {

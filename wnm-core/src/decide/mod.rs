@@ -1,30 +1,42 @@
 //! A decision turns a snapshot into a plan. It is a function of configuration and snapshot: the time and the dice are
 //! in the snapshot, nothing here reads a clock or touches a file, and it cannot fail.
 
-use crate::node::{LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
+use std::collections::BTreeSet;
+
+use crate::node::{Desired, LONGEST_BACK_OFF_SECONDS, Node, NodeId, Status, UnixSeconds};
 use crate::plan::{Action, Basis, Cause, Limit, Plan, Reason, Rule};
 use crate::settings::Config;
-use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
+use crate::snapshot::{NodeSnapshot, Snapshot};
 
 mod comeback;
+pub(crate) mod disks;
 mod due;
 mod groups;
 mod growth;
 mod health;
 pub(crate) mod load;
+mod order;
+mod paused;
 mod placement;
 mod reconcile;
 mod relief;
 mod request;
 mod rollout;
+mod select;
 mod trial;
 mod upgrade;
+mod watch;
 
-pub(crate) use placement::{group_of, layout, port_kinds, port_start, ports_of};
+pub(crate) use placement::{group_of, layout, place_again, port_kinds, port_start, ports_of};
 pub use reconcile::{Reconciled, reconcile};
-pub use request::{Refusal, Request, Selection, decide_request};
+pub use request::{Refusal, Request, decide_request};
 pub use rollout::advance;
 pub(crate) use rollout::{first_phase, untried};
+pub(crate) use select::statuses;
+pub use select::{BROKEN, FROZEN, Filter, Selected, Selection, WordFault, shown_status};
+pub use trial::is_well;
+pub(crate) use watch::waiting as waiting_for_own_upgrade;
+pub use watch::watch;
 
 /// Decides what a cycle does. The snapshot must have been reconciled ([`reconcile`]).
 ///
@@ -32,6 +44,10 @@ pub(crate) use rollout::{first_phase, untried};
 #[must_use]
 pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(config, snapshot);
+    if let Some(pause) = &snapshot.pause {
+        let action = paused::action(&mut draft, pause);
+        return draft.finish(vec![action]);
+    }
     if snapshot.boot_time > snapshot.last_surveyed_boot {
         draft.because(Cause::Reboot, &[]);
         // Rules do not outlive a boot, and nodes that nobody can reach look dead to whoever looks at them.
@@ -45,12 +61,27 @@ pub fn decide(config: &Config, snapshot: &Snapshot) -> Plan {
         |each: &&NodeSnapshot| !matches!(each.node.status(), Status::Disabled | Status::Removing | Status::Dead);
     let lost: Vec<_> = snapshot.nodes.iter().filter(is_kept).filter(|each| each.lives_without_directory()).collect();
     draft.because_of(Cause::RunsWithoutDirectory, &numbers(&lost));
+    watch::reasons(&mut draft);
     groups::repair(&mut draft);
     actions.extend(rungs(&mut draft));
     if actions.is_empty() {
         actions.push(Action::Survey);
     }
+    down(&mut draft, &actions);
     draft.finish(actions)
+}
+
+/// Says which nodes are down where nothing else does: whoever reads it wants to know in every case.
+fn down(draft: &mut Draft<'_>, actions: &[Action]) {
+    let mut told: BTreeSet<NodeId> = touched(actions).into_iter().collect();
+    told.extend(draft.plan.reasons.iter().flat_map(|reason| reason.nodes.iter().copied()));
+    let is_down = |each: &&NodeSnapshot| {
+        each.node.status() == Status::Stopped
+            && each.node.life().desired() == Desired::Run
+            && !told.contains(&each.node.id())
+    };
+    let nodes: Vec<&NodeSnapshot> = draft.snapshot.nodes.iter().filter(is_down).collect();
+    draft.because_of(Cause::Down, &numbers(&nodes));
 }
 
 fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
@@ -80,10 +111,10 @@ fn rungs(draft: &mut Draft<'_>) -> Vec<Action> {
     growth::actions(draft)
 }
 
-/// Why nothing may grow on a machine with this load, a reason for each thing that is too high; empty when there is room.
+/// Why nothing may grow on a machine with such a load, a reason for each thing that is too high; empty when there is room.
 #[must_use]
-pub fn lack_of_room(config: &Config, host: &HostLoad) -> Vec<Reason> {
-    load::obstacles(config, host).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
+pub fn lack_of_room(config: &Config, snapshot: &Snapshot) -> Vec<Reason> {
+    load::obstacles(config, snapshot).into_iter().map(|cause| Reason { nodes: Vec::new(), cause }).collect()
 }
 
 /// A plan in the making: what is known, and the reasons so far.
@@ -181,6 +212,13 @@ impl<'a> Draft<'a> {
     /// Leaves a reason; without nodes it is about the machine.
     fn because(&mut self, cause: Cause, nodes: &[NodeId]) {
         self.plan.reasons.push(Reason { nodes: nodes.to_vec(), cause });
+    }
+
+    /// Leaves a reason about the machine, unless it is there already.
+    fn because_once(&mut self, cause: Cause) {
+        if !self.plan.reasons.iter().any(|reason| reason.cause == cause) {
+            self.because(cause, &[]);
+        }
     }
 
     /// Leaves a reason about these nodes, if there are any.

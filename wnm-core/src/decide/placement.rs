@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
+use std::path::Path;
 
 use wnm_allocator::{Blocks, Layout, LayoutError, Numbering, Placer};
 
-use super::Draft;
+use super::{Draft, Refusal, disks};
 use crate::node::{Flavour, NodeId, NodeSpec, PortKind, Ports};
 use crate::plan::Cause;
 use crate::settings::Config;
-use crate::snapshot::{Blocker, Snapshot};
+use crate::snapshot::{BlockedNumber, Blocker, Snapshot};
 use wnm_pm::process_manager::{Capabilities, NumberingKind};
 
 /// The port layout that this configuration asks for.
@@ -46,7 +47,32 @@ pub(super) fn specifications(draft: &mut Draft<'_>, count: u32) -> Result<Vec<No
     let placer = Placer::new(&numbering, &used, snapshot.highest_number_used, highest)?;
     let numbers: Vec<u32> = placer.filter(is_free).take(count as usize).collect();
     explain(draft, &skipped);
-    numbers.into_iter().map(|number| specification(draft, number)).collect()
+    let places = disks::places(config, snapshot, numbers.len());
+    numbers.into_iter().zip(places).map(|(number, storage)| specification(draft, number, storage)).collect()
+}
+
+/// The place of a node that comes back: with its old number where that is free, else with the next one. A directory in the way
+/// that `is_own` is none.
+///
+/// # Errors
+/// When no number is left.
+pub(crate) fn place_again(
+    config: &Config,
+    snapshot: &Snapshot,
+    number: NodeId,
+    is_own: impl Fn(NodeId) -> bool,
+) -> Result<NodeSpec, Refusal> {
+    let mut draft = Draft::new(config, snapshot);
+    let is_taken = snapshot.nodes.iter().any(|each| each.node.id() == number);
+    let in_the_way = |blocked: &&BlockedNumber| {
+        blocked.number == number && !(matches!(blocked.by, Blocker::Directory { .. }) && is_own(number))
+    };
+    if !is_taken && !snapshot.blocked.iter().any(|blocked| in_the_way(&blocked)) {
+        let storage = disks::places(config, snapshot, 1)[0];
+        return Ok(specification(&draft, number.0, storage)?);
+    }
+    let next = specifications(&mut draft, 1)?.pop();
+    next.ok_or(Refusal::Ports { asked: 1, there: 0 })
 }
 
 /// Says which numbers were skipped, a reason for each kind of blocker.
@@ -114,11 +140,11 @@ pub(crate) fn ports_of(
     kinds.into_iter().filter_map(|kind| with_port(kind).transpose()).collect()
 }
 
-fn specification(draft: &Draft<'_>, number: u32) -> Result<NodeSpec, LayoutError> {
+fn specification(draft: &Draft<'_>, number: u32, storage: &Path) -> Result<NodeSpec, LayoutError> {
     let (config, snapshot) = (draft.config, draft.snapshot);
     let id = NodeId(number);
     let name = id.name();
-    let root_dir = config.node_storage.join(&name);
+    let root_dir = storage.join(&name);
     let in_containers = snapshot.numbering == NumberingKind::Blocks;
     Ok(NodeSpec {
         id,

@@ -2,30 +2,31 @@
 
 use std::cmp::Reverse;
 
-use super::{Draft, load, numbers, touched};
-use crate::node::Status;
+use super::{Draft, disks, load, numbers, touched};
+use crate::node::{NodeId, Status};
 use crate::plan::{Action, Cause, Rule};
-use crate::snapshot::NodeSnapshot;
+use crate::snapshot::{DiskLoad, NodeSnapshot};
 
 /// None when there is no pressure and no excess; the actions, possibly none, when there is.
 pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
-    let readings = load::readings(draft.config, &draft.snapshot.host);
+    let readings = load::readings(draft.config, draft.snapshot);
+    let full = full_disks(draft);
     let pressing: Vec<_> = readings.iter().filter(|reading| reading.presses()).collect();
     let staying = draft.snapshot.node_count() - draft.snapshot.count(Status::Removing);
     let excess = staying.saturating_sub(draft.config.node_cap);
-    if pressing.is_empty() && excess == 0 {
+    if pressing.is_empty() && full.is_empty() && excess == 0 {
         return None;
     }
     let removing = draft.removing();
     let capacity = draft.narrower(Rule::MaxConcurrentRemovals, removing, draft.config.max_concurrent_removals).free();
-    let disk = pressing.iter().any(|reading| reading.is_disk());
+    let disk = !full.is_empty() || pressing.iter().any(|reading| reading.is_disk());
     let removes = disk || excess > 0;
     // When files cannot be deleted, a full disk stays full however many nodes lose theirs.
     let failed = u32::try_from(draft.failed_removals().len()).unwrap_or(u32::MAX);
     let for_cap = capacity.min(excess);
     let for_disk = if disk { capacity.saturating_sub(failed) } else { 0 };
     let (chosen, order) = if removes {
-        (removals(draft, for_cap.max(for_disk)), Cause::YoungestRemoved)
+        (removals(draft, for_cap, for_disk, &full), Cause::YoungestRemoved)
     } else if removing > 0 {
         (Vec::new(), Cause::YoungestStopped)
     } else {
@@ -38,6 +39,10 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
             draft.because(cause, &[]);
         }
     }
+    for disk in &full {
+        let shed: Vec<NodeId> = nodes.iter().copied().filter(|id| lies_on(draft, disk, *id)).collect();
+        disks::pressure(draft.config, disk).into_iter().for_each(|cause| draft.because(cause, &shed));
+    }
     if excess > 0 {
         draft.because(Cause::OverCap { total: staying, cap: draft.config.node_cap }, &nodes);
     }
@@ -49,14 +54,35 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     Some(chosen)
 }
 
-fn removals(draft: &Draft<'_>, most: u32) -> Vec<Action> {
-    let stopped = draft.youngest_first(Status::Stopped);
-    stopped
-        .into_iter()
-        .chain(draft.youngest_first(Status::Running))
-        .take(most as usize)
-        .map(|each| Action::Remove { number: each.node.id(), now: false })
-        .collect()
+/// Of several disks those that are too full, as long as there is a node to remove: what else takes their space holds nobody
+/// up on the others.
+fn full_disks<'a>(draft: &Draft<'a>) -> Vec<&'a DiskLoad> {
+    let can_shed = |disk: &&DiskLoad| {
+        let is_on = |each: &NodeSnapshot| each.node.spec().root_dir.starts_with(&disk.storage);
+        let goes = |status| matches!(status, Status::Stopped | Status::Running | Status::Removing);
+        draft.snapshot.nodes.iter().any(|each| is_on(each) && goes(each.node.status()))
+    };
+    let is_full = |disk: &&DiskLoad| !disks::pressure(draft.config, disk).is_empty();
+    disks::several(draft.snapshot).iter().filter(is_full).filter(can_shed).collect()
+}
+
+fn lies_on(draft: &Draft<'_>, disk: &DiskLoad, id: NodeId) -> bool {
+    let mut nodes = draft.snapshot.nodes.iter();
+    nodes.any(|each| each.node.id() == id && each.node.spec().root_dir.starts_with(&disk.storage))
+}
+
+/// A full disk sheds its own nodes only. What goes from there counts for the cap as well.
+fn removals(draft: &Draft<'_>, for_cap: u32, for_disk: u32, full: &[&DiskLoad]) -> Vec<Action> {
+    let mut candidates = draft.youngest_first(Status::Stopped);
+    candidates.extend(draft.youngest_first(Status::Running));
+    let sheds = |each: &&NodeSnapshot| {
+        full.is_empty() || full.iter().any(|disk| each.node.spec().root_dir.starts_with(&disk.storage))
+    };
+    let (shed, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(sheds);
+    let mut chosen: Vec<&NodeSnapshot> = shed.into_iter().take(for_cap.max(for_disk) as usize).collect();
+    let missing = (for_cap as usize).saturating_sub(chosen.len());
+    chosen.extend(others.into_iter().take(missing));
+    chosen.into_iter().map(|each| Action::Remove { number: each.node.id(), now: false }).collect()
 }
 
 /// Nodes that live without answering cost as much as those that answer. With them comes in which order they were chosen.

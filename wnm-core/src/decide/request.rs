@@ -11,22 +11,13 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use wnm_allocator::LayoutError;
 
-use super::{Draft, groups, growth, placement, touched, upgrade};
+use super::select::{Selected, Selection, WordFault};
+use super::{Draft, count, groups, growth, order, placement, touched};
 use crate::node::{Flavour, Status, Verb};
 use crate::plan::{Action, Cause, Plan};
 use crate::settings::Config;
 use crate::snapshot::{NodeSnapshot, Snapshot};
 use wnm_pm::process_manager::Binary;
-
-/// Which nodes are meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Selection {
-    /// So many, chosen as a cycle would choose.
-    Count(u32),
-    /// These: names (`antnode0007`), services (`antnode0007.service`) or numbers (`7`).
-    Names(Vec<String>),
-}
 
 /// What the owner asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,14 +60,14 @@ pub enum Refusal {
         /// The cap.
         cap: u32,
     },
-    /// More nodes than there are to do it to.
-    NotSoMany {
-        /// What was asked.
-        verb: Verb,
-        /// How many were asked for.
-        asked: u32,
-        /// How many there are.
-        there: usize,
+    /// Ranges, patterns and groups in which no node is.
+    NoMatch(Vec<String>),
+    /// A word that cannot be read.
+    BadWord {
+        /// The word.
+        word: String,
+        /// Why not.
+        fault: WordFault,
     },
     /// A node is in a state in which this makes no sense.
     WrongStatus {
@@ -87,11 +78,15 @@ pub enum Refusal {
         /// What was asked.
         verb: Verb,
     },
+    /// Nodes are recorded, and what they need is not removed below them.
+    NodesLeft(usize),
     /// An upgrade would start a node that its owner stopped.
     StoppedByOwner {
         /// Which node.
         name: String,
     },
+    /// Everything was taken down.
+    TornDown,
     /// No node program to add or upgrade with.
     NoProgram {
         /// Where it should be.
@@ -169,10 +164,16 @@ pub fn decide_request(config: &Config, snapshot: &Snapshot, request: &Request) -
             groups: snapshot.groups.iter().map(|group| group.spec.group).collect(),
         }],
     };
+    if let Some(pause) = &snapshot.pause {
+        draft.because(Cause::Paused { pause: pause.clone() }, &[]);
+    }
     Ok(draft.finish(actions))
 }
 
 fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
+    if draft.snapshot.torn_down {
+        return Err(Refusal::TornDown);
+    }
     let would_be = draft.snapshot.nodes.len() + count as usize;
     let cap = draft.config.node_cap;
     if would_be > cap as usize {
@@ -192,59 +193,38 @@ fn add(draft: &mut Draft<'_>, count: u32) -> Result<Vec<Action>, Refusal> {
     Ok(actions)
 }
 
-fn program<'a>(draft: &Draft<'a>) -> Result<&'a Binary, Refusal> {
+pub(super) fn program<'a>(draft: &Draft<'a>) -> Result<&'a Binary, Refusal> {
     draft.snapshot.available.as_ref().ok_or_else(|| Refusal::NoProgram { path: draft.config.antnode_path.clone() })
 }
 
 fn chosen(draft: &mut Draft<'_>, verb: Verb, selection: &Selection) -> Result<Vec<Action>, Refusal> {
-    let candidates = match selection {
-        Selection::Count(count) => by_count(draft, verb, *count)?,
-        Selection::Names(wanted) => draft.snapshot.named(wanted).map_err(Refusal::UnknownNames)?,
-    };
+    let meant = order::meant(draft, verb, selection)?;
+    let most = selection.count.map_or(usize::MAX, |count| count as usize);
     let mut actions = Vec::new();
     let mut nothing_to_do = Vec::new();
-    for each in candidates {
-        match action(draft, verb, each)? {
-            Some(action) => actions.push(action),
-            None => nothing_to_do.push(each.node.id()),
+    for Selected { each, by_name } in meant {
+        if actions.len() == most {
+            break;
+        }
+        match action(draft, verb, each) {
+            Ok(Some(action)) => actions.push(action),
+            Ok(None) if by_name => nothing_to_do.push(each.node.id()),
+            Err(refusal) if by_name => return Err(refusal),
+            Ok(None) | Err(_) => {}
         }
     }
     draft.because_of(Cause::NothingToDo { verb }, &nothing_to_do);
-    groups::repair(draft);
-    draft.because_of(Cause::Requested, &touched(&actions));
-    Ok(actions)
-}
-
-/// The nodes that a cycle would choose. None at all is nothing to do; fewer than asked for is a mistake.
-fn by_count<'a>(draft: &Draft<'a>, verb: Verb, count: u32) -> Result<Vec<&'a NodeSnapshot>, Refusal> {
-    let mut candidates = match verb {
-        Verb::Start => draft.oldest_first(Status::Stopped),
-        Verb::Stop => draft.youngest_first(Status::Running),
-        Verb::Upgrade => {
-            let available = program(draft)?;
-            let mut running = draft.oldest_first(Status::Running);
-            running.retain(|each| upgrade::is_outdated(each, available, draft.snapshot.flavour));
-            running
-        }
-        Verb::Remove => {
-            let mut candidates = draft.youngest_first(Status::Stopped);
-            candidates.extend(draft.youngest_first(Status::Running));
-            candidates
-        }
-        Verb::Disable => {
-            let mut candidates = draft.youngest_first(Status::Running);
-            candidates.extend(draft.youngest_first(Status::Stopped));
-            candidates
-        }
-        Verb::Enable => draft.oldest_first(Status::Disabled),
-        Verb::Add | Verb::Restart | Verb::Revert => draft.oldest_first(Status::Running),
-    };
-    let there = candidates.len();
-    if there > 0 && there < count as usize {
-        return Err(Refusal::NotSoMany { verb, asked: count, there });
+    if draft.snapshot.pause.is_none() {
+        groups::repair(draft);
+    } else {
+        groups::repair_for(draft, &touched(&actions));
     }
-    candidates.truncate(count as usize);
-    Ok(candidates)
+    draft.because_of(Cause::Requested, &touched(&actions));
+    groups::open_missing(draft, &actions);
+    if let Some(asked) = selection.count.filter(|_| actions.len() < most) {
+        draft.because(Cause::Fewer { verb, asked, there: count(&actions) }, &[]);
+    }
+    Ok(actions)
 }
 
 /// What this request means for this node; none when it is so already.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use semver::Version;
+
 use super::trial::{Bench, Verdict, memory};
-use super::{Draft, count, numbers, upgrade};
+use super::{Draft, count, numbers, upgrade, watch};
 use crate::event::Event;
 use crate::node::{NodeId, Status};
 use crate::plan::{Action, Cause, Rule};
@@ -62,15 +64,20 @@ fn usual_memory(snapshot: &Snapshot, rollouts: &Rollouts) -> Option<f64> {
 
 /// What the roll-out becomes; none where it stays as it is.
 fn next(config: &Config, snapshot: &Snapshot) -> Option<Rollout> {
-    let (rollouts, available) = (snapshot.rollouts.as_ref()?, snapshot.available.as_ref()?);
+    let rollouts = snapshot.rollouts.as_ref()?;
     let waiting = untried(snapshot).next().is_some();
+    if let Some(watched) = rollouts.watched().filter(|_| !waiting) {
+        let waiting = watch::waiting(snapshot, &watched.target).next().is_some();
+        return moved(config, snapshot, rollouts, watched, waiting);
+    }
+    let available = snapshot.available.as_ref()?;
     if let Some(current) = rollouts.current() {
         return moved(config, snapshot, rollouts, current, waiting);
     }
     // One version at a time: what another one does to the nodes that have it is seen first.
     let is_busy = rollouts.trials.values().any(|trial| trial.is_open() || trial.is_to_be_reverted());
     let digest = rollouts.digest.clone().filter(|_| waiting && !is_busy)?;
-    let target = Target { version: available.version.clone(), digest };
+    let target = Target { version: available.version.clone(), digest: Some(digest) };
     let (now, phase) = (snapshot.now, first_phase(config, rollouts, &target));
     Some(Rollout { target, started_at: now, phase, phase_since: now, pause: None })
 }
@@ -144,7 +151,7 @@ pub(super) fn reverts(draft: &mut Draft<'_>) -> Vec<Action> {
     let due = nodes.filter_map(|each| rollouts.trials.get(&each.node.id()).filter(|trial| trial.is_to_be_reverted()));
     let due: Vec<&Trial> = due.collect();
     let nodes: Vec<NodeId> = due.iter().map(|trial| trial.node).collect();
-    let versions: BTreeSet<&semver::Version> = due.iter().map(|trial| &trial.target.version).collect();
+    let versions: BTreeSet<&Version> = due.iter().map(|trial| &trial.target.version).collect();
     for version in versions {
         let nodes: Vec<NodeId> =
             due.iter().filter(|trial| trial.target.version == *version).map(|trial| trial.node).collect();
@@ -220,7 +227,7 @@ fn choose(draft: &Draft<'_>, ready: &[&NodeSnapshot], rollout: &Rollout, most: u
     let mut taken: BTreeMap<Option<u32>, u32> = BTreeMap::new();
     let is_tried = |each: &&NodeSnapshot| {
         let trial = draft.snapshot.rollouts.as_ref().and_then(|rollouts| rollouts.trials.get(&each.node.id()));
-        trial.is_some_and(|trial| trial.target.digest == rollout.target.digest)
+        trial.is_some_and(|trial| trial.target == rollout.target)
     };
     for each in draft.snapshot.nodes.iter().filter(is_tried) {
         *taken.entry(each.node.spec().group).or_default() += 1;
@@ -259,7 +266,7 @@ fn stands(draft: &mut Draft<'_>, rollout: &Rollout) {
 }
 
 /// Says what a roll-out that has not begun waits for.
-fn hold_back(draft: &mut Draft<'_>, rollouts: &Rollouts, version: &semver::Version, waiting: u32) {
+fn hold_back(draft: &mut Draft<'_>, rollouts: &Rollouts, version: &Version, waiting: u32) {
     let unfinished: Vec<&Trial> =
         rollouts.trials.values().filter(|trial| trial.is_open() || trial.is_to_be_reverted()).collect();
     let nodes: Vec<NodeId> = unfinished.iter().map(|trial| trial.node).collect();
@@ -269,9 +276,14 @@ fn hold_back(draft: &mut Draft<'_>, rollouts: &Rollouts, version: &semver::Versi
     }
 }
 
-/// Whether new nodes would get a program that has not proved itself here while there are nodes to try it on.
-pub(super) fn is_unproved(snapshot: &Snapshot) -> bool {
-    let Some(rollouts) = &snapshot.rollouts else { return false };
+/// The version that new nodes would get, or upgrade themselves to, where it has not proved itself here while there are nodes to
+/// try it on, or has failed here.
+pub(super) fn unproved(snapshot: &Snapshot) -> Option<&Version> {
+    let rollouts = snapshot.rollouts.as_ref()?;
+    if let Some(watched) = rollouts.watched().filter(|rollout| rollout.phase == Phase::Paused) {
+        return Some(&watched.target.version);
+    }
     let stands = rollouts.current().is_some_and(|rollout| rollout.phase != Phase::Done);
-    stands || untried(snapshot).next().is_some()
+    let is_unproved = stands || untried(snapshot).next().is_some();
+    snapshot.available.as_ref().filter(|_| is_unproved).map(|program| &program.version)
 }

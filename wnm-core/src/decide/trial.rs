@@ -2,7 +2,7 @@
 
 use super::health::{Health, health};
 use crate::node::{Desired, Status, UnixSeconds};
-use crate::rollout::{Failure, Revert, Trial, TrialState};
+use crate::rollout::{Failure, Revert, Role, Trial, TrialState};
 use crate::settings::Config;
 use crate::snapshot::{Answer, NodeSnapshot};
 use wnm_pm::node::ProcessId;
@@ -62,7 +62,7 @@ impl Bench<'_> {
         }
         // What an interrupted upgrade was still doing to a node is not the program's fault, once.
         let is_first = run.since.is_some() && run.healthy_since.is_none();
-        let counts = is_upgraded(trial, each) || !is_first;
+        let counts = trial.role == Role::Itself || is_upgraded(trial, each) || !is_first;
         if self.fell && counts {
             let error = life.last_error().unwrap_or_default().to_owned();
             return self.failed(trial, Failure::Fell { error });
@@ -109,7 +109,8 @@ impl Bench<'_> {
                 let same = run.healthy_since.filter(|since| *since <= self.now && !run.is_another(each));
                 let since = same.unwrap_or(self.now);
                 if self.now >= since.saturating_add(self.settle()) && each.node.status() == Status::Running {
-                    let state = TrialState::Proved { at: self.now, forgotten: false };
+                    let forgotten = trial.role == Role::Itself;
+                    let state = TrialState::Proved { at: self.now, forgotten };
                     return Verdict::Became(Box::new(Trial { state, ..trial.clone() }));
                 }
                 let process = process(each).or(run.process);
@@ -136,7 +137,11 @@ impl Bench<'_> {
     }
 
     fn failed(&self, trial: &Trial, why: Failure) -> Verdict {
-        let revert = if self.config.auto_revert { Revert::Due } else { Revert::Off };
+        let revert = match trial.role {
+            Role::Itself => Revert::Nothing,
+            _ if self.config.auto_revert => Revert::Due,
+            _ => Revert::Off,
+        };
         Verdict::Became(Box::new(trial.failed(why, revert, self.now)))
     }
 }
@@ -162,6 +167,20 @@ fn became(trial: &Trial, before: &Run, run: &Run) -> Verdict {
     }
     let state = TrialState::Open { since: run.since, healthy_since: run.healthy_since, process: run.process };
     Verdict::Became(Box::new(Trial { state, ..trial.clone() }))
+}
+
+/// Whether a node was just seen to live and to answer for itself, or to show that it is well where it answers no questions.
+#[must_use]
+pub fn is_well(each: &NodeSnapshot) -> bool {
+    let answers = match each.seen.as_ref().map(|seen| &seen.answer) {
+        Some(Answer::Node { peer_id, .. }) => {
+            peer_id.is_none() || each.node.peer_id().is_none() || peer_id.as_deref() == each.node.peer_id()
+        }
+        Some(Answer::Signs { signs }) => signs.has_port != Some(false),
+        // It has no metrics server to be asked at.
+        _ => each.node.spec().ports.metrics().is_none(),
+    };
+    each.lives() && answers
 }
 
 /// Whether a node is healthy: it lives, answers for itself, and has peers where it counts them and that `counts`. None where

@@ -3,6 +3,7 @@
 //! An intention is recorded before the deed and the outcome after it, one transaction each, a batch at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::host::firewall::Firewall;
 use crate::node::{Node, NodeId, Verb};
+use crate::observe::Observer;
 use crate::plan::{Action, Cause, Effect, Plan};
 use crate::progress::{Moment, Ongoing, Progress, Work};
 use crate::report::{group_names, reason_text};
@@ -22,6 +24,7 @@ use wnm_pm::container_host::GroupSpec;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
+mod identities;
 mod ports;
 mod programs;
 pub(crate) mod step_result;
@@ -122,14 +125,16 @@ pub struct Executor<'a> {
     pub firewall: &'a dyn Firewall,
     /// What is written down.
     pub store: &'a mut Store,
+    /// What sees the machine.
+    pub observer: &'a dyn Observer,
     /// The time.
     pub clock: &'a dyn Clock,
     /// Who listens.
     pub progress: &'a dyn Progress,
     /// How new programs do, as was just observed.
     pub rollouts: Rollouts,
-    /// Whether the storage carries its mark; where it does not, its disk is away and no node is added.
-    pub storage_is_marked: bool,
+    /// The storages without their mark: their disks are away, and no node is added there.
+    pub unmarked: Vec<PathBuf>,
 }
 
 impl Executor<'_> {

@@ -21,7 +21,7 @@ impl Executor<'_> {
             Some(Phase::Canary) => Role::Canary,
             _ => Role::Batch,
         };
-        let (target, now) = (Target { version: to.version.clone(), digest }, self.clock.now());
+        let (target, now) = (Target { version: to.version.clone(), digest: Some(digest) }, self.clock.now());
         let begun = |row: &Node| Trial::begun(row, target.clone(), role, now);
         let trials: Vec<Trial> = batch.rows.iter().map(begun).collect();
         trials.into_iter().map(|trial| self.tried(trial)).collect()

@@ -30,7 +30,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn new(verb: Verb) -> Self {
+    pub fn new(verb: Verb) -> Self {
         let (rows, events, results) = (Vec::new(), Vec::new(), Vec::new());
         Self { verb, rows, events, results, hints: BTreeMap::new(), ports: PortNotes::default() }
     }
@@ -46,6 +46,11 @@ impl Batch {
             None => Event::Completed { verb, node },
         });
         row
+    }
+
+    /// What became of the step on each node.
+    pub fn into_results(self) -> Vec<StepResult> {
+        self.results
     }
 
     /// What can be done about what went wrong with this node.
@@ -180,7 +185,7 @@ impl Executor<'_> {
             Action::Upgrade { to, .. } => self.upgrade(batch, to).await,
             Action::Revert { .. } => self.revert(batch).await,
             Action::Enable { .. } => self.enable(batch),
-            Action::Remove { .. } => self.remove(batch, actions).await,
+            Action::Remove { .. } => self.remove(batch, actions).await?,
             Action::Survey | Action::Resurvey | Action::ForgetPrevious { .. } | Action::Teardown { .. } => {}
         }
         Ok(())
@@ -188,8 +193,8 @@ impl Executor<'_> {
 
     /// Creates nodes, records what the manager settled, and starts them.
     async fn add(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        if !self.storage_is_marked {
-            self.refuse_additions(batch);
+        self.refuse_additions(batch);
+        if batch.rows.is_empty() {
             return Ok(());
         }
         let outcomes = self.manager.create(&references(&batch.rows)).await;
@@ -218,15 +223,18 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Where the disk of the storage is not mounted, a node would be hidden as soon as it is.
+    /// Where the disk of a storage is not mounted, a node would be hidden as soon as it is.
     fn refuse_additions(&self, batch: &mut Batch) {
-        let (storage, mark) = (self.config.node_storage.display(), storage::STORAGE_MARKER);
-        let error = format!("{storage} has no file {mark}, which wnm puts there: is its disk mounted?");
-        let mark = word(&self.config.node_storage.join(mark));
-        let hints = [Hint::text("mount the disk"), Hint::shell(format!("touch {mark}")).to("use this directory")];
         for row in std::mem::take(&mut batch.rows) {
+            let Some(storage) = self.unmarked.iter().find(|storage| row.spec().root_dir.starts_with(storage)) else {
+                batch.rows.push(row);
+                continue;
+            };
+            let (shown, mark) = (storage.display(), storage::STORAGE_MARKER);
+            let error = format!("{shown} has no file {mark}, which wnm puts there: is its disk mounted?");
+            let touch = Hint::shell(format!("touch {}", word(&storage.join(mark))));
             let id = row.id();
-            batch.hints.insert(id, hints.to_vec());
+            batch.hints.insert(id, vec![Hint::text("mount the disk"), touch.to("use this directory")]);
             batch.ended(row, Transition::StepFailed { error: error.clone() }, self.clock.now());
             batch.events.push(Event::Forgotten { id, why: error.clone() });
         }
@@ -327,12 +335,13 @@ impl Executor<'_> {
     }
 
     /// Files are deleted at once, or the node is only stopped and its files are deleted once `delay_remove` has passed.
-    async fn remove(&mut self, batch: &mut Batch, actions: &[Action]) {
+    async fn remove(&mut self, batch: &mut Batch, actions: &[Action]) -> Result<(), StoreError> {
         let at_once = |row: &Node| {
             let number = row.id();
             actions.contains(&Action::Remove { number, now: true })
         };
         let (gone, going): (Vec<Node>, Vec<Node>) = batch.rows.clone().into_iter().partition(at_once);
+        let gone = self.keep_identities(batch, gone).await?;
         let removed = self.manager.remove(&references(&gone)).await;
         let mut closing = Vec::new();
         for (row, outcome) in batch.with_outcomes(gone, removed) {
@@ -347,6 +356,7 @@ impl Executor<'_> {
         let ports = self.close_ports(&closing).await;
         batch.take(ports);
         self.retire(batch, going).await;
+        Ok(())
     }
 }
 

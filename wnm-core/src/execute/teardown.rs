@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::steps::Batch;
 use super::{Context, Execution, Executor, StepResult};
 use crate::event::Event;
 use crate::node::{Node, NodeId, Verb};
@@ -20,6 +21,9 @@ impl Executor<'_> {
         nodes: &mut BTreeMap<NodeId, Node>,
         execution: &mut Execution,
     ) -> Result<(), StoreError> {
+        if self.manager.capabilities().teardown_takes_untracked && !self.keep_all(nodes, execution).await? {
+            return Ok(());
+        }
         let tearing_down = Ongoing::begin(self.progress, Work::TearDown);
         let outcome = self.manager.teardown().await;
         drop(tearing_down);
@@ -52,6 +56,18 @@ impl Executor<'_> {
         }
         let whole = nodes.is_empty() && self.close_groups(groups, execution).await?;
         if whole { self.record(&[Event::TornDown]) } else { Ok(()) }
+    }
+
+    /// Keeps the keys of all nodes where they go at one stroke. Answers whether it could.
+    async fn keep_all(
+        &mut self,
+        nodes: &BTreeMap<NodeId, Node>,
+        execution: &mut Execution,
+    ) -> Result<bool, StoreError> {
+        let mut batch = Batch::new(Verb::Remove);
+        let going = self.keep_identities(&mut batch, nodes.values().cloned().collect()).await?;
+        execution.results.extend(batch.into_results());
+        Ok(going.len() == nodes.len())
     }
 
     /// Whether all of them are gone.

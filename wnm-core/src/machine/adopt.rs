@@ -166,13 +166,13 @@ fn is_a_nodes_own(root_dir: &Path, binary: &Path, config: &Config, taken: &[Node
     }
     let real = root_dir.canonicalize().map_err(unreadable)?;
     let home = wnm_pm::user::home().unwrap_or_default();
-    let of_all = [&config.node_storage, &config.log_dir, &config.bootstrap_cache_dir, &config.antnode_path, &home];
-    let of_nodes = taken.iter().map(|node| &node.spec().root_dir);
+    let settings = [&config.log_dir, &config.bootstrap_cache_dir, &config.antnode_path, &home];
+    let of_all = config.node_storage.iter().chain(settings.into_iter().map(PathBuf::as_path));
+    let of_nodes = taken.iter().map(|node| node.spec().root_dir.as_path());
     // By whatever link they are reached.
-    let lies_within = |path: &PathBuf| {
-        path.starts_with(&real) || path.canonicalize().is_ok_and(|resolved| resolved.starts_with(&real))
-    };
-    if let Some(path) = of_all.into_iter().chain(of_nodes).find(|path| lies_within(path)) {
+    let lies_within =
+        |path: &&Path| path.starts_with(&real) || path.canonicalize().is_ok_and(|resolved| resolved.starts_with(&real));
+    if let Some(path) = of_all.chain(of_nodes).find(|path| lies_within(path)) {
         return Err(format!("{shown} is not a directory of its own: {} lies in it", path.display()));
     }
     let contains = |path: &Path| path.canonicalize().is_ok_and(|own| real.starts_with(own));

@@ -1,5 +1,6 @@
 //! A cycle is observe → decide → execute → record, on one machine.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::{Clock, Dice};
@@ -7,14 +8,17 @@ use crate::decide::{Refusal, Request, decide, decide_request, lack_of_room};
 use crate::event::Event;
 use crate::execute::{Execution, Executor};
 use crate::host::firewall::Firewall;
-use crate::node::Node;
+use crate::node::{Node, UnixSeconds};
+use crate::observe::host::disk_load;
 use crate::observe::{HostError, Observer};
+use crate::pause::BadReason;
 use crate::plan::check::{Authority, check};
 use crate::plan::{Action, Basis, Change, Plan, Violation};
 use crate::progress::{Ongoing, Progress, Work};
+use crate::removed;
 use crate::report::{changes_text, violations_text};
 use crate::settings::Config;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{DiskLoad, Snapshot};
 use crate::storage::{self, Claimant, Place, StorageError};
 use crate::store::{Store, StoreError};
 use wnm_pm::command::CommandRunner;
@@ -22,13 +26,23 @@ use wnm_pm::hint::{Hint, Hinted, Task};
 use wnm_pm::process_manager::{ManagerError, ProcessManager};
 
 mod adopt;
+mod bring_back;
+mod logs;
 mod migrate;
 mod observation;
+mod pause;
+mod relocate;
 mod rollout;
 mod signs;
+mod uninstall;
 
 pub use adopt::Untracked;
+pub use bring_back::{BringBackError, WhichRemoved};
+pub use logs::NodeLogs;
+pub use pause::PauseChange;
+pub use relocate::Rebuild;
 pub use rollout::NoRollout;
+pub use uninstall::Uninstalled;
 
 /// Why a cycle came to nothing. What was stored before stays; nothing is half done.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +65,9 @@ pub enum CycleError {
     /// There is no roll-out to which that could be done.
     #[error(transparent)]
     NoRollout(#[from] NoRollout),
+    /// The reason for a pause cannot be kept.
+    #[error(transparent)]
+    BadReason(#[from] BadReason),
     /// A saved plan no longer holds.
     #[error("the machine has changed since the plan was made: {}", changes_text(.0))]
     Changed(Vec<Change>),
@@ -68,6 +85,10 @@ impl Hinted for CycleError {
             Self::Manager(error) => error.hints(),
             Self::Storage(error) => error.hints(),
             Self::NoRollout(_) => vec![Hint::run(Task::Rollout { word: "status".into() }).to("see what there is")],
+            Self::BadReason(_) => vec![],
+            Self::Changed(changes) if changes.iter().any(|change| matches!(change, Change::Paused(_))) => {
+                vec![Hint::run(Task::Resume).to("end the pause")]
+            }
             Self::Changed(_) | Self::Invalid(_) => vec![Hint::run(Task::Plan { out: None }).to("make a new one")],
         }
     }
@@ -222,10 +243,13 @@ impl Machine {
     pub fn still_holds(&self, observation: &Observation, saved: &Plan) -> Result<(), CycleError> {
         observation.answers()?;
         let mut changes = saved.basis.changes(&Basis::of(&self.parts.config, &observation.snapshot));
+        // The pause is no part of it either: what a cycle decides does not outlast the owner's word.
+        if !saved.by_request && saved.changes_anything() {
+            changes.extend(observation.snapshot.pause.clone().map(Change::Paused));
+        }
         // The load is no part of what a plan rests on, since it is never the same twice. The owner's word stands above it.
         if !saved.by_request && saved.grows() {
-            let load = &observation.snapshot.host;
-            changes.extend(lack_of_room(&self.parts.config, load).into_iter().map(Change::NoRoom));
+            changes.extend(lack_of_room(&self.parts.config, &observation.snapshot).into_iter().map(Change::NoRoom));
         }
         if changes.is_empty() { self.may_be_done(observation, saved) } else { Err(CycleError::Changed(changes)) }
     }
@@ -248,28 +272,46 @@ impl Machine {
     pub(crate) fn reach(&self, nodes: &[Node]) -> Result<(), StorageError> {
         let config = &self.parts.config;
         let settings = [
-            Place::new("node_storage", &config.node_storage),
             Place::new("log_dir", &config.log_dir),
             Place::new("bootstrap_cache_dir", &config.bootstrap_cache_dir),
             Place::new("antnode_path", &config.antnode_path),
         ];
         let of_node = |node: &Node| {
             let (root_dir, log_dir) = (&node.spec().root_dir, &node.spec().log_dir);
-            let what = if root_dir.starts_with(&config.node_storage) { "node_storage" } else { "the directory" };
+            let what = if config.node_storage.of(root_dir).is_some() { "node_storage" } else { "the directory" };
             [Place::new(what, root_dir), Place::new("log_dir", log_dir)]
         };
-        self.parts.observer.reach(settings.into_iter().chain(nodes.iter().flat_map(of_node)).collect())
+        let storages = config.node_storage.iter().map(|storage| Place::new("node_storage", storage));
+        self.parts.observer.reach(storages.chain(settings).chain(nodes.iter().flat_map(of_node)).collect())
     }
 
-    /// Makes sure that the storage answers, that no other database keeps its nodes there, and that nothing happens any more
+    /// Makes sure that the storages answer, that no other database keeps its nodes there, and that nothing happens any more
     /// that an earlier wnm asked for: what is seen from now on stays so.
     async fn claim(&self) -> Result<(), CycleError> {
         self.reach(&[])?;
-        storage::claim(&self.parts.config.node_storage, &self.claimant()?, false)?;
+        let claimant = self.claimant()?;
+        let mut storages = self.parts.config.node_storage.iter();
+        storages.try_for_each(|storage| storage::claim(storage, &claimant, false))?;
         Ok(self.parts.manager.take_over().await?)
     }
 
-    fn claimant(&self) -> Result<Claimant, StoreError> {
+    /// The disks that nodes lie on, as they are now.
+    #[must_use]
+    pub fn disks(&self) -> Vec<DiskLoad> {
+        self.parts.config.node_storage.iter().map(disk_load).collect()
+    }
+
+    /// The storages whose mark is missing: their disks are away.
+    fn unmarked(&self) -> Vec<PathBuf> {
+        let storages = self.parts.config.node_storage.iter();
+        storages.filter(|storage| !self.parts.observer.storage_is_marked(storage)).map(Path::to_owned).collect()
+    }
+
+    /// The database as the one whose nodes are in its storages.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn claimant(&self) -> Result<Claimant, StoreError> {
         Ok(Claimant::new(self.parts.store.path(), self.parts.store.load()?.initialised_at))
     }
 
@@ -285,34 +327,55 @@ impl Machine {
         self.may_be_done(&observation, &plan)?;
         let mut warnings = observation.warnings.clone();
         warnings.extend(observation::went_wrong(&observation));
+        warnings.extend(self.settle_moves()?);
         let now = observation.snapshot.now;
         let writing = Ongoing::begin(progress, Work::WriteDatabase);
         self.parts.store.begin_cycle();
         self.parts.store.apply(now, &observation.events)?;
         self.parts.store.apply(now, &[decided(&plan)])?;
+        let may_change = plan.by_request || observation.snapshot.pause.is_none();
+        if may_change {
+            self.expire_removed(now)?;
+        }
         drop(writing);
         let nodes: Vec<Node> = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
+        if may_change {
+            self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
+        }
+        let unmarked = self.unmarked();
         let mut executor = Executor {
             config: &self.parts.config,
             manager: &*self.parts.manager,
             firewall: &*self.parts.firewall,
             store: &mut self.parts.store,
+            observer: &*self.parts.observer,
             clock: &*self.parts.clock,
             progress,
             rollouts: observation.snapshot.rollouts.unwrap_or_default(),
-            storage_is_marked: self.parts.observer.storage_is_marked(&self.parts.config.node_storage),
+            unmarked,
         };
         let execution = executor.execute(&plan, nodes).await?;
         let tears_down = plan.actions.iter().any(|action| matches!(action, Action::Teardown { .. }));
         if tears_down && execution.succeeded() && execution.left.is_empty() {
-            storage::release(&self.parts.config.node_storage, &self.claimant()?);
+            let claimant = self.claimant()?;
+            self.parts.config.node_storage.iter().for_each(|storage| storage::release(storage, &claimant));
         }
         if plan.actions.contains(&Action::Resurvey) {
             let boot_time = observation.snapshot.boot_time;
             self.parts.store.apply(now, &[Event::Rebooted { boot_time }])?;
         }
         Ok(Report { plan, execution, warnings })
+    }
+}
+
+impl Machine {
+    /// Lets go of what is kept of nodes that were removed long enough ago.
+    fn expire_removed(&mut self, now: UnixSeconds) -> Result<(), StoreError> {
+        let before = now.saturating_sub(removed::seconds(self.parts.config.keep_removed_days));
+        match self.parts.store.oldest_removal()? {
+            Some(oldest) if oldest < before => self.parts.store.apply(now, &[Event::IdentitiesExpired { before }]),
+            _ => Ok(()),
+        }
     }
 }
 

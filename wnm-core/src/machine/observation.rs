@@ -9,14 +9,17 @@ use std::time::Duration;
 use wnm_allocator::PORTS_PER_START;
 
 use super::{CycleError, Machine, Observation, signs};
-use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile};
+use crate::decide::{Reconciled, advance, port_kinds, port_start, reconcile, watch};
 use crate::event::{Event, NodeReport};
 use crate::node::{Evidence, Flavour, Node, NodeId, NodeRef, PortKind, Status, UnixSeconds};
 use crate::observe::{self, HostError, Limits, Observed, Program, VersionCache};
+use crate::pause::CyclePause;
 use crate::progress::{Ongoing, Progress, Work, during};
 use crate::report::{by_reason, names};
 use crate::settings::Config;
-use crate::snapshot::{Answer, BlockedNumber, Blocker, DirectoryState, HostLoad, NodeSnapshot, Seen, Snapshot};
+use crate::snapshot::{
+    Answer, BlockedNumber, Blocker, DirectoryState, DiskLoad, HostLoad, NodeSnapshot, Seen, Snapshot,
+};
 use crate::storage::StorageError;
 use crate::store::StoredState;
 use wnm_pm::batch::Outcomes;
@@ -40,7 +43,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         groups(machine, &stored, progress),
         machine.parts.manager.taken(&references),
     );
-    let (host, (groups, mut warnings)) = (host?, groups);
+    let (mut host, (groups, mut warnings)) = (host?, groups);
+    let disks = disks(machine, &mut host.load);
     let unavailable = match references.as_slice() {
         [] => unasked(machine, progress).await.inspect(|error| warnings.push(error.text())),
         _ => unavailable(&states),
@@ -54,11 +58,14 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let mut answers = ask(machine, &stored.nodes, &states, &groups, Limits::default(), progress).await;
     let (signs, kept) = signs::look(machine, &stored, &states, now);
     answers.extend(signs);
+    answers.extend(halted(machine, &stored.nodes, &states));
     warnings.extend(unseen(&stored.nodes, &states));
     warnings.extend(signs::faults(&answers));
     let mut events = vec![Event::Measured { counters: host.counters.clone() }];
     events.extend(kept);
     events.extend(changed_groups(&stored.groups, &groups));
+    let (pause, over) = pause(&stored, now);
+    events.extend(over);
     let mut rollouts = stored.rollouts.clone();
     let flavour = flavour(config, program.as_ref().ok().map(|(program, _)| program), &stored.nodes);
     let available = match program {
@@ -77,7 +84,8 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
     let blocked = blocked(machine, &stored.nodes, &groups, flavour, &taken);
     let seen = stored.nodes.into_iter().zip(states).map(|(node, process)| {
         let answer = answers.get(&node.id()).cloned().unwrap_or(Answer::NotAsked);
-        let directory = machine.parts.observer.directory(&config.node_storage, &node.spec().root_dir);
+        let root_dir = &node.spec().root_dir;
+        let directory = machine.parts.observer.directory(config.node_storage.of_or_first(root_dir), root_dir);
         NodeSnapshot { node, seen: Some(Seen { process, answer, directory }) }
     });
     let snapshot = Snapshot {
@@ -86,6 +94,7 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: host.load,
+        disks,
         available,
         flavour,
         numbering: machine.parts.manager.capabilities().numbering,
@@ -95,10 +104,13 @@ pub(super) async fn observe(machine: &Machine, seed: u64, progress: &dyn Progres
         groups,
         nodes: seen.collect(),
         rollouts: Some(rollouts),
+        pause,
+        torn_down: stored.torn_down_at.is_some(),
         blocked,
     };
     let Reconciled { mut snapshot, events: reconciled, fallen } = reconcile(config, snapshot);
     events.extend(reconciled);
+    events.extend(watch(config, &mut snapshot, &fallen));
     events.extend(surveyed(&mut snapshot));
     events.extend(advance(config, &mut snapshot, &fallen));
     Ok(Observation { snapshot, events, warnings, unavailable, hanging: None })
@@ -154,6 +166,7 @@ async fn without_disks(
         last_surveyed_boot: stored.last_surveyed_boot,
         seed,
         host: without_disk(host.load),
+        disks: Vec::new(),
         available: None,
         flavour,
         numbering: capabilities.numbering,
@@ -162,6 +175,8 @@ async fn without_disks(
         groups: stored.groups,
         nodes: seen.collect(),
         rollouts: Some(stored.rollouts),
+        pause: stored.pause.filter(|pause| !pause.is_over(now)),
+        torn_down: stored.torn_down_at.is_some(),
         blocked: Vec::new(),
     };
     let events = surveyed(&mut snapshot).into_iter().collect();
@@ -200,6 +215,24 @@ fn with_states(nodes: &[Node], mut states: Outcomes<ProcessState>) -> Vec<Result
     nodes.iter().map(state).map(|state| state.map_err(|error| error.text())).collect()
 }
 
+/// The owner's pause of the cycles while it lasts; the end of one whose time has passed.
+fn pause(stored: &StoredState, now: UnixSeconds) -> (Option<CyclePause>, Option<Event>) {
+    match stored.pause.clone() {
+        Some(pause) if pause.is_over(now) => (None, Some(Event::Resumed { expired: true })),
+        pause => (pause, None),
+    }
+}
+
+/// The living nodes whose processes a signal has halted.
+fn halted(machine: &Machine, nodes: &[Node], states: &[Result<ProcessState, String>]) -> Vec<(NodeId, Answer)> {
+    let is_halted = |state: &Result<ProcessState, String>| match state {
+        Ok(ProcessState::Running { process: Some(process) }) => machine.parts.observer.is_halted(*process),
+        _ => false,
+    };
+    let halted = nodes.iter().zip(states).filter(|(_, state)| is_halted(state));
+    halted.map(|(node, _)| (node.id(), Answer::Halted)).collect()
+}
+
 /// The node program on this machine. Its version is read from the very file that would be copied.
 async fn program(machine: &Machine, stored: &StoredState) -> Result<(Program, Option<Event>), String> {
     let cache: VersionCache =
@@ -227,7 +260,22 @@ fn flavour(config: &Config, program: Option<&Program>, nodes: &[Node]) -> Flavou
 }
 
 async fn host(machine: &Machine, stored: &StoredState, now: UnixSeconds) -> Result<Observed, HostError> {
-    machine.parts.observer.host(stored.counters.as_ref(), &machine.parts.config.node_storage, now).await
+    machine.parts.observer.host(stored.counters.as_ref(), machine.parts.config.node_storage.first(), now).await
+}
+
+/// Each disk that nodes lie on. Where there are several, the machine's own figures become those of the fullest.
+pub(crate) fn disks(machine: &Machine, load: &mut HostLoad) -> Vec<DiskLoad> {
+    let (observer, storages) = (&machine.parts.observer, &machine.parts.config.node_storage);
+    if !storages.is_several() {
+        let storage = storages.first();
+        return vec![load.disk(storage, observer.storage_is_marked(storage))];
+    }
+    let disks = observer.disks(storages);
+    let there = disks.iter().filter(|disk| disk.is_there);
+    if let Some(fullest) = there.max_by(|one, other| one.fullness().total_cmp(&other.fullness())) {
+        *load = load.clone().on(fullest);
+    }
+    disks
 }
 
 /// The recorded groups as they stand now; as they were recorded, with a warning, when nobody can tell.
@@ -356,7 +404,8 @@ fn blocked(
     }
     if !capabilities.places_nodes_itself {
         let recorded = nodes.iter().map(|node| node.spec().root_dir.clone());
-        for directory in machine.parts.observer.entries(&config.node_storage).into_iter().chain(recorded) {
+        let present = config.node_storage.iter().flat_map(|storage| machine.parts.observer.entries(storage));
+        for directory in present.chain(recorded) {
             let name = directory.file_name().and_then(OsStr::to_str);
             if let Some(number) = name.and_then(NodeId::of_name) {
                 block(number, &|| Blocker::Directory { path: directory.clone() });

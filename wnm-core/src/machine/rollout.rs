@@ -19,6 +19,9 @@ pub enum NoRollout {
     /// It goes on already.
     #[error("the roll-out of {0} is not paused")]
     NotPaused(semver::Version),
+    /// Nodes upgrade themselves: nobody brings it to them.
+    #[error("nodes upgrade themselves to {0}, and wnm cannot keep them from it")]
+    OfNodes(semver::Version),
     /// Nothing is left of it to end.
     #[error("the roll-out of {0} is done")]
     Done(semver::Version),
@@ -52,6 +55,9 @@ impl Machine {
     pub fn abort_rollout(&mut self, observation: &mut Observation, dry_run: bool) -> Result<(), CycleError> {
         let rollouts = observation.snapshot.rollouts.clone().unwrap_or_default();
         let last = current(&rollouts)?;
+        if last.target.digest.is_none() {
+            return Err(NoRollout::OfNodes(last.target.version.clone()).into());
+        }
         if matches!(last.phase, Phase::Done | Phase::Aborted) {
             return Err(NoRollout::Done(last.target.version.clone()).into());
         }
@@ -106,5 +112,5 @@ fn again(trial: &Trial, now: UnixSeconds) -> Option<Event> {
 /// The roll-out that the owner can mean.
 fn current(rollouts: &Rollouts) -> Result<&Rollout, NoRollout> {
     let last = rollouts.last.as_ref().ok_or(NoRollout::Never)?;
-    rollouts.current().ok_or_else(|| NoRollout::Over(last.target.version.clone()))
+    rollouts.current().or(rollouts.watched()).ok_or_else(|| NoRollout::Over(last.target.version.clone()))
 }

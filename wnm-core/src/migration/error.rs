@@ -40,6 +40,12 @@ impl From<StoreError> for MigrationError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
+    /// The settings ask for nodes of v1.
+    #[error("node_flavour is {wanted}")]
+    Flavour {
+        /// What they ask for.
+        wanted: Flavour,
+    },
     /// No program.
     #[error("there is no usable node program at {path}", path = path.display())]
     NoProgram {
@@ -131,6 +137,7 @@ impl Obstacle {
             Self::NoProgram { .. } | Self::OtherProgram { .. } => {
                 Hint::change("antnode_path").to("name the program that the nodes are to become")
             }
+            Self::Flavour { .. } => Hint::change("node_flavour").to("ask for the one that the nodes are to become"),
             Self::Manager { .. } => Hint::text("initialise wnm anew with another process manager"),
             Self::Network { .. } => Hint::change("network").to("use one that both know"),
             Self::Unmanaged { name } => Hint::node("enable", name).to("manage it again"),

@@ -63,6 +63,7 @@ pub(crate) fn forward(
     }
     let path = || config.antnode_path.clone();
     match &snapshot.available {
+        _ if config.node_flavour.wanted() == Some(FROM) => obstacles.push(Obstacle::Flavour { wanted: FROM }),
         None => obstacles.push(Obstacle::NoProgram { path: path() }),
         Some(_) if snapshot.flavour != TO => {
             obstacles.push(Obstacle::OtherProgram { path: path(), found: snapshot.flavour });

@@ -42,6 +42,8 @@ pub enum Evidence {
         /// What is wrong with it.
         fault: PortFault,
     },
+    /// Its process is there, and halted by a signal.
+    Halted,
     /// It is not running, and its process manager will start it again by itself.
     Waiting {
         /// What the manager says.

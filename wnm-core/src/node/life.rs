@@ -126,6 +126,14 @@ impl Life {
         self.status.is_underway() && self.pending.is_none() && self.last_error.is_some() && self.retry_at.is_none()
     }
 
+    /// Whether it ran until just now, and nothing says that it would not run again: it went down with its machine, or fell
+    /// for the first time since it had recovered.
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        let fell = self.status == Status::Stopped && self.went_down() && self.falls <= 1 && self.failures == 0;
+        self.desired == Desired::Run && (self.comes_back || fell)
+    }
+
     /// Whether it ended before it was seen up, rather than that a step on it failed.
     #[must_use]
     pub fn went_down(&self) -> bool {
@@ -352,7 +360,7 @@ impl Life {
         // What lives without answering may have too little of the machine: nobody is broken by that.
         let falls = match found {
             Found::Fell => true,
-            Found::Failed => !matches!(why, Evidence::NotAnswering { .. }),
+            Found::Failed => !matches!(why, Evidence::NotAnswering { .. } | Evidence::Halted),
             _ => false,
         };
         if falls {

@@ -14,7 +14,8 @@ use sysinfo::{MemoryRefreshKind, System};
 
 use super::rates::{self, HostRates, SHARED_WINDOW, SHORTEST_WINDOW};
 use crate::node::UnixSeconds;
-use crate::snapshot::{Allowance, Counters, HostLoad};
+use crate::snapshot::{Allowance, Counters, DiskLoad, HostLoad};
+use crate::storage;
 use wnm_pm::hint::{Hint, Hinted};
 
 /// Why the machine could not be measured. Nothing is decided on figures that nobody has.
@@ -202,6 +203,17 @@ struct Disk {
     total_bytes: u64,
     used_inodes_percent: f64,
     free_inodes: Option<u64>,
+}
+
+/// One of several disks, as a decision knows it.
+pub(crate) fn disk_load(storage: &Path) -> DiskLoad {
+    let measured = disk(storage).ok();
+    let is_there = measured.is_some() && storage::is_marked(storage);
+    let unknown =
+        Disk { used_percent: f64::NAN, free_bytes: 0, total_bytes: 0, used_inodes_percent: 0.0, free_inodes: None };
+    let Disk { used_percent, free_bytes, total_bytes, used_inodes_percent, free_inodes } = measured.unwrap_or(unknown);
+    let storage = storage.to_owned();
+    DiskLoad { storage, is_there, used_percent, used_inodes_percent, free_inodes, free_bytes, total_bytes }
 }
 
 /// The disk that a directory lies on, or will lie on: that of the nearest directory above that there is.

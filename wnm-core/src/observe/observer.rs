@@ -1,6 +1,7 @@
 //! The observer is the door to what can be seen of the machine itself: a test, or a simulation, opens another one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,13 +10,16 @@ use async_trait::async_trait;
 use wnm_pm::command::CommandRunner;
 use wnm_pm::port::Protocol;
 use wnm_pm::port_use;
+use wnm_pm::process;
+use wnm_pm::storages::Storages;
 
 use super::signs::{self, Memory, Signs, Target};
 use super::{HostError, Limits, Observed, Program, VersionCache, VersionError};
 use super::{ask_counted, host, program_version};
-use crate::node::{NodeId, UnixSeconds};
+use crate::identity::{self, Key};
+use crate::node::{Flavour, NodeId, ProcessId, UnixSeconds};
 use crate::snapshot::Counters;
-use crate::snapshot::{Answer, DirectoryState};
+use crate::snapshot::{Answer, DirectoryState, DiskLoad};
 use crate::storage::{self, Place, StorageError};
 
 /// Sees the machine. Changes nothing.
@@ -53,12 +57,22 @@ pub trait Observer: Send + Sync {
         (BTreeMap::new(), Vec::new())
     }
 
+    /// Whether a signal has halted a process.
+    fn is_halted(&self, _process: ProcessId) -> bool {
+        false
+    }
+
     /// The ports that programs of this machine hold.
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16>;
 
     /// Makes sure that these places answer, before anything is read there that could hang.
     fn reach(&self, _places: Vec<Place>) -> Result<(), StorageError> {
         Ok(())
+    }
+
+    /// Each of several disks that nodes lie on. Of one that cannot be measured nothing is known: it counts as away.
+    fn disks(&self, _storages: &Storages) -> Vec<DiskLoad> {
+        Vec::new()
     }
 
     /// Whether the storage of nodes is there, and not just the place where its disk would be mounted.
@@ -69,6 +83,14 @@ pub trait Observer: Send + Sync {
 
     /// The state of one node's directory.
     fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState;
+
+    /// The key of a node; none where it has none.
+    ///
+    /// # Errors
+    /// When there may be one, and it cannot be read.
+    async fn key(&self, _root_dir: &Path, _flavour: Flavour) -> io::Result<Option<Key>> {
+        Ok(None)
+    }
 }
 
 /// Sees the machine that this program runs on.
@@ -121,12 +143,20 @@ impl Observer for ThisMachine {
         signs::look(targets, kept, now)
     }
 
+    fn is_halted(&self, process: ProcessId) -> bool {
+        process::is_halted(process)
+    }
+
     fn ports_in_use(&self, protocol: Protocol) -> BTreeSet<u16> {
         port_use::ports_in_use(protocol)
     }
 
     fn reach(&self, places: Vec<Place>) -> Result<(), StorageError> {
         storage::reach(places)
+    }
+
+    fn disks(&self, storages: &Storages) -> Vec<DiskLoad> {
+        storages.iter().map(host::disk_load).collect()
     }
 
     fn storage_is_marked(&self, node_storage: &Path) -> bool {
@@ -139,5 +169,15 @@ impl Observer for ThisMachine {
 
     fn directory(&self, node_storage: &Path, root_dir: &Path) -> DirectoryState {
         storage::directory(node_storage, root_dir)
+    }
+
+    async fn key(&self, root_dir: &Path, flavour: Flavour) -> io::Result<Option<Key>> {
+        match identity::read(root_dir, flavour) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                identity::read_as_root(&*self.runner, root_dir, flavour).await
+            }
+            Err(error) if identity::is_not_a_key(&error) => Ok(None),
+            read => Ok(read?.map(Key)),
+        }
     }
 }

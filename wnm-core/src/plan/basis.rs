@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use crate::node::{Desired, Node, NodeId, Status, UnixSeconds, Verb};
+use crate::pause::CyclePause;
 use crate::rollout::{Phase, Rollouts};
 use crate::settings::Config;
 use crate::snapshot::Snapshot;
@@ -109,6 +110,8 @@ pub enum Change {
     },
     /// Nodes came and went in between.
     Numbering,
+    /// The owner paused the cycles.
+    Paused(CyclePause),
     /// The machine has no room any more for what the plan adds or starts.
     NoRoom(Reason),
 }
@@ -127,7 +130,7 @@ pub struct RolloutBasis {
 impl RolloutBasis {
     fn of(rollouts: &Rollouts) -> Self {
         let open = rollouts.trials.values().filter(|trial| trial.is_open()).map(|trial| trial.node);
-        let phase = rollouts.current().map(|rollout| rollout.phase);
+        let phase = rollouts.current().or(rollouts.watched()).map(|rollout| rollout.phase);
         Self { digest: rollouts.digest.clone(), phase, open: open.collect() }
     }
 }

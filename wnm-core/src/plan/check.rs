@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Plan, Rule, Violation};
-use crate::decide::ports_of;
+use crate::decide::{disks, ports_of};
 use crate::node::{NodeId, NodeSpec, Status, Verb};
 use crate::rollout::Phase;
 use crate::settings::Config;
@@ -29,8 +29,12 @@ pub fn check(config: &Config, snapshot: &Snapshot, plan: &Plan, authority: Autho
     new_nodes(config, snapshot, plan, &mut wrong);
     groups(config, snapshot, plan, &mut wrong);
     if authority == Authority::Cycle {
+        if snapshot.pause.is_some() && plan.changes_anything() {
+            wrong.push(Violation::Paused);
+        }
         limits(config, snapshot, &recorded, plan, &mut wrong);
         removals(config, snapshot, &recorded, plan, &mut wrong);
+        full_disks(config, snapshot, plan, &mut wrong);
         rollout(config, snapshot, plan, &mut wrong);
     }
     wrong
@@ -85,7 +89,7 @@ fn new_nodes(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<
                 wrong.push(Violation::PortTaken { node, port });
             }
         }
-        let inside = spec.root_dir.parent() == Some(&config.node_storage);
+        let inside = spec.root_dir.parent().is_some_and(|parent| config.node_storage.contains(parent));
         if !inside || !directories.insert(spec.root_dir.clone()) {
             wrong.push(Violation::WrongDirectory { node, directory: spec.root_dir.clone() });
         }
@@ -132,10 +136,10 @@ fn groups(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Vio
 /// Every limit on what may be in flight, counting what is in flight already. What is forgotten at once is no flight.
 fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
     let count = |is: fn(&Action) -> bool| plan.actions.iter().filter(|action| is(action)).count();
-    // What ran before the machine was restarted comes back at a pace of its own; what upgraded itself is upgrading already.
+    // What ran before comes back at a pace of its own; what upgraded itself is upgrading already.
     let is_counted = |action: &&Action| {
         let each = action.step().and_then(|(_, id)| recorded.get(&id));
-        let comes_back = config.restart_pace > 0 && each.is_some_and(|each| each.node.life().comes_back());
+        let comes_back = config.restart_pace > 0 && each.is_some_and(|each| each.node.life().returns());
         let upgrades = each.is_some_and(|each| each.node.status() == Status::Upgrading);
         match action {
             Action::Start { .. } => !comes_back && !upgrades,
@@ -170,13 +174,37 @@ fn limits(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &
     hold(Rule::MaxConcurrentOperations, begun, already, config.max_concurrent_operations);
 }
 
+/// Of several disks only those with room get new nodes.
+fn full_disks(config: &Config, snapshot: &Snapshot, plan: &Plan, wrong: &mut Vec<Violation>) {
+    for spec in added(plan) {
+        let disk = disks::holding(snapshot, &spec.root_dir);
+        if let Some(disk) = disk.filter(|disk| !disks::obstacles(config, disk).is_empty()) {
+            wrong.push(Violation::FullDisk { node: spec.id, storage: disk.storage.clone() });
+        }
+    }
+}
+
+/// Whether the disk that a node lies on is fuller than its owner allows.
+fn lies_on_a_full_disk(config: &Config, snapshot: &Snapshot, each: &NodeSnapshot) -> bool {
+    if disks::several(snapshot).is_empty() {
+        return snapshot.host.used_hd_percent.max(snapshot.host.used_inodes_percent) > config.hd_remove;
+    }
+    let disk = disks::holding(snapshot, &each.node.spec().root_dir);
+    disk.is_some_and(|disk| disk.is_there && disk.fullness() > config.hd_remove)
+}
+
 /// A cycle removes nodes for two reasons only, a full disk and the cap, and never more than the cap asks for.
 fn removals(config: &Config, snapshot: &Snapshot, recorded: &Recorded<'_>, plan: &Plan, wrong: &mut Vec<Violation>) {
-    let begun = plan.actions.iter().filter(|action| matches!(action, Action::Remove { now: false, .. })).count();
+    let begun = plan.actions.iter().filter(|action| match action {
+        Action::Remove { number, now: false } => {
+            !recorded.get(number).is_some_and(|each| lies_on_a_full_disk(config, snapshot, each))
+        }
+        _ => false,
+    });
+    let begun = begun.count();
     let staying = snapshot.nodes.len() - snapshot.count(Status::Removing) as usize;
     let excess = staying.saturating_sub(config.node_cap as usize);
-    let disk_is_full = snapshot.host.used_hd_percent > config.hd_remove;
-    if begun > excess && !disk_is_full {
+    if begun > excess {
         wrong.push(Violation::TooManyRemovals { begun, excess });
     }
     for action in &plan.actions {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gauge, Rule};
 use crate::node::{Flavour, NodeId, Verb};
+use crate::pause::CyclePause;
 use crate::rollout::Pause;
 use crate::snapshot::{Allowance, Blocker};
 use wnm_allocator::LayoutError;
@@ -73,6 +74,22 @@ impl Limit {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
+    /// The owner paused the cycles.
+    Paused {
+        /// Since when, how long, and why.
+        pause: CyclePause,
+    },
+    /// These nodes are down, and no cycle starts them while cycles are paused.
+    DownWhilePaused,
+    /// Container groups have nodes and are not up, and no cycle repairs them while cycles are paused.
+    GroupsDownWhilePaused {
+        /// Which ones: 1 is a1.
+        groups: Vec<u32>,
+    },
+    /// These nodes shall run and are down.
+    Down,
+    /// Everything was taken down.
+    TornDown,
     /// The machine was restarted since the last cycle.
     Reboot,
     /// The delay before the removal of these nodes has passed.
@@ -248,6 +265,42 @@ pub enum Cause {
         /// How many a node may come to need.
         needed: u64,
     },
+    /// One of several disks is fuller than its owner allows. Without nodes, nothing could be done about it.
+    DiskPressure {
+        /// The storage on it.
+        storage: PathBuf,
+        /// What is too high: its space or its inodes.
+        gauge: Gauge,
+        /// How full it is, in percent.
+        figure: f64,
+        /// How full it may be, in percent.
+        limit: f64,
+    },
+    /// One of several disks is too full for another node.
+    DiskNoRoom {
+        /// The storage on it.
+        storage: PathBuf,
+        /// What is too high: its space or its inodes.
+        gauge: Gauge,
+        /// How full it is, in percent.
+        figure: f64,
+        /// What it has to be below, in percent.
+        limit: f64,
+    },
+    /// One of several disks has too few inodes left for the files of a node.
+    DiskFewInodes {
+        /// The storage on it.
+        storage: PathBuf,
+        /// How many are free.
+        free: u64,
+        /// How many a node may come to need.
+        needed: u64,
+    },
+    /// One of several disks is not mounted.
+    DiskAway {
+        /// The storage on it.
+        storage: PathBuf,
+    },
     /// What is too high is a part of what a control group may have, which is less than the machine has.
     MeasuredAgainst {
         /// What is measured.
@@ -353,8 +406,22 @@ pub enum Cause {
         /// What is in the way of the first of them.
         by: Blocker,
     },
+    /// The owner has these nodes moved to another disk.
+    StorageMoves {
+        /// The storage there.
+        to: PathBuf,
+    },
     /// The owner asked for it.
     Requested,
+    /// The owner asked for up to so many, and there are fewer.
+    Fewer {
+        /// What was asked for.
+        verb: Verb,
+        /// Up to how many.
+        asked: u32,
+        /// How many there are.
+        there: u32,
+    },
     /// The owner asked for it, and these nodes are so already.
     NothingToDo {
         /// What was asked for.
@@ -374,7 +441,7 @@ impl Reason {
     pub fn effect(&self) -> Effect {
         use Cause as C;
         match &self.cause {
-            C::Pressure { .. } | C::OverCap { .. } if self.nodes.is_empty() => Effect::Held,
+            C::Pressure { .. } | C::DiskPressure { .. } | C::OverCap { .. } if self.nodes.is_empty() => Effect::Held,
             C::Reboot
             | C::RemovalDue
             | C::LeftToUpgrade
@@ -386,6 +453,7 @@ impl Reason {
             | C::FirstGroups { .. }
             | C::ImageChanged { .. }
             | C::Pressure { .. }
+            | C::DiskPressure { .. }
             | C::OverCap { .. }
             | C::YoungestStopped
             | C::YoungestOthersStopped
@@ -396,6 +464,7 @@ impl Reason {
             | C::Reverting { .. }
             | C::RoomToStart
             | C::RoomToAdd { .. }
+            | C::StorageMoves { .. }
             | C::Requested => Effect::Did,
             _ => Effect::Held,
         }
@@ -425,6 +494,9 @@ impl Cause {
     #[must_use]
     pub fn rule(&self) -> Rule {
         match self {
+            Self::Paused { .. } | Self::DownWhilePaused | Self::GroupsDownWhilePaused { .. } => Rule::Paused,
+            Self::Down => Rule::Down,
+            Self::TornDown => Rule::TornDown,
             Self::Reboot => Rule::Reboot,
             Self::RemovalDue => Rule::DelayRemove,
             Self::LeftToUpgrade => Rule::OwnUpgrade,
@@ -435,7 +507,7 @@ impl Cause {
             Self::FirstGroups { .. } => Rule::MinContainerCount,
             Self::ImageChanged { .. } => Rule::DockerImage,
             Self::OperationsInProgress { .. } => Rule::MaxConcurrentOperations,
-            Self::Pressure { gauge, .. } => gauge.remove_rule(),
+            Self::Pressure { gauge, .. } | Self::DiskPressure { gauge, .. } => gauge.remove_rule(),
             Self::OverCap { .. } | Self::RunningAtCap { .. } | Self::TotalAtCap { .. } => Rule::NodeCap,
             Self::YoungestStopped | Self::YoungestOthersStopped => Rule::Stop,
             Self::YoungestRemoved => Rule::Remove,
@@ -458,8 +530,10 @@ impl Cause {
             }
             Self::UpgradesFirst { .. } => Rule::UpgradesFirst,
             Self::OtherFlavour { .. } | Self::MixedFlavours { .. } => Rule::Flavour,
-            Self::NoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => gauge.less_than_rule(),
-            Self::FewInodes { .. } => Rule::HdLessThan,
+            Self::NoRoom { gauge, .. } | Self::DiskNoRoom { gauge, .. } | Self::MeasuredAgainst { gauge, .. } => {
+                gauge.less_than_rule()
+            }
+            Self::FewInodes { .. } | Self::DiskFewInodes { .. } | Self::DiskAway { .. } => Rule::HdLessThan,
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
             Self::Broken { .. } => Rule::Broken,
@@ -471,7 +545,9 @@ impl Cause {
             Self::NoProgram { .. } => Rule::AntnodePath,
             Self::NoNumberLeft { .. } | Self::BadLayout { .. } => Rule::Ports,
             Self::NumberTaken { .. } => Rule::NumberTaken,
-            Self::Requested | Self::NothingToDo { .. } => Rule::Request,
+            Self::StorageMoves { .. } | Self::Requested | Self::Fewer { .. } | Self::NothingToDo { .. } => {
+                Rule::Request
+            }
         }
     }
 
@@ -479,7 +555,10 @@ impl Cause {
     fn figures(&self) -> Option<(f64, f64)> {
         let counts = |figure: u32, threshold: u32| Some((f64::from(figure), f64::from(threshold)));
         match *self {
-            Self::Pressure { figure, limit, .. } | Self::NoRoom { figure, limit, .. } => Some((figure, limit)),
+            Self::Pressure { figure, limit, .. }
+            | Self::NoRoom { figure, limit, .. }
+            | Self::DiskPressure { figure, limit, .. }
+            | Self::DiskNoRoom { figure, limit, .. } => Some((figure, limit)),
             Self::OverCap { total, cap } | Self::TotalAtCap { total, cap } | Self::RoomToAdd { total, cap } => {
                 counts(total, cap)
             }

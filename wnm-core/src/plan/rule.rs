@@ -46,6 +46,13 @@ macro_rules! rules {
 }
 
 rules! {
+    /// The owner paused the cycles: a cycle checks all nodes, records what it finds, and changes nothing. What
+    /// the owner asks for is still done.
+    Paused = "paused", &[Held];
+    /// Everything on this machine was taken down: no node is added before it is initialised again.
+    TornDown = "torn_down", &[Held];
+    /// Nodes are down that shall run, and nothing else says what they wait for.
+    Down = "down", &[Held];
     /// The machine was restarted since the last cycle: a cycle checks all nodes and does nothing else.
     Reboot = "reboot", &[Did];
     /// A node was stopped for removal this long ago, or its last removal failed a while ago: its files are deleted.
@@ -75,7 +82,8 @@ rules! {
     CpuRemove = "cpu_remove", &[Did, Held];
     /// Memory usage is above this: the youngest nodes are stopped.
     MemRemove = "mem_remove", &[Did, Held];
-    /// Disk usage, of space or of inodes, is above this: nodes are removed, stopped ones first, then the youngest.
+    /// Disk usage, of space or of inodes, is above this: nodes are removed, stopped ones first, then the youngest. Of several
+    /// disks each sheds its own nodes only.
     HdRemove = "hd_remove", &[Did, Held];
     /// A load average (1, 5 or 15 minutes) is above this: the youngest nodes are stopped.
     MaxLoadAverageAllowed = "max_load_average_allowed", &[Did, Held];
@@ -125,7 +133,7 @@ rules! {
     /// Memory usage is not below this: no node is added or started.
     MemLessThan = "mem_less_than", &[Held];
     /// Disk usage, of space or of inodes, is not below this, or a node's files would need more inodes than are free: no node
-    /// is added or started.
+    /// is added or started. Of several disks that holds for each by itself, and for one that is not mounted.
     HdLessThan = "hd_less_than", &[Held];
     /// A load average (1, 5 or 15 minutes) is not below this: no node is added or started.
     DesiredLoadAverage = "desired_load_average", &[Held];

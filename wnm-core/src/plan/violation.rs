@@ -58,6 +58,13 @@ pub enum Violation {
         /// Its directory.
         directory: PathBuf,
     },
+    /// A new node would lie on a disk that has no room for it.
+    FullDisk {
+        /// Which node.
+        node: NodeId,
+        /// The storage on the disk.
+        storage: PathBuf,
+    },
     /// The program of a new node is outside its directory.
     ProgramOutside {
         /// Which node.
@@ -113,7 +120,7 @@ pub enum Violation {
         /// How much may be.
         most: u32,
     },
-    /// It removes more nodes than the cap asks for, and the disk is not full.
+    /// It removes more nodes than the cap asks for, and their disk is not full.
     TooManyRemovals {
         /// How many it removes.
         begun: usize,
@@ -127,6 +134,8 @@ pub enum Violation {
         /// How many more may.
         most: usize,
     },
+    /// It changes something while the owner has paused the cycles.
+    Paused,
     /// It deletes the files of a node without its delay.
     RemovedAtOnce {
         /// Which node.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{first_of, names};
+use super::{cycle_pause_text, first_of, names};
 use crate::node::{Desired, NodeId};
 use crate::plan::{Change, NodeBasis};
 
@@ -29,6 +29,7 @@ fn parts(change: &Change) -> (Option<NodeId>, String) {
         Change::Rollout => (None, "the roll-out of the node program has changed".to_owned()),
         Change::Groups => (None, "the container groups have changed".to_owned()),
         Change::Numbering => (None, "nodes were added and removed".to_owned()),
+        Change::Paused(pause) => (None, cycle_pause_text(pause)),
         Change::NoRoom(reason) => (None, reason.to_string()),
         Change::Gone(node) => (Some(*node), "gone".to_owned()),
         Change::New(node) => (Some(*node), "new".to_owned()),

@@ -36,6 +36,7 @@ impl fmt::Display for Evidence {
             Self::NotAnswering { port, fault } => {
                 write!(formatter, "its process is running, but its metrics port {port} {fault}")
             }
+            Self::Halted => formatter.write_str("its process is halted by a signal (SIGSTOP); SIGCONT would wake it"),
             Self::Waiting { reason } => write!(formatter, "waiting for its process manager to start it: {reason}"),
             Self::ProcessGone { reason: None } => formatter.write_str(PROCESS_GONE),
             Self::ProcessGone { reason: Some(reason) } => write!(formatter, "{PROCESS_GONE}: {reason}"),

@@ -2,7 +2,7 @@
 
 use super::kind::{Kind, Tense, by_kind};
 use super::reasons::reason_lines;
-use super::{Detail, section};
+use super::{Detail, section, time_text};
 use crate::node::{NodeId, Verb};
 use crate::plan::Effect;
 use crate::store::{Decision, HistoryEntry};
@@ -18,7 +18,7 @@ pub fn history_text(entries: &[HistoryEntry], detail: Detail) -> String {
 }
 
 fn entry_text(entry: &HistoryEntry, detail: Detail) -> String {
-    let at = jiff::Timestamp::from_second(entry.at).map(|at| at.to_string()).unwrap_or_default();
+    let at = time_text(entry.at);
     let Some(decision) = &entry.decision else {
         let verb = entry.verb.map(|verb| format!(" {verb}")).unwrap_or_default();
         let status = entry.status.map(|status| format!(" [{status}]")).unwrap_or_default();

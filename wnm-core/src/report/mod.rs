@@ -3,14 +3,17 @@
 //! A summary has a line for each *kind* of step, however many nodes it is about, so that what was done to 1,000 nodes
 //! can be read. What removes nodes always comes first and names every one of them.
 
+mod action;
 mod change;
 mod count;
+mod disks;
 mod evidence;
 mod execution;
 mod failures;
 mod history;
 mod kind;
 mod names;
+mod pause;
 mod plan;
 mod reason;
 mod reasons;
@@ -18,15 +21,18 @@ mod refusal;
 mod rollout;
 mod rules;
 mod status;
+mod time;
 mod violation;
 
 pub use change::changes_text;
 pub use count::{counted, thousands};
+pub use disks::{DiskRow, disk_rows, disks_text};
 pub(crate) use evidence::PROCESS_GONE;
 pub use execution::{execution_text, failure_lines};
 pub use failures::{Shared, by_reason};
 pub use history::history_text;
 pub use names::{all_names, group_names, names, port_ranges};
+pub use pause::{cycle_pause_text, pause_end_text};
 pub use plan::plan_text;
 pub use reason::{ReasonRow, allowance_text, reason_text};
 pub use reasons::reasons_text;
@@ -36,6 +42,7 @@ pub use rollout::{
 };
 pub use rules::rules_page;
 pub use status::{HostRow, NodeRow, StatusReport, errors_text, outdated_text, status};
+pub use time::time_text;
 pub use violation::violations_text;
 
 /// How much a person wants to read.

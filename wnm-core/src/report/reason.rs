@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::count::{be, counted};
+use super::cycle_pause_text;
 use super::names::{group_names, names};
 use super::rollout::pause_text;
 use crate::node::{NodeId, Verb};
@@ -85,6 +86,14 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
     let of = |text: &str| Of(text.to_owned());
     let whole = |text: &str| Whole(text.to_owned());
     match cause {
+        C::Paused { pause } => Whole(format!("{}; only what the owner asks for is done", cycle_pause_text(pause))),
+        C::Down => of("down"),
+        C::TornDown => whole("everything was taken down; no node is added before `wnm init`"),
+        C::DownWhilePaused => of("down; not started while cycles are paused"),
+        C::GroupsDownWhilePaused { groups } => {
+            let (what, are) = (container_groups(groups), be(groups.len()));
+            Whole(format!("{what} {are} not up; not repaired while cycles are paused"))
+        }
         C::Reboot => whole("the machine was restarted; checking all nodes first"),
         C::RemovalDue => of("the delay before removal has passed; deleting the files"),
         C::LeftToUpgrade => of("upgraded itself and ended; starting it again"),
@@ -154,6 +163,22 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
             Whole(format!("{what}, too high to add or start nodes ({} = {limit})", gauge.less_than_rule()))
         }
         C::FewInodes { free, needed } => Whole(few_inodes(*free, *needed)),
+        C::DiskPressure { storage, gauge, figure, limit } => {
+            let (what, limit) = measured(*gauge, *figure, *limit);
+            Whole(format!("{}: {what}, above the limit ({} = {limit})", storage.display(), gauge.remove_rule()))
+        }
+        C::DiskNoRoom { storage, gauge, figure, limit } => {
+            let (what, limit) = measured(*gauge, *figure, *limit);
+            let rule = gauge.less_than_rule();
+            Whole(format!("{}: {what}, too high to add or start nodes there ({rule} = {limit})", storage.display()))
+        }
+        C::DiskFewInodes { storage, free, needed } => {
+            Whole(format!("{}: {} there", storage.display(), few_inodes(*free, *needed)))
+        }
+        C::DiskAway { storage } => Whole(format!(
+            "{} has no mark of wnm's: is its disk mounted? No node is added or started there",
+            storage.display()
+        )),
         C::MeasuredAgainst { gauge, allowance } => {
             Whole(format!("{} {}", gauge_name(*gauge), part_of(*gauge, allowance)))
         }
@@ -185,8 +210,18 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::NoNumberLeft { missing } => Whole(format!("no number with free ports left for {}", more(*missing))),
         C::BadLayout { error } => Whole(error.to_string()),
         C::NumberTaken { by } => Of(taken(by, number)),
+        C::StorageMoves { to } => Whole(format!("moving to {}, as the owner asked", to.display())),
         C::Requested => whole("requested by the owner"),
+        C::Fewer { verb, asked, there } => Whole(fewer(*verb, *asked, *there)),
         C::NothingToDo { verb } => of(nothing_to_do(*verb)),
+    }
+}
+
+fn fewer(verb: Verb, asked: u32, there: u32) -> String {
+    let candidates = super::refusal::candidates(verb);
+    match there {
+        0 => format!("no node is {candidates} (asked for up to {asked})"),
+        _ => format!("found {} {candidates} (asked for up to {asked})", counted(there as usize, "node")),
     }
 }
 

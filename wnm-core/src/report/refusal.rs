@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::count::{be, counted, thousands};
-use crate::decide::Refusal;
+use super::count::{counted, thousands};
+use crate::decide::{Refusal, WordFault, statuses};
 use crate::node::{Status, Verb};
 use wnm_pm::hint::{Hint, Hinted, Task};
 
@@ -15,19 +15,21 @@ impl fmt::Display for Refusal {
                 let (nodes, total) = (counted(*asked as usize, "node"), thousands(*would_be));
                 write!(formatter, "adding {nodes} would exceed node_cap ({total} > {cap})")
             }
-            Self::NotSoMany { verb, asked, there } => {
-                let are = be(*there);
-                write!(
-                    formatter,
-                    "cannot {verb} {}: only {there} {are} {}",
-                    counted(*asked as usize, "node"),
-                    candidates(*verb)
-                )
-            }
+            Self::NoMatch(words) => write!(formatter, "no node is in {}", words.join(", ")),
+            Self::BadWord { word, fault } => match fault {
+                WordFault::Backwards => write!(formatter, "\"{word}\" ends before it begins"),
+                WordFault::Pattern(why) => write!(formatter, "\"{word}\" is not a pattern: {why}"),
+                WordFault::Status => write!(formatter, "\"{word}\" is not a status"),
+            },
             Self::WrongStatus { name, status, verb } => write!(formatter, "cannot {verb} {name}: it is {status}"),
+            Self::NodesLeft(count) => {
+                let are = super::count::be(*count);
+                write!(formatter, "{} {are} recorded, and uninstalling removes none", counted(*count, "node"))
+            }
             Self::StoppedByOwner { name } => {
                 write!(formatter, "cannot upgrade {name}: it was stopped by hand, and an upgrade would start it")
             }
+            Self::TornDown => formatter.write_str("everything on this machine was taken down"),
             Self::NoProgram { path } => write!(formatter, "no usable node program at {}", path.display()),
             Self::MixedFlavours { own, path, flavour } => {
                 write!(
@@ -55,7 +57,7 @@ impl fmt::Display for Refusal {
 }
 
 /// What nodes have to be for this to be done to them.
-fn candidates(verb: Verb) -> &'static str {
+pub(super) fn candidates(verb: Verb) -> &'static str {
     match verb {
         Verb::Start => "stopped",
         Verb::Upgrade => "running and outdated",
@@ -68,11 +70,24 @@ fn candidates(verb: Verb) -> &'static str {
 impl Hinted for Refusal {
     fn hints(&self) -> Vec<Hint> {
         match self {
+            // People try it.
+            Self::UnknownNames(names) if names.iter().any(|name| name == "all") => {
+                vec![Hint::text("`--all` means all nodes")]
+            }
             Self::UnknownNames(_) => vec![Hint::run(Task::Status).to("list the nodes")],
             Self::OverCap { would_be, .. } => vec![Hint::set("node_cap", would_be).to("allow them")],
-            Self::NotSoMany { there, .. } => vec![Hint::text(format!("ask for {there} at most, or name the nodes"))],
+            Self::NoMatch(_) => vec![Hint::run(Task::Status).to("list the nodes")],
+            Self::BadWord { fault: WordFault::Backwards, .. } => vec![Hint::text("write the smaller number first")],
+            Self::BadWord { fault: WordFault::Pattern(_), .. } => {
+                vec![Hint::text("`*` is any text, `?` any character")]
+            }
+            Self::BadWord { fault: WordFault::Status, .. } => {
+                vec![Hint::text(statuses().collect::<Vec<_>>().join(", "))]
+            }
             Self::WrongStatus { name, status, .. } => vec![way_out(name, *status)],
+            Self::NodesLeft(_) => vec![Hint::run(Task::Teardown).to("remove the nodes first")],
             Self::StoppedByOwner { name } => vec![Hint::node("start", name).to("start it first")],
+            Self::TornDown => vec![Hint::run(Task::Init).to("begin anew")],
             Self::NoProgram { .. } => vec![Hint::text("install one there"), elsewhere()],
             Self::OtherFlavour { own, flavour, .. } | Self::MixedFlavours { own, flavour, .. } => {
                 let other = Hint::run(Task::MigrateFlavour).to(format!("move all nodes to {flavour}"));

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::count::counted;
 use super::names::names;
-use crate::decide::untried;
+use super::time_text;
+use crate::decide::{untried, waiting_for_own_upgrade};
 use crate::node::{NodeId, UnixSeconds};
 use crate::rollout::{Failure, Pause, Phase, Revert, Role, Rollout, Rollouts, Tally, Trial, TrialState};
 use crate::settings::Config;
@@ -17,8 +18,8 @@ use crate::snapshot::Snapshot;
 pub struct RolloutReport {
     /// The version that is rolled out, or was last.
     pub version: String,
-    /// SHA-256 of its program.
-    pub digest: String,
+    /// SHA-256 of its program; none where nodes upgrade themselves to it.
+    pub digest: Option<String>,
     /// How far it is.
     pub phase: Phase,
     /// Since when, in seconds since the epoch.
@@ -29,7 +30,7 @@ pub struct RolloutReport {
     pub paused_because: Option<String>,
     /// The nodes that tried it first.
     pub canaries: Vec<NodeId>,
-    /// Running nodes that have an older version and get this one later.
+    /// Running nodes that have an older version and get this one later, or upgrade themselves to it.
     pub waiting: u32,
     /// How many nodes it was brought to, and what came of it.
     #[serde(flatten)]
@@ -68,8 +69,12 @@ pub fn rollout_report(config: &Config, snapshot: &Snapshot) -> Option<RolloutRep
     let rollouts = snapshot.rollouts.as_ref()?;
     let rollout = rollouts.last.as_ref()?;
     let of = |role: Role| rollouts.of(&rollout.target).filter(move |trial| trial.role == role).map(|trial| trial.node);
-    let is_current = rollouts.current().is_some();
-    let waiting = if is_current { untried(snapshot).count() } else { 0 };
+    let is_current = rollouts.current().or(rollouts.watched()).is_some();
+    let waiting = match rollouts.watched() {
+        Some(watched) => waiting_for_own_upgrade(snapshot, &watched.target).count(),
+        None if is_current => untried(snapshot).count(),
+        None => 0,
+    };
     Some(RolloutReport {
         version: rollout.target.version.to_string(),
         digest: rollout.target.digest.clone(),
@@ -99,6 +104,12 @@ fn next(config: &Config, rollouts: &Rollouts, rollout: &Rollout, is_current: boo
     };
     let latest = rollouts.of(&rollout.target).filter_map(proved_at).max();
     match rollout.phase {
+        Phase::Canary | Phase::Batches if rollout.target.digest.is_none() => {
+            next("the other nodes upgrade themselves within a day", None)
+        }
+        Phase::Paused if rollout.target.digest.is_none() => {
+            next("no node is added before `wnm rollout resume` or the nodes' next version", None)
+        }
         Phase::Canary | Phase::Batches if !is_current => next("ends, since the node program has changed", None),
         Phase::Canary => next("the other nodes follow once the canaries have proved themselves", latest),
         Phase::Batches => next("the next nodes follow once the last ones have proved themselves", latest),
@@ -112,11 +123,13 @@ fn next(config: &Config, rollouts: &Rollouts, rollout: &Rollout, is_current: boo
 #[must_use]
 pub fn rollout_text(report: &RolloutReport) -> String {
     let RolloutReport { version, phase, canaries, waiting, tally, failed_nodes, next, .. } = report;
-    let time = |at: UnixSeconds| jiff::Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default();
-    let mut text = format!("roll-out of {version}: {} since {}\n", phase.as_str(), time(report.phase_since));
+    let mut text = format!("roll-out of {version}: {} since {}\n", phase.as_str(), time_text(report.phase_since));
     let mut line = |what: &str, words: &str| writeln!(text, "  {what}: {words}").expect("a string takes all");
-    line("program", &format!("sha256 {}", report.digest));
-    line("began", &time(report.started_at));
+    match &report.digest {
+        Some(digest) => line("program", &format!("sha256 {digest}")),
+        None => line("program", "nodes upgrade themselves"),
+    }
+    line("began", &time_text(report.started_at));
     if let Some(why) = &report.paused_because {
         line("paused", why);
     }
@@ -128,7 +141,7 @@ pub fn rollout_text(report: &RolloutReport) -> String {
     for FailedNode { node, why, previous, .. } in failed_nodes {
         line(&node.name(), &format!("{why}; {previous}"));
     }
-    let at = next.at.map_or_else(String::new, |at| format!(" (not before {})", time(at)));
+    let at = next.at.map_or_else(String::new, |at| format!(" (not before {})", time_text(at)));
     line("next", &format!("{}{at}", next.what));
     text
 }
@@ -167,6 +180,7 @@ fn revert_text(revert: &Revert) -> String {
         Revert::Due => "its previous program is put back next".to_owned(),
         Revert::Done => "its previous program was put back".to_owned(),
         Revert::Failed { error } => format!("its previous program could not be put back: {error}"),
+        Revert::Nothing => "it upgraded itself, and keeps no previous program".to_owned(),
         Revert::Off => "its previous program is kept, and not put back (auto_revert = false)".to_owned(),
     }
 }

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::disks::{DiskRow, disk_rows};
 use super::failures::{Shared, by_reason};
 use super::{counted, names};
+use crate::decide::shown_status;
 use crate::node::{Desired, Flavour, HealthFrom, NodeId, NodeMetrics, Ports, Status, UnixSeconds, Verb};
+use crate::pause::CyclePause;
 use crate::renewal::outdated;
 use crate::settings::Config;
 use crate::snapshot::{HostLoad, NodeSnapshot, Snapshot};
@@ -18,8 +21,12 @@ use wnm_pm::program::{Held, held};
 pub struct StatusReport {
     /// When they were observed, in seconds since the epoch.
     pub at: UnixSeconds,
+    /// The owner's pause of the cycles, while it lasts.
+    pub paused: Option<CyclePause>,
     /// The machine.
     pub host: HostRow,
+    /// The disks that its nodes lie on, in the order of `node_storage`.
+    pub disks: Vec<DiskRow>,
     /// Its nodes, by number.
     pub nodes: Vec<NodeRow>,
 }
@@ -49,6 +56,8 @@ pub struct NodeRow {
     pub service: String,
     /// What it is.
     pub status: Status,
+    /// What tables show for it: the status, or BROKEN or FROZEN.
+    pub shown: &'static str,
     /// Since when, in seconds since the epoch.
     pub status_since: UnixSeconds,
     /// What it rests on that it counts as up; none where its process does not live.
@@ -67,6 +76,8 @@ pub struct NodeRow {
     pub falls: u32,
     /// Whether it fell so often that only its owner starts it again.
     pub broken: bool,
+    /// Whether its process lives and does nothing: halted by a signal, or without an answer.
+    pub frozen: bool,
     /// When it is tried again, in seconds since the epoch.
     pub retry_at: Option<UnixSeconds>,
     /// When it was created, in seconds since the epoch.
@@ -106,6 +117,7 @@ impl NodeRow {
             name: spec.name.clone(),
             service: node.service().to_owned(),
             status: life.status(),
+            shown: shown_status(config, each),
             status_since: life.status_since(),
             health_from: each.health_from(),
             flavour: spec.flavour,
@@ -115,6 +127,7 @@ impl NodeRow {
             failures: life.failures(),
             falls: life.falls(),
             broken: life.is_broken(config.broken_after),
+            frozen: each.is_frozen(),
             retry_at: life.retry_at(),
             created_at: node.created_at(),
             version: node.version().map(ToString::to_string),
@@ -183,12 +196,14 @@ pub fn status(config: &Config, snapshot: &Snapshot) -> StatusReport {
     let counts = Status::ALL.into_iter().map(|status| (status, snapshot.count(status)));
     StatusReport {
         at: snapshot.now,
+        paused: snapshot.pause.clone(),
         host: HostRow {
             load: snapshot.host.clone(),
             available_version: snapshot.available.as_ref().map(|binary| binary.version.to_string()),
             counts: counts.filter(|(_, count)| *count > 0).collect(),
             versions: versions(snapshot),
         },
+        disks: disk_rows(config, &snapshot.disks, snapshot.nodes.iter().map(|each| &each.node)),
         nodes: snapshot.nodes.iter().map(|each| NodeRow::new(config, each)).collect(),
     }
 }

@@ -33,6 +33,9 @@ impl fmt::Display for Violation {
                 node.name(),
                 directory.display()
             ),
+            Self::FullDisk { node, storage } => {
+                write!(formatter, "add {}: the disk of {} has no room for it", node.name(), storage.display())
+            }
             Self::ProgramOutside { node, program } => {
                 write!(formatter, "add {}: its program {} is outside its directory", node.name(), program.display())
             }
@@ -61,6 +64,7 @@ impl fmt::Display for Violation {
                 formatter,
                 "it would upgrade too many nodes to a version that has not proved itself ({begun} > {most})"
             ),
+            Self::Paused => formatter.write_str("cycles are paused, and it would change something"),
             Self::RemovedAtOnce { node } => {
                 write!(formatter, "remove {}: its files must not be deleted before delay_remove", node.name())
             }

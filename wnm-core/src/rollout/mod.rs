@@ -15,13 +15,22 @@ mod trial;
 
 pub use trial::{Failure, Revert, Role, Trial, TrialState};
 
-/// One very program: which version it says it is, and which file. Another file of the same version is another target.
+/// One very program: which version it says it is, and which file. Another file of the same version is another target. Of a
+/// version that nodes upgrade themselves to only its name is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// What it says it is.
     pub version: Version,
-    /// SHA-256 of the file.
-    pub digest: String,
+    /// SHA-256 of the file; none where nodes upgrade themselves to it.
+    pub digest: Option<String>,
+}
+
+impl Target {
+    /// A version that nodes upgrade themselves to.
+    #[must_use]
+    pub fn of_nodes(version: Version) -> Self {
+        Self { version, digest: None }
+    }
 }
 
 /// How far a roll-out is.
@@ -131,12 +140,18 @@ impl Rollouts {
     /// The roll-out of the very program on this machine, where there is one.
     #[must_use]
     pub fn current(&self) -> Option<&Rollout> {
-        self.last.as_ref().filter(|last| Some(&last.target.digest) == self.digest.as_ref())
+        self.last.as_ref().filter(|last| last.target.digest.is_some() && last.target.digest == self.digest)
+    }
+
+    /// The roll-out of a version that nodes upgrade themselves to, where that is the last one: wnm watches it.
+    #[must_use]
+    pub fn watched(&self) -> Option<&Rollout> {
+        self.last.as_ref().filter(|last| last.target.digest.is_none())
     }
 
     /// The trials of a program, by node.
     pub fn of(&self, target: &Target) -> impl Iterator<Item = &Trial> {
-        self.trials.values().filter(|trial| trial.target.digest == target.digest)
+        self.trials.values().filter(|trial| trial.target == *target)
     }
 
     /// What has come of a program.
@@ -155,14 +170,14 @@ impl Rollouts {
 
     /// The roll-out is this now. Of other programs' trials those are kept that have not come to an end.
     pub fn turn_to(&mut self, rollout: Rollout) {
-        self.trials.retain(|_, trial| !trial.is_over() || trial.target.digest == rollout.target.digest);
+        self.trials.retain(|_, trial| !trial.is_over() || trial.target == rollout.target);
         self.last = Some(rollout);
     }
 
     /// Whether a node was tried with the program on this machine and failed, so that it is not tried again.
     #[must_use]
     pub fn has_failed(&self, node: NodeId) -> bool {
-        let trial = self.trials.get(&node).filter(|trial| Some(&trial.target.digest) == self.digest.as_ref());
+        let trial = self.trials.get(&node).filter(|trial| trial.target.digest == self.digest);
         trial.is_some_and(|trial| trial.failure().is_some())
     }
 }

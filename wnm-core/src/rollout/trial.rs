@@ -18,6 +18,8 @@ pub enum Role {
     Batch,
     /// By its owner's word.
     Owner,
+    /// By itself.
+    Itself,
 }
 
 impl Role {
@@ -28,6 +30,7 @@ impl Role {
             Self::Canary => "canary",
             Self::Batch => "batch",
             Self::Owner => "owner",
+            Self::Itself => "itself",
         }
     }
 }
@@ -84,6 +87,8 @@ pub enum Revert {
     },
     /// It is not put back: `auto_revert` is off.
     Off,
+    /// There is none: the node replaced it by itself.
+    Nothing,
 }
 
 /// What a node's trial of a program has come to.

@@ -15,7 +15,7 @@ use wnm_pm::flavour::{Owned, owner_of};
 /// Everything that contradicts itself, as far as the settings involved are sound by themselves.
 pub(super) fn contradictions(config: &Config, origins: &Origins, facts: &Facts) -> Vec<Problem> {
     let mut problems = pairs(config, origins);
-    problems.extend(storage(config, origins, facts));
+    problems.extend(storages(config, origins, facts));
     problems.extend(layout(config, origins));
     problems.extend(start_args(config, origins));
     problems
@@ -54,15 +54,31 @@ fn swing(origins: &Origins, name: &str, low: &str, other: &str, high: &str) -> P
     Problem::new(name, Some(low), origins.of(name), reason)
 }
 
-/// Node directories are deleted, so they have a place of their own.
-fn storage(config: &Config, origins: &Origins, facts: &Facts) -> Option<Problem> {
-    let storage = &config.node_storage;
-    let holds_home = Path::new(&facts.home).starts_with(storage);
-    (holds_home && origins.all_sound(&["node_storage"])).then(|| {
-        let text = storage.to_string_lossy();
+/// Node directories are deleted, so they have places of their own.
+fn storages(config: &Config, origins: &Origins, facts: &Facts) -> Option<Problem> {
+    let storages = &config.node_storage;
+    if !origins.all_sound(&["node_storage"]) {
+        return None;
+    }
+    let wrong =
+        |reason: String| Problem::new("node_storage", Some(&storages.to_string()), origins.of("node_storage"), reason);
+    if storages.iter().any(|storage| Path::new(&facts.home).starts_with(storage)) {
         let reason = format!("must not be the home directory {} or lie above it", facts.home);
-        let problem = Problem::new("node_storage", Some(&text), origins.of("node_storage"), reason);
-        problem.hint("name a directory that holds nothing but nodes")
+        return Some(wrong(reason).hint("name a directory that holds nothing but nodes"));
+    }
+    let mut pairs = storages.iter().enumerate().flat_map(|(place, one)| {
+        storages.iter().enumerate().filter(move |(other, _)| *other != place).map(move |(_, other)| (one, other))
+    });
+    if let Some((inner, outer)) = pairs.find(|(inner, outer)| inner.starts_with(outer)) {
+        let reason = match inner == outer {
+            true => format!("names {} twice", inner.display()),
+            false => format!("{} must not lie in {}", inner.display(), outer.display()),
+        };
+        return Some(wrong(reason).hint("name directories that lie beside one another, each on a disk of its own"));
+    }
+    (storages.is_several() && !config.process_manager.takes_several_storages()).then(|| {
+        let reason = format!("must be one directory: {} places its nodes by itself", config.process_manager);
+        wrong(reason).hint("name one directory")
     })
 }
 

@@ -96,8 +96,7 @@ impl Layers {
             match plain_text(name, item).or_else(|| lookup(name).is_none().then(|| value.clone())) {
                 Some(value) => self.push(name.to_owned(), value, origin),
                 None => {
-                    let reason =
-                        "must be a text, a number, true or false, or, where words are expected, a list of texts";
+                    let reason = "must be a text, a number, true or false, or, where words or paths are expected, a list of texts";
                     self.problems.push(Problem::new(name, Some(&value), &origin, reason));
                 }
             }
@@ -145,6 +144,10 @@ fn plain_text(name: &str, item: &Item) -> Option<String> {
         Value::Array(words) if is_list => {
             let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
             Some(join(words?.into_iter()))
+        }
+        Value::Array(paths) if lookup(name).is_some_and(|setting| setting.shape == Shape::Paths) => {
+            let paths: Option<Vec<&str>> = paths.iter().map(Value::as_str).collect();
+            Some(paths?.join(","))
         }
         Value::String(text) => Some(text.value().clone()),
         Value::Integer(number) => Some(number.value().to_string()),

@@ -54,7 +54,8 @@ pub fn to_record(config: &Config, origins: &Origins) -> Vec<(String, String)> {
     let texts = config.texts().into_iter().zip(TABLE);
     texts
         .filter(|((name, _), setting)| {
-            *origins.of(name) != Origin::Default || matches!(setting.lifetime, Lifetime::Fixed | Lifetime::Pinned)
+            *origins.of(name) != Origin::Default
+                || matches!(setting.lifetime, Lifetime::Fixed | Lifetime::Pinned | Lifetime::Settled)
         })
         .map(|((name, text), _)| (name.to_owned(), text))
         .collect()

@@ -83,7 +83,7 @@ impl Reader<'_> {
                 let hint = Hint::text("leave it out; it can only change with a teardown and a new init");
                 recorded.map(|text| (text, "is fixed once the machine is initialised", hint))
             }
-            (Lifetime::Explicit, Occasion::Use) => {
+            (Lifetime::Explicit | Lifetime::Settled, Occasion::Use) => {
                 let text = recorded.or_else(|| setting.default_text(self.facts, self.mode))?;
                 Some((text, "changes only when asked to", Hint::change(name)))
             }

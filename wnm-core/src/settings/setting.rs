@@ -35,6 +35,8 @@ pub enum Shape {
     Switch,
     /// An absolute path; `~/` stands for the home directory.
     Path,
+    /// Such paths with commas between them, at least one.
+    Paths,
     /// A short text without blanks.
     Text,
     /// One of these words.
@@ -81,6 +83,8 @@ pub enum Lifetime {
     Pinned,
     /// Only by `init` and `config set`: a flag, a variable or a file cannot change it in passing.
     Explicit,
+    /// The same, and recorded at init even when nobody gave it, since its default hangs on who calls.
+    Settled,
     /// Only at init, and recorded then.
     Fixed,
 }
@@ -151,6 +155,7 @@ impl Setting {
             (Shape::WholeNumbers, _) => "NUMBERS",
             (Shape::Switch, _) => "BOOLEAN",
             (Shape::Path, _) => "PATH",
+            (Shape::Paths, _) => "PATHS",
             (Shape::Text, _) => "TEXT",
             (Shape::Choice(_), _) => "WORD",
             (Shape::IpAddress, _) => "IP_ADDRESS",
@@ -170,6 +175,7 @@ impl Setting {
             Shape::Number => "a number",
             Shape::Switch => "true or false",
             Shape::Path => "an absolute path",
+            Shape::Paths => "an absolute path, or several with commas between them",
             Shape::Text => "a short text of letters, digits and . _ - + / : @",
             Shape::Choice(words) => return format!("one of {}", words.join(", ")),
             Shape::IpAddress => "an IP address",
@@ -182,6 +188,17 @@ impl Setting {
         let unit = if self.unit.is_empty() { String::new() } else { format!(" ({})", self.unit) };
         let none = if self.optional { ", or empty for none" } else { "" };
         format!("{thing}{bounds}{unit}{none}")
+    }
+
+    /// What it is when nobody says, in words: `20`, `empty`, `node storage of the mode`.
+    #[must_use]
+    pub fn default_words(&self) -> &'static str {
+        match self.default {
+            DefaultValue::Required { .. } => "none: it must be given",
+            DefaultValue::Always("") => "empty",
+            DefaultValue::Always(text) => text,
+            DefaultValue::Computed { words, .. } => words,
+        }
     }
 
     /// Whether a figure lies within the bounds.

@@ -10,12 +10,13 @@ use wnm_allocator::HIGHEST_NUMBER;
 
 use super::choice::{FirewallKind, NodeFlavour};
 use super::facts::{Facts, OperatingSystem, directories};
-use super::setting::Lifetime::{Explicit, Fixed, Pinned};
+use super::setting::Lifetime::{Explicit, Fixed, Pinned, Settled};
 use super::setting::Setting;
 use super::value::{Source, Value};
 use crate::wallet::{Address, Wallets};
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::process_manager::{ManagerKind, Mode};
+use wnm_pm::storages::Storages;
 
 const NUMBERS: f64 = HIGHEST_NUMBER as f64;
 /// 10^15: more than any disk or line of today holds or moves in a second.
@@ -29,6 +30,30 @@ macro_rules! settings {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub struct Config {
             $( $(#[doc = $help])+ pub $name: $kind, )+
+        }
+
+        /// Settings by their types, for programs that embed wnm. What is not given stays what it is.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Settings {
+            given: Vec<(&'static str, String)>,
+        }
+
+        impl Settings {
+            /// None yet.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            $(
+                $(#[doc = $help])+
+                #[must_use]
+                pub fn $name(mut self, value: impl Into<$kind>) -> Self {
+                    let value: $kind = value.into();
+                    self.given.push((stringify!($name), value.text()));
+                    self
+                }
+            )+
         }
 
         /// Every setting, in the order of the reports.
@@ -54,6 +79,16 @@ macro_rules! settings {
             }
         }
     };
+}
+
+/// As texts, which all layers share.
+impl IntoIterator for Settings {
+    type Item = (&'static str, String);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.given.into_iter()
+    }
 }
 
 const fn always(text: &'static str) -> Setting {
@@ -102,9 +137,9 @@ settings! {
     mem_less_than: f64 = percent("60");
     /// A node is stopped or removed when more of the memory is in use.
     mem_remove: f64 = percent("75");
-    /// Nodes are added only while less of the disk that node_storage lies on is in use.
+    /// Nodes are added only while less of the disk that node_storage lies on is in use. Each disk counts for itself.
     hd_less_than: f64 = percent("75");
-    /// A node is removed when more of that disk is in use.
+    /// A node is removed when more of its disk is in use.
     hd_remove: f64 = percent("90");
     /// Nodes are added only while less is read from disks. 0: no such limit.
     hdio_read_less_than: u64 = rate();
@@ -159,8 +194,9 @@ settings! {
     upgrade_failure_percent: f64 = always("10").within(0.0, 100.0).unit("percent");
     /// How many nodes may be starting at the same time.
     max_concurrent_starts: u32 = at_once();
-    /// How many nodes are started at once after the machine was restarted. Each further cycle starts as many as what it measures
-    /// allows, and at most as many as are back already. 0: no more than max_concurrent_starts.
+    /// How many nodes are started at once after the machine was restarted, and 100 where nodes fell and it was not. Each further
+    /// cycle starts as many as what it measures allows, and at most as many as are back already. 0: no more than
+    /// max_concurrent_starts.
     restart_pace: u32 = always("5").within(0.0, NUMBERS).unit("nodes");
     /// A node that falls so often in a row, less than an hour after each start, is broken: only its owner starts it
     /// again. 0: it is tried for ever.
@@ -183,6 +219,8 @@ settings! {
     /// Which program the nodes are: the one that antnode_path turns out to be, or v1 (`antnode`) or v2 (`ant-node`) and no
     /// other.
     node_flavour: NodeFlavour = always("auto");
+    /// How long the key of a removed node is kept, so that `wnm restore` can bring the node back. 0: not at all.
+    keep_removed_days: u32 = always("7").within(0.0, 3650.0).unit("days");
     /// A floor for numbers that are never reused: the next node gets a higher one. Empty: what the database says.
     highest_node_id_used: Option<u32> = always("").within(0.0, NUMBERS).lasting(Explicit);
     /// Numbers that no new node gets. wnm notes the numbers here whose nodes' directories went away without it: who moves one
@@ -201,11 +239,11 @@ settings! {
     docker_image: String = always("wnm-node:latest");
     /// How the nodes in containers are reached from outside.
     container_network: ContainerNetwork = always("published").lasting(Explicit);
-    /// The directory that every node's directory lies in.
-    node_storage: PathBuf = Setting::computed(
+    /// The directory that every node's directory lies in, or several on different disks: a new node goes where there is most room.
+    node_storage: Storages = Setting::computed(
         |facts, mode| directories(facts, mode).node_storage,
         "node storage of the mode",
-    ).lasting(Fixed);
+    ).lasting(Settled);
     /// The directory that nodes write their logs below.
     log_dir: PathBuf = directory(|facts, mode| directories(facts, mode).log_dir, "logs of the mode");
     /// The directory where the nodes of this machine share the peers that they know.

@@ -10,6 +10,7 @@ use crate::wallet::{Address, FAUCET, WalletError, Wallets};
 use wnm_pm::container_host::ContainerNetwork;
 use wnm_pm::hint::{Hint, Hinted};
 use wnm_pm::process_manager::ManagerKind;
+use wnm_pm::storages::Storages;
 
 /// A type that a setting may have. What `text` writes, `read` reads as the same value.
 pub(super) trait Value: Sized + PartialEq {
@@ -139,6 +140,44 @@ impl Value for PathBuf {
     fn text(&self) -> String {
         self.to_string_lossy().into_owned()
     }
+}
+
+impl Value for Storages {
+    const SHAPE: Shape = Shape::Paths;
+
+    fn read(text: &str, setting: &Setting, home: &str) -> Result<Self, String> {
+        let paths = pieces(text).map(|piece| PathBuf::read(piece, setting, home)).collect::<Result<Vec<_>, _>>()?;
+        Self::new(paths).ok_or_else(|| must_be(setting))
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The storages that a recorded `node_storage` names; none where the text cannot be read.
+#[must_use]
+pub fn storages_in(text: &str) -> Option<Storages> {
+    let setting = super::table::lookup("node_storage")?;
+    // What is recorded names no home directory.
+    Storages::read(text, setting, "/").ok()
+}
+
+/// A text cut at each comma that a path begins behind: other commas are part of a path.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let begins = |rest: &str| rest.starts_with('/') || rest.starts_with("~/");
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let whole = rest?;
+        let mut commas = whole.match_indices(',').map(|(at, _)| (at, whole[at + 1..].trim_start_matches(' ')));
+        match commas.find(|(_, behind)| begins(behind)) {
+            Some((at, behind)) => {
+                rest = Some(behind);
+                Some(&whole[..at])
+            }
+            None => rest.take(),
+        }
+    })
 }
 
 impl Value for String {

@@ -10,6 +10,7 @@ use wnm_pm::program::write_whole;
 
 use super::{MARK_TEXT, STORAGE_MARKER, StorageError};
 use crate::node::UnixSeconds;
+use crate::settings::storages_in;
 use crate::store::Store;
 
 /// A database that keeps its nodes in a storage.
@@ -59,10 +60,10 @@ impl Claimant {
         }
         let resolve = |path: &Path| wnm_pm::path_policy::resolve(path);
         match Store::open_read_only(&self.database).and_then(|store| store.load()) {
-            Ok(stored) => stored
-                .settings
-                .get("node_storage")
-                .is_none_or(|storage| resolve(Path::new(storage)) == resolve(node_storage)),
+            Ok(stored) => stored.settings.get("node_storage").is_none_or(|text| {
+                let storages = storages_in(text);
+                storages.is_none_or(|own| own.iter().any(|storage| resolve(storage) == resolve(node_storage)))
+            }),
             Err(_) => true,
         }
     }
@@ -97,6 +98,14 @@ pub fn claim(node_storage: &Path, own: &Claimant, take_over: bool) -> Result<(),
         tracing::debug!("cannot sign {}: {}", path.display(), error.text());
     }
     Ok(())
+}
+
+/// Removes the mark of a storage that is this database's, or nobody's; answers with it. With `dry_run` it stays.
+pub(crate) fn unmark(node_storage: &Path, own: &Claimant, dry_run: bool) -> Option<PathBuf> {
+    let path = node_storage.join(STORAGE_MARKER);
+    let mark = fs::read_to_string(&path).ok()?;
+    let is_free = mark.starts_with(MARK_TEXT) && Claimant::named_in(&mark).is_none_or(|named| named.became(own));
+    (is_free && (dry_run || fs::remove_file(&path).is_ok())).then_some(path)
 }
 
 /// Gives a storage free that is this database's: all its nodes are gone.

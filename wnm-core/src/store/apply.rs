@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::cell::json;
 use super::error::Problem;
-use super::tables::{counters, group, metrics, node, rollout, signs};
+use super::tables::{counters, group, metrics, moves, node, removed, rollout, signs};
 use crate::event::{Event, NodeReport};
 use crate::node::{Node, NodeId, UnixSeconds, Verb};
 
@@ -28,9 +29,16 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::Intended { node, .. }
         | Event::Completed { node, .. }
         | Event::Failed { node, .. }
-        | Event::Restored { node }
+        | Event::Moved { node, .. }
         | Event::FlavourChanged { node, .. }
         | Event::Reconciled { node, .. } => record_node(connection, node)?,
+        Event::Restored { node } => {
+            record_node(connection, node)?;
+            // It is where its backup says, and what else there is of it nobody knows.
+            moves::delete(connection, node.id())?;
+        }
+        Event::MoveIntended { moving } => moves::write(connection, moving)?,
+        Event::MoveEnded { node, .. } => moves::delete(connection, *node)?,
         Event::Forgotten { id, .. } => {
             connection.prepare_cached("DELETE FROM node WHERE number = ?1")?.execute([id.0])?;
         }
@@ -67,10 +75,30 @@ pub(super) fn apply(connection: &Connection, at: UnixSeconds, event: &Event) -> 
         Event::GroupClosed { group } => {
             connection.execute("DELETE FROM container_group WHERE number = ?1", [group])?;
         }
-        Event::TornDown => connection.execute_batch(
-            "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout; UPDATE machine SET highest_number_used = 0;
-             DELETE FROM setting WHERE name = 'withheld_numbers'",
-        )?,
+        Event::Paused { pause } => {
+            connection.execute("UPDATE machine SET pause = ?1", [json("pause", pause)?])?;
+        }
+        Event::Resumed { .. } => drop(connection.execute("UPDATE machine SET pause = NULL", [])?),
+        Event::Rolling { rolling } => {
+            let text = rolling.as_ref().map(|rolling| json("rolling", rolling)).transpose()?;
+            connection.execute("UPDATE machine SET rolling = ?1", [text])?;
+            return Ok(false);
+        }
+        Event::IdentityKept { node, key } => removed::write(connection, at, node, key)?,
+        Event::BroughtBack { id, node } => {
+            require_free(connection, node, |_| false)?;
+            record_node(connection, node)?;
+            removed::delete(connection, *id)?;
+        }
+        Event::IdentitiesExpired { before } => return Ok(removed::expire(connection, *before)? > 0),
+        Event::TornDown => {
+            connection.execute_batch(
+                "DELETE FROM node; DELETE FROM container_group; DELETE FROM rollout;
+                 UPDATE machine SET highest_number_used = 0, pause = NULL;
+                 DELETE FROM setting WHERE name = 'withheld_numbers'",
+            )?;
+            connection.execute("UPDATE machine SET torn_down_at = ?1", [at])?;
+        }
         Event::Decided { .. } | Event::Noted { .. } => {}
     }
     Ok(true)
@@ -82,10 +110,12 @@ fn initialise(
     settings: &[(String, String)],
     boot_time: UnixSeconds,
 ) -> Result<(), Problem> {
-    let sql = "UPDATE machine SET initialised_at = ?1, last_surveyed_boot = ?2 WHERE initialised_at IS NULL";
+    let sql = "UPDATE machine SET initialised_at = ?1, last_surveyed_boot = ?2, torn_down_at = NULL, pause = NULL
+               WHERE NOT EXISTS (SELECT 1 FROM node) AND NOT EXISTS (SELECT 1 FROM container_group)";
     if connection.execute(sql, [at, boot_time])? == 0 {
         return Err(Problem::AlreadyInitialised);
     }
+    connection.execute("DELETE FROM setting", [])?;
     settings.iter().try_for_each(|(name, value)| set(connection, name, Some(value)))
 }
 

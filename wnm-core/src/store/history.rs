@@ -8,7 +8,7 @@ use super::error::Problem;
 use crate::event::Event;
 use crate::node::{NodeId, Status, UnixSeconds, Verb};
 use crate::plan::Reason;
-use crate::report::{ReasonRow, moved_text, trial_text};
+use crate::report::{ReasonRow, moved_text, pause_end_text, trial_text};
 
 /// How many entries are kept. Counted rather than dated: a clock that jumps ahead must not empty the history.
 const ENTRIES_MAX: u32 = 100_000;
@@ -40,7 +40,16 @@ pub enum EventKind {
     GroupClosed,
     Adopted,
     Restored,
+    Rolling,
+    IdentityKept,
+    BroughtBack,
+    IdentitiesExpired,
     FlavourChanged,
+    MoveIntended,
+    Moved,
+    MoveEnded,
+    Paused,
+    Resumed,
     TornDown,
     Noted,
 }
@@ -135,6 +144,23 @@ impl<'a> Columns<'a> {
             Event::FlavourChanged { from, node } => {
                 about(EventKind::FlavourChanged, node, None, &format!("{from} -> {}", node.spec().flavour))
             }
+            Event::Rolling { .. } => plain(EventKind::Rolling, ""),
+            Event::MoveIntended { moving } => {
+                Self { node: Some(moving.node), ..plain(EventKind::MoveIntended, &moving.to.display().to_string()) }
+            }
+            Event::Moved { from, node } => {
+                let text = format!("{} -> {}", from.display(), node.spec().root_dir.display());
+                about(EventKind::Moved, node, None, &text)
+            }
+            Event::MoveEnded { node, gone } => {
+                let text = format!("{} is gone", gone.display());
+                Self { node: Some(*node), ..plain(EventKind::MoveEnded, &text) }
+            }
+            Event::IdentityKept { node, .. } => about(EventKind::IdentityKept, node, None, ""),
+            Event::BroughtBack { node, .. } => {
+                about(EventKind::BroughtBack, node, None, &node.spec().root_dir.display().to_string())
+            }
+            Event::IdentitiesExpired { .. } => plain(EventKind::IdentitiesExpired, ""),
             Event::Restored { node } => {
                 about(EventKind::Restored, node, None, &node.spec().root_dir.display().to_string())
             }
@@ -155,6 +181,9 @@ impl<'a> Columns<'a> {
             Event::Tried { trial } => Self { node: Some(trial.node), ..plain(EventKind::Tried, &trial_text(trial)) },
             Event::TrialVoid { node } => Self { node: Some(*node), ..plain(EventKind::TrialVoid, "") },
             Event::GroupClosed { group } => plain(EventKind::GroupClosed, &format!("a{group}")),
+            Event::Paused { pause } => plain(EventKind::Paused, pause_end_text(pause).trim_start()),
+            Event::Resumed { expired: true } => plain(EventKind::Resumed, "its time has passed"),
+            Event::Resumed { expired: false } => plain(EventKind::Resumed, "by the owner"),
             Event::TornDown => plain(EventKind::TornDown, ""),
         }
     }

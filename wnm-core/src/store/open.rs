@@ -22,10 +22,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_life_and_ports.sql"),
     include_str!("migrations/003_signs.sql"),
     include_str!("migrations/004_rollout.sql"),
+    include_str!("migrations/005_pause.sql"),
+    include_str!("migrations/006_removed.sql"),
+    include_str!("migrations/007_moves.sql"),
 ];
 
 /// The tables that decisions rest on: checked whole at each opening, since they are small.
-const STATE_TABLES: [&str; 11] = [
+const STATE_TABLES: [&str; 12] = [
     "machine",
     "setting",
     "counters",
@@ -37,6 +40,7 @@ const STATE_TABLES: [&str; 11] = [
     "signs",
     "rollout",
     "trial",
+    "move",
 ];
 
 /// How long another process's transaction is waited for.

@@ -30,7 +30,7 @@ impl Scene {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let base = directory.path().canonicalize().expect("it is there");
         let config = wnm_testing::config(&base.join("storage"));
-        wnm_core::storage::prepare(&config.node_storage).expect("it is ours");
+        wnm_core::storage::prepare(config.node_storage.first()).expect("it is ours");
         let mut store = Store::create(&base.join("colony.db")).expect("a new database");
         let settings = vec![("node_cap".to_owned(), "9".to_owned())];
         store.apply(NOW, &[Event::Initialised { settings, boot_time: NOW }]).expect("it is recorded");
@@ -52,7 +52,7 @@ impl Scene {
 
     fn spec(&self, number: u32, flavour: Flavour) -> NodeSpec {
         let id = NodeId(number);
-        let root_dir = self.config.node_storage.join(id.name());
+        let root_dir = self.config.node_storage.first().join(id.name());
         let port = 55_000 + u16::try_from(number).expect("a small number");
         NodeSpec {
             id,
@@ -104,7 +104,7 @@ impl Elsewhere {
     fn after(scene: Scene) -> Self {
         let Scene { directory, config, store } = scene;
         drop(store);
-        fs::remove_dir_all(&config.node_storage).expect("it is ours");
+        fs::remove_dir_all(config.node_storage.first()).expect("it is ours");
         for entry in fs::read_dir(directory.path()).expect("it is read").flatten() {
             if entry.file_name().to_string_lossy().starts_with("colony.db") {
                 fs::remove_file(entry.path()).expect("it is ours");

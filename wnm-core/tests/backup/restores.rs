@@ -73,15 +73,15 @@ fn an_interrupted_restore_goes_on_and_another_ones_keys_stay() {
     let (first, second) = (scene.back_up("backup.tar"), scene.back_up("another"));
     let (first, second) = (read(&first).expect("it is whole"), read(&second).expect("it is whole"));
     let place = Elsewhere::after(scene);
-    let in_the_way = place.config.node_storage.join("antnode0002/secret-key.new");
+    let in_the_way = place.config.node_storage.first().join("antnode0002/secret-key.new");
     fs::create_dir_all(&in_the_way).expect("it is made");
     place.restore(&first).expect_err("something is in the way");
-    let key_1 = place.config.node_storage.join("antnode0001/secret-key");
+    let key_1 = place.config.node_storage.first().join("antnode0001/secret-key");
     assert_eq!(fs::read(&key_1).expect("it is there"), key(1, Flavour::V1));
     assert!(!place.database().exists());
     fs::remove_dir(in_the_way).expect("it is ours");
     // The same key, but nobody said that it is of this backup.
-    let noted = place.config.node_storage.join(".wnm-restoring");
+    let noted = place.config.node_storage.first().join(".wnm-restoring");
     let note = fs::read(&noted).expect("it is noted");
     fs::remove_file(&noted).expect("it is there");
     assert!(matches!(place.restore(&second), Err(BackupError::KeysInTheWay(paths)) if paths == [key_1.clone()]));
@@ -119,7 +119,7 @@ fn what_is_restored_belongs_to_whom_the_nodes_run_as() {
     let owner = Some(Owner { uid: 12_345, gid: 12_346 });
     let target = wnm_core::backup::Target { owner, ..place.target(&database) };
     target.restore(&backup, NOW, &crate::counters()).expect("it is restored");
-    let root_dir = place.config.node_storage.join("antnode0001");
+    let root_dir = place.config.node_storage.first().join("antnode0001");
     for (path, mode) in [(root_dir.join("secret-key"), 0o600), (root_dir, 0o700)] {
         let found = fs::metadata(&path).expect("it is there");
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (12_345, 12_346, mode), "{}", path.display());
@@ -128,7 +128,7 @@ fn what_is_restored_belongs_to_whom_the_nodes_run_as() {
 
 fn a_link_in_place_of_a_key_is_not_backed_up() {
     let scene = Scene::new(&[Flavour::V1]);
-    let key = scene.config.node_storage.join("antnode0001/secret-key");
+    let key = scene.config.node_storage.first().join("antnode0001/secret-key");
     fs::remove_file(&key).and_then(|()| std::os::unix::fs::symlink("/etc/passwd", &key)).expect("a link is made");
     let error = scene.try_back_up("backup.tar").expect_err("it is not the node's");
     assert!(matches!(error, BackupError::Keys(_)), "{error}");

@@ -131,7 +131,7 @@ async fn a_storage_behind_a_link_may_be_adopted_from() {
     let base = scene.base();
     scene.node_directory(&base.join("disk/some-node"));
     symlink(base.join("disk"), base.join("linked")).expect("it is ours");
-    scene.machine.parts_mut().config.node_storage = base.join("linked");
+    scene.machine.parts_mut().config.node_storage = base.join("linked").into();
     let spec = scene.spec(3, &base.join("linked/some-node"));
     assert_eq!(obstacle(&scene, &spec).await, None, "only the directory itself must not be a link");
 }

@@ -27,7 +27,7 @@ async fn ask(scene: &mut Scene, request: Request) -> Report {
 }
 
 fn first() -> Selection {
-    Selection::Names(vec!["1".to_owned()])
+    Selection::names(vec!["1".to_owned()])
 }
 
 #[tokio::test]

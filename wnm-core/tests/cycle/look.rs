@@ -190,7 +190,7 @@ async fn a_number_whose_nodes_directory_went_away_waits_for_its_owner() {
     let node = scene.recorded(3, None).await;
     scene.world.crash(NodeId(3));
     fs::remove_dir_all(&node.spec().root_dir).expect("it is ours");
-    let request = Request::Remove(Selection::Names(vec!["antnode0003".to_owned()]));
+    let request = Request::Remove(Selection::names(vec!["antnode0003".to_owned()]));
     scene.machine.run(&Trigger::Request(request), &Silent).await.expect("it is removed");
     assert!(blocked(&scene.observe().await).iter().all(|(number, _)| *number != 3));
 }

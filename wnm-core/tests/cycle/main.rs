@@ -65,7 +65,7 @@ impl Scene {
             rpc_port_start: ports.rpc_port_start,
             ..wnm_testing::config(&base.join("storage"))
         };
-        wnm_core::storage::prepare(&config.node_storage).expect("it is ours");
+        wnm_core::storage::prepare(config.node_storage.first()).expect("it is ours");
         let mut store = Store::create(&base.join("colony.db")).expect("a new database");
         store.apply(NOW, &[Event::Initialised { settings: Vec::new(), boot_time: NOW }]).expect("it is recorded");
         let world = MemoryWorld::new();
@@ -115,7 +115,7 @@ impl Scene {
     }
 
     fn storage(&self) -> &Path {
-        &self.machine.config().node_storage
+        self.machine.config().node_storage.first()
     }
 
     /// A node of this number in this directory, which is not made.

@@ -153,7 +153,7 @@ async fn all_that_a_cycle_waits_for_is_said() {
 #[tokio::test]
 async fn what_is_refused_ends_too_and_has_no_steps() {
     let (mut scene, listener) = (Scene::new(), Listener::default());
-    let nobody = Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]));
+    let nobody = Request::Stop(Selection::names(vec!["antnode0009".to_owned()]));
     let refused = scene.machine.run(&Trigger::Request(nobody), &listener).await;
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(listener.left(), []);

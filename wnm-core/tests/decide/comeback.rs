@@ -21,7 +21,7 @@ async fn request(simulation: &mut Simulation, request: Request) {
 }
 
 fn one(name: &str) -> Selection {
-    Selection::Names(vec![name.to_owned()])
+    Selection::names(vec![name.to_owned()])
 }
 
 /// So many running nodes.

@@ -181,7 +181,7 @@ fn f36_a_node_that_cannot_be_removed_keeps_its_row() {
         let mut fleet = Fleet::new(Config { node_cap: 1, ..crate::fleet::config() }, NumberingKind::FillGaps);
         fleet.request(Request::Add(1)).await;
         fleet.0.world.fail(Operation::Remove, NodeId(1), "a file cannot be deleted");
-        let removal = Request::Remove(wnm_core::decide::Selection::Count(1));
+        let removal = Request::Remove(wnm_core::decide::Selection::count(1));
         fleet.0.pass(1_000);
         fleet.cycle().await;
         let execution = fleet.request(removal).await;
@@ -246,7 +246,7 @@ fn a_node_that_cannot_be_removed_lets_others_be_mended() {
         let mut fleet = Fleet::new(Config { node_cap: 2, ..hands }, NumberingKind::FillGaps);
         fleet.come_to_rest().await;
         fleet.0.world.fail(Operation::Remove, NodeId(2), "a file cannot be deleted");
-        fleet.request(Request::Remove(wnm_core::decide::Selection::Names(vec!["2".to_owned()]))).await;
+        fleet.request(Request::Remove(wnm_core::decide::Selection::names(vec!["2".to_owned()]))).await;
         assert_eq!(fleet.statuses(), [Status::Running, Status::Removing]);
         fleet.0.world.crash(NodeId(1));
         fleet.cycle().await;

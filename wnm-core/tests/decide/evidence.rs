@@ -54,6 +54,7 @@ fn all() -> Vec<(Status, Evidence)> {
     vec![
         becomes(Stopped, None, alive),
         becomes(Running, None, answering(Answer::Refused)),
+        becomes(Running, None, answering(Answer::Halted)),
         becomes(Running, None, answering(Answer::TimedOut)),
         becomes(Running, None, answering(Answer::Broken { reason: text() })),
         becomes(Running, None, answering(Answer::Foreign { said: text() })),
@@ -97,6 +98,7 @@ fn what_was_seen_in_words() {
     assert_snapshot!(lines.join("\n"), @"
     RUNNING: it is running and answers
     STOPPED: its process is running, but its metrics port 13001 is closed
+    STOPPED: its process is halted by a signal (SIGSTOP); SIGCONT would wake it
     STOPPED: its process is running, but its metrics port 13001 does not answer in time
     STOPPED: its process is running, but its metrics port 13001 sends an unreadable answer (why)
     STOPPED: its process is running, but its metrics port 13001 is answered by another program (why)

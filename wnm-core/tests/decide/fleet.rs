@@ -32,6 +32,7 @@ pub fn machine() -> Snapshot {
         last_surveyed_boot: NOW - 100_000,
         seed: 7,
         host: HostLoad { used_cpu_percent: 10.0, used_mem_percent: 10.0, used_hd_percent: 10.0, ..HostLoad::default() },
+        disks: Vec::new(),
         available: Some(Binary { path: "/usr/bin/antnode".into(), version: Version::new(0, 4, 17) }),
         flavour: Flavour::V1,
         numbering: NumberingKind::FillGaps,
@@ -40,6 +41,8 @@ pub fn machine() -> Snapshot {
         groups: Vec::new(),
         nodes: Vec::new(),
         rollouts: None,
+        pause: None,
+        torn_down: false,
         blocked: Vec::new(),
     }
 }

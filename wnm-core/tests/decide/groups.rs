@@ -105,10 +105,10 @@ fn groups_that_are_down_anyway_get_the_other_image_and_damaged_ones_one_at_a_tim
 fn what_the_owner_asks_for_makes_no_running_group_again() {
     let config = Config { docker_image: "nodes:2".to_owned(), ..small_groups() };
     let snapshot = in_groups(standing("nodes:1", [GroupState::Running, GroupState::Damaged, GroupState::Gone]));
-    let plan = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1))).expect("it can be stopped");
+    let plan = decide_request(&config, &snapshot, &Request::Stop(Selection::count(1))).expect("it can be stopped");
     assert_eq!(opened(&plan), [(2, "nodes:1"), (3, "nodes:2")]);
     let snapshot = in_groups(standing("nodes:1", STATES));
-    let plan = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1))).expect("it can be stopped");
+    let plan = decide_request(&config, &snapshot, &Request::Stop(Selection::count(1))).expect("it can be stopped");
     assert_eq!(opened(&plan), []);
 }
 

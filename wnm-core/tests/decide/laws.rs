@@ -195,9 +195,11 @@ pub fn machines() -> impl Strategy<Value = (Config, Snapshot)> {
 
 pub fn requests() -> impl Strategy<Value = Request> {
     let selection = prop_oneof![
-        (1_u32..5).prop_map(Selection::Count),
+        (1_u32..5).prop_map(Selection::count),
+        Just(Selection::all()),
+        (1_u32..30, 0_u32..30).prop_map(|(first, more)| Selection::names(vec![format!("{first}-{}", first + more)])),
         proptest::collection::vec(1_u32..60, 1..4)
-            .prop_map(|numbers| Selection::Names(numbers.iter().map(ToString::to_string).collect())),
+            .prop_map(|numbers| Selection::names(numbers.iter().map(ToString::to_string).collect())),
     ];
     (0_usize..9, selection).prop_map(|(kind, selection)| match kind {
         0 => Request::Start(selection),

@@ -2,6 +2,7 @@
 
 mod comeback;
 mod convergence;
+mod disks;
 mod evidence;
 mod failings;
 mod fleet;
@@ -9,15 +10,18 @@ mod groups;
 mod laws;
 #[path = "../support/lives.rs"]
 mod lives;
+mod paused;
 mod reasons;
 mod reference;
 mod replaced;
 mod rollout;
 mod rules;
 mod saved;
+mod select;
 mod sentences;
 mod stuck;
 mod truths;
 mod upgrades;
 mod v2;
 mod violations;
+mod watch;

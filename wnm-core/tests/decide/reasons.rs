@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use semver::Version;
 use wnm_allocator::LayoutError;
 use wnm_core::node::{Flavour, NodeId, Verb};
+use wnm_core::pause::CyclePause;
 use wnm_core::plan::{Cause, Effect, Gauge, Limit, Reason, Rule};
 use wnm_core::report::{ReasonRow, reason_text};
 use wnm_core::rollout::{Failure, Pause};
@@ -34,6 +35,11 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     let path = PathBuf::from(&text);
     let limit_of = |rule| Limit { rule, in_progress: count, most };
     let mut causes = vec![
+        Cause::Paused { pause: CyclePause { since: 1_790_000_000, until: None, reason: Some(text.clone()) } },
+        Cause::DownWhilePaused,
+        Cause::TornDown,
+        Cause::Down,
+        Cause::GroupsDownWhilePaused { groups: groups.clone() },
         Cause::Reboot,
         Cause::RemovalDue,
         Cause::LeftToUpgrade,
@@ -50,6 +56,11 @@ fn causes(figures: &Figures) -> Vec<Cause> {
         Cause::YoungestOthersStopped,
         Cause::YoungestRemoved,
         Cause::RemovalsInProgress { removing: count, most },
+        Cause::DiskPressure { storage: path.clone(), gauge: Gauge::Disk, figure, limit },
+        Cause::DiskNoRoom { storage: path.clone(), gauge: Gauge::Inodes, figure, limit },
+        Cause::DiskFewInodes { storage: path.clone(), free: count.into(), needed: most.into() },
+        Cause::DiskAway { storage: path.clone() },
+        Cause::StorageMoves { to: path.clone() },
         Cause::RemovalFailed,
         Cause::OperationFailed,
         Cause::NothingLeft,
@@ -108,6 +119,7 @@ fn causes(figures: &Figures) -> Vec<Cause> {
     causes.extend(Gauge::ALL.map(|gauge| Cause::NoRoom { gauge, figure, limit }));
     let verbs = [Verb::Start, Verb::Stop, Verb::Restart, Verb::Upgrade, Verb::Remove, Verb::Disable, Verb::Enable];
     causes.extend(verbs.map(|verb| Cause::NothingToDo { verb }));
+    causes.extend(verbs.map(|verb| Cause::Fewer { verb, asked: most, there: count }));
     use GroupState::{Damaged, Gone, Paused, Restarting, Stopped};
     causes.extend([Damaged, Stopped, Paused, Restarting, Gone].map(|state| Cause::GroupNotUp { group: count, state }));
     causes
@@ -170,6 +182,11 @@ fn sentences(figures: &Figures) -> Vec<String> {
 #[test]
 fn the_sentences_for_one() {
     assert_snapshot!(sentences(&few(1)).join("\n"), @"
+    paused: cycles have been paused since 2026-09-21T14:13:20Z (/usr/bin/antnode); only what the owner asks for is done
+    paused: antnode0001: down; not started while cycles are paused
+    torn_down: everything was taken down; no node is added before `wnm init`
+    down: antnode0001: down
+    paused: container group a1 is not up; not repaired while cycles are paused
     reboot: the machine was restarted; checking all nodes first
     delay_remove: antnode0001: the delay before removal has passed; deleting the files
     own_upgrade: antnode0001: upgraded itself and ended; starting it again
@@ -186,6 +203,11 @@ fn the_sentences_for_one() {
     stop: youngest nodes first, apart from those that wait for another try
     remove: stopped nodes first, then the youngest
     max_concurrent_removals: waiting for 1 removal in progress
+    hd_remove: /usr/bin/antnode: disk usage is 71.2 %, above the limit (hd_remove = 70 %)
+    hd_less_than: /usr/bin/antnode: inode usage of the disk is 71.2 %, too high to add or start nodes there (hd_less_than = 70 %)
+    hd_less_than: /usr/bin/antnode: 1 inode is free on the disk, and a node may need 2, one for each file: no node is added or started there
+    hd_less_than: /usr/bin/antnode has no mark of wnm's: is its disk mounted? No node is added or started there
+    request: moving to /usr/bin/antnode, as the owner asked
     back_off: antnode0001: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001: last operation failed; will be retried
     relief: no node left to stop or remove
@@ -258,6 +280,13 @@ fn the_sentences_for_one() {
     request: antnode0001: nothing to do
     request: antnode0001: already disabled
     request: antnode0001: not disabled
+    request: found 1 node stopped (asked for up to 2)
+    request: found 1 node running (asked for up to 2)
+    request: found 1 node running (asked for up to 2)
+    request: found 1 node running and outdated (asked for up to 2)
+    request: found 1 node running or stopped (asked for up to 2)
+    request: found 1 node running or stopped (asked for up to 2)
+    request: found 1 node disabled (asked for up to 2)
     container_group: container group a1 is damaged: repairing it
     container_group: container group a1 is stopped but has nodes: restarting it
     container_group: container group a1 is paused but has nodes: resuming it
@@ -271,6 +300,9 @@ fn what_is_different_for_three() {
     let one = sentences(&few(1));
     let different: Vec<String> = sentences(&few(3)).into_iter().filter(|line| !one.contains(line)).collect();
     assert_snapshot!(different.join("\n"), @"
+    paused: antnode0001–0003: down; not started while cycles are paused
+    down: antnode0001–0003: down
+    paused: container groups a1–a3 are not up; not repaired while cycles are paused
     delay_remove: antnode0001–0003: the delay before removal has passed; deleting the files
     own_upgrade: antnode0001–0003: upgraded itself and ended; starting it again
     disable: antnode0001–0003: disabling was interrupted; finishing it
@@ -283,6 +315,7 @@ fn what_is_different_for_three() {
     max_concurrent_operations: 3 operations in progress, above the maximum (max_concurrent_operations = 2)
     node_cap: 3 nodes, 1 too many (node_cap = 2)
     max_concurrent_removals: waiting for 3 removals in progress
+    hd_less_than: /usr/bin/antnode: 3 inodes are free on the disk, and a node may need 2, one for each file: no node is added or started there
     back_off: antnode0001–0003: could not be removed; will be retried before other nodes are removed
     back_off: antnode0001–0003: last operation failed; will be retried
     max_concurrent_upgrades: 3 more nodes to upgrade to 0.4.17 in later cycles (max_concurrent_upgrades = 2)
@@ -322,6 +355,13 @@ fn what_is_different_for_three() {
     request: antnode0001–0003: nothing to do
     request: antnode0001–0003: already disabled
     request: antnode0001–0003: not disabled
+    request: found 3 nodes stopped (asked for up to 2)
+    request: found 3 nodes running (asked for up to 2)
+    request: found 3 nodes running (asked for up to 2)
+    request: found 3 nodes running and outdated (asked for up to 2)
+    request: found 3 nodes running or stopped (asked for up to 2)
+    request: found 3 nodes running or stopped (asked for up to 2)
+    request: found 3 nodes disabled (asked for up to 2)
     container_group: container group a3 is damaged: repairing it
     container_group: container group a3 is stopped but has nodes: restarting it
     container_group: container group a3 is paused but has nodes: resuming it

@@ -330,7 +330,7 @@ fn an_owners_word_is_carried_out_at_once_and_counts() {
     run(async {
         let mut fleet = Fleet::new(4, config()).await;
         fleet.0.install(&NEW, "");
-        fleet.request(Request::Upgrade(Selection::Names(vec!["3".to_owned(), "4".to_owned()]))).await;
+        fleet.request(Request::Upgrade(Selection::names(vec!["3".to_owned(), "4".to_owned()]))).await;
         assert_eq!(fleet.versions(&NEW), 2, "more than the one canary");
         assert_snapshot!(fleet.course(30).await, @"
         5 min: forget antnode0003–0004; upgrade antnode0001–0002
@@ -341,10 +341,10 @@ fn an_owners_word_is_carried_out_at_once_and_counts() {
         let mut fleet = Fleet::new(4, config()).await;
         fleet.0.install(&NEW, "");
         fleet.0.world.spoil(&NEW, Habit::Hang, None);
-        fleet.request(Request::Upgrade(Selection::Names(vec!["3".to_owned()]))).await;
+        fleet.request(Request::Upgrade(Selection::names(vec!["3".to_owned()]))).await;
         fleet.course(30).await;
         assert_eq!((fleet.versions(&OLD), fleet.phase()), (4, Some(Phase::Paused)));
-        fleet.request(Request::Upgrade(Selection::Names(vec!["1".to_owned()]))).await;
+        fleet.request(Request::Upgrade(Selection::names(vec!["1".to_owned()]))).await;
         assert_eq!(fleet.versions(&NEW), 1, "a paused roll-out does not hold its owner back");
     });
 }
@@ -391,7 +391,7 @@ fn a_restart_by_its_owner_begins_a_nodes_trial_anew_and_is_no_failure() {
         let mut fleet = Fleet::new(2, config()).await;
         fleet.0.install(&NEW, "");
         fleet.course(3).await;
-        fleet.request(Request::Restart(Selection::Names(vec!["1".to_owned()]))).await;
+        fleet.request(Request::Restart(Selection::names(vec!["1".to_owned()]))).await;
         assert_snapshot!(fleet.course(30).await, @"
         5 min: forget antnode0001; upgrade antnode0002
         11 min: forget antnode0002
@@ -418,7 +418,7 @@ fn a_node_that_its_process_manager_starts_again_has_fallen() {
 fn what_an_interrupted_upgrade_does_to_a_node_is_not_the_programs_fault() {
     let mut snapshot = crate::fleet::fleet(&[Status::Stopped]);
     let node = &mut snapshot.nodes[0].node;
-    let target = Target { version: NEW, digest: "a file".to_owned() };
+    let target = Target { version: NEW, digest: Some("a file".to_owned()) };
     let trial = Trial::begun(node, target, Role::Canary, snapshot.now);
     let trials = [(node.id(), trial)].into();
     snapshot.rollouts = Some(Rollouts { digest: Some("a file".to_owned()), last: None, trials });

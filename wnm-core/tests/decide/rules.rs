@@ -6,6 +6,7 @@ use semver::Version;
 use wnm_core::decide::{Request, Selection, decide, decide_request};
 use wnm_core::node::{Desired, Flavour, NodeId, Status, Verb};
 use wnm_core::observe::signs::Signs;
+use wnm_core::pause::CyclePause;
 use wnm_core::plan::{Gauge, Plan, Rule};
 use wnm_core::rollout::{Failure, Pause, Phase, Revert, Role, Rollout, Rollouts, Target, Trial, TrialState};
 use wnm_core::settings::Config;
@@ -85,7 +86,7 @@ fn outdated(statuses: &[Status], change: impl FnOnce(&mut Config, &mut Snapshot)
 fn rolled_out(phase: Phase, pause: Option<Pause>, trial: Option<TrialState>) -> Plan {
     outdated(&[Running, Running], |config, snapshot| {
         config.max_concurrent_operations = 2;
-        let target = Target { version: Version::new(0, 4, 17), digest: "a file".to_owned() };
+        let target = Target { version: Version::new(0, 4, 17), digest: Some("a file".to_owned()) };
         let rollout = Rollout { target: target.clone(), started_at: NOW, phase, phase_since: NOW, pause };
         let mut rollouts = Rollouts { digest: Some("a file".to_owned()), last: Some(rollout), ..Rollouts::default() };
         let node = &mut snapshot.nodes[0].node;
@@ -174,6 +175,21 @@ fn blocked(number: u32) -> Plan {
 fn plans(rule: Rule) -> (Plan, Plan) {
     let unchanged = |_: &mut Config, _: &mut Snapshot| {};
     match rule {
+        Rule::Paused => {
+            let paused = |is_paused: bool| {
+                let pause = is_paused.then_some(CyclePause { since: NOW, until: None, reason: None });
+                cycle(&[Stopped], move |_, snapshot| snapshot.pause = pause)
+            };
+            (paused(true), paused(false))
+        }
+        Rule::Down => {
+            let busy = |percent| cycle(&[Stopped], move |_, snapshot| snapshot.host.used_cpu_percent = percent);
+            (busy(55.0), busy(10.0))
+        }
+        Rule::TornDown => {
+            let torn_down = |is| cycle(&[], move |_, snapshot| snapshot.torn_down = is);
+            (torn_down(true), torn_down(false))
+        }
         Rule::Reboot => {
             let rebooted = |seconds| cycle(&[Running], move |_, snapshot| snapshot.boot_time += seconds);
             (rebooted(1), rebooted(0))
@@ -314,7 +330,7 @@ fn plans(rule: Rule) -> (Plan, Plan) {
         Rule::NumberTaken => (blocked(6), blocked(5)),
         Rule::Request => {
             let (config, snapshot) = (Config { node_cap: 3, ..config() }, fleet(&[Running, Running]));
-            let asked = decide_request(&config, &snapshot, &Request::Stop(Selection::Count(1)));
+            let asked = decide_request(&config, &snapshot, &Request::Stop(Selection::count(1)));
             (asked.expect("one can be stopped"), decide(&config, &snapshot))
         }
     }
@@ -343,11 +359,13 @@ fn the_limit_that_is_reached_first_is_the_one_that_is_named() {
     start: the machine has room; oldest nodes first
     max_concurrent_starts: 1 more node to start in later cycles (max_concurrent_starts = 1)
     max_concurrent_starts: 1 more node to add in later cycles (max_concurrent_starts = 1)
+    down: antnode0002: down
     ");
     insta::assert_snapshot!(limits(2, 1), @"
     start: the machine has room; oldest nodes first
     max_concurrent_operations: 1 more node to start in later cycles (max_concurrent_operations = 1)
     max_concurrent_operations: 1 more node to add in later cycles (max_concurrent_operations = 1)
+    down: antnode0002: down
     ");
     insta::assert_snapshot!(limits(3, 3), @"
     start: the machine has room; oldest nodes first

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use insta::assert_snapshot;
 use semver::Version;
 use wnm_allocator::LayoutError;
-use wnm_core::decide::{Refusal, Request, Selection, decide, decide_request};
+use wnm_core::decide::{Refusal, Request, Selection, WordFault, decide, decide_request};
 use wnm_core::node::Status::{Dead, Disabled, Removing, Running, Stopped};
 use wnm_core::node::{Flavour, Status, Verb};
 use wnm_core::report::{Detail, plan_text};
@@ -51,6 +51,8 @@ fn pressure_on_everything() {
       load average (5 min) is 2.5, above the limit (max_load_average_allowed = 2)
       disk read rate is 4000 B/s, above the limit (hdio_read_remove = 1000 B/s)
       youngest nodes first [stop]
+    Not done, because:
+      antnode0003: down [down]
     ");
 }
 
@@ -92,27 +94,27 @@ fn refusals() {
     adding 100,000 nodes would exceed node_cap (100,001 > 10)
     hint: set node_cap 100001 to allow them
     ");
-    assert_snapshot!(refusal(Request::Stop(Selection::Names(vec!["antnode0009".to_owned()]))), @"
+    assert_snapshot!(refusal(Request::Stop(Selection::names(vec!["antnode0009".to_owned()]))), @"
     there is no node called antnode0009
     hint: Run(Status) to list the nodes
     ");
-    assert_snapshot!(refusal(Request::Restart(Selection::Count(300))), @"
-    cannot restart 300 nodes: only 1 is running
-    hint: ask for 1 at most, or name the nodes
+    assert_snapshot!(refusal(Request::Restart(Selection::names(vec!["9-12".to_owned()]))), @"
+    no node is in 9-12
+    hint: Run(Status) to list the nodes
+    ");
+    assert_snapshot!(refusal(Request::Restart(Selection::names(vec!["all".to_owned()]))), @"
+    there is no node called all
+    hint: `--all` means all nodes
     ");
     assert_snapshot!(refusal(Request::Add(10)), @"
     adding 10 nodes would exceed node_cap (11 > 10)
     hint: set node_cap 11 to allow them
     ");
-    assert_snapshot!(refusal(Request::Remove(Selection::Count(5))), @"
-    cannot remove 5 nodes: only 1 is running or stopped
-    hint: ask for 1 at most, or name the nodes
-    ");
 }
 
 /// Why a request about the first node of a fleet with this status is refused.
 fn refused(status: Status, verb: fn(Selection) -> Request) -> String {
-    let request = verb(Selection::Names(vec!["antnode0001".to_owned()]));
+    let request = verb(Selection::names(vec!["antnode0001".to_owned()]));
     told(&decide_request(&config(), &fleet(&[status]), &request).expect_err("it is refused"))
 }
 
@@ -161,8 +163,12 @@ fn no_refusal_has_a_second_line_or_a_hint_in_its_text() {
     let (path, version) = (PathBuf::from("/usr/bin/antnode"), Box::new(Version::new(0, 4, 17)));
     let refusals = [
         Refusal::UnknownNames(vec![name()]),
+        Refusal::TornDown,
         Refusal::OverCap { asked: 1, would_be: 2, cap: 1 },
-        Refusal::NotSoMany { verb: Verb::Start, asked: 2, there: 1 },
+        Refusal::NoMatch(vec!["1-50".to_owned()]),
+        Refusal::BadWord { word: "50-1".to_owned(), fault: WordFault::Backwards },
+        Refusal::BadWord { word: "a[".to_owned(), fault: WordFault::Pattern("it does not end") },
+        Refusal::BadWord { word: "UP".to_owned(), fault: WordFault::Status },
         Refusal::WrongStatus { name: name(), status: Disabled, verb: Verb::Start },
         Refusal::StoppedByOwner { name: name() },
         Refusal::NoProgram { path: path.clone() },

@@ -11,7 +11,7 @@ use wnm_testing::alter;
 use Status::{Removing, Running, Stopped};
 
 use crate::failings::cycle;
-use crate::fleet::{NOW, config, fleet};
+use crate::fleet::{NOW, alive, config, fleet};
 
 fn reason(config: &Config, snapshot: &Snapshot, rule: Rule) -> String {
     let plan = decide(config, snapshot);
@@ -181,4 +181,23 @@ fn what_failed_on_a_node_that_is_seen_well_is_forgotten_once_nobody_tries_it_aga
     assert_eq!(lives.map(|life| (life.failures(), life.retry_at())), [(0, None); 2]);
     assert!(lives[0].is_stopped_by_owner(), "what its owner wants of it stays");
     assert_eq!(reconcile(&config, seen).events, [], "and it is said once");
+}
+
+#[test]
+fn a_living_node_that_does_nothing_is_frozen_and_no_other_is() {
+    let with = |status, answer: Answer| {
+        let mut each = fleet(&[status]).nodes.remove(0);
+        each.seen = Some(Seen { answer, ..alive(&each.node) });
+        each.is_frozen()
+    };
+    for status in [Running, Stopped, Status::Starting, Status::Restarting, Status::Upgrading] {
+        assert!(with(status, Answer::Halted), "{status}");
+    }
+    for status in [Status::Disabled, Removing, Status::Migrating, Status::Dead] {
+        assert!(!with(status, Answer::Halted), "{status}: its owner, or a removal, has it");
+    }
+    assert!(with(Stopped, Answer::TimedOut) && with(Stopped, Answer::Refused));
+    assert!(!with(Running, Answer::TimedOut), "the next cycle says what it is");
+    assert!(!with(Stopped, Answer::NotAsked), "nobody knows");
+    assert!(!fleet(&[Stopped]).nodes[0].is_frozen(), "it does not live");
 }

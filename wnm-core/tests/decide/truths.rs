@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use wnm_core::decide::{decide, decide_request, reconcile};
-use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
+use wnm_core::node::{Desired, Flavour, Node, NodeId, Status, Verb};
 use wnm_core::plan::{Action, Cause, Effect, Gauge, Limit, Plan, Reason, Rule};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, DirectoryState, HostLoad, NodeSnapshot, Snapshot};
@@ -117,7 +117,15 @@ impl Case<'_> {
     }
 
     fn adds_to(&self, group: u32) -> bool {
-        self.plan.actions.iter().any(|action| matches!(action, Action::Add { node } if node.group == Some(group)))
+        let group_of = |id: NodeId| {
+            let node = self.snapshot.nodes.iter().find(|each| each.node.id() == id);
+            node.and_then(|each| each.node.spec().group)
+        };
+        self.plan.actions.iter().any(|action| match action {
+            Action::Add { node } => node.group == Some(group),
+            Action::Start { number } => group_of(*number) == Some(group),
+            _ => false,
+        })
     }
 }
 
@@ -290,7 +298,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             is(Status::Stopped)(each) && rests(each) && life.failures() == 0 && life.falls() > 1
         }),
         Cause::Returning => {
-            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().comes_back();
+            let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().returns();
             reason.nodes == case.starts() && case.all(reason, comes_back)
         }
         Cause::StartFailed | Cause::WentDown => case.all(reason, |each| {
@@ -335,6 +343,11 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             case.of(reason).count() == 0 && reason.nodes.iter().all(|node| blocked.contains(node) && node.0 >= lowest)
         }
         Cause::Requested => sorted(reason.nodes.clone()) == sorted(case.acted_on(|_| true)),
+        Cause::Down => {
+            case.all(reason, |each| each.node.status() == Status::Stopped && each.node.life().desired() == Desired::Run)
+        }
+        Cause::TornDown => case.snapshot.torn_down && case.does(Verb::Add).is_empty(),
+        Cause::Fewer { asked, there, .. } => there < asked && same(*there, case.acted_on(|_| true).len()),
         Cause::NothingToDo { .. } => case.of(reason).count() == reason.nodes.len(),
         _ => false,
     }

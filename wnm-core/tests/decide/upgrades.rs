@@ -15,7 +15,7 @@ use crate::fleet::{config, fleet};
 
 /// What asking for the upgrade of node 1 comes to: its actions, or the refusal.
 fn asked(snapshot: &Snapshot) -> Result<usize, String> {
-    let request = Request::Upgrade(Selection::Names(vec!["antnode0001".to_owned()]));
+    let request = Request::Upgrade(Selection::names(vec!["antnode0001".to_owned()]));
     let plan = decide_request(&config(), snapshot, &request).map_err(|refusal| told(&refusal))?;
     Ok(plan.actions.len())
 }
@@ -41,7 +41,7 @@ fn a_program_of_another_flavour_is_no_upgrade() {
     hint: set antnode_path … to use a v1 program
     hint: Run(MigrateFlavour) to move all nodes to v2
     ");
-    let count = Request::Upgrade(Selection::Count(1));
+    let count = Request::Upgrade(Selection::count(1));
     let plan = decide_request(&config, &snapshot, &count).expect("there is nothing to do");
     assert_eq!(plan.actions, []);
 }
@@ -124,7 +124,7 @@ fn one_that_is_refused_keeps_the_whole_request_from_being_begun() {
     let mut snapshot = fleet(&[Running, Running]);
     alter(&mut snapshot.nodes[0].node, |node| node.version = Some(Version::new(0, 4, 16)));
     alter(&mut snapshot.nodes[1].node, |node| node.version = Some(Version::new(0, 5, 0)));
-    let request = Request::Upgrade(Selection::Names(vec!["1".to_owned(), "2".to_owned()]));
+    let request = Request::Upgrade(Selection::names(vec!["1".to_owned(), "2".to_owned()]));
     let refusal = decide_request(&config(), &snapshot, &request).expect_err("the second is newer");
     assert!(matches!(refusal, Refusal::OlderProgram { .. }), "{refusal}");
 }

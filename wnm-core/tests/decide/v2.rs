@@ -7,6 +7,7 @@ use wnm_core::event::Event;
 use wnm_core::node::{Flavour, ProcessId, Status};
 use wnm_core::observe::signs::Signs;
 use wnm_core::plan::check::{Authority, check};
+use wnm_core::renewal::outdated;
 use wnm_core::report::{Detail, plan_text};
 use wnm_core::settings::Config;
 use wnm_core::snapshot::{Answer, NodeSnapshot, Seen, Snapshot};
@@ -137,4 +138,14 @@ fn a_node_that_ended_to_upgrade_itself_is_started_whatever_the_limits() {
     assert!(!plan.changes_anything(), "its manager starts it: {plan:?}");
     // Told to start, it ended again before it said a word: that is a failure like any other.
     assert_snapshot!(becomes(v2(Status::Upgrading, 5, None, left)), @"UPGRADING -> STOPPED: its process is gone");
+}
+
+#[test]
+fn a_setting_that_v2_has_no_use_for_leaves_no_node_outdated() {
+    let row = v2(Status::Running, 5, Some(FIRST), bound(true)).nodes.remove(0).node;
+    let same = Config { network: row.spec().network.clone(), ..config() };
+    let same = Config { no_upnp: !row.spec().no_upnp, bootstrap_cache_dir: "/elsewhere".into(), ..same };
+    let told = |config: &Config| outdated(config, &row).into_iter().filter(|name| *name != "rewards_address").count();
+    assert_eq!(told(&same), 0);
+    assert_eq!(told(&Config { start_args: vec!["--ipv4-only".to_owned()], ..same }), 1);
 }

@@ -145,10 +145,10 @@ fn node_storage_has_a_place_of_its_own() {
         assert!(bad(&flags(&[("node_storage", text)])).contains("node_storage = "), "{text}");
     }
     assert_eq!(
-        good(&flags(&[("node_storage", "~//nodes/./of mine/")])).node_storage.to_str(),
+        good(&flags(&[("node_storage", "~//nodes/./of mine/")])).node_storage.first().to_str(),
         Some("/home/ant/nodes/of mine")
     );
-    assert_eq!(good(&flags(&[("node_storage", "/home/anton")])).node_storage.to_str(), Some("/home/anton"));
+    assert_eq!(good(&flags(&[("node_storage", "/home/anton")])).node_storage.first().to_str(), Some("/home/anton"));
 }
 
 #[test]
@@ -187,11 +187,11 @@ fn files_say_where_they_are_wrong() {
     invalid setting: file /f line 3: is not TOML: duplicate key
     hint: a config file has a name = value a line, with "…" around a text
     "#);
-    insta::assert_snapshot!(file("\n[environment]\nA = \"1\"\n"), @r#"invalid setting: environment = "A = \"1\"" (file /f line 2): must be a text, a number, true or false, or, where words are expected, a list of texts"#);
+    insta::assert_snapshot!(file("\n[environment]\nA = \"1\"\n"), @r#"invalid setting: environment = "A = \"1\"" (file /f line 2): must be a text, a number, true or false, or, where words or paths are expected, a list of texts"#);
     assert!(
         file("[wnm]\nnode_cap = 3\n").contains("wnm = \"node_cap = 3\" (file /f line 1): there is no such setting")
     );
-    insta::assert_snapshot!(file("start_args = [1]\nnode_cap = [3]\nhost = 2026-01-01\n"), @r#"3 invalid settings: start_args = "[1]" (file /f line 1): must be a text, a number, true or false, or, where words are expected, a list of texts; node_cap = "[3]" (file /f line 2): must be a text, a number, true or false, or, where words are expected, a list of texts; host = "2026-01-01" (file /f line 3): must be a text, a number, true or false, or, where words are expected, a list of texts"#);
+    insta::assert_snapshot!(file("start_args = [1]\nnode_cap = [3]\nhost = 2026-01-01\n"), @r#"3 invalid settings: start_args = "[1]" (file /f line 1): must be a text, a number, true or false, or, where words or paths are expected, a list of texts; node_cap = "[3]" (file /f line 2): must be a text, a number, true or false, or, where words or paths are expected, a list of texts; host = "2026-01-01" (file /f line 3): must be a text, a number, true or false, or, where words or paths are expected, a list of texts"#);
 }
 
 #[test]

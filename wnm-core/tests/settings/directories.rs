@@ -11,7 +11,7 @@ fn manager(facts: &Facts, word: &str) -> String {
     let layers = Layers::default().flags([("process_manager", word), ("rewards_address", "faucet")]);
     let (config, _) = overlay(facts, Occasion::Change, &layers).expect("in order");
     let base = base_dir(facts, config.process_manager.mode);
-    let all = [&base, &config.node_storage, &config.log_dir, &config.bootstrap_cache_dir];
+    let all = [base.as_path(), config.node_storage.first(), &config.log_dir, &config.bootstrap_cache_dir];
     all.map(|path| path.display().to_string()).join("\n")
 }
 

@@ -3,6 +3,7 @@
 use wnm_core::event::Event;
 use wnm_core::node::{Evidence, Flavour, NodeId, Status, StoredNode, Verb};
 use wnm_core::plan::{Cause, Effect, Reason};
+use wnm_core::relocation::Move;
 use wnm_core::report::ReasonRow;
 use wnm_core::rollout::{Phase, TrialState};
 use wnm_core::store::{Decision, EventKind, HistoryEntry, HistoryFilter, Store};
@@ -59,6 +60,9 @@ fn every_event_that_matters_is_told() {
         Event::Adopted { node: Box::new(node(2)) },
         Event::Restored { node: Box::new(node(2)) },
         Event::FlavourChanged { from: Flavour::V2, node: Box::new(node(2)) },
+        Event::MoveIntended { moving: Move { node: NodeId(2), from: "/nodes/antnode0002".into(), to: "/b".into() } },
+        Event::Moved { from: "/nodes/antnode0002".into(), node: Box::new(node(2)) },
+        Event::MoveEnded { node: NodeId(2), gone: "/nodes/antnode0002".into() },
         Event::Noted { id: None, what: "a port was opened".to_owned() },
         Event::Forgotten { id: NodeId(2), why: "its directory is gone".to_owned() },
         Event::TornDown,
@@ -83,9 +87,12 @@ fn every_event_that_matters_is_told() {
     14 | 1 | Adopted | 2 |  | RUNNING | antnode0002.service
     15 | 1 | Restored | 2 |  | RUNNING | /nodes/antnode0002
     16 | 1 | FlavourChanged | 2 |  | RUNNING | v2 -> v1
-    17 | 1 | Noted |  |  |  | a port was opened
-    18 | 1 | Forgotten | 2 |  |  | its directory is gone
-    19 | 1 | TornDown |  |  |  |
+    17 | 1 | MoveIntended | 2 |  |  | /b
+    18 | 1 | Moved | 2 |  | RUNNING | /nodes/antnode0002 -> /nodes/antnode0002
+    19 | 1 | MoveEnded | 2 |  |  | /nodes/antnode0002 is gone
+    20 | 1 | Noted |  |  |  | a port was opened
+    21 | 1 | Forgotten | 2 |  |  | its directory is gone
+    22 | 1 | TornDown |  |  |  |
     ");
 }
 

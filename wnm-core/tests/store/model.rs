@@ -6,6 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Flavour, Node, NodeId, Status, Verb};
+use wnm_core::pause::CyclePause;
+use wnm_core::relocation::Move;
 use wnm_core::rollout::Rollouts;
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Store, StoredState};
@@ -40,9 +42,12 @@ impl Model {
     fn apply(&mut self, event: &Event) -> Result<(), Refused> {
         match event.clone() {
             Event::Initialised { settings, boot_time } => {
-                if std::mem::replace(&mut self.stored.initialised, true) {
+                if !self.nodes.is_empty() || !self.groups.is_empty() {
                     return Err(Refused);
                 }
+                self.stored.initialised = true;
+                (self.stored.torn_down_at, self.stored.pause) = (None, None);
+                self.stored.settings.clear();
                 self.stored.initialised_at = Some(NOW);
                 self.stored.settings.extend(settings);
                 self.stored.last_surveyed_boot = boot_time;
@@ -63,14 +68,32 @@ impl Model {
             {
                 return Err(Refused);
             }
-            Event::Intended { node, .. }
+            Event::BroughtBack { node, .. } if self.nodes.contains_key(&node.id().0) => return Err(Refused),
+            Event::Rolling { rolling } => self.stored.rolling = rolling,
+            Event::IdentityKept { .. } | Event::IdentitiesExpired { .. } => {}
+            Event::BroughtBack { node, .. }
+            | Event::Intended { node, .. }
             | Event::Completed { node, .. }
             | Event::Failed { node, .. }
             | Event::Reconciled { node, .. }
             | Event::FlavourChanged { node, .. }
-            | Event::Restored { node }
+            | Event::Moved { node, .. }
             | Event::Adopted { node } => self.put(*node)?,
+            Event::Restored { node } => {
+                let id = node.id();
+                self.put(*node)?;
+                self.stored.moves.retain(|begun| begun.node != id);
+            }
+            Event::MoveIntended { moving } => {
+                if self.nodes.contains_key(&moving.node.0) {
+                    self.stored.moves.retain(|begun| begun.node != moving.node);
+                    self.stored.moves.push(moving);
+                    self.stored.moves.sort_by_key(|begun| begun.node);
+                }
+            }
+            Event::MoveEnded { node, .. } => self.stored.moves.retain(|begun| begun.node != node),
             Event::Forgotten { id, .. } => {
+                self.stored.moves.retain(|begun| begun.node != id);
                 self.nodes.remove(&id.0);
                 self.stored.rollouts.trials.remove(&id);
                 self.stored.signs.remove(&id);
@@ -99,10 +122,15 @@ impl Model {
             Event::TornDown => {
                 self.nodes.clear();
                 self.stored.signs.clear();
+                self.stored.moves.clear();
                 self.groups.clear();
                 self.stored.rollouts = Rollouts::default();
                 self.stored.highest_number_used = 0;
+                self.stored.pause = None;
+                self.stored.torn_down_at = Some(NOW);
             }
+            Event::Paused { pause } => self.stored.pause = Some(pause),
+            Event::Resumed { .. } => self.stored.pause = None,
             Event::Decided { .. } | Event::Noted { .. } => {}
         }
         Ok(())
@@ -148,6 +176,11 @@ fn events() -> impl Strategy<Value = Event> {
         2 => row().prop_map(|node| Event::Adopted { node }),
         1 => row().prop_map(|node| Event::Restored { node }),
         1 => row().prop_map(|node| Event::FlavourChanged { from: Flavour::V1, node }),
+        2 => number().prop_map(|number| Event::MoveIntended {
+            moving: Move { node: NodeId(number), from: "/a".into(), to: "/b".into() },
+        }),
+        1 => row().prop_map(|node| Event::Moved { from: "/a".into(), node }),
+        1 => number().prop_map(|number| Event::MoveEnded { node: NodeId(number), gone: "/a".into() }),
         3 => (number(), text()).prop_map(|(id, why)| Event::Forgotten { id: NodeId(id), why }),
         4 => vec(report, 0..4).prop_map(|reports| Event::Surveyed { reports }),
         1 => counters.prop_map(|(at, cpu_busy, boot_id)| {
@@ -161,6 +194,9 @@ fn events() -> impl Strategy<Value = Event> {
         1 => number().prop_map(|node| Event::TrialVoid { node: NodeId(node) }),
         1 => (1_u32..4).prop_map(|number| Event::GroupSeen { group: Box::new(rows::group(number)) }),
         1 => (1_u32..4).prop_map(|group| Event::GroupClosed { group }),
+        2 => (any::<i64>(), proptest::option::of(any::<i64>()), proptest::option::of(text()))
+            .prop_map(|(since, until, reason)| Event::Paused { pause: CyclePause { since, until, reason } }),
+        1 => any::<bool>().prop_map(|expired| Event::Resumed { expired }),
         1 => Just(Event::TornDown),
         1 => (proptest::option::of(number()), text())
             .prop_map(|(id, what)| Event::Noted { id: id.map(NodeId), what }),

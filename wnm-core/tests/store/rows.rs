@@ -181,7 +181,7 @@ pub fn nodes(number: u32) -> impl Strategy<Value = Node> {
 }
 
 fn target(digest: &str) -> Target {
-    Target { version: Version::new(0, 5, 0), digest: digest.to_owned() }
+    Target { version: Version::new(0, 5, 0), digest: Some(digest.to_owned()) }
 }
 
 /// A roll-out in this phase.

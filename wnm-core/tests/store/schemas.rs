@@ -63,8 +63,8 @@ fn a_database_of_the_first_schema_is_migrated() {
 fn a_reader_says_that_the_first_schema_is_too_old() {
     let (_directory, path) = first("");
     let problem = Store::open_read_only(&path).expect_err("reading does not migrate").problem;
-    assert!(matches!(problem, Problem::Older { found: 1, known: 4 }), "{problem:?}");
-    insta::assert_snapshot!(problem, @"schema version 1 is older than 4");
+    let Problem::Older { found: 1, known } = problem else { panic!("{problem:?}") };
+    assert_eq!(problem.to_string(), format!("schema version 1 is older than {known}"));
 }
 
 #[test]

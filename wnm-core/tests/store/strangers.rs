@@ -88,7 +88,7 @@ fn f65_every_kind_of_bad_file_has_its_own_name() {
     short text: it is not a SQLite database
     another program's: it belongs to another program (application id 0x00000001)
     nobody's: it belongs to another program (application id 0x00000000)
-    a newer wnm's: schema version 99 is newer than 4, the newest that this wnm knows
+    a newer wnm's: schema version 99 is newer than 7, the newest that this wnm knows
     half of it: it is damaged: database disk image is malformed
     its header only: it is damaged: database disk image is malformed
     ");

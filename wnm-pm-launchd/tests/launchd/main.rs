@@ -7,6 +7,7 @@ mod plists;
 mod world;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use wnm_pm::hint::{Hint, Hinted};
@@ -213,12 +214,12 @@ async fn a_job_of_the_same_label_that_is_somebody_elses_is_never_taken_for_ours(
 
 async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
     let world = World::new();
-    let error = as_nobody(|| Launchd::new(Mode::Sudo, "/nodes", Arc::new(world.runner.clone())).err());
+    let error = as_nobody(|| Launchd::new(Mode::Sudo, Path::new("/nodes"), Arc::new(world.runner.clone())).err());
     let hints = error.expect("it needs root").hints();
     assert_eq!(hints, [Hint::text("run wnm as root, or use launchd+user with a database of its own")]);
     let mut domain = world.domain();
     domain.target = "nobody/501".to_owned();
-    let manager = Launchd::in_domain(Mode::User, "/nodes", domain, Arc::new(world.runner.clone()));
+    let manager = Launchd::in_domain(Mode::User, Path::new("/nodes"), domain, Arc::new(world.runner.clone()));
     let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["no-gui-session"]);
     let error = manager.survey().await.expect_err("nothing can be known");
@@ -231,7 +232,8 @@ async fn the_machines_domain_is_for_root_and_a_users_needs_a_session() {
 
 async fn a_machine_without_launchctl_is_told_so() {
     let world = World::new();
-    let manager = Launchd::in_domain(Mode::User, "/nodes", world.domain(), Arc::new(wnm_pm::command::SystemRunner));
+    let manager =
+        Launchd::in_domain(Mode::User, Path::new("/nodes"), world.domain(), Arc::new(wnm_pm::command::SystemRunner));
     let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| finding.code).collect();
     // A Mac has it.
     assert_eq!(codes, if cfg!(target_os = "macos") { vec![] } else { vec!["no-launchd"] });

@@ -10,6 +10,7 @@ use bollard::query_parameters::{InspectContainerOptions, RenameContainerOptionsB
 
 use super::engine::Engine;
 use super::error::{Doing, EngineError};
+use super::layout;
 
 /// Something in which a container is not what it would be made of now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,13 @@ fn contains(is: Option<&Vec<String>>, wanted: Option<&Vec<String>>) -> bool {
 
 /// An engine in a virtual machine names the machine's directories by where it has them.
 fn has_mounts(is: &[MountPoint], wanted: &HostConfig) -> bool {
+    // A disk that is not used any more could not be unmounted while a container has it.
+    let is_wanted =
+        |target: &str| wanted.mounts.iter().flatten().any(|wanted| wanted.target.as_deref() == Some(target));
+    let mut targets = is.iter().filter_map(|mount| mount.destination.as_deref());
+    if targets.any(|target| target.starts_with(layout::DISKS) && !is_wanted(target)) {
+        return false;
+    }
     wanted.mounts.iter().flatten().all(|wanted| {
         let source = wanted.source.as_deref().unwrap_or_default();
         is.iter().any(|mount| {

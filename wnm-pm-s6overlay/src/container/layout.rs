@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::settings::S6Settings;
+use crate::settings::{MachineId, S6Settings};
 
 /// Where `node_storage` appears inside containers.
 pub const STORAGE: &str = "/var/antctl/services";
@@ -11,22 +11,37 @@ const LOGS: &str = "/var/log/antnode";
 /// Where `bootstrap_cache_dir` appears inside containers.
 const BOOTSTRAP_CACHE: &str = "/var/antctl/bootstrap_cache";
 
+/// Where further storages appear inside containers, each under a name that follows from its path: it stays the same
+/// whatever other disks come and go.
+pub const DISKS: &str = "/var/antctl/disks";
+
 /// What containers see of a machine: its directory, and their name for it.
 #[must_use]
-pub fn mounts(settings: &S6Settings) -> [(&Path, &'static str); 3] {
-    [(&settings.node_storage, STORAGE), (&settings.log_dir, LOGS), (&settings.bootstrap_cache_dir, BOOTSTRAP_CACHE)]
+pub fn mounts(settings: &S6Settings) -> Vec<(&Path, String)> {
+    let fixed = [
+        (&settings.node_storage, STORAGE),
+        (&settings.log_dir, LOGS),
+        (&settings.bootstrap_cache_dir, BOOTSTRAP_CACHE),
+    ];
+    let fixed = fixed.map(|(outside, inside)| (outside.as_path(), inside.to_owned())).into_iter();
+    fixed.chain(settings.more_storages.iter().map(|disk| (disk.as_path(), of_disk(disk)))).collect()
+}
+
+/// Where a further storage appears inside containers.
+fn of_disk(disk: &Path) -> String {
+    format!("{DISKS}/{}", MachineId::of(disk))
 }
 
 /// A path of the machine as containers see it; none for a path that they do not see.
 #[must_use]
 pub fn inside(settings: &S6Settings, path: &Path) -> Option<PathBuf> {
-    mounts(settings).into_iter().find_map(|(outside, inside)| moved(path, outside, Path::new(inside)))
+    mounts(settings).into_iter().find_map(|(outside, inside)| moved(path, outside, Path::new(&inside)))
 }
 
 /// The machine's name for a path of a container; none for a path that is the container's own.
 #[must_use]
 pub fn outside(settings: &S6Settings, path: &Path) -> Option<PathBuf> {
-    mounts(settings).into_iter().find_map(|(outside, inside)| moved(path, Path::new(inside), outside))
+    mounts(settings).into_iter().find_map(|(outside, inside)| moved(path, Path::new(&inside), outside))
 }
 
 fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
@@ -44,6 +59,7 @@ pub(crate) mod tests {
     pub(crate) fn settings_in(directory: &Path) -> S6Settings {
         S6Settings {
             node_storage: directory.join("nodes"),
+            more_storages: vec![],
             log_dir: directory.join("logs"),
             bootstrap_cache_dir: directory.join("cache"),
             docker_image: "wnm-node:latest".to_owned(),
@@ -72,5 +88,19 @@ pub(crate) mod tests {
             }
         }
         assert_eq!(outside(&settings, Path::new("/home/ant")), None);
+    }
+
+    #[test]
+    fn a_further_disk_has_the_same_name_inside_whatever_else_there_is() {
+        let with = |disks: &[&str]| S6Settings {
+            more_storages: disks.iter().map(Into::into).collect(),
+            ..settings_in(Path::new("/data"))
+        };
+        let seen = |disks: &[&str]| inside(&with(disks), Path::new("/disk2/antnode0001"));
+        insta::assert_snapshot!(seen(&["/disk2"]).expect("it is mounted").display(), @"/var/antctl/disks/9217b208/antnode0001");
+        assert_eq!(seen(&["/disk1", "/disk2"]), seen(&["/disk2"]));
+        assert_eq!(seen(&["/disk1"]), None);
+        let there = seen(&["/disk2"]).expect("it is mounted");
+        assert_eq!(outside(&with(&["/disk2"]), &there).as_deref(), Some(Path::new("/disk2/antnode0001")));
     }
 }

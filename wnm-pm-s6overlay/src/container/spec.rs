@@ -89,7 +89,7 @@ fn host_config(settings: &S6Settings, ports: PortMap, security: Security) -> Hos
             ])),
         }),
         tmpfs: Some(HashMap::from([("/run".to_owned(), RUN.to_owned())])),
-        mounts: Some(layout::mounts(settings).map(|(outside, inside)| mount(outside, inside)).to_vec()),
+        mounts: Some(layout::mounts(settings).into_iter().map(|(outside, inside)| mount(outside, inside)).collect()),
         network_mode: Some(match network {
             ContainerNetwork::Published => settings.machine().network_name(),
             ContainerNetwork::Host => "host".to_owned(),
@@ -150,11 +150,11 @@ fn local_ports(spec: &GroupSpec) -> Option<String> {
 }
 
 /// Not the short `source:target` form: that takes a colon in a path for its own, and makes what is missing as root.
-fn mount(source: &Path, target: &str) -> Mount {
+fn mount(source: &Path, target: String) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
         source: Some(source.display().to_string()),
-        target: Some(target.to_owned()),
+        target: Some(target),
         ..Mount::default()
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wnm_pm::container_host::{Group, GroupState};
 use wnm_pm::hint::Hint;
+use wnm_pm::path_policy::STORAGE_MARKER;
 use wnm_pm::process_manager::ManagerError;
 
 use super::Groups;
 use crate::container::error::EngineError;
-use crate::container::layout::STORAGE;
+use crate::container::layout::{self, STORAGE};
 use crate::node::keeper;
 use crate::settings::MANAGER;
 use crate::storage;
@@ -19,8 +20,9 @@ const BOOT: Duration = Duration::from_secs(120);
 /// How long the engine may take until programs can be run in a container that was started. One that exits again and again
 /// never gets that far.
 const START: Duration = Duration::from_secs(20);
-/// Prints the storage's id, once the main program runs.
-const PROBE: &str = "pgrep -x -f 'sleep infinity' >/dev/null || exit 3; cat -- \"$1\"";
+/// Prints the storage's id, once the main program runs and the marks of all further disks are seen.
+const PROBE: &str = "pgrep -x -f 'sleep infinity' >/dev/null || exit 3
+id=$1; shift; for mark; do [ -f \"$mark\" ] || exit 4; done; cat -- \"$id\"";
 /// The exit code of [`PROBE`] while the container boots.
 const UNDERWAY: i32 = 3;
 
@@ -73,12 +75,22 @@ impl Groups<'_> {
     }
 
     async fn probe(&self, name: &str) -> Result<Boot, EngineError> {
-        let argv = ["sh", "-c", PROBE, "wnm", &format!("{STORAGE}/{}", storage::ID_FILE)].map(str::to_owned);
+        let id = format!("{STORAGE}/{}", storage::ID_FILE);
+        let fixed = ["sh", "-c", PROBE, "wnm", &id].map(str::to_owned).into_iter();
+        let argv: Vec<String> = fixed.chain(self.marks_of_disks()).collect();
         let output = self.0.engine.exec(name, &argv, &[], START).await?;
         Ok(match output.code {
             Some(UNDERWAY) => Boot::Underway,
             code => Boot::Done { id: (code == Some(0)).then_some(output.stdout) },
         })
+    }
+
+    /// The marks of further disks, as containers have to see them. A disk that is away for the machine itself is nobody's
+    /// to see.
+    fn marks_of_disks(&self) -> impl Iterator<Item = String> {
+        let settings = &self.0.settings;
+        let marks = settings.more_storages.iter().map(|disk| disk.join(STORAGE_MARKER)).filter(|mark| mark.is_file());
+        marks.filter_map(|mark| Some(layout::inside(settings, &mark)?.to_string_lossy().into_owned()))
     }
 
     /// Whether a group that runs has booted and sees this storage id; of one that does not run nothing can be said. Where
@@ -88,7 +100,10 @@ impl Groups<'_> {
             return true;
         }
         let Some(id) = id else { return false };
-        if keeper::storage_id(&self.0.settings.node_storage, &group.spec.name).await.as_deref() == Some(id) {
+        // A keeper knows nothing of further disks.
+        if self.0.settings.more_storages.is_empty()
+            && keeper::storage_id(&self.0.settings.node_storage, &group.spec.name).await.as_deref() == Some(id)
+        {
             return true;
         }
         matches!(self.probe(&group.container_name).await, Ok(Boot::Done { id: Some(seen) }) if seen == id)

@@ -34,8 +34,9 @@ pub fn inside(settings: &S6Settings, node: &NodeRef) -> Result<Launch, ManagerEr
 /// A path of the machine as containers see it.
 fn seen(settings: &S6Settings, path: &Path) -> Result<PathBuf, ManagerError> {
     layout::inside(settings, path).ok_or_else(|| {
-        let mounted = layout::mounts(settings).map(|(outside, _)| outside.display().to_string()).join(", ");
-        let reason = format!("containers see nothing of this machine but {mounted}");
+        let mounted: Vec<String> =
+            layout::mounts(settings).iter().map(|(outside, _)| outside.display().to_string()).collect();
+        let reason = format!("containers see nothing of this machine but {}", mounted.join(", "));
         ManagerError::Unusable { what: path.display().to_string(), reason }
     })
 }

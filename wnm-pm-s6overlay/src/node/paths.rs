@@ -12,7 +12,7 @@ use crate::storage::{definitions, refuse_links};
 /// # Errors
 /// [`ManagerError::NotOurs`] or [`ManagerError::Unusable`] with the path and what is wrong with it.
 pub fn check(settings: &S6Settings, spec: &NodeSpec) -> Result<(), ManagerError> {
-    path_policy::check_paths(&settings.node_storage, spec)?;
+    path_policy::check_paths(&settings.storages(), spec)?;
     if spec.name != spec.id.name() {
         let reason = format!("node {} has the name {}", spec.id, spec.id.name());
         return Err(ManagerError::Unusable { what: format!("the name {:?}", spec.name), reason });

@@ -72,6 +72,7 @@ impl Machine {
             log_dir: dir.path().join("logs"),
             bootstrap_cache_dir: dir.path().join("bootstrap_cache"),
             node_storage: storage,
+            more_storages: vec![],
             docker_image: image(),
             container_network: network,
             max_node_per_container: GROUP_SIZE.into(),

@@ -207,7 +207,7 @@ const AS_NOBODY: &str = "WNM_TEST_AS_NOBODY";
 
 async fn as_nobody() {
     let Some(storage) = std::env::var_os(AS_NOBODY) else { return };
-    let manager = Setsid::new("setsid+sudo".parse().expect("it is a kind"), storage);
+    let manager = Setsid::new("setsid+sudo".parse().expect("it is a kind"), Path::new(&storage));
     let error = manager.survey().await.expect_err("it is not root");
     assert!(matches!(error, ManagerError::Unavailable { .. }), "{error:?}");
     let codes: Vec<_> = manager.examine().await.into_iter().map(|finding| (finding.code, finding.severity)).collect();

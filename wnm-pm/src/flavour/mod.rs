@@ -33,6 +33,8 @@ struct Table {
     program: &'static str,
     /// The file that makes a node who it is.
     key_file: &'static str,
+    /// What the names of its logs begin with, and what they end in; the last in order is the one that it writes.
+    log: (&'static str, &'static str),
     /// Whether nodes answer over HTTP how they are.
     has_metrics: bool,
     /// Whether nodes replace their own program.
@@ -84,6 +86,12 @@ impl Flavour {
     #[must_use]
     pub fn key_file(self) -> &'static str {
         self.table().key_file
+    }
+
+    /// What the names of its nodes' own logs begin with, and what they end in: the last of them in order is being written.
+    #[must_use]
+    pub fn log_name(self) -> (&'static str, &'static str) {
+        self.table().log
     }
 
     /// Whether its nodes answer over HTTP how they are.

@@ -7,6 +7,7 @@ pub(super) const TABLE: Table = Table {
     word: "v1",
     program: "antnode",
     key_file: "secret-key",
+    log: ("antnode.log", ""),
     has_metrics: true,
     upgrades_itself: false,
     replaces_program_by_rename: false,

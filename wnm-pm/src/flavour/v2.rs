@@ -8,6 +8,7 @@ pub(super) const TABLE: Table = Table {
     word: "v2",
     program: "ant-node",
     key_file: "node_identity.key",
+    log: ("ant-node.", ".log"),
     has_metrics: false,
     upgrades_itself: true,
     replaces_program_by_rename: true,

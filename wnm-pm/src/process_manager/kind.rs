@@ -67,6 +67,12 @@ impl ManagerKind {
         self.supervisor == Supervisor::S6overlay
     }
 
+    /// Whether its nodes may lie on several disks: not where it places them by itself.
+    #[must_use]
+    pub fn takes_several_storages(self) -> bool {
+        self.supervisor != Supervisor::Antctl
+    }
+
     /// The word that names this kind.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -5,7 +5,7 @@
 //! that node's outcome, never the batch's. Every operation may be repeated: starting what runs, stopping what is stopped,
 //! creating what is created already and removing what is gone are successes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use semver::Version;
@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Outcomes;
 use crate::container_host::ContainerHost;
+use crate::logs::LogPlace;
 use crate::node::{Flavour, NodeId, NodeRef, NodeSpec, PortKind, ProcessId};
+use crate::program::shared;
 use crate::user::Owner;
 
 pub(crate) mod error;
@@ -225,6 +227,11 @@ pub trait ProcessManager: Send + Sync {
     /// What becomes of the nodes' processes. Reads only.
     async fn inspect(&self, nodes: &[NodeRef]) -> Outcomes<ProcessState>;
 
+    /// Where a node's logs lie: first what it prints, where that is kept, last the log that it keeps by itself. Reads nothing.
+    fn logs(&self, node: &NodeRef) -> Vec<LogPlace> {
+        vec![LogPlace::own(&node.spec)]
+    }
+
     /// Keeps what the nodes leave behind while they run from growing without end. Once in a cycle; nothing waits for it.
     async fn tidy(&self, _nodes: &[NodeRef]) {}
 
@@ -235,6 +242,11 @@ pub trait ProcessManager: Send + Sync {
     /// Reads only.
     async fn taken(&self, _recorded: &[NodeRef]) -> Result<Vec<TakenNumber>, ManagerError> {
         Ok(vec![])
+    }
+
+    /// Deletes what it keeps beside nodes in a storage that none of them lives in any more. What stays does no harm.
+    async fn vacate(&self, node_storage: &Path) {
+        shared::sweep(node_storage);
     }
 
     /// Takes everything of this manager down, or says that nodes have to be removed one by one.

@@ -1,6 +1,7 @@
 //! Promises about a node's way from nothing to running and back.
 
 use super::{ContractWorld, Trial, eventually, node_port, only};
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::NodeRef;
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::{ManagerError, ProcessState};
@@ -45,6 +46,26 @@ impl<W: ContractWorld> Trial<'_, W> {
         }
         assert_eq!(self.key(&node).await, key, "it is the same node");
         self.remove(std::slice::from_ref(&node)).await;
+        self.remove(&[node]).await;
+    }
+
+    /// What a node writes lies where its manager says: what it prints first, and its own log last.
+    pub(super) async fn logs(&self) {
+        let node = self.running(59).await;
+        let places = self.manager.logs(&node);
+        let (own, printed) = places.split_last().expect("every node has a log of its own");
+        assert_eq!(*own, LogPlace::own(&node.spec));
+        assert!(!printed.is_empty() || self.world.keeps_nothing_printed(), "what it prints is kept");
+        for place in &places {
+            eventually(&format!("{place} has what the node wrote"), async || {
+                let lines = self.world.lines(place).await;
+                // Whoever has nodes run as somebody else need not be let into their directories.
+                let is_denied = !self.manager.capabilities().runs_nodes_as_caller
+                    && lines.iter().any(|line| line.contains("Permission denied"));
+                is_denied || lines.iter().any(|line| line.contains("Node started"))
+            })
+            .await;
+        }
         self.remove(&[node]).await;
     }
 

@@ -27,6 +27,7 @@ pub async fn contract(manager: &dyn ProcessManager, world: &impl ContractWorld) 
     let trial = Trial { manager, world };
     trial.creation().await;
     trial.starting_and_stopping().await;
+    trial.logs().await;
     trial.batches().await;
     trial.ports_in_use().await;
     trial.crash().await;

@@ -6,12 +6,15 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
 use semver::Version;
 
 use crate::{PortBlock, test_node, test_node_that};
+use wnm_pm::command::SystemRunner;
+use wnm_pm::logs::{LogLine, LogPlace, LogReader};
 use wnm_pm::node::{Flavour, NodeId, NodeSpec};
 use wnm_pm::port_use::{Protocol, ports_in_use};
 
@@ -65,6 +68,24 @@ pub trait ContractWorld: Send + Sync {
     /// What a file holds; none when there is no such file.
     async fn read(&self, path: &Path) -> Option<Vec<u8>> {
         fs::read(path).ok()
+    }
+
+    /// The last lines of a node's log, and what is in the way of reading them.
+    async fn lines(&self, place: &LogPlace) -> Vec<String> {
+        let mut reader = LogReader::new(&[vec![place.clone()]], Arc::new(SystemRunner));
+        let mut lines = Vec::new();
+        let mut heard = |line: LogLine<'_>| {
+            lines.push(line.text.to_owned());
+            true
+        };
+        let faults = reader.last(100, false, &mut heard).await;
+        lines.extend(faults.into_iter().map(|fault| fault.text));
+        lines
+    }
+
+    /// Whether the manager on trial keeps nothing of what nodes print.
+    fn keeps_nothing_printed(&self) -> bool {
+        false
     }
 
     /// Writes a file; its directory is made when it is not there.

@@ -8,6 +8,7 @@ use semver::Version;
 
 use super::world::{Entry, MemoryWorld};
 use crate::ContractWorld;
+use wnm_pm::logs::LogPlace;
 use wnm_pm::node::{Flavour, NodeId, NodeSpec, PortKind, Ports};
 use wnm_pm::port_use::Protocol;
 use wnm_pm::process_manager::ProcessState;
@@ -81,6 +82,14 @@ impl ContractWorld for MemoryWorld {
             Some(Entry::File(content)) => Some(content.clone()),
             _ => None,
         }
+    }
+
+    async fn lines(&self, _: &LogPlace) -> Vec<String> {
+        vec!["Node started".to_owned()]
+    }
+
+    fn keeps_nothing_printed(&self) -> bool {
+        true
     }
 
     async fn write(&self, path: &Path, content: &[u8]) {

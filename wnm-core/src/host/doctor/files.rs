@@ -2,19 +2,20 @@
 
 use super::{Facts, FileKind, OwnFile, error, warning};
 use crate::settings::Config;
+use crate::snapshot::DiskLoad;
 use crate::storage::STORAGE_MARKER;
 use wnm_pm::process_manager::{Finding, Mode};
 use wnm_pm::shell::word;
 
-pub(super) fn storage_mark(config: &Config, facts: &Facts) -> Option<Finding> {
-    let storage = config.node_storage.display();
-    (!facts.storage_is_marked).then(|| {
-        let what = format!("{storage} has no file {STORAGE_MARKER}, which wnm puts there");
+pub(super) fn storage_marks(facts: &Facts) -> Vec<Finding> {
+    let finding = |disk: &DiskLoad| {
+        let what = format!("{} has no file {STORAGE_MARKER}, which wnm puts there", disk.storage.display());
         let consequence = "it is taken for a disk that is not mounted: no node that is missing there is given up";
-        let mark = word(&config.node_storage.join(STORAGE_MARKER));
+        let mark = word(&disk.storage.join(STORAGE_MARKER));
         let fix = format!("mount the disk; if this is the right directory, `touch {mark}`");
         error("storage-unmarked", what, consequence, fix)
-    })
+    };
+    facts.disks.iter().filter(|disk| !disk.is_there).map(finding).collect()
 }
 
 pub(super) fn rights(facts: &Facts) -> Vec<Finding> {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Disk, Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
+use super::{Facts, FileKind, FirewallState, HeldPort, Kernel, KnownNode, OwnFile, ThreadLimit, lift, sysctl};
 use crate::decide::port_start;
 use crate::host::firewall::OpenPort;
 use crate::host::schedule::timer::{self, Scope};
 use crate::machine::Machine;
 use crate::node::{Node, Status};
-use crate::observe::{self, VersionCache};
+use crate::observe::VersionCache;
+use crate::observe::host::disk_load;
 use wnm_pm::command::{Command, CommandRunner};
 use wnm_pm::hint::chain;
 use wnm_pm::port_use::holder;
@@ -28,9 +29,9 @@ pub async fn gather(machine: &Machine, disks_answer: bool) -> Facts {
     let config = &machine.parts.config;
     let now = machine.parts.clock.now();
     let nodes = machine.parts.store.load().map(|record| record.nodes).unwrap_or_default();
-    let (mut load, mut program, mut own_files) = (None, None, Vec::new());
+    let (mut disks, mut program, mut own_files) = (Vec::new(), None, Vec::new());
     if disks_answer {
-        load = observe::host(None, &config.node_storage, now).await.ok().map(|observed| observed.load);
+        disks = config.node_storage.iter().map(disk_load).collect();
         program = machine.parts.observer.program(&config.antnode_path, &VersionCache::default()).await.err();
         own_files = files(machine, &nodes);
     }
@@ -42,20 +43,15 @@ pub async fn gather(machine: &Machine, disks_answer: bool) -> Facts {
         cpu_count: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
         held_ports: held_ports(machine, &nodes),
         kernel: kernel(schedule.as_deref()),
-        disk: load.map(|load| Disk {
-            used_percent: load.used_hd_percent,
-            free_bytes: load.free_hd_bytes,
-            used_inodes_percent: load.used_inodes_percent,
-            free_inodes: load.free_inodes,
-        }),
+        disks,
         files: own_files,
         user: rustix::process::geteuid().as_raw(),
-        storage_is_marked: !disks_answer || machine.parts.observer.storage_is_marked(&config.node_storage),
         firewall: firewall(machine, &nodes).await,
         schedule,
         program_problem: program.map(|error| (chain(&error), "set antnode_path to a node program".to_owned())),
         nodes: nodes.iter().map(known).collect(),
         paused_rollout: None,
+        cycle_pause: machine.cycle_pause().ok().flatten(),
     }
 }
 
@@ -160,15 +156,13 @@ fn own_cgroup_limit() -> Option<ThreadLimit> {
 }
 
 fn files(machine: &Machine, nodes: &[Node]) -> Vec<OwnFile> {
-    let storage = &machine.parts.config.node_storage;
-    let mut files = vec![
-        own_file(machine.parts.store.path(), FileKind::Database, None),
-        own_file(storage, FileKind::Storage, None),
-    ];
+    let storages = &machine.parts.config.node_storage;
+    let mut files = vec![own_file(machine.parts.store.path(), FileKind::Database, None)];
+    files.extend(storages.iter().map(|storage| own_file(storage, FileKind::Storage, None)));
     for node in nodes {
         let root_dir = &node.spec().root_dir;
         files.push(own_file(root_dir, FileKind::Node, None));
-        files.extend(KEYS.map(|key| own_file(&root_dir.join(key), FileKind::Key, Some(storage))));
+        files.extend(KEYS.map(|key| own_file(&root_dir.join(key), FileKind::Key, storages.of(root_dir))));
     }
     files.into_iter().flatten().collect()
 }

@@ -4,9 +4,11 @@
 use crate::host::firewall::OpenPort;
 use crate::machine::Machine;
 use crate::node::{NodeId, PortKind, Ports, Status, UnixSeconds};
+use crate::pause::CyclePause;
 use crate::progress::Silent;
 use crate::rollout::{Phase, Rollout};
 use crate::settings::Config;
+use crate::snapshot::DiskLoad;
 use wnm_pm::process_manager::{Finding, Severity};
 use wnm_pm::shell::word;
 
@@ -17,6 +19,7 @@ mod kernel;
 mod ports;
 mod upkeep;
 
+pub use disk::HANGS as STORAGE_HANGS;
 pub use gather::gather;
 
 /// Everything on this machine that would keep nodes from working, now or later, the worst first. Changes nothing.
@@ -31,7 +34,8 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     if answers && let Ok(observation) = machine.observe(&Silent).await {
         let nodes = observation.snapshot.nodes.iter();
         facts.nodes = nodes.map(|each| gather::known(&each.node)).collect();
-        let current = observation.snapshot.rollouts.as_ref().and_then(|rollouts| rollouts.current().cloned());
+        let rollouts = observation.snapshot.rollouts.as_ref();
+        let current = rollouts.and_then(|rollouts| rollouts.current().or(rollouts.watched()).cloned());
         facts.paused_rollout = current.filter(|rollout| rollout.phase == Phase::Paused);
     }
     findings.extend(check(machine.config(), &facts));
@@ -56,18 +60,18 @@ pub struct Facts {
     pub held_ports: Vec<HeldPort>,
     /// What the kernel allows.
     pub kernel: Kernel,
-    /// The disk of the node storage.
-    pub disk: Option<Disk>,
+    /// The disks that nodes lie on.
+    pub disks: Vec<DiskLoad>,
     /// Files, and directories that hold secrets.
     pub files: Vec<OwnFile>,
     /// Who runs this wnm: a user id.
     pub user: u32,
-    /// Whether the node storage is there and bears its mark.
-    pub storage_is_marked: bool,
     /// The firewall that is in use, and what it says.
     pub firewall: Option<FirewallState>,
     /// The roll-out of the node program, where it is paused.
     pub paused_rollout: Option<Rollout>,
+    /// The owner's pause of the cycles, while it lasts.
+    pub cycle_pause: Option<CyclePause>,
     /// What runs wnm every minute; none when nothing was found.
     pub schedule: Option<String>,
     /// Why the node program cannot be used, with what mends it.
@@ -128,19 +132,6 @@ pub struct ThreadLimit {
     pub fix: String,
 }
 
-/// The disk of the node storage.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Disk {
-    /// How full it is, in percent.
-    pub used_percent: f64,
-    /// What is free, in bytes.
-    pub free_bytes: u64,
-    /// How many of its inodes are in use, in percent.
-    pub used_inodes_percent: f64,
-    /// How many are free; none where it does not count them.
-    pub free_inodes: Option<u64>,
-}
-
 /// A file of wnm's or of a node's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFile {
@@ -186,6 +177,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(upkeep::schedule(facts));
     findings.extend(upkeep::nodes(facts));
     findings.extend(upkeep::rollout(facts));
+    findings.extend(upkeep::paused(facts));
     findings.extend(ports::held(config, facts));
     findings.extend(ports::given_away(config, facts));
     findings.extend(kernel::open_files(facts));
@@ -193,7 +185,7 @@ pub fn check(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings.extend(kernel::connections(config, facts));
     findings.extend(kernel::receive_buffer(facts));
     findings.extend(disk::check(config, facts));
-    findings.extend(files::storage_mark(config, facts));
+    findings.extend(files::storage_marks(facts));
     findings.extend(files::rights(facts));
     findings.extend(files::owners(config, facts));
     sort(&mut findings);

@@ -13,6 +13,19 @@ fn config() -> Config {
     settings::overlay(&facts, Occasion::Change, &layers).expect("they can be used").0
 }
 
+/// The disk of the nodes.
+fn disk(used_percent: f64, free_bytes: u64) -> DiskLoad {
+    DiskLoad {
+        storage: "/srv/nodes".into(),
+        is_there: true,
+        used_percent,
+        used_inodes_percent: 0.0,
+        free_inodes: None,
+        free_bytes,
+        total_bytes: 1_000_000_000_000,
+    }
+}
+
 /// A machine on which nothing is wrong.
 fn well() -> (Config, Facts) {
     let config = Config { node_cap: 20, ..config() };
@@ -43,12 +56,11 @@ fn well() -> (Config, Facts) {
             receive_buffer: Some(212_992),
             dropped_packets: 0,
         },
-        disk: Some(Disk {
-            used_percent: 40.0,
-            free_bytes: 100_000_000_000,
+        disks: vec![DiskLoad {
             used_inodes_percent: 10.0,
             free_inodes: Some(5_000_000),
-        }),
+            ..disk(40.0, 100_000_000_000)
+        }],
         files: vec![
             file("/srv/colony.db", FileKind::Database, 0o600),
             file("/srv/nodes", FileKind::Storage, 0o700),
@@ -56,11 +68,11 @@ fn well() -> (Config, Facts) {
             file("/srv/nodes/antnode0001/secret-key", FileKind::Key, 0o600),
         ],
         user: 1000,
-        storage_is_marked: true,
         firewall: Some(FirewallState { name: "ufw", closed: Ok(vec![]) }),
         schedule: Some("/etc/systemd/system/wnm.service".to_owned()),
         program_problem: None,
         paused_rollout: None,
+        cycle_pause: None,
     };
     (config, facts)
 }
@@ -81,7 +93,7 @@ fn nothing_is_found_on_a_machine_that_is_well_or_says_nothing() {
     assert_eq!(found(|_, _| {}), "");
     let silent = |_: &mut Config, facts: &mut Facts| {
         let (_, well) = well();
-        *facts = Facts { now: well.now, storage_is_marked: true, schedule: well.schedule, ..Facts::default() };
+        *facts = Facts { now: well.now, schedule: well.schedule, ..Facts::default() };
     };
     assert_eq!(found(silent), "");
 }
@@ -168,9 +180,7 @@ fn limits_of_the_kernel() {
 
 #[test]
 fn the_disk() {
-    let disk =
-        |used_percent, free_bytes| Some(Disk { used_percent, free_bytes, used_inodes_percent: 0.0, free_inodes: None });
-    insta::assert_snapshot!(found(|config, facts| { config.hd_remove = 90.0; facts.disk = disk(90.1, 100_000_000_000); }), @"
+    insta::assert_snapshot!(found(|config, facts| { config.hd_remove = 90.0; facts.disks = vec![disk(90.1, 100_000_000_000)]; }), @"
     Error disk-full: the disk of /srv/nodes is 90.1 % full, above hd_remove 90
       each cycle removes a node, with its files
       free some of it: `sudo du -xh /srv/nodes | sort -h | tail` shows what takes most
@@ -178,19 +188,39 @@ fn the_disk() {
     assert_eq!(
         found(|config, facts| {
             config.hd_remove = 90.0;
-            facts.disk = disk(90.0, 100_000_000_000);
+            facts.disks = vec![disk(90.0, 100_000_000_000)];
         }),
         ""
     );
-    insta::assert_snapshot!(found(|config, facts| { config.node_cap = 2; facts.disk = disk(50.0, 400_000_000); }), @"
+    insta::assert_snapshot!(found(|config, facts| { config.node_cap = 2; facts.disks = vec![disk(50.0, 400_000_000)]; }), @"
     Error disk-reserve: 400 MB are free on the disk of /srv/nodes, and nodes keep 524 MB free
       nodes store nothing more and lose their standing
       free disk space, or `wnm remove` nodes
     ");
-    insta::assert_snapshot!(found(|_, facts| facts.disk = disk(50.0, 9_000_000_000)), @"
+    insta::assert_snapshot!(found(|_, facts| facts.disks = vec![disk(50.0, 9_000_000_000)]), @"
     Warning disk-for-cap: 9000 MB are free on the disk of /srv/nodes, and 18 more nodes up to node_cap may need 36524 MB (crisis_bytes 2000000000)
       nodes that are added now are removed when they fill up
       wnm config set node_cap 6
+    ");
+}
+
+#[test]
+fn each_of_several_disks() {
+    let other = |used_percent, free_bytes| DiskLoad { storage: "/disk2".into(), ..disk(used_percent, free_bytes) };
+    insta::assert_snapshot!(found(|_, facts| facts.disks.push(other(95.0, 9_000_000_000))), @"
+    Error disk-full: the disk of /disk2 is 95.0 % full, above hd_remove 90
+      each cycle removes a node, with its files
+      free some of it: `sudo du -xh /disk2 | sort -h | tail` shows what takes most
+    ");
+    insta::assert_snapshot!(found(|_, facts| facts.disks = vec![disk(50.0, 9_000_000_000), other(50.0, 5_000_000_000)]), @"
+    Warning disk-for-cap: 14000 MB are free on the disks of /srv/nodes and /disk2, and 18 more nodes up to node_cap may need 37048 MB (crisis_bytes 2000000000)
+      nodes that are added now are removed when they fill up
+      wnm config set node_cap 8
+    ");
+    insta::assert_snapshot!(found(|_, facts| facts.disks.push(DiskLoad { is_there: false, ..other(95.0, 0) })), @"
+    Error storage-unmarked: /disk2 has no file .wnm-storage, which wnm puts there
+      it is taken for a disk that is not mounted: no node that is missing there is given up
+      mount the disk; if this is the right directory, `touch /disk2/.wnm-storage`
     ");
 }
 
@@ -217,7 +247,7 @@ fn upkeep() {
       install one
     ");
     let paused = || Rollout {
-        target: Target { version: semver::Version::new(0, 5, 0), digest: "a file".to_owned() },
+        target: Target { version: semver::Version::new(0, 5, 0), digest: Some("a file".to_owned()) },
         started_at: 0,
         phase: Phase::Paused,
         phase_since: 0,
@@ -247,7 +277,7 @@ fn upkeep() {
 
 #[test]
 fn files_and_the_storage() {
-    insta::assert_snapshot!(found(|_, facts| facts.storage_is_marked = false), @"
+    insta::assert_snapshot!(found(|_, facts| facts.disks[0].is_there = false), @"
     Error storage-unmarked: /srv/nodes has no file .wnm-storage, which wnm puts there
       it is taken for a disk that is not mounted: no node that is missing there is given up
       mount the disk; if this is the right directory, `touch /srv/nodes/.wnm-storage`
@@ -304,4 +334,19 @@ fn a_crontab_runs_wnm_or_does_not() {
     for line in ["# * * * * * wnm run", "* * * * * backup # wnm", "* * * * * wnm-backup", ""] {
         assert!(!gather::runs_wnm(line), "{line}");
     }
+}
+
+#[test]
+fn a_pause_of_a_day_is_a_finding_and_a_shorter_one_is_not() {
+    let (config, mut facts) = well();
+    let mut paused_for = |seconds| {
+        let reason = Some("new disk".to_owned());
+        facts.cycle_pause = Some(CyclePause { since: facts.now - seconds, until: None, reason });
+        check(&config, &facts)
+    };
+    assert_eq!(paused_for(86_399), []);
+    let finding = paused_for(86_400).remove(0);
+    assert_eq!((finding.code.as_str(), finding.severity), ("paused", Severity::Warning));
+    assert_eq!(finding.what, "cycles have been paused since 2026-09-20T14:13:20Z (new disk)");
+    assert_eq!(finding.fix, "wnm resume");
 }

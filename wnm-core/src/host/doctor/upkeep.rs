@@ -2,7 +2,7 @@
 
 use super::{Facts, error, warning};
 use crate::node::Status;
-use crate::report::{Shared, by_reason, names, pause_text};
+use crate::report::{Shared, by_reason, cycle_pause_text, names, pause_text};
 use wnm_pm::privilege::SUDO_HINT;
 use wnm_pm::process_manager::Finding;
 
@@ -30,8 +30,28 @@ pub(super) fn rollout(facts: &Facts) -> Option<Finding> {
     let rollout = facts.paused_rollout.as_ref()?;
     let why = rollout.pause.as_ref().map(pause_text).unwrap_or_default();
     let what = format!("the roll-out of {} is paused: {why}", rollout.target.version);
-    let fix = "put another node program in its place, or `wnm rollout resume` to try it again".to_owned();
-    Some(warning("rollout-paused", what, "no node is upgraded, and no node is added", fix))
+    let (consequence, fix) = match rollout.target.digest {
+        Some(_) => (
+            "no node is upgraded, and no node is added",
+            "put another node program in its place, or `wnm rollout resume` to try it again",
+        ),
+        None => {
+            ("no node is added; nodes go on upgrading themselves", "`wnm rollout resume` to add nodes all the same")
+        }
+    };
+    Some(warning("rollout-paused", what, consequence, fix.to_owned()))
+}
+
+/// A pause of a day may have been forgotten.
+const LONG_PAUSE_SECONDS: i64 = 86_400;
+
+pub(super) fn paused(facts: &Facts) -> Option<Finding> {
+    let pause = facts.cycle_pause.as_ref()?;
+    let is_long = facts.now.saturating_sub(pause.since) >= LONG_PAUSE_SECONDS;
+    is_long.then(|| {
+        let consequence = "nodes that end stay down, and nothing is added, upgraded or removed";
+        warning("paused", cycle_pause_text(pause), consequence, "wnm resume".to_owned())
+    })
 }
 
 pub(super) fn clock(facts: &Facts) -> Option<Finding> {

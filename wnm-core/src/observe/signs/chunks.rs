@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, FileType, statat};
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{Directory, Fault};
+use wnm_pm::bounded::{Directory, Fault};
 
 /// One for each value of the last byte of a record's name.
 const SHARDS: usize = 256;
@@ -40,7 +40,7 @@ impl Memory {
         while counted < SHARDS && (counted == 0 || looked_at < share) {
             let name = format!("{:02x}", self.next);
             let (files, bytes) = match chunks.inside(&name)? {
-                Some(shard) => shard.content()?,
+                Some(shard) => content(&shard)?,
                 None => (0, 0),
             };
             looked_at += OPENING + files;
@@ -69,17 +69,15 @@ impl Memory {
     }
 }
 
-impl Directory {
-    /// How many records lie in it, and their bytes.
-    fn content(&self) -> Result<(usize, u64), Fault> {
-        let is_record = |name: &&String| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let names = self.names(MOST)?;
-        let sizes = names.iter().filter(is_record).filter_map(|name| {
-            let stat = statat(self.descriptor(), name.as_str(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            is_file.then(|| u64::try_from(stat.st_size).unwrap_or(0))
-        });
-        let sizes: Vec<u64> = sizes.collect();
-        Ok((sizes.len(), sizes.iter().sum()))
-    }
+/// How many records lie in a directory, and their bytes.
+fn content(directory: &Directory) -> Result<(usize, u64), Fault> {
+    let is_record = |name: &&String| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let names = directory.names(MOST)?;
+    let sizes = names.iter().filter(is_record).filter_map(|name| {
+        let stat = statat(directory.descriptor(), name.as_str(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file.then(|| u64::try_from(stat.st_size).unwrap_or(0))
+    });
+    let sizes: Vec<u64> = sizes.collect();
+    Ok((sizes.len(), sizes.iter().sum()))
 }

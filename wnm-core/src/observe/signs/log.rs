@@ -3,8 +3,8 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{Directory, Edition, Fault};
-use crate::node::UnixSeconds;
+use crate::node::{Flavour, UnixSeconds};
+use wnm_pm::bounded::{Directory, Edition, Fault};
 
 /// What is read of a log at one look: a node writes far less in a minute.
 const READ: u64 = 256 << 10;
@@ -38,7 +38,8 @@ pub(super) struct Said {
 impl Memory {
     pub(super) fn look(&mut self, logs: &Directory) -> Result<Said, Fault> {
         let names = logs.names(NAMES)?;
-        let is_log = |name: &&String| name.starts_with("ant-node.") && name.ends_with(".log");
+        let (begin, end) = Flavour::V2.log_name();
+        let is_log = |name: &&String| name.starts_with(begin) && name.ends_with(end);
         // `ant-node.2026-11-27.log`: the last in this order is the latest.
         let Some(name) = names.iter().filter(is_log).max() else { return Ok(self.said.clone()) };
         let Some(edition) = logs.edition(name)? else { return Ok(self.said.clone()) };

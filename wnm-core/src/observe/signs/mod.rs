@@ -8,17 +8,15 @@ use std::path::PathBuf;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use wnm_pm::bounded::{Directory, Fault};
 
 use crate::node::{HealthFrom, NodeId, NodeMetrics, ProcessId, UnixSeconds};
 
-mod bounded;
 mod chunks;
 mod log;
 mod peers;
 #[cfg(target_os = "linux")]
 mod process;
-
-use bounded::Directory;
 
 /// A node to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,13 +147,7 @@ fn processes(_: &[Target]) -> BTreeMap<NodeId, Signs> {
     BTreeMap::new()
 }
 
-fn files(
-    target: &Target,
-    memory: &mut Memory,
-    share: usize,
-    now: UnixSeconds,
-    seen: &mut Signs,
-) -> Result<(), bounded::Fault> {
+fn files(target: &Target, memory: &mut Memory, share: usize, now: UnixSeconds, seen: &mut Signs) -> Result<(), Fault> {
     let Some(root) = Directory::open(&target.root_dir)? else { return Ok(()) };
     let peers = memory.peers.look(&root)?;
     let logs = if target.log_dir == target.root_dir.join("logs") {

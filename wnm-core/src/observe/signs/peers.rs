@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{Directory, Edition, Fault};
 use crate::node::UnixSeconds;
+use wnm_pm::bounded::{Directory, Edition, Fault};
 
 /// Files with peers, the fuller first. The second is there seconds after a start, the first after minutes.
 const FILES: [&str; 2] = ["routing_snapshot.json", "close_group_cache.json"];

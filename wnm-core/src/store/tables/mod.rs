@@ -3,8 +3,10 @@
 pub(super) mod counters;
 pub(super) mod group;
 pub(super) mod metrics;
+pub(super) mod moves;
 pub(super) mod node;
 mod ports;
+pub(super) mod removed;
 pub(super) mod rollout;
 pub(super) mod signs;
 
@@ -23,6 +25,9 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
             last_surveyed_boot: cell.get("last_surveyed_boot")?,
             highest_number_used: cell.get("highest_number_used")?,
             version_cache: cell.get("version_cache")?,
+            rolling: cell.json("rolling")?,
+            torn_down_at: cell.get("torn_down_at")?,
+            pause: cell.json("pause")?,
             ..StoredState::default()
         })
     };
@@ -36,5 +41,6 @@ pub(super) fn load(connection: &Connection) -> Result<StoredState, Problem> {
     state.nodes = node::read(connection)?;
     state.rollouts = rollout::read(connection)?;
     state.signs = signs::read(connection)?;
+    state.moves = moves::read(connection)?;
     Ok(state)
 }

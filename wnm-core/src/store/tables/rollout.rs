@@ -21,7 +21,7 @@ pub(in crate::store) fn write(connection: &Connection, rollout: &Rollout) -> Res
         &[
             ("id", &1),
             ("version", &rollout.target.version.to_string()),
-            ("digest", &rollout.target.digest),
+            ("digest", &digest(&rollout.target)),
             ("started_at", &rollout.started_at),
             ("phase", &rollout.phase.as_str()),
             ("phase_since", &rollout.phase_since),
@@ -41,7 +41,7 @@ pub(in crate::store) fn write_trial(connection: &Connection, trial: &Trial) -> R
         &[
             ("node", &trial.node.0),
             ("version", &trial.target.version.to_string()),
-            ("digest", &trial.target.digest),
+            ("digest", &digest(&trial.target)),
             ("role", &trial.role.as_str()),
             ("from_version", &trial.from.as_ref().map(ToString::to_string)),
             ("memory_before", &trial.memory_before),
@@ -85,6 +85,13 @@ fn read_trial(cell: &Cell<'_>) -> Result<Trial, Problem> {
     })
 }
 
+/// Of a version that nodes upgrade themselves to no digest is known.
+fn digest(target: &Target) -> &str {
+    target.digest.as_deref().unwrap_or_default()
+}
+
 fn read_target(cell: &Cell<'_>) -> Result<Target, Problem> {
-    Ok(Target { version: cell.required("version", cell.word("version")?)?, digest: cell.get("digest")? })
+    let digest: String = cell.get("digest")?;
+    let digest = Some(digest).filter(|digest| !digest.is_empty());
+    Ok(Target { version: cell.required("version", cell.word("version")?)?, digest })
 }

@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use serde::{Deserialize, Serialize};
 
-use crate::node::UnixSeconds;
-
 /// What is in the way of reading.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub enum Fault {
     /// A link, or something else that is neither a file nor a directory.
     #[error("{path} is not a {wanted}: it is left unread", path = path.display())]
     Kind {
@@ -42,10 +40,12 @@ pub(super) enum Fault {
 
 /// Which state of a file was read: one that has not changed since need not be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Edition {
+pub struct Edition {
     inode: u64,
-    pub(super) size: u64,
-    pub(super) modified: UnixSeconds,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last written to, in seconds since the epoch.
+    pub modified: i64,
     nanoseconds: i64,
 }
 
@@ -59,21 +59,31 @@ impl Edition {
         }
     }
 
+    /// Whether the other is a state of the same file.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        self.inode == other.inode
+    }
+
     /// Whether the other is the same file, to which something may have been added.
-    pub(super) fn continues(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn continues(&self, other: &Self) -> bool {
         self.inode == other.inode && self.size >= other.size
     }
 }
 
 /// An open directory.
-pub(super) struct Directory {
+pub struct Directory {
     descriptor: OwnedFd,
     path: PathBuf,
 }
 
 impl Directory {
     /// Opens a directory; none where there is none.
-    pub(super) fn open(path: &Path) -> Result<Option<Self>, Fault> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn open(path: &Path) -> Result<Option<Self>, Fault> {
         Self::opened(openat(CWD, path, Self::FLAGS, Mode::empty()), path.to_owned())
     }
 
@@ -89,12 +99,18 @@ impl Directory {
     }
 
     /// Opens a directory inside; none where there is none.
-    pub(super) fn inside(&self, name: &str) -> Result<Option<Self>, Fault> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn inside(&self, name: &str) -> Result<Option<Self>, Fault> {
         Self::opened(openat(&self.descriptor, name, Self::FLAGS, Mode::empty()), self.path.join(name))
     }
 
     /// The state of a file inside; none where there is none.
-    pub(super) fn edition(&self, name: &str) -> Result<Option<Edition>, Fault> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn edition(&self, name: &str) -> Result<Option<Edition>, Fault> {
         let stat = match statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(rustix::io::Errno::NOENT) => return Ok(None),
@@ -107,7 +123,10 @@ impl Directory {
     }
 
     /// The whole of a file, which may have no more than so many bytes.
-    pub(super) fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
         let (file, edition) = self.file(name)?;
         let mut bytes = Vec::new();
         file.take(most + 1).read_to_end(&mut bytes).map_err(|error| self.io(name, error))?;
@@ -118,7 +137,10 @@ impl Directory {
     }
 
     /// What stands in a file from a place on, so many bytes at most.
-    pub(super) fn read_from(&self, name: &str, place: u64, most: u64) -> Result<Vec<u8>, Fault> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn read_from(&self, name: &str, place: u64, most: u64) -> Result<Vec<u8>, Fault> {
         let (mut file, _) = self.file(name)?;
         let mut bytes = Vec::new();
         let read = file.seek(SeekFrom::Start(place)).and_then(|_| file.take(most).read_to_end(&mut bytes));
@@ -126,8 +148,11 @@ impl Directory {
         Ok(bytes)
     }
 
-    /// A pipe would keep whoever opens it waiting for a writer, so nothing waits here.
-    fn file(&self, name: &str) -> Result<(File, Edition), Fault> {
+    /// Opens a file, and answers its state. A pipe would keep whoever opens it waiting for a writer, so nothing waits here.
+    ///
+    /// # Errors
+    /// What is in the way, also that there is none: [`Fault::is_gone`].
+    pub fn file(&self, name: &str) -> Result<(File, Edition), Fault> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let descriptor = match openat(&self.descriptor, name, flags, Mode::empty()) {
             Ok(descriptor) => descriptor,
@@ -142,7 +167,10 @@ impl Directory {
     }
 
     /// The names in it that are text, so many at most.
-    pub(super) fn names(&self, most: usize) -> Result<Vec<String>, Fault> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn names(&self, most: usize) -> Result<Vec<String>, Fault> {
         let failed = |error: rustix::io::Errno| Fault::Io { path: self.path.clone(), source: error.into() };
         let entries = Dir::read_from(&self.descriptor).map_err(failed)?;
         let names =
@@ -151,7 +179,8 @@ impl Directory {
     }
 
     /// It, for whoever looks at many files in it.
-    pub(super) fn descriptor(&self) -> &OwnedFd {
+    #[must_use]
+    pub fn descriptor(&self) -> &OwnedFd {
         &self.descriptor
     }
 
@@ -166,7 +195,8 @@ impl Directory {
 
 impl Fault {
     /// Whether it is only that the file went away meanwhile.
-    pub(super) fn is_gone(&self) -> bool {
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::NotFound)
     }
 }
