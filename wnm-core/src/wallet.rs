@@ -259,6 +259,15 @@ impl Wallets {
         self.shares.iter().map(|(recipient, weight)| (self.resolve(*recipient), *weight))
     }
 
+    /// The words among them that stand for addresses of others, with these addresses.
+    pub fn of_others(&self) -> impl Iterator<Item = (&'static str, Address)> + '_ {
+        self.shares.iter().filter_map(|(recipient, _)| match recipient {
+            Recipient::Address(_) => None,
+            Recipient::Faucet => Some(("faucet", FAUCET)),
+            Recipient::Donate => Some(("donate", self.donate)),
+        })
+    }
+
     fn resolve(&self, recipient: Recipient) -> Address {
         match recipient {
             Recipient::Address(address) => address,

@@ -81,6 +81,16 @@ impl Storages {
         storages
     }
 
+    /// With another one right behind `from`, unless it is among them: it takes that one's place when that goes.
+    #[must_use]
+    pub fn with_behind(&self, from: &Path, storage: &Path) -> Self {
+        if self.contains(storage) {
+            return self.clone();
+        }
+        let both = self.iter().flat_map(|each| std::iter::once(each).chain((each == from).then_some(storage)));
+        Self::new(both.map(Path::to_owned)).unwrap_or_else(|| Self::from(storage))
+    }
+
     /// With `to` in the place of `from`, or without `from` where `to` is among them already.
     #[must_use]
     pub fn replacing(&self, from: &Path, to: &Path) -> Self {
@@ -167,6 +177,9 @@ mod tests {
         assert_eq!(storages(&["/a"]).replacing("/a".as_ref(), "/c".as_ref()), storages(&["/c"]));
         assert_eq!(both.with("/b".as_ref()), both);
         assert_eq!(both.with("/c".as_ref()).to_string(), "/a,/b,/c");
+        let meanwhile = both.with_behind("/a".as_ref(), "/c".as_ref());
+        assert_eq!(meanwhile, storages(&["/a", "/c", "/b"]));
+        assert_eq!(meanwhile.replacing("/a".as_ref(), "/c".as_ref()), storages(&["/c", "/b"]));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod backup;
 mod error;
+mod foresight;
 mod machine;
 mod managers;
 mod mixed;
@@ -18,6 +19,7 @@ mod storages;
 
 pub use backup::{Restore, read_backup};
 pub use error::Error;
+pub use foresight::foresee;
 pub use machine::Machine;
 #[cfg(feature = "s6overlay")]
 pub use managers::dockerfile;

@@ -10,7 +10,7 @@ use wnm_pm::process_manager::{ManagerKind, Mode};
 use crate::Error;
 
 /// The name of the database's file.
-const DATABASE: &str = "colony.db";
+pub(crate) const DATABASE: &str = "colony.db";
 
 /// What a machine is opened with.
 #[derive(Debug, Clone)]

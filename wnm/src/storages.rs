@@ -40,7 +40,7 @@ impl Machine {
         let storages = self.config().node_storage.clone();
         let from = relocation.from.clone().unwrap_or_else(|| storages.first().to_owned());
         // What it comes to has to be allowed, and what it is meanwhile.
-        for storages in [storages.with(&relocation.to), storages.replacing(&from, &relocation.to)] {
+        for storages in [storages.with_behind(&from, &relocation.to), storages.replacing(&from, &relocation.to)] {
             let mut settings = self.inner().store().load()?.settings;
             settings.insert("node_storage".to_owned(), storages.to_string());
             self.options().overlay(Occasion::Use, [], settings)?;

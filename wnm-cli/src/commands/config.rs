@@ -95,8 +95,11 @@ async fn loss(machine: &Machine, before: &Config, after: &Config) -> Result<Opti
     let staying = nodes.iter().filter(|node| node.status() != Status::Removing).count();
     let excess = |cap: u32| staying.saturating_sub(cap as usize);
     if excess(after.node_cap) > excess(before.node_cap) {
-        let nodes = counted(excess(after.node_cap), "node");
-        return Ok(Some(format!("{nodes} with their keys (node_cap = {}, and there are {staying})", after.node_cap)));
+        let (nodes, keys) = match excess(after.node_cap) {
+            1 => ("1 node".to_owned(), "its key"),
+            more => (counted(more, "node"), "their keys"),
+        };
+        return Ok(Some(format!("{nodes} with {keys} (node_cap = {}, and there are {staying})", after.node_cap)));
     }
     if nodes.is_empty() || after.hd_remove >= before.hd_remove {
         return Ok(None);

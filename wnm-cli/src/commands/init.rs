@@ -1,7 +1,7 @@
 //! `wnm init` initialises a machine: the settings are checked, and the database and the storage are made.
 
 use serde::Serialize;
-use wnm::{Config, Machine};
+use wnm::{Config, Finding, Machine, foresee};
 use wnm_core::report::counted;
 use wnm_core::store::{Problem, StoreError};
 use wnm_pm::container_host::ContainerNetwork;
@@ -20,6 +20,8 @@ struct Answer {
     adopted: Vec<String>,
     /// Nodes that run here and could not be taken over, and why.
     left: Vec<Row>,
+    /// What says already that nodes will not work.
+    findings: Vec<Finding>,
     dry_run: bool,
 }
 
@@ -31,6 +33,7 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
         process_manager: config.process_manager.to_string(),
         adopted: Vec::new(),
         left: Vec::new(),
+        findings: Vec::new(),
         dry_run: common.dry_run,
     };
     let mut found = Vec::new();
@@ -47,10 +50,12 @@ pub(crate) async fn init(output: Output, common: &Common, given: &Given, init: &
             (answer.adopted, found) = adopt_all(&mut machine, &watch).await?;
         }
     }
+    answer.findings = foresee(&given.options).await?;
     let dropped = dropped_lines(&found);
     answer.left = found.into_iter().filter(|row| row.obstacle.is_some()).collect();
     output.answer(&answer, || text(&answer))?;
     remind(output, &config);
+    output.warn(&answer.findings.iter().map(foreseen).collect::<Vec<_>>());
     output.warn(&dropped);
     output.warn(&untracked_lines(&answer.left, false, output.detail()));
     Ok(if answer.left.is_empty() { Exit::Done } else { Exit::NodeFailed })
@@ -69,7 +74,15 @@ fn text(answer: &Answer) -> String {
     )
 }
 
+fn foreseen(finding: &Finding) -> String {
+    let Finding { what, consequence, fix, .. } = finding;
+    format!("{what}: {consequence}\nhint: {fix}")
+}
+
 fn remind(output: Output, config: &Config) {
+    for (word, address) in config.rewards_address.of_others() {
+        output.remark(&format!("note: {word} is {address}, an address of others: what nodes earn for it goes there"));
+    }
     if config.process_manager.uses_containers() && config.container_network == ContainerNetwork::Docker {
         output.remark(
             "note: Docker publishes ports one by one: the first container of 200 nodes takes it about 10 s, each further one longer, and each restart as well; container_network = published takes one rule for each range",

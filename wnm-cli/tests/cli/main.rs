@@ -14,6 +14,7 @@ mod documents;
 mod errors;
 mod failings;
 mod fleet;
+mod foreseen;
 mod hangs;
 mod help;
 mod in_container;
@@ -36,6 +37,7 @@ mod settings;
 mod settings_reach;
 mod status;
 mod storages;
+mod storages_in_containers;
 mod storages_moved;
 mod systemd;
 mod terminal;
@@ -95,6 +97,7 @@ fn main() -> std::process::ExitCode {
         errors::trials(),
         failings::trials(),
         fleet::trials(),
+        foreseen::trials(),
         hangs::trials(),
         help::trials(),
         in_container::trials(),
@@ -117,6 +120,7 @@ fn main() -> std::process::ExitCode {
         settings_reach::trials(),
         status::trials(),
         storages::trials(),
+        storages_in_containers::trials(),
         storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),

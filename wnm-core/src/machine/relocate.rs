@@ -88,7 +88,8 @@ impl Machine {
         self.parts.store.apply(now, &observation.events)?;
         self.settle_moves()?;
         storage::prepare_like(&relocation.to, &planned.from, &self.claimant()?)?;
-        self.use_storages(self.parts.config.node_storage.with(&relocation.to), rebuild).await
+        let meanwhile = self.parts.config.node_storage.with_behind(&planned.from, &relocation.to);
+        self.use_storages(meanwhile, rebuild).await
     }
 
     /// Records other storages, and has them used.
