@@ -31,7 +31,7 @@ fn make(node_storage: &Path, like: &Path) -> io::Result<()> {
     let is_fresh = fs::read_dir(node_storage)?.flatten().all(|entry| entry.file_name() == "lost+found");
     if is_fresh && rustix::process::geteuid().is_root() && (found.uid(), found.gid()) != (like.uid(), like.gid()) {
         lchown(node_storage, Some(like.uid()), Some(like.gid()))?;
-        fs::set_permissions(node_storage, fs::Permissions::from(like.permissions()))?;
+        fs::set_permissions(node_storage, like.permissions())?;
     }
     Ok(())
 }
