@@ -201,6 +201,25 @@ mod tests {
         ");
     }
 
+    /// Whom sudo would be asked for, root reads directly.
+    #[tokio::test]
+    async fn what_only_root_may_read_is_read_without_following_links() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let root_dir = directory.path();
+        let key = root_dir.join("secret-key");
+        let read = || read_as_root(&wnm_pm::command::SystemRunner, root_dir, Flavour::V1);
+        assert_eq!(read().await.expect("there is none"), None);
+        fs::write(&key, (0..=255).collect::<Vec<u8>>()).expect("it is written");
+        assert_eq!(read().await.expect("it is read"), Some(Key((0..=255).collect())), "byte for byte");
+        fs::write(&key, vec![7; 3 << 20]).expect("it is written");
+        assert_eq!(read().await.expect("it is no key"), None);
+        fs::remove_file(&key).and_then(|()| symlink("/etc/hostname", &key)).expect("a link is made");
+        assert_eq!(read().await.expect("it is no key"), None);
+    }
+
     #[test]
     fn no_link_leads_to_anothers_key() {
         let directory = tempfile::tempdir().expect("a temporary directory");

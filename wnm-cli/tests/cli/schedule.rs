@@ -104,6 +104,28 @@ fn cron_runs_wnm_where_no_systemd_does() {
     assert_snapshot!(told(&run_with(&colony, &programs, &["schedule", "show"])), @"Nothing of wnm's own runs it every minute.");
 }
 
+fn a_teardown_ends_the_schedule() {
+    let colony = machine(&[]);
+    let programs = cron(&colony);
+    fs::write(programs.join("table"), "5 4 * * * backup\n").expect("it is written");
+    assert_eq!(run_with(&colony, &programs, &["schedule", "install"]).code, 0);
+    let dry = run_with(&colony, &programs, &["teardown", "--dry-run"]);
+    assert!(
+        dry.code == 0 && fs::read_to_string(programs.join("table")).expect("it is there").contains("wnm"),
+        "{dry:?}"
+    );
+    let run = run_with(&colony, &programs, &["teardown", "--confirm"]);
+    assert!(run.code == 0 && run.stderr.contains("The schedule is removed (cron: "), "{run:?}");
+    assert_eq!(fs::read_to_string(programs.join("table")).expect("it is there"), "5 4 * * * backup\n");
+    // Where it cannot be removed, that is said, and the teardown is one all the same.
+    assert_eq!(run_with(&colony, &programs, &["schedule", "install"]).code, 0);
+    fs::set_permissions(programs.join("crontab"), fs::Permissions::from_mode(0o755)).expect("its mode is set");
+    let broken = CRONTAB.replace("-) cat >", "-) exit 3; cat >");
+    fs::write(programs.join("crontab"), broken).expect("it is written");
+    let run = run_with(&colony, &programs, &["teardown", "--confirm"]);
+    assert!(run.code == 0 && run.stderr.contains("warning: the schedule stays: "), "{run:?}");
+}
+
 fn uninstalling_removes_the_schedule() {
     let colony = machine(&[]);
     let programs = cron(&colony);
@@ -134,6 +156,6 @@ fn without_cron_nothing_is_scheduled_and_install_says_which_line_to_run() {
 wnm_testing::trials! {
     &[WithoutSystemd] =>
         cron_runs_wnm_where_no_systemd_does,
-        uninstalling_removes_the_schedule,
+        a_teardown_ends_the_schedule, uninstalling_removes_the_schedule,
         without_cron_nothing_is_scheduled_and_install_says_which_line_to_run;
 }
