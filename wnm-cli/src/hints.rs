@@ -114,6 +114,7 @@ mod tests {
             Task::Init,
             Task::InitElsewhere { process_manager: "setsid+user".to_owned() },
             Task::Adopt,
+            Task::Removed,
             Task::Cycle,
             Task::Plan { out: file() },
             Task::Plan { out: None },

@@ -90,7 +90,7 @@ fn other_database(options: &Options, config: &Config, path: &Path) -> Option<Fin
     let (consequence, fix) = match shares {
         true => (
             "both give their nodes the same ports: the nodes of one do not start while those of the other run",
-            "choose another port_start and metrics_port_start, or use that database".to_owned(),
+            "begin the ports elsewhere (--port_start, --metrics_port_start), or use that database".to_owned(),
         ),
         false => (
             "each measures the load of both, and takes room that the other one counts on",

@@ -63,7 +63,7 @@ fn nodes_of_another_database_are_foreseen() {
     fs::copy(other.database(), usual.join("colony.db")).expect("it is copied");
     assert_snapshot!(said(&colony, &["--dry-run"], &[]), @"
     warning: [DIR]/.local/share/autonomi/colony.db keeps 1 node on this machine: both give their nodes the same ports: the nodes of one do not start while those of the other run
-    hint: choose another port_start and metrics_port_start, or use that database
+    hint: begin the ports elsewhere (--port_start, --metrics_port_start), or use that database
     ");
     let mut theirs = Store::open(&usual.join("colony.db")).expect("it is a database");
     let ports = [("port_start", "40"), ("metrics_port_start", "41")];
