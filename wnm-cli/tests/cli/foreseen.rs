@@ -1,7 +1,5 @@
 //! What `init` says when its nodes will not work as things are.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 

@@ -32,22 +32,23 @@ fn level(one: &OwnedFd, other: &OwnedFd, every_byte: bool, is_top: bool) -> io::
         if !is_alike(entry, found) {
             return Err(entry.error("differs in the copy"));
         }
-        match entry.kind() {
+        let is_read = every_byte || (is_top && is_key(entry));
+        let what = match entry.kind() {
             FileType::Directory => {
                 level(&directory(one, &entry.name)?, &directory(other, &found.name)?, every_byte, false)?;
+                None
             }
-            FileType::RegularFile
-                if (every_byte || (is_top && is_key(entry))) && digest(one, entry)? != digest(other, found)? =>
-            {
-                return Err(entry.error("has another content in the copy"));
+            FileType::RegularFile if is_read => {
+                (digest(one, entry)? != digest(other, found)?).then_some("has another content in the copy")
             }
             FileType::Symlink => {
                 let leads = |at: &OwnedFd, entry: &Entry| readlinkat(at, &entry.name, Vec::new());
-                if leads(one, entry)? != leads(other, found)? {
-                    return Err(entry.error("leads elsewhere in the copy"));
-                }
+                (leads(one, entry)? != leads(other, found)?).then_some("leads elsewhere in the copy")
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(what) = what {
+            return Err(entry.error(what));
         }
     }
     Ok(())
@@ -74,5 +75,80 @@ fn digest(at: &OwnedFd, entry: &Entry) -> io::Result<[u8; 32]> {
             0 => return Ok(hasher.finalize().into()),
             read => hasher.update(&buffer[..read]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+
+    use super::super::copy::copy;
+    use super::*;
+
+    fn node(directory: &Path) -> PathBuf {
+        let node = directory.join("antnode0001");
+        fs::create_dir_all(node.join("record_store")).expect("it is made");
+        fs::write(node.join("secret-key"), [7; 32]).expect("it is written");
+        fs::write(node.join("record_store/one"), "a record").expect("it is written");
+        symlink("record_store", node.join("link")).expect("a link is made");
+        node
+    }
+
+    /// What is said of a copy that was changed so, with and without reading every byte.
+    fn told(change: impl FnOnce(&Path)) -> [Option<String>; 2] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (from, to) = (node(directory.path()), directory.path().join("copy"));
+        copy(&from, &to, &|| false).expect("it is copied");
+        assert!(compare(&from, &to, true).is_ok(), "it is the same");
+        change(&to);
+        [false, true].map(|every_byte| compare(&from, &to, every_byte).err().map(|error| error.to_string()))
+    }
+
+    /// Writes what leaves size and time as they are.
+    fn alter(path: &Path, content: &[u8]) {
+        let modified = fs::metadata(path).and_then(|found| found.modified()).expect("it is there");
+        fs::write(path, content).expect("it is written");
+        File::options().write(true).open(path).and_then(|file| file.set_modified(modified)).expect("its time is set");
+    }
+
+    #[test]
+    fn whatever_differs_in_a_copy_is_found() {
+        let same = |what: &str| [Some(what.to_owned()), Some(what.to_owned())];
+        let altered = told(|to| alter(&to.join("secret-key"), &[8; 32]));
+        assert_eq!(altered, same("secret-key has another content in the copy"));
+        let altered = told(|to| alter(&to.join("record_store/one"), b"a rEcord"));
+        assert_eq!(altered, [None, Some("one has another content in the copy".to_owned())]);
+        let shorter = told(|to| fs::write(to.join("record_store/one"), "a rec").expect("it is written"));
+        assert_eq!(shorter, same("one differs in the copy"));
+        let open = told(|to| {
+            fs::set_permissions(to.join("secret-key"), Permissions::from_mode(0o666)).expect("its mode is set");
+        });
+        assert_eq!(open, same("secret-key differs in the copy"));
+        let gone = told(|to| fs::remove_file(to.join("record_store/one")).expect("it is there"));
+        assert_eq!(gone, same("one is missing in the copy"));
+        let more = told(|to| fs::write(to.join("more"), "").expect("it is written"));
+        assert_eq!(more, same("more is in the copy only"));
+        let led = told(|to| {
+            fs::remove_file(to.join("link")).and_then(|()| symlink("/etc", to.join("link"))).expect("a link is made");
+        });
+        assert!(led[0].as_deref().is_some_and(|text| text.starts_with("link ")), "{led:?}");
+    }
+
+    #[test]
+    fn a_copy_overwrites_nothing_follows_no_link_and_stops_when_asked_to() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (from, to) = (node(directory.path()), directory.path().join("copy"));
+        let precious = directory.path().join("precious");
+        fs::create_dir(&precious).expect("it is made");
+        symlink(&precious, &to).expect("a link is made");
+        assert_eq!(copy(&from, &to, &|| false).map_err(|error| error.kind()), Err(io::ErrorKind::AlreadyExists));
+        assert_eq!(fs::read_dir(&precious).expect("it is read").count(), 0);
+        let linked = directory.path().join("linked");
+        symlink(&from, &linked).expect("a link is made");
+        assert!(copy(&linked, &directory.path().join("other"), &|| false).is_err(), "a node's directory is no link");
+        let stopped = copy(&from, &directory.path().join("other"), &|| true);
+        assert_eq!(stopped.map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
     }
 }
