@@ -23,8 +23,8 @@ use wnm_core::progress::{Progress, Silent};
 
 use arguments::{Arguments, Command, Flags, RolloutCommand};
 use commands::{
-    backup, config, cycle, doctor, groups, init, logs, migrate, move_storage, pause, remove, removed, rolling, rollout,
-    schedule, status, survey, why,
+    backup, config, cycle, doctor, groups, init, logs, man, migrate, move_storage, pause, remove, removed, rolling,
+    rollout, schedule, status, survey, uninstall, why,
 };
 pub use exit::Exit;
 use exit::Failure;
@@ -40,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 pub fn run_watched(arguments: impl IntoIterator<Item = OsString>, listener: &Arc<dyn Progress>) -> Exit {
     let typed: Vec<OsString> = arguments.into_iter().collect();
     let as_json = typed.iter().any(|argument| argument == "--json");
-    let parsed = arguments::command().try_get_matches_from(&typed);
+    let parsed = arguments::command().try_get_matches_from(arguments::with_values(typed.clone()));
     let (arguments, flags) = match parsed.and_then(|matches| Arguments::read(&matches)) {
         Ok(read) => read,
         Err(error) => return usage(&error, as_json),
@@ -79,6 +79,8 @@ async fn dispatch(
     let Arguments { common, command } = arguments;
     match command {
         Some(Command::Completions { shell }) => return output.raw(&completions(shell)).map(|()| Exit::Done),
+        Some(Command::Man { out: Some(directory), .. }) => return man::write(output, &directory, common.dry_run),
+        Some(Command::Man { command, .. }) => return man::show(output, &command),
         Some(Command::Dockerfile) => return output.raw(&wnm::dockerfile()?).map(|()| Exit::Done),
         _ => {}
     }
@@ -87,13 +89,14 @@ async fn dispatch(
         owner::act_as_owner(&given.options.database_path(), typed)?;
     }
     let request = match command.unwrap_or(Command::Run) {
-        Command::Completions { .. } | Command::Dockerfile => return Ok(Exit::Done),
+        Command::Completions { .. } | Command::Dockerfile | Command::Man { .. } => return Ok(Exit::Done),
         Command::Rollout { command } => {
             let command = command.unwrap_or(RolloutCommand::Status);
             return rollout::rollout(output, &common, &given, command).await;
         }
         Command::Groups => return groups::groups(output, &given).await,
         Command::Schedule { command } => return schedule::schedule(output, &common, &given, &command).await,
+        Command::Uninstall => return uninstall::uninstall(output, &common, &given).await,
         Command::Doctor => return doctor::doctor(output, &given).await,
         Command::Init(options) => return init::init(output, &common, &given, &options).await,
         Command::Run => return cycle::act(output, &common, &given, &Trigger::Cycle).await,

@@ -34,6 +34,11 @@ impl Output {
         self.json
     }
 
+    /// Whether answers go to a terminal, for a person to read.
+    pub(crate) fn is_terminal(self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
     /// How much a person wants to read.
     pub(crate) fn detail(self) -> Detail {
         self.detail

@@ -6,7 +6,7 @@ use wnm_pm::node::NodeSpec;
 use crate::node::{Flavour, Node};
 use crate::settings::{Config, join};
 
-/// What a node is given with its next start. What a start cannot change (its number, ports and directories) stays.
+/// What a node is given with its next start. What a start cannot change (its number, ports and directory) stays.
 ///
 /// A wallet that is still one of `rewards_address` stays too; another one is drawn anew, always the same for the same node.
 #[must_use]
@@ -14,7 +14,10 @@ pub fn renewed(config: &Config, node: &Node) -> NodeSpec {
     let spec = node.spec();
     let stays = config.rewards_address.shares().any(|(address, _)| address.to_string() == spec.wallet);
     let draw = || config.rewards_address.draw(node.created_at().cast_unsigned(), spec.id.0).to_string();
+    // What a container sees of the machine is the node's own directory. Others' places were given by others.
+    let is_own = spec.group.is_none() && spec.log_dir.ends_with(&spec.name);
     NodeSpec {
+        log_dir: if is_own { config.log_dir.join(&spec.name) } else { spec.log_dir.clone() },
         program: config.antnode_path.clone(),
         bootstrap_cache_dir: config.bootstrap_cache_dir.clone(),
         wallet: if stays { spec.wallet.clone() } else { draw() },
@@ -38,6 +41,7 @@ pub fn outdated(config: &Config, node: &Node) -> Vec<&'static str> {
             "bootstrap_cache_dir",
             old.bootstrap_cache_dir != *cache && says(&NodeSpec { bootstrap_cache_dir: cache.clone(), ..old.clone() }),
         ),
+        ("log_dir", old.log_dir != new.log_dir),
         ("rewards_address", old.wallet != new.wallet),
         ("network", old.network != new.network),
         ("no_upnp", old.no_upnp != no_upnp && says(&NodeSpec { no_upnp, ..old.clone() })),

@@ -17,6 +17,7 @@ use wnm_pm::shell::word;
 
 use crate::snapshot::DirectoryState;
 
+pub(crate) use claim::unmark;
 pub use claim::{Claimant, claim, release};
 pub use further::prepare_like;
 pub use reach::{Place, reach};

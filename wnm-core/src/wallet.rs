@@ -193,6 +193,13 @@ impl TryFrom<Written> for Wallets {
     }
 }
 
+/// One address for all nodes.
+impl From<Address> for Wallets {
+    fn from(address: Address) -> Self {
+        Self { shares: vec![(Recipient::Address(address), 1)], donate: address }
+    }
+}
+
 impl From<Wallets> for Written {
     fn from(wallets: Wallets) -> Self {
         Self { wallets: wallets.to_string(), donate: wallets.donate }
@@ -250,6 +257,15 @@ impl Wallets {
     /// The wallets with their weights, as they were given, words replaced by what they stand for.
     pub fn shares(&self) -> impl Iterator<Item = (Address, u32)> + '_ {
         self.shares.iter().map(|(recipient, weight)| (self.resolve(*recipient), *weight))
+    }
+
+    /// The words among them that stand for addresses of others, with these addresses.
+    pub fn of_others(&self) -> impl Iterator<Item = (&'static str, Address)> + '_ {
+        self.shares.iter().filter_map(|(recipient, _)| match recipient {
+            Recipient::Address(_) => None,
+            Recipient::Faucet => Some(("faucet", FAUCET)),
+            Recipient::Donate => Some(("donate", self.donate)),
+        })
     }
 
     fn resolve(&self, recipient: Recipient) -> Address {

@@ -12,7 +12,7 @@ set -eu
 tag=${1:-wnm-test-s6:1}
 base=wnm-test-s6-base:1
 suite=bookworm
-packages=s6,execline,ca-certificates,conntrack,curl,procps,iptables,iputils-ping,iproute2,nftables
+packages=s6,execline,busybox-static,ca-certificates,conntrack,curl,procps,iptables,iputils-ping,iproute2,nftables
 cd "$(dirname "$0")"
 
 say() { echo "build-test-image: $*" >&2; }

@@ -2,6 +2,7 @@
 //! what became of each.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use crate::node::{NodeId, NodeRef};
 use crate::process_manager::error::{ManagerError, Outcome};
@@ -208,31 +209,18 @@ impl<'a, T> Batch<'a, T> {
     where
         T: Send + 'static,
     {
-        let mut tasks = Vec::with_capacity(self.0.len());
-        let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
-        for Item { node, outcome } in self.0 {
-            let task = match outcome {
-                Ok(known) => {
-                    let (owned, step) = (node.clone(), step.clone());
-                    let slot = std::sync::Arc::clone(&slots).acquire_owned().await;
-                    Ok(tokio::task::spawn_blocking(move || {
-                        let _slot = slot;
-                        step(owned, known)
-                    }))
-                }
-                Err(error) => Err(error),
-            };
-            tasks.push((node, task));
-        }
-        let mut items = Vec::with_capacity(tasks.len());
-        for (node, task) in tasks {
-            let outcome = match task {
-                Ok(task) => task.await.unwrap_or_else(|panic| Err(ManagerError::Failed(panic.to_string()))),
-                Err(error) => Err(error),
-            };
+        let (mut items, mut jobs) = (Vec::with_capacity(self.0.len()), Vec::new());
+        for (place, Item { node, outcome }) in self.0.into_iter().enumerate() {
+            let outcome = outcome.map(|known| jobs.push((place, node.clone(), known)));
             items.push(Item { node, outcome });
         }
-        Batch(items)
+        let (mut outcomes, panic) = work_off(jobs, step).await;
+        let lost = || Err(ManagerError::Failed(panic.clone()));
+        let done = items.into_iter().enumerate().map(|(place, Item { node, outcome })| {
+            let outcome = outcome.and_then(|()| outcomes.remove(&place).unwrap_or_else(lost));
+            Item { node, outcome }
+        });
+        Batch(done.collect())
     }
 
     /// What became of each node.
@@ -240,6 +228,37 @@ impl<'a, T> Batch<'a, T> {
     pub fn outcomes(self) -> Outcomes<T> {
         self.0.into_iter().map(|Item { node, outcome }| (node.id(), outcome)).collect()
     }
+}
+
+/// Carries a step out for these nodes, each with its place, in a few threads that each take the next one. What it came to by
+/// place, and why some places are missing: what panicked.
+async fn work_off<T: Send + 'static, U: Send + 'static>(
+    jobs: Vec<(usize, NodeRef, T)>,
+    step: impl Fn(NodeRef, T) -> Outcome<U> + Send + Clone + 'static,
+) -> (BTreeMap<usize, Outcome<U>>, String) {
+    let threads = AT_ONCE.min(jobs.len());
+    let queue = Arc::new(Mutex::new(jobs.into_iter()));
+    let (tell, told) = mpsc::channel();
+    let workers: Vec<_> = (0..threads)
+        .map(|_| {
+            let (queue, step, tell) = (Arc::clone(&queue), step.clone(), tell.clone());
+            tokio::task::spawn_blocking(move || {
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some((place, node, known)) = next() {
+                    // Whoever waits for it waits for all.
+                    let _ = tell.send((place, step(node, known)));
+                }
+            })
+        })
+        .collect();
+    drop(tell);
+    let mut panic = String::new();
+    for worker in workers {
+        if let Err(error) = worker.await {
+            panic = error.to_string();
+        }
+    }
+    (told.into_iter().collect(), panic)
 }
 
 /// How many nodes' files are worked on at the same time: more than disks have queues only costs memory.
@@ -252,6 +271,25 @@ mod tests {
 
     fn node(number: u32) -> NodeRef {
         NodeRef::new(NodeSpec::sample(number, std::path::Path::new("/srv")))
+    }
+
+    #[tokio::test]
+    async fn what_is_done_in_the_background_is_each_nodes_own_also_when_it_panics() {
+        let nodes: Vec<NodeRef> = (1..=40).map(node).collect();
+        let batch = Batch::of(&nodes).check(|node, ()| match node.id() {
+            NodeId(7) => Err(ManagerError::Failed("before".to_owned())),
+            _ => Ok(()),
+        });
+        let done = batch.in_background(|node, ()| match node.id() {
+            NodeId(3) => panic!("a fault"),
+            NodeId(5) => Err(ManagerError::Failed("its disk".to_owned())),
+            NodeId(number) => Ok(number),
+        });
+        let outcomes = done.await.outcomes();
+        let failed: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).map(|(id, _)| id.0).collect();
+        assert_eq!((outcomes.len(), failed), (40, vec![3, 5, 7]));
+        assert!(outcomes.get(NodeId(3)).unwrap().as_ref().unwrap_err().text().contains("panicked"));
+        assert!(matches!(outcomes.get(NodeId(40)), Some(Ok(40))));
     }
 
     #[test]

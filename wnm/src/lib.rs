@@ -30,7 +30,7 @@ pub use wnm_core::backup::{Backup, BackupError, Flaw, Made, Manifest, Restored};
 pub use wnm_core::decide::{Filter, Refusal, Request, Selection};
 pub use wnm_core::execute::{Execution, StepResult};
 pub use wnm_core::machine::{
-    BringBackError, NodeLogs, Observation, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+    BringBackError, NodeLogs, Observation, PauseChange, Report, Trigger, Uninstalled, Untracked, WhichRemoved,
 };
 pub use wnm_core::migration::{Direction, Migration, MigrationError, Obstacle};
 pub use wnm_core::node::{Node, NodeId, Status, Verb};
@@ -42,9 +42,10 @@ pub use wnm_core::removed::Removed;
 pub use wnm_core::report::{NodeRow, RolloutReport, StatusReport, rollout_report, status};
 pub use wnm_core::rolling::{Pace, Rolling};
 pub use wnm_core::rollout::{Phase, Rollout, Rollouts, Trial, TrialState};
-pub use wnm_core::settings::{Config, Origins, Problems};
+pub use wnm_core::settings::{Config, Origins, Problems, Settings};
 pub use wnm_core::snapshot::{DiskLoad, HostLoad, NodeSnapshot, Snapshot};
 pub use wnm_core::store::{HistoryEntry, HistoryFilter};
+pub use wnm_core::wallet::{Address, Wallets};
 pub use wnm_pm::container_host::{Group, Usage};
 pub use wnm_pm::hint::{Advice, Hint, Hinted, Task, chain};
 pub use wnm_pm::logs::{LogFault, LogLine, LogPlace, LogReader};

@@ -10,7 +10,7 @@ use wnm_core::host::doctor;
 use wnm_core::host::firewall::firewall;
 use wnm_core::lock::Lock;
 use wnm_core::machine::{
-    self, CycleError, NodeLogs, Observation, Parts, PauseChange, Report, Trigger, Untracked, WhichRemoved,
+    self, CycleError, NodeLogs, Observation, Parts, PauseChange, Report, Trigger, Uninstalled, Untracked, WhichRemoved,
 };
 use wnm_core::migration::{Direction, Migration};
 use wnm_core::node::{Node, NodeId};
@@ -252,6 +252,15 @@ impl Machine {
     /// When the database cannot be written.
     pub fn resume_cycles(&mut self, dry_run: bool) -> Result<PauseChange, Error> {
         Ok(self.inner.resume_cycles(dry_run)?)
+    }
+
+    /// Removes what wnm has put on this machine beside nodes: what its process manager made, and the marks of storages. The
+    /// database stays, torn down. With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// While nodes are recorded; what keeps a teardown from being carried out.
+    pub async fn uninstall(&mut self, dry_run: bool, progress: &dyn Progress) -> Result<Uninstalled, Error> {
+        Ok(self.inner.uninstall(dry_run, progress).await?)
     }
 
     /// Has a paused or ended roll-out go on: the version is tried again on the nodes where it failed. The observation shows it

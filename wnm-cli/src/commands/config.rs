@@ -3,8 +3,8 @@
 use wnm::{Config, Machine, Node, Silent, Status};
 use wnm_core::renewal::outdated;
 use wnm_core::report::counted;
-use wnm_core::settings::{Row, rows, show, show_environment};
-use wnm_pm::hint::Hint;
+use wnm_core::settings::{Origin, Row, rows, show_environment, show_rows};
+use wnm_pm::hint::{Hint, Task};
 
 use crate::arguments::{Common, ConfigCommand};
 use crate::exit::{Exit, Failure};
@@ -17,14 +17,14 @@ pub(crate) async fn config(
     given: &Given,
     command: Option<ConfigCommand>,
 ) -> Result<Exit, Failure> {
-    match command.unwrap_or(ConfigCommand::Show { env: false }) {
-        ConfigCommand::Show { env } => {
+    match command.unwrap_or(ConfigCommand::Show { names: Vec::new(), env: false }) {
+        ConfigCommand::Show { names, env } => {
             let machine = given.open(Access::Read, &Silent)?;
-            let (config, origins) = (machine.config(), machine.origins());
+            let rows = named(rows(machine.config(), machine.origins()), &names)?;
             if env && !output.is_json() {
-                output.raw(&show_environment(config))?;
+                output.raw(&show_environment(&rows))?;
             } else {
-                output.answer(&rows(config, origins), || show(config, origins))?;
+                output.answer(&rows, || show_rows(&rows))?;
             }
         }
         ConfigCommand::Set { settings, confirm } => {
@@ -38,6 +38,21 @@ pub(crate) async fn config(
     Ok(Exit::Done)
 }
 
+/// The rows of these settings, in the order of the names; all of them where there are none.
+fn named(rows: Vec<Row>, names: &[String]) -> Result<Vec<Row>, Failure> {
+    if names.is_empty() {
+        return Ok(rows);
+    }
+    let row = |name: &String| {
+        let row = rows.iter().find(|row| row.name == name.replace('-', "_")).cloned();
+        row.ok_or_else(|| {
+            let hint = Hint::run(Task::ShowSettings).to("list all settings");
+            Failure::usage_hint(format!("there is no setting {name}"), hint)
+        })
+    };
+    names.iter().map(row).collect()
+}
+
 /// `NAME VALUE`, or any number of `NAME=VALUE`.
 fn assignments(words: &[String]) -> Result<Vec<(String, Option<String>)>, Failure> {
     if let [name, value] = words
@@ -48,11 +63,24 @@ fn assignments(words: &[String]) -> Result<Vec<(String, Option<String>)>, Failur
     let assignment = |word: &String| match word.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), Some(value.to_owned()))),
         None => {
-            let hint = Hint::text("`wnm config set NAME VALUE`");
+            let hint = Hint::text("`wnm config set NAME VALUE`, with quotes around a value of several words");
             Err(Failure::usage_hint(format!("{word:?} is not NAME=VALUE"), hint))
         }
     };
     words.iter().map(assignment).collect()
+}
+
+/// What holds instead of a value that was just recorded, or put back; none where that holds.
+fn outranked(row: &Row, recorded: Option<&str>) -> Option<String> {
+    let Row { name, value, origin, .. } = row;
+    if matches!(origin, Origin::Database | Origin::Default) {
+        return None;
+    }
+    let value = if value.is_empty() { "empty" } else { value };
+    Some(match recorded {
+        Some(_) => format!("note: {name} is recorded, but {origin} outranks the database: {value} stays"),
+        None => format!("note: {name} is no longer recorded, but {origin} sets it: {value} stays"),
+    })
 }
 
 /// Whether a change has yet to reach a node.
@@ -67,8 +95,11 @@ async fn loss(machine: &Machine, before: &Config, after: &Config) -> Result<Opti
     let staying = nodes.iter().filter(|node| node.status() != Status::Removing).count();
     let excess = |cap: u32| staying.saturating_sub(cap as usize);
     if excess(after.node_cap) > excess(before.node_cap) {
-        let nodes = counted(excess(after.node_cap), "node");
-        return Ok(Some(format!("{nodes} with their keys (node_cap = {}, and there are {staying})", after.node_cap)));
+        let (nodes, keys) = match excess(after.node_cap) {
+            1 => ("1 node".to_owned(), "its key"),
+            more => (counted(more, "node"), "their keys"),
+        };
+        return Ok(Some(format!("{nodes} with {keys} (node_cap = {}, and there are {staying})", after.node_cap)));
     }
     if nodes.is_empty() || after.hd_remove >= before.hd_remove {
         return Ok(None);
@@ -108,6 +139,11 @@ async fn change(
     let behind = machine.nodes()?.iter().filter(|node| is_new_to(node, &before, &config)).count();
     let changed: Vec<Row> =
         rows(&config, &origins).into_iter().filter(|row| changes.iter().any(|(name, _)| name == row.name)).collect();
+    output.answer(&changed, || show_rows(&changed))?;
+    for (name, value) in changes {
+        let row = changed.iter().find(|row| row.name == name);
+        row.and_then(|row| outranked(row, value.as_deref())).into_iter().for_each(|note| output.remark(&note));
+    }
     if behind > 0 {
         let (keep, they) = if behind == 1 { ("keeps", "it was") } else { ("keep", "they were") };
         let nodes = counted(behind, "node");
@@ -115,7 +151,5 @@ async fn change(
             "{nodes} {keep} what {they} started with: `wnm restart --all --outdated` applies the change."
         ));
     }
-    output.answer(&changed, || {
-        changed.iter().map(|row| format!("{} = {}  # {}\n", row.name, row.value, row.origin)).collect()
-    })
+    Ok(())
 }

@@ -80,6 +80,9 @@ fn foreseen(finding: &Finding) -> String {
 }
 
 fn remind(output: Output, config: &Config) {
+    for (word, address) in config.rewards_address.of_others() {
+        output.remark(&format!("note: {word} is {address}, an address of others: what nodes earn for it goes there"));
+    }
     if config.process_manager.uses_containers() && config.container_network == ContainerNetwork::Docker {
         output.remark(
             "note: Docker publishes ports one by one: the first container of 200 nodes takes it about 10 s, each further one longer, and each restart as well; container_network = published takes one rule for each range",

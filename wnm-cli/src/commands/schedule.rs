@@ -34,13 +34,13 @@ struct Step {
 }
 
 #[derive(Serialize)]
-struct State {
+pub(super) struct State {
     /// `systemd` or `cron`.
-    by: &'static str,
+    pub by: &'static str,
     /// The unit file, or the line of the crontab.
-    at: String,
+    pub at: String,
     /// Whether it is switched on.
-    active: bool,
+    pub active: bool,
 }
 
 impl From<&Command> for Step {
@@ -99,8 +99,14 @@ pub(super) async fn end(output: Output, common: &Common, given: &Given) {
     }
 }
 
+/// What there is of this database; none where there is nothing.
+pub(super) async fn present(common: &Common, given: &Given) -> Result<Option<State>, Failure> {
+    let machine = given.open(Access::Read, &Silent)?;
+    Ok(Place::of(&machine, given, common)?.state(&SystemRunner).await?)
+}
+
 /// What was removed; none where there was nothing.
-async fn remove(common: &Common, given: &Given) -> Result<Option<State>, Failure> {
+pub(super) async fn remove(common: &Common, given: &Given) -> Result<Option<State>, Failure> {
     let machine = given.open(Access::Read, &Silent)?;
     let (place, runner) = (Place::of(&machine, given, common)?, &SystemRunner);
     let before = place.state(runner).await?;

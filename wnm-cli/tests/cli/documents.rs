@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wnm_testing::Need::S6Image;
-use wnm_testing::{Colony, s6_image, test_node_of_v2};
+use wnm_testing::{Colony, s6_image, test_node, test_node_of_v2};
 
 use crate::containers::Groups;
 use crate::{bare, containers, running};
@@ -145,6 +145,13 @@ fn the_page_on_the_move_to_v2_tells_the_truth() {
     tell_the_truth(&colony, "docs/migrate-flavour.md");
 }
 
+fn the_page_on_day_two_tells_the_truth() {
+    assert!(examples("docs/day-two.md").len() > 10);
+    let colony = running(3);
+    colony.install(&test_node("0.4.18"));
+    tell_the_truth(&colony, "docs/day-two.md");
+}
+
 fn the_page_on_storages_tells_the_truth() {
     assert_eq!(examples("docs/storage.md").len(), 2);
     let colony = running(2);
@@ -173,7 +180,8 @@ fn the_page_on_the_doctor_tells_the_truth() {
 }
 
 wnm_testing::trials! {
-    &[] => the_readme_tells_the_truth, the_page_on_storages_tells_the_truth, the_page_on_backups_tells_the_truth,
+    &[] => the_readme_tells_the_truth, the_page_on_day_two_tells_the_truth, the_page_on_storages_tells_the_truth,
+        the_page_on_backups_tells_the_truth,
         the_page_on_the_move_to_v2_tells_the_truth, the_page_on_commands_tells_the_truth, the_page_on_the_doctor_tells_the_truth;
     &[S6Image] => the_page_on_containers_tells_the_truth;
 }

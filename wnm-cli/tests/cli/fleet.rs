@@ -144,7 +144,7 @@ fn remove_takes_files_and_teardown_takes_all() {
 
 fn the_cap_removes_the_youngest_after_its_delay() {
     let colony = running(3);
-    colony.done(&["config", "set", "delay_remove=3600", "node_cap=2"]);
+    colony.done(&["config", "set", "delay_remove=3600", "node_cap=2", "--confirm"]);
     colony.done(&["run"]);
     assert_eq!(colony.statuses(), [(1, Running), (2, Running), (3, Status::Removing)]);
     assert!(colony.node_dir(3).exists(), "its files stay for an hour");

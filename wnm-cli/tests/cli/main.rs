@@ -16,6 +16,7 @@ mod failings;
 mod fleet;
 mod foreseen;
 mod hangs;
+mod help;
 mod in_container;
 mod inherited;
 mod interruptions;
@@ -40,8 +41,10 @@ mod storages_in_containers;
 mod storages_moved;
 mod systemd;
 mod terminal;
+mod uninstalls;
 mod unusable;
 mod v2;
+mod waves;
 
 use wnm_testing::Colony;
 
@@ -96,6 +99,7 @@ fn main() -> std::process::ExitCode {
         fleet::trials(),
         foreseen::trials(),
         hangs::trials(),
+        help::trials(),
         in_container::trials(),
         inherited::trials(),
         interruptions::trials(),
@@ -120,7 +124,9 @@ fn main() -> std::process::ExitCode {
         storages_moved::trials(),
         systemd::trials(),
         terminal::trials(),
+        uninstalls::trials(),
         unusable::trials(),
         v2::trials(),
+        waves::trials(),
     ])
 }

@@ -104,6 +104,19 @@ fn cron_runs_wnm_where_no_systemd_does() {
     assert_snapshot!(told(&run_with(&colony, &programs, &["schedule", "show"])), @"Nothing of wnm's own runs it every minute.");
 }
 
+fn uninstalling_removes_the_schedule() {
+    let colony = machine(&[]);
+    let programs = cron(&colony);
+    assert_eq!(run_with(&colony, &programs, &["schedule", "install"]).code, 0);
+    let line = fs::read_to_string(programs.join("table")).expect("it is there");
+    let dry = run_with(&colony, &programs, &["uninstall", "--dry-run", "--json"]).json();
+    assert_eq!(dry["schedule"]["at"], line.trim());
+    assert_eq!(fs::read_to_string(programs.join("table")).expect("it is there"), line);
+    let run = run_with(&colony, &programs, &["uninstall"]);
+    assert!(run.code == 0 && run.stdout.starts_with("Removed the schedule (cron: "), "{run:?}");
+    assert_eq!(fs::read_to_string(programs.join("table")).expect("it is there"), "");
+}
+
 fn without_cron_nothing_is_scheduled_and_install_says_which_line_to_run() {
     let colony = machine(&[]);
     let run = run_on_path(&colony, "/nonexistent", &["schedule", "install"]);
@@ -121,5 +134,6 @@ fn without_cron_nothing_is_scheduled_and_install_says_which_line_to_run() {
 wnm_testing::trials! {
     &[WithoutSystemd] =>
         cron_runs_wnm_where_no_systemd_does,
+        uninstalling_removes_the_schedule,
         without_cron_nothing_is_scheduled_and_install_says_which_line_to_run;
 }

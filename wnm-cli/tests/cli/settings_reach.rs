@@ -55,6 +55,25 @@ fn a_restart_a_start_and_an_upgrade_use_todays_settings() {
     assert_eq!(rows["nodes"][2]["outdated"], serde_json::json!([]));
 }
 
+fn another_log_directory_reaches_a_node_with_its_restart() {
+    let colony = running(2);
+    let logs = colony.path().join("other-logs");
+    let run = colony.done(&["config", "set", &format!("log_dir={}", logs.display())]);
+    assert!(run.stderr.contains("2 nodes keep what they were started with"), "{run:?}");
+    colony.done(&["restart", "--all", "--outdated"]);
+    for number in [1, 2] {
+        let own = logs.join(format!("antnode000{number}"));
+        assert!(
+            own.is_dir() && has(&colony, number, &own.display().to_string()),
+            "{:?}",
+            command_line(&colony, number)
+        );
+    }
+    assert!(!colony.done(&["status"]).stdout.contains("outdated arguments"));
+    colony.done(&["remove", "2", "--confirm"]);
+    assert!(!logs.join("antnode0002").exists(), "its logs go with it");
+}
+
 fn arguments_that_kept_a_node_from_starting_can_be_taken_back() {
     let colony = machine(&["--node_cap=1"]);
     colony.done(&["config", "set", "start_args=--no-such-option"]);
@@ -161,7 +180,7 @@ fn options_of_nodes_that_are_taken_over_are_told_before_a_start_drops_them() {
 wnm_testing::trials! {
     &[] =>
         options_of_nodes_that_are_taken_over_are_told_before_a_start_drops_them,
-        a_restart_a_start_and_an_upgrade_use_todays_settings,
+        a_restart_a_start_and_an_upgrade_use_todays_settings, another_log_directory_reaches_a_node_with_its_restart,
         arguments_that_kept_a_node_from_starting_can_be_taken_back,
         another_wallet_reaches_a_node_and_one_that_is_still_in_the_list_stays,
         what_wnm_decides_is_refused_in_start_args,

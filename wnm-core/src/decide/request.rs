@@ -78,6 +78,8 @@ pub enum Refusal {
         /// What was asked.
         verb: Verb,
     },
+    /// Nodes are recorded, and what they need is not removed below them.
+    NodesLeft(usize),
     /// An upgrade would start a node that its owner stopped.
     StoppedByOwner {
         /// Which node.

@@ -34,6 +34,7 @@ mod pause;
 mod relocate;
 mod rollout;
 mod signs;
+mod uninstall;
 
 pub use adopt::Untracked;
 pub use bring_back::{BringBackError, WhichRemoved};
@@ -41,6 +42,7 @@ pub use logs::NodeLogs;
 pub use pause::PauseChange;
 pub use relocate::Rebuild;
 pub use rollout::NoRollout;
+pub use uninstall::Uninstalled;
 
 /// Why a cycle came to nothing. What was stored before stays; nothing is half done.
 #[derive(Debug, thiserror::Error)]
@@ -331,10 +333,13 @@ impl Machine {
         self.parts.store.begin_cycle();
         self.parts.store.apply(now, &observation.events)?;
         self.parts.store.apply(now, &[decided(&plan)])?;
-        self.expire_removed(now)?;
+        let may_change = plan.by_request || observation.snapshot.pause.is_none();
+        if may_change {
+            self.expire_removed(now)?;
+        }
         drop(writing);
         let nodes: Vec<Node> = observation.snapshot.nodes.into_iter().map(|each| each.node).collect();
-        if plan.by_request || observation.snapshot.pause.is_none() {
+        if may_change {
             self.parts.manager.tidy(&nodes.iter().map(Node::reference).collect::<Vec<_>>()).await;
         }
         let unmarked = self.unmarked();

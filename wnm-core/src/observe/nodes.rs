@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, Fuse, FutureExt};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
@@ -103,15 +104,20 @@ pub fn in_turn<T>(now: UnixSeconds, all: Vec<T>, is_urgent: impl Fn(&T) -> bool)
 }
 
 async fn one(address: SocketAddr, limits: &Limits) -> Answer {
-    let (status, text) = match get(address, "/metadata", limits).await {
-        Ok(answer) => answer,
+    let asked = async {
+        let mut line = Line::open(address).await?;
+        let answer = line.get("/metadata", limits).await?;
+        Ok((line, answer))
+    };
+    let (line, (status, text)) = match asked.await {
+        Ok(asked) => asked,
         Err(failure) => return failure,
     };
     let Some(metadata) = openmetrics::metadata(&text) else {
         return Answer::Foreign { said: shortened(&format!("HTTP {}: {text}", status.as_u16())) };
     };
     // A node that names itself runs, also when the rest of what it says is broken or missing.
-    let metrics = get(address, "/metrics", limits).await.map(|(_, text)| text).unwrap_or_default();
+    let metrics = second(line, address, limits).await.map(|(_, text)| text).unwrap_or_default();
     Answer::Node {
         peer_id: metadata.peer_id,
         version: metadata.version,
@@ -119,36 +125,64 @@ async fn one(address: SocketAddr, limits: &Limits) -> Answer {
     }
 }
 
-/// One request on a connection of its own; half a body is better than none.
-async fn get(address: SocketAddr, path: &str, limits: &Limits) -> Result<(StatusCode, String), Answer> {
-    let broken = |error: hyper::Error| Answer::Broken { reason: error.to_string() };
-    let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => Answer::Refused,
-        _ => Answer::Broken { reason: error.to_string() },
-    })?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let request = Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| Answer::Broken { reason: error.to_string() })?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(no_answer)?;
-        let status = response.status();
-        let mut body = Limited::new(response.into_body(), limits.body_bytes);
-        let mut bytes = Vec::new();
-        // The end of what can be read is the end, whether it was meant to be or not.
-        while let Some(Ok(frame)) = body.frame().await {
-            bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
-        }
-        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
-    };
-    // The connection works as long as somebody waits for it. What went wrong with it, the exchange is told.
-    let work = async {
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        answer = exchange => answer,
-        never = work => never,
+/// The second question, on the same connection where the node has left it open.
+async fn second(mut line: Line, address: SocketAddr, limits: &Limits) -> Result<(StatusCode, String), Answer> {
+    if let Ok(answer) = line.get("/metrics", limits).await {
+        return Ok(answer);
     }
+    Line::open(address).await?.get("/metrics", limits).await
+}
+
+/// A connection to a node, and the work that it takes to keep it going.
+struct Line {
+    address: SocketAddr,
+    sender: http1::SendRequest<Empty<Bytes>>,
+    work: Fuse<BoxFuture<'static, ()>>,
+}
+
+impl Line {
+    async fn open(address: SocketAddr) -> Result<Self, Answer> {
+        let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => Answer::Refused,
+            _ => Answer::Broken { reason: error.to_string() },
+        })?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        // What went wrong with it, the exchange is told.
+        let work: BoxFuture<'static, ()> = Box::pin(connection.map(drop));
+        Ok(Self { address, sender, work: work.fuse() })
+    }
+
+    /// One question and its answer; half a body is better than none.
+    async fn get(&mut self, path: &str, limits: &Limits) -> Result<(StatusCode, String), Answer> {
+        let Self { address, sender, work } = self;
+        let request = Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
+        let request = request.map_err(|error| Answer::Broken { reason: error.to_string() })?;
+        let exchange = async {
+            sender.ready().await.map_err(broken)?;
+            let response = sender.send_request(request).await.map_err(no_answer)?;
+            let status = response.status();
+            let mut body = Limited::new(response.into_body(), limits.body_bytes);
+            let mut bytes = Vec::new();
+            // The end of what can be read is the end, whether it was meant to be or not.
+            while let Some(Ok(frame)) = body.frame().await {
+                bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+            }
+            Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        // The connection works as long as somebody waits for it.
+        let working = async {
+            work.await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            answer = exchange => answer,
+            never = working => never,
+        }
+    }
+}
+
+fn broken(error: hyper::Error) -> Answer {
+    Answer::Broken { reason: error.to_string() }
 }
 
 /// What it means that no head of an answer came: who speaks another language than HTTP is no node; who breaks off may be

@@ -3,6 +3,7 @@
 //! A summary has a line for each *kind* of step, however many nodes it is about, so that what was done to 1,000 nodes
 //! can be read. What removes nodes always comes first and names every one of them.
 
+mod action;
 mod change;
 mod count;
 mod disks;

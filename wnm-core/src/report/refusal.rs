@@ -22,6 +22,10 @@ impl fmt::Display for Refusal {
                 WordFault::Status => write!(formatter, "\"{word}\" is not a status"),
             },
             Self::WrongStatus { name, status, verb } => write!(formatter, "cannot {verb} {name}: it is {status}"),
+            Self::NodesLeft(count) => {
+                let are = super::count::be(*count);
+                write!(formatter, "{} {are} recorded, and uninstalling removes none", counted(*count, "node"))
+            }
             Self::StoppedByOwner { name } => {
                 write!(formatter, "cannot upgrade {name}: it was stopped by hand, and an upgrade would start it")
             }
@@ -81,6 +85,7 @@ impl Hinted for Refusal {
                 vec![Hint::text(statuses().collect::<Vec<_>>().join(", "))]
             }
             Self::WrongStatus { name, status, .. } => vec![way_out(name, *status)],
+            Self::NodesLeft(_) => vec![Hint::run(Task::Teardown).to("remove the nodes first")],
             Self::StoppedByOwner { name } => vec![Hint::node("start", name).to("start it first")],
             Self::TornDown => vec![Hint::run(Task::Init).to("begin anew")],
             Self::NoProgram { .. } => vec![Hint::text("install one there"), elsewhere()],

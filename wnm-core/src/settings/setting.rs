@@ -190,6 +190,17 @@ impl Setting {
         format!("{thing}{bounds}{unit}{none}")
     }
 
+    /// What it is when nobody says, in words: `20`, `empty`, `node storage of the mode`.
+    #[must_use]
+    pub fn default_words(&self) -> &'static str {
+        match self.default {
+            DefaultValue::Required { .. } => "none: it must be given",
+            DefaultValue::Always("") => "empty",
+            DefaultValue::Always(text) => text,
+            DefaultValue::Computed { words, .. } => words,
+        }
+    }
+
     /// Whether a figure lies within the bounds.
     pub(super) fn allows(&self, figure: f64) -> bool {
         self.bounds.is_none_or(|(lowest, highest)| (lowest..=highest).contains(&figure))

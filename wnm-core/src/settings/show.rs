@@ -33,7 +33,13 @@ pub fn rows(config: &Config, origins: &Origins) -> Vec<Row> {
 /// The configuration as a config file, each line with the origin of its value: reading it gives the same configuration.
 #[must_use]
 pub fn show(config: &Config, origins: &Origins) -> String {
-    let lines = rows(config, origins).into_iter().map(|row| {
+    show_rows(&rows(config, origins))
+}
+
+/// The same of some settings.
+#[must_use]
+pub fn show_rows(rows: &[Row]) -> String {
+    let lines = rows.iter().map(|row| {
         let value = toml_value(lookup(row.name).map(|setting| setting.shape), &row.value);
         format!("{} = {value}  # {}\n", row.name, row.origin)
     });
@@ -50,10 +56,10 @@ fn toml_value(shape: Option<Shape>, text: &str) -> String {
 
 /// The configuration as assignments of environment variables that any POSIX shell can source without running a thing.
 #[must_use]
-pub fn show_environment(config: &Config) -> String {
-    let variables = config.texts().into_iter().zip(TABLE).map(|((_, text), setting)| {
-        let quoted = text.replace('\'', r"'\''");
-        format!("export {}='{quoted}'\n", setting.variable())
+pub fn show_environment(rows: &[Row]) -> String {
+    let variables = rows.iter().filter_map(|row| {
+        let quoted = row.value.replace('\'', r"'\''");
+        Some(format!("export {}='{quoted}'\n", lookup(row.name)?.variable()))
     });
     variables.collect()
 }

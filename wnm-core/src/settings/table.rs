@@ -32,6 +32,30 @@ macro_rules! settings {
             $( $(#[doc = $help])+ pub $name: $kind, )+
         }
 
+        /// Settings by their types, for programs that embed wnm. What is not given stays what it is.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Settings {
+            given: Vec<(&'static str, String)>,
+        }
+
+        impl Settings {
+            /// None yet.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            $(
+                $(#[doc = $help])+
+                #[must_use]
+                pub fn $name(mut self, value: impl Into<$kind>) -> Self {
+                    let value: $kind = value.into();
+                    self.given.push((stringify!($name), value.text()));
+                    self
+                }
+            )+
+        }
+
         /// Every setting, in the order of the reports.
         pub static TABLE: &[Setting] = &[
             $( $declaration.named::<$kind>(stringify!($name), concat!($($help),+).trim_ascii()), )+
@@ -55,6 +79,16 @@ macro_rules! settings {
             }
         }
     };
+}
+
+/// As texts, which all layers share.
+impl IntoIterator for Settings {
+    type Item = (&'static str, String);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.given.into_iter()
+    }
 }
 
 const fn always(text: &'static str) -> Setting {

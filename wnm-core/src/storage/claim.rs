@@ -100,6 +100,14 @@ pub fn claim(node_storage: &Path, own: &Claimant, take_over: bool) -> Result<(),
     Ok(())
 }
 
+/// Removes the mark of a storage that is this database's, or nobody's; answers with it. With `dry_run` it stays.
+pub(crate) fn unmark(node_storage: &Path, own: &Claimant, dry_run: bool) -> Option<PathBuf> {
+    let path = node_storage.join(STORAGE_MARKER);
+    let mark = fs::read_to_string(&path).ok()?;
+    let is_free = mark.starts_with(MARK_TEXT) && Claimant::named_in(&mark).is_none_or(|named| named.became(own));
+    (is_free && (dry_run || fs::remove_file(&path).is_ok())).then_some(path)
+}
+
 /// Gives a storage free that is this database's: all its nodes are gone.
 pub fn release(node_storage: &Path, own: &Claimant) {
     let path = node_storage.join(STORAGE_MARKER);

@@ -3,11 +3,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::StorageError;
 
@@ -38,25 +37,24 @@ impl Place {
 /// # Errors
 /// [`StorageError::Hangs`] with the first place that does not, [`StorageError::NoThread`] where nobody could ask.
 pub fn reach(places: Vec<Place>) -> Result<(), StorageError> {
+    let answered = Arc::new(AtomicUsize::new(0));
     let (tell, told) = mpsc::channel();
-    let asked = places.clone();
+    let (asked, count) = (places.clone(), Arc::clone(&answered));
     let ask = move || {
         for place in asked {
             // Unlike what is known of a file, how full a disk is has to be asked anew each time.
             let _ = rustix::fs::statvfs(&place.path);
-            if tell.send(()).is_err() {
-                return;
-            }
+            count.fetch_add(1, Ordering::Relaxed);
         }
+        // Nobody is there any more who waits for it.
+        let _ = tell.send(());
     };
     let started = thread::Builder::new().name("reach".to_owned()).spawn(ask);
     started.map_err(|error| StorageError::NoThread { source: Arc::new(error) })?;
-    let deadline = Instant::now() + PATIENCE;
-    for Place { what, path } in places {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if told.recv_timeout(left).is_err() {
-            return Err(StorageError::Hangs { what, path, seconds: PATIENCE.as_secs() });
-        }
+    if told.recv_timeout(PATIENCE).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    // All have answered a moment too late.
+    let Some(Place { what, path }) = places.into_iter().nth(answered.load(Ordering::Relaxed)) else { return Ok(()) };
+    Err(StorageError::Hangs { what, path, seconds: PATIENCE.as_secs() })
 }

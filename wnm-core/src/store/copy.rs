@@ -22,7 +22,7 @@ impl Store {
                 what: format!("the path {}", path.display()),
                 reason: "it is not UTF-8".to_owned(),
             })?;
-            self.connection.execute("VACUUM INTO ?1", [name])?;
+            self.connection().execute("VACUUM INTO ?1", [name])?;
             Ok(())
         };
         copy().map_err(|problem: Problem| problem.at(path))
@@ -35,9 +35,9 @@ impl Store {
     pub fn put_in_place_of(&self, path: &Path) -> Result<(), StoreError> {
         let put = || {
             if path.symlink_metadata().is_err() {
-                return open::create_from(path, |connection| copy_into(&self.connection, connection));
+                return open::create_from(path, |connection| copy_into(&self.connection(), connection));
             }
-            copy_into(&self.connection, &mut open::open(path)?)
+            copy_into(&self.connection(), &mut open::open(path)?)
         };
         put().map_err(|problem: Problem| problem.at(path))
     }

@@ -12,6 +12,7 @@ mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -81,7 +82,8 @@ pub(crate) const WITHHELD_NUMBERS: &str = "withheld_numbers";
 /// Only the holder of the database's [`crate::lock::Lock`] may create or change it; reading needs no lock.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    /// Shared between threads, so that a machine can be.
+    connection: Mutex<Connection>,
     path: PathBuf,
     cycle: Option<i64>,
 }
@@ -118,7 +120,12 @@ impl Store {
 
     fn with(path: &Path, connection: Result<Connection, Problem>) -> Result<Self, StoreError> {
         let connection = connection.map_err(|problem| problem.at(path))?;
-        Ok(Self { connection, path: path.to_owned(), cycle: None })
+        Ok(Self { connection: Mutex::new(connection), path: path.to_owned(), cycle: None })
+    }
+
+    /// A panic elsewhere leaves a database as it was before its transaction.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the database lies.
@@ -133,7 +140,8 @@ impl Store {
     /// [`Problem::BadValue`] for a value, or a mix of values, that wnm does not write; damage found while reading.
     pub fn load(&self) -> Result<StoredState, StoreError> {
         let load = || {
-            let moment = self.connection.unchecked_transaction()?;
+            let connection = self.connection();
+            let moment = connection.unchecked_transaction()?;
             tables::load(&moment)
         };
         load().map_err(|problem| problem.at(&self.path))
@@ -149,7 +157,11 @@ impl Store {
     }
 
     fn apply_all(&mut self, at: UnixSeconds, events: &[Event]) -> Result<(), Problem> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let cycle = match self.cycle {
             Some(cycle) => cycle,
             None => history::next_cycle(&transaction)?,
@@ -172,17 +184,17 @@ impl Store {
     /// # Errors
     /// As [`Self::load`].
     pub fn removed(&self) -> Result<Vec<Removed>, StoreError> {
-        tables::removed::read(&self.connection).map_err(|problem| problem.at(&self.path))
+        tables::removed::read(&self.connection()).map_err(|problem| problem.at(&self.path))
     }
 
     /// The key that is kept of a removed node, by what [`Self::removed`] calls it.
     pub(crate) fn removed_key(&self, id: i64) -> Result<Option<Key>, StoreError> {
-        tables::removed::key(&self.connection, id).map_err(|problem| problem.at(&self.path))
+        tables::removed::key(&self.connection(), id).map_err(|problem| problem.at(&self.path))
     }
 
     /// When the first of the nodes was removed that something is kept of.
     pub(crate) fn oldest_removal(&self) -> Result<Option<UnixSeconds>, StoreError> {
-        tables::removed::oldest(&self.connection).map_err(|problem| problem.at(&self.path))
+        tables::removed::oldest(&self.connection()).map_err(|problem| problem.at(&self.path))
     }
 
     /// Begins a new cycle in the history. An opened store begins one by itself.
@@ -195,7 +207,7 @@ impl Store {
     /// # Errors
     /// As [`Self::load`].
     pub fn moves(&self) -> Result<Vec<Move>, StoreError> {
-        tables::moves::read(&self.connection).map_err(|problem| problem.at(&self.path))
+        tables::moves::read(&self.connection()).map_err(|problem| problem.at(&self.path))
     }
 
     /// What happened, newest first.
@@ -203,6 +215,6 @@ impl Store {
     /// # Errors
     /// As [`Self::load`].
     pub fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryEntry>, StoreError> {
-        history::read(&self.connection, filter).map_err(|problem| problem.at(&self.path))
+        history::read(&self.connection(), filter).map_err(|problem| problem.at(&self.path))
     }
 }

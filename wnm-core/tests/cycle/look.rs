@@ -41,6 +41,24 @@ async fn looking_records_nothing() {
     assert_eq!((scene.machine.store().load().expect("it is read"), history(&scene)), before);
 }
 
+#[tokio::test]
+async fn whoever_is_about_to_change_something_takes_over_before_it_looks_and_whoever_looks_does_not() {
+    let mut scene = Scene::new();
+    scene.recorded(1, None).await;
+    let before = scene.world.calls().len();
+    scene.observe().await;
+    let calls = |from: usize| -> Vec<Operation> {
+        scene.world.calls()[from..].iter().map(|call| call.operation).filter(|what| is_about_looking(*what)).collect()
+    };
+    let (looked, then) = (calls(before), scene.world.calls().len());
+    scene.machine.run(&Trigger::Cycle, &Silent).await.expect("a cycle");
+    assert_eq!((looked, calls(then)), (vec![Operation::Inspect], vec![Operation::TakeOver, Operation::Inspect]));
+}
+
+fn is_about_looking(operation: Operation) -> bool {
+    matches!(operation, Operation::TakeOver | Operation::Inspect)
+}
+
 fn history(scene: &Scene) -> usize {
     scene.machine.store().history(&HistoryFilter::default()).expect("it is read").len()
 }

@@ -91,6 +91,32 @@ async fn a_node_tells_its_name_its_version_and_its_figures() {
     assert!(is_the_good_node(&answer), "{answer:?}");
 }
 
+/// A node that answers so many questions on a connection, and how many connections were made to it.
+fn node_that_answers(questions: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let address = server(move |mut stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..questions {
+            let body = if question(&mut stream) == "/metadata" { METADATA } else { METRICS };
+            let _ = stream.write_all(message("", body).as_bytes());
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn both_questions_are_asked_on_one_connection_unless_the_node_hangs_up_between_them() {
+    for (questions, expected) in [(2, 1), (1, 2)] {
+        let (address, connections) = node_that_answers(questions);
+        let answered = answer(address, &Limits::default()).await;
+        assert!(is_the_good_node(&answered), "{answered:?}");
+        let Answer::Node { metrics, .. } = answered else { panic!("it is the good node") };
+        assert_eq!(metrics.connected_peers, Some(3), "it says the rest too");
+        assert_eq!(connections.load(Ordering::Relaxed), expected, "{questions} a connection");
+    }
+}
+
 #[tokio::test]
 async fn f29_a_node_that_hangs_is_given_up() {
     let begin = Instant::now();

@@ -222,7 +222,11 @@ fn problems_are_data_too() {
 fn several_storages_lie_beside_one_another_and_are_the_nodes_own() {
     let storages = |text: &str| good(&flags(&[("node_storage", text)])).node_storage.to_string();
     assert_eq!(storages("/disk1/nodes, ~/nodes,/disk3//"), "/disk1/nodes,/home/ant/nodes,/disk3");
-    assert_eq!(storages("/disk1/a,b"), "/disk1/a,b", "a comma is a part of a path unless another path begins behind it");
+    assert_eq!(
+        storages("/disk1/a,b"),
+        "/disk1/a,b",
+        "a comma is a part of a path unless another path begins behind it"
+    );
     let refused = |text: &str| bad(&flags(&[("node_storage", text)]));
     insta::assert_snapshot!(refused("/disk1,/disk1/below"), @"");
     insta::assert_snapshot!(refused("/disk1,/home"), @"");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use proptest::prelude::*;
-use wnm_core::settings::{Config, Layers, Origins, lookup, show, show_environment, to_record};
+use wnm_core::settings::{Config, Layers, Origins, lookup, rows, show, show_environment, to_record};
 
 use super::{at_init, flags, good};
 
@@ -103,10 +103,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn f57_a_shell_can_source_the_variables_and_runs_nothing((config, _) in configuration()) {
+    fn f57_a_shell_can_source_the_variables_and_runs_nothing((config, origins) in configuration()) {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let script = directory.path().join("variables");
-        std::fs::write(&script, show_environment(&config)).expect("a file");
+        std::fs::write(&script, show_environment(&rows(&config, &origins))).expect("a file");
         let output = Command::new("sh")
             .args(["-c", ". ./variables && env -0"])
             .current_dir(&directory)

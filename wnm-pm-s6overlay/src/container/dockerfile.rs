@@ -90,7 +90,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
 const PACKAGES: &str = r"RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        ca-certificates conntrack curl iproute2 iptables iputils-ping nftables procps xz-utils && \
+        busybox-static ca-certificates conntrack curl iproute2 iptables iputils-ping nftables procps xz-utils && \
     apt-get clean && \
     rm -rf /var/lib/apt/lists/*
 ";
@@ -189,7 +189,7 @@ mod tests {
 
         RUN apt-get update && \
             DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-                ca-certificates conntrack curl iproute2 iptables iputils-ping nftables procps xz-utils && \
+                busybox-static ca-certificates conntrack curl iproute2 iptables iputils-ping nftables procps xz-utils && \
             apt-get clean && \
             rm -rf /var/lib/apt/lists/*
 
@@ -280,7 +280,7 @@ mod tests {
 
         RUN apt-get update && \
             DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-                ca-certificates conntrack curl iproute2 iptables iputils-ping nftables procps xz-utils && \
+                busybox-static ca-certificates conntrack curl iproute2 iptables iputils-ping nftables procps xz-utils && \
             apt-get clean && \
             rm -rf /var/lib/apt/lists/*
 

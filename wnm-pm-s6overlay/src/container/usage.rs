@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::error::{Doing, EngineError};
 
 /// Between two readings: the kernel counts in microseconds at least.
-const MOMENT: Duration = Duration::from_millis(300);
+const MOMENT: Duration = Duration::from_millis(100);
 /// Where the kernel keeps control groups.
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 

@@ -77,7 +77,7 @@ pub fn run_script(launch: &Launch) -> Result<String, ManagerError> {
     let words = std::iter::once(&*program).chain(launch.arguments.iter().map(String::as_str)).map(quoted);
     let lines = |words: &mut dyn Iterator<Item = String>| words.collect::<Vec<_>>().join(" \\\n    ");
     Ok(format!(
-        "#!/bin/sh\n# Written by wnm before every start: change the settings, not this file.\nexec 2>&1\ncd {} || exit 127\nunset PWD OLDPWD\nexport {}\nexec {}\n",
+        "#!/bin/sh\n# Written by wnm before every start: change the settings, not this file.\nexec 2>&1\ncd {} || exit 127\nunset PWD OLDPWD SHLVL\nexport {}\nexec {}\n",
         quoted(&launch.directory.to_string_lossy()),
         lines(&mut variables.into_iter()),
         lines(&mut words.into_iter())
@@ -133,7 +133,7 @@ mod tests {
         # Written by wnm before every start: change the settings, not this file.
         exec 2>&1
         cd '/var/antctl/services/antnode0001' || exit 127
-        unset PWD OLDPWD
+        unset PWD OLDPWD SHLVL
         export PATH='/usr/local/bin:/usr/bin:/bin' \
             HOME='/home/ant' \
             USER='ant' \
@@ -157,7 +157,7 @@ mod tests {
         # Written by wnm before every start: change the settings, not this file.
         exec 2>&1
         cd '/a b/c'\''d' || exit 127
-        unset PWD OLDPWD
+        unset PWD OLDPWD SHLVL
         export PATH='/usr/local/bin:/usr/bin:/bin' \
             HOME='/home/ant' \
             USER='ant' \

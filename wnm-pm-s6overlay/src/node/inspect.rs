@@ -24,11 +24,12 @@ impl Nodes<'_> {
         let settings = Arc::clone(&self.0.settings);
         let files = Batch::of(nodes).in_background(move |node, ()| missing(&settings, &node.spec)).await;
         let asked = self.ask(&containers, files.clone(), Call::Status).await;
-        let processes = Processes::of(asked.good().map(|(_, report)| report));
+        let processes = Processes::of(asked.good().map(|(node, report)| (node.process, report)));
         let mut reports = asked.outcomes();
         let judge = |node: &NodeRef, missing| {
             let unanswered = || Err(ManagerError::unanswered(&node.spec.name));
-            Ok(state(missing, reports.take(node.id()).unwrap_or_else(unanswered)?, &processes))
+            let report = reports.take(node.id()).unwrap_or_else(unanswered)?;
+            Ok(state(&node.spec.name, missing, report, &processes))
         };
         files.then(judge).outcomes()
     }
@@ -60,11 +61,11 @@ fn missing(settings: &S6Settings, spec: &NodeSpec) -> Outcome<Missing> {
 }
 
 /// A process that lives counts, whatever has become of its files.
-pub fn state(missing: Missing, report: Report, processes: &Processes) -> ProcessState {
+pub fn state(name: &str, missing: Missing, report: Report, processes: &Processes) -> ProcessState {
     if let Report::Node(report) = &report
         && report.state == NodeState::Up
     {
-        return ProcessState::Running { process: processes.find(report) };
+        return ProcessState::Running { process: processes.find(name, report) };
     }
     match (missing, report) {
         (Missing::Everything, _) => ProcessState::Absent,

@@ -46,7 +46,7 @@ impl Nodes<'_> {
         let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         let call = Call::Start { wait: START_WAIT + START_WAIT_EACH * count, settle: START_SETTLE };
         let batch = self.ask(&containers, batch, call).await;
-        let processes = Processes::of(batch.good().map(|(_, report)| report));
+        let processes = Processes::of(batch.good().map(|(node, report)| (node.process, report)));
         batch.then(|node, report| self.judge_start(&node.spec, report, &processes)).outcomes()
     }
 
@@ -115,7 +115,7 @@ impl Nodes<'_> {
             }
         };
         if report.state == NodeState::Up {
-            return Ok(Started { process: processes.find(&report) });
+            return Ok(Started { process: processes.find(&spec.name, &report) });
         }
         // A start forgets the crashes before it, but not how the last process ended.
         let Some(ended) = report.ended.filter(|_| report.crashes > 0) else {

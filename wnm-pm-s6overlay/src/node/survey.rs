@@ -37,11 +37,11 @@ impl Nodes<'_> {
             nodes.into_iter().map(|node| said.of(&node.service).map(|report| (node, report))).collect()
         });
         let asked: Vec<Vec<(FoundNode, Report)>> = try_join_all(asked).await?;
-        let processes = Processes::of(asked.iter().flatten().map(|(_, report)| report));
-        let observed = asked
-            .into_iter()
-            .flatten()
-            .map(|(node, report)| FoundNode { state: state(Missing::Nothing, report, &processes), ..node });
+        let processes = Processes::of(asked.iter().flatten().map(|(_, report)| (None, report)));
+        let observed = asked.into_iter().flatten().map(|(node, report)| FoundNode {
+            state: state(&node.service, Missing::Nothing, report, &processes),
+            ..node
+        });
         let mut found: Vec<FoundNode> = observed.collect();
         found.sort_by(|one, other| one.service.cmp(&other.service));
         Ok(found)

@@ -299,6 +299,18 @@ fn a_node_whose_start_was_prepared_and_not_carried_out_is_down() {
     assert_eq!(container.status(1).state, NodeState::Down, "nobody is about to start it");
 }
 
+fn an_image_without_busybox_starts_nodes_with_its_own_shell() {
+    let container = Container::running(&[]);
+    (1..=2).for_each(|number| container.define_idle(number));
+    container.start(&[1]);
+    let shell = |container: &Container| container.shell("head -n 1 /run/wnm/run");
+    assert_eq!(shell(&container), "#!/run/wnm/busybox sh");
+    container.shell("rm /bin/busybox /run/wnm/busybox");
+    assert!(all(&container.start(&[1, 2]), 2, NodeState::Up));
+    assert_eq!(shell(&container), "#!/bin/sh");
+    assert!(all(&container.stop(&[1, 2]), 2, NodeState::Down));
+}
+
 fn ask_keeper(container: &Container, question: &str) -> String {
     let mut socket = UnixStream::connect(container.storage().join(".s6/a1/keeper")).expect("it listens");
     socket.write_all(question.as_bytes()).expect("it reads");
@@ -323,5 +335,6 @@ wnm_testing::trials! {
         a_call_ends_with_its_caller_and_what_is_left_of_another_is_ended,
         a_call_that_begins_after_its_callers_turn_changes_nothing,
         whoever_looks_waits_for_nodes_that_a_call_before_asked_to_end,
-        a_node_whose_start_was_prepared_and_not_carried_out_is_down;
+        a_node_whose_start_was_prepared_and_not_carried_out_is_down,
+        an_image_without_busybox_starts_nodes_with_its_own_shell;
 }

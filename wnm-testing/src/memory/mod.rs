@@ -74,6 +74,11 @@ impl ProcessManager for MemoryManager {
         self.containers.as_deref().map(|host| host as &dyn ContainerHost)
     }
 
+    async fn take_over(&self) -> Outcome<()> {
+        self.world.lock().calls.push(Call { operation: Operation::TakeOver, nodes: vec![] });
+        Ok(())
+    }
+
     async fn create(&self, nodes: &[NodeRef]) -> Outcomes<Created> {
         self.each(Operation::Create, nodes, create)
     }

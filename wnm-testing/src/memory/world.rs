@@ -17,6 +17,7 @@ use super::habit::Habit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "they are the methods of ProcessManager")]
 pub enum Operation {
+    TakeOver,
     Create,
     Start,
     Stop,
