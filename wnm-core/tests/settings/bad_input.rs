@@ -228,9 +228,18 @@ fn several_storages_lie_beside_one_another_and_are_the_nodes_own() {
         "a comma is a part of a path unless another path begins behind it"
     );
     let refused = |text: &str| bad(&flags(&[("node_storage", text)]));
-    insta::assert_snapshot!(refused("/disk1,/disk1/below"), @"");
-    insta::assert_snapshot!(refused("/disk1,/home"), @"");
-    insta::assert_snapshot!(refused("/disk1,/disk2/.."), @"");
+    insta::assert_snapshot!(refused("/disk1,/disk1/below"), @r#"
+    invalid setting: node_storage = "/disk1,/disk1/below" (flag --node_storage): /disk1/below must not lie in /disk1
+    hint: name directories that lie beside one another, each on a disk of its own
+    "#);
+    insta::assert_snapshot!(refused("/disk1,/home"), @r#"
+    invalid setting: node_storage = "/disk1,/home" (flag --node_storage): must not be the home directory /home/ant or lie above it
+    hint: name a directory that holds nothing but nodes
+    "#);
+    insta::assert_snapshot!(refused("/disk1,/disk2/.."), @r#"invalid setting: node_storage = "/disk1,/disk2/.." (flag --node_storage): must be a path without .."#);
     let antctl = [("node_storage", "/disk1,/disk2"), ("process_manager", "antctl+user")];
-    insta::assert_snapshot!(bad(&flags(&antctl)), @"");
+    insta::assert_snapshot!(bad(&flags(&antctl)), @r#"
+    invalid setting: node_storage = "/disk1,/disk2" (flag --node_storage): must be one directory: antctl+user places its nodes by itself
+    hint: name one directory
+    "#);
 }
