@@ -254,6 +254,36 @@ fn modes_are_set_on_purpose_and_not_left_to_the_umask() {
     });
 }
 
+/// Units name the new disk, those of nodes that stay stopped as well, and nodes of user `ant` get through to it.
+fn units_follow_their_nodes_to_another_disk() {
+    on_machine("root", "systemd::units_follow_their_nodes_to_another_disk", async || {
+        run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
+        wnm(&format!("init --process_manager systemd+sudo --antnode_path {PROGRAM} {INIT}"));
+        let running = ("RUNNING", "0.4.17");
+        cycle_until([running; 3]);
+        wnm("stop antnode0002");
+        let key = |storage: &str| std::fs::read(format!("{storage}/antnode0001/secret-key")).expect("it has a key");
+        let before = key("/var/antctl/services");
+        let told = wnm("move-storage /srv/nodes");
+        assert!(told.contains("Moved 3 nodes (antnode0001–0003) from /var/antctl/services to /srv/nodes"), "{told}");
+        assert_eq!(key("/srv/nodes"), before);
+        for number in 1..=3 {
+            let unit = format!("/etc/systemd/system/antnode000{number}.service");
+            let text = std::fs::read_to_string(&unit).expect("its unit is there");
+            assert!(text.contains("X-WnmNodeStorage=/srv/nodes\n") && !text.contains("/var/antctl/services"), "{text}");
+        }
+        assert!(!std::path::Path::new("/var/antctl/services").exists(), "nothing is left there");
+        cycle_until([running, ("STOPPED", "0.4.17"), running]);
+        wnm("start antnode0002");
+        cycle_until([running; 3]);
+        let survey = wnm("survey --json");
+        let survey: serde_json::Value = serde_json::from_str(&survey).expect("it is JSON");
+        assert_eq!(survey["untracked"].as_array().map(Vec::len), Some(0), "{survey}");
+        let refused = try_wnm("config set node_storage /var/antctl/services");
+        assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+    });
+}
+
 fn a_schedule_shows_no_step_that_it_did_not_come_to() {
     on_machine("resident", "systemd::a_schedule_shows_no_step_that_it_did_not_come_to", async || {
         run("cp", &format!("{} {PROGRAM}", test_node("0.4.17").display()));
@@ -274,6 +304,7 @@ fn a_schedule_shows_no_step_that_it_did_not_come_to() {
 wnm_testing::trials! {
     &[SystemdImage] =>
         a_schedule_shows_no_step_that_it_did_not_come_to,
+        units_follow_their_nodes_to_another_disk,
         modes_are_set_on_purpose_and_not_left_to_the_umask,
         a_service_of_the_same_name_is_left_to_its_owner,
         two_databases_share_a_systemd_and_no_unit,

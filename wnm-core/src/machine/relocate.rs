@@ -22,7 +22,7 @@ use wnm_pm::process_manager::{ManagerError, ProcessManager};
 use wnm_pm::storages::Storages;
 
 /// Makes the process manager of a machine whose storages are others now.
-pub type Rebuild<'r> = &'r dyn Fn(&Config) -> Result<Box<dyn ProcessManager>, ManagerError>;
+pub type Rebuild<'r> = &'r (dyn Fn(&Config) -> Result<Box<dyn ProcessManager>, ManagerError> + Sync);
 
 impl Machine {
     /// Moves the nodes of a storage to another disk. With `dry_run` says what would be done, and does nothing.

@@ -217,3 +217,29 @@ fn problems_are_data_too() {
     let json = serde_json::to_value(&problems).expect("problems are plain data");
     insta::assert_snapshot!(json, @r#"[{"hint":null,"origin":{"flag":"--node_cap","from":"flag"},"reason":"must be a whole number from 0 to 65535 (nodes)","setting":"node_cap","value":"x"}]"#);
 }
+
+#[test]
+fn several_storages_lie_beside_one_another_and_are_the_nodes_own() {
+    let storages = |text: &str| good(&flags(&[("node_storage", text)])).node_storage.to_string();
+    assert_eq!(storages("/disk1/nodes, ~/nodes,/disk3//"), "/disk1/nodes,/home/ant/nodes,/disk3");
+    assert_eq!(
+        storages("/disk1/a,b"),
+        "/disk1/a,b",
+        "a comma is a part of a path unless another path begins behind it"
+    );
+    let refused = |text: &str| bad(&flags(&[("node_storage", text)]));
+    insta::assert_snapshot!(refused("/disk1,/disk1/below"), @r#"
+    invalid setting: node_storage = "/disk1,/disk1/below" (flag --node_storage): /disk1/below must not lie in /disk1
+    hint: name directories that lie beside one another, each on a disk of its own
+    "#);
+    insta::assert_snapshot!(refused("/disk1,/home"), @r#"
+    invalid setting: node_storage = "/disk1,/home" (flag --node_storage): must not be the home directory /home/ant or lie above it
+    hint: name a directory that holds nothing but nodes
+    "#);
+    insta::assert_snapshot!(refused("/disk1,/disk2/.."), @r#"invalid setting: node_storage = "/disk1,/disk2/.." (flag --node_storage): must be a path without .."#);
+    let antctl = [("node_storage", "/disk1,/disk2"), ("process_manager", "antctl+user")];
+    insta::assert_snapshot!(bad(&flags(&antctl)), @r#"
+    invalid setting: node_storage = "/disk1,/disk2" (flag --node_storage): must be one directory: antctl+user places its nodes by itself
+    hint: name one directory
+    "#);
+}
