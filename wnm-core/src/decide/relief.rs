@@ -96,8 +96,12 @@ fn stops(draft: &mut Draft<'_>, most: u32) -> (Vec<Action>, Cause) {
     draft.because_of(Cause::OperationFailed, &numbers(&resting));
     let chosen: Vec<&NodeSnapshot> = alive.into_iter().take(most as usize).collect();
     let age = |each: &&NodeSnapshot| (each.node.created_at(), each.node.id());
-    // One that rests and is younger than one that is chosen was passed over.
-    let is_in_order = chosen.iter().map(age).min().is_none_or(|oldest| resting.iter().map(age).all(|one| one < oldest));
+    // One that rests, or lives without its directory, and is younger than one that is chosen was passed over.
+    let lost = draft.snapshot.nodes.iter();
+    let lost = lost.filter(|each| each.node.status() == Status::Running && each.lives_without_directory());
+    let passed_over: Vec<_> = resting.into_iter().chain(lost).collect();
+    let is_in_order =
+        chosen.iter().map(age).min().is_none_or(|oldest| passed_over.iter().map(age).all(|one| one < oldest));
     let order = if is_in_order { Cause::YoungestStopped } else { Cause::YoungestOthersStopped };
     (chosen.into_iter().map(|each| Action::Stop { number: each.node.id(), by_owner: false }).collect(), order)
 }

@@ -275,8 +275,10 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             let stopped = case.does(Verb::Stop);
             let oldest = case.of(reason).map(|each| each.node.created_at()).min();
             let lives = |each: &NodeSnapshot| is(Status::Running)(each) || each.lives();
-            let passed_over =
-                case.nodes().any(|each| lives(each) && rests(each) && Some(each.node.created_at()) >= oldest);
+            let passed_over = case.nodes().any(|each| {
+                let is_left = rests(each) || each.lives_without_directory();
+                lives(each) && is_left && Some(each.node.created_at()) >= oldest
+            });
             reason.nodes == stopped && passed_over
         }
         Cause::YoungestRemoved => {
