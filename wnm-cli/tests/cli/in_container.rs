@@ -128,7 +128,7 @@ fn ufw_lets_a_node_in_from_its_start_until_it_is_gone() {
     assert!(findings.contains("error firewall-closed: ufw keeps out the ports of nodes (1): UDP 55003"), "{findings}");
     assert!(findings.contains("  fix: sudo ufw allow 55003/udp comment 'wnm antnode0003'"), "{findings}");
     machine.wnm("root", "start 3");
-    machine.wnm("root", "remove 1 2");
+    machine.wnm("root", "remove 1 2 --confirm");
     machine.wnm("root", "run --node_cap 1");
     assert_snapshot!(rules(&machine), @"
     ufw allow 22/tcp
@@ -168,7 +168,7 @@ fn firewalld_lets_a_node_in_from_its_start_until_it_is_gone() {
     machine.wnm("root", "add --count 2");
     let ports = "firewall-cmd --list-ports; firewall-cmd --permanent --list-ports";
     assert_eq!(machine.done("root", ports), "55001/udp 55002/udp\n55001/udp 55002/udp\n");
-    machine.wnm("root", "remove 1");
+    machine.wnm("root", "remove 1 --confirm");
     machine.wnm("root", "run --node_cap 1");
     assert_eq!(machine.done("root", ports), "55002/udp\n55002/udp\n");
 }
