@@ -187,7 +187,7 @@ impl Colony {
             ("--rpc_port_start", number(rpc_port_start)),
         ]
         .into_iter()
-        .filter(|(flag, _)| self.names_storage.load(Relaxed) || *flag != "--node_storage")
+        .filter(|(flag, _)| self.names_storage.load(Relaxed) || !["--node_storage", "--log_dir"].contains(flag))
         .flat_map(|(flag, value)| [flag.into(), value])
         .collect()
     }

@@ -13,7 +13,7 @@ use crate::{bare, machine, steady};
 
 /// What is said beside the answer of an `init` that succeeds.
 fn said(colony: &Colony, more: &[&str], variables: &[(&str, &str)]) -> String {
-    let words = [&["init", "--rewards_address=faucet"], more].concat();
+    let words = [&["init", "--rewards_address=0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"], more].concat();
     let output = colony.command(&words).envs(variables.iter().copied()).output().expect("wnm can be run");
     assert!(output.status.success(), "{output:?}");
     steady(colony, &String::from_utf8_lossy(&output.stderr))

@@ -48,7 +48,7 @@ fn a_node_runs(init: &str) {
     assert!(stopped.contains("stopped"), "{stopped}");
     let said = String::from_utf8_lossy(&wnm("start 1").stderr).into_owned();
     assert!(said.contains("HOME is /root, which is another user's: /home/resident is used"), "{said}");
-    done("remove 1");
+    done("remove 1 --confirm");
     done("teardown --confirm");
 }
 

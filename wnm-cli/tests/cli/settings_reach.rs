@@ -57,6 +57,7 @@ fn a_restart_a_start_and_an_upgrade_use_todays_settings() {
 
 fn another_log_directory_reaches_a_node_with_its_restart() {
     let colony = running(2);
+    colony.leave_storage_to_the_database();
     let logs = colony.path().join("other-logs");
     let run = colony.done(&["config", "set", &format!("log_dir={}", logs.display())]);
     assert!(run.stderr.contains("2 nodes keep what they were started with"), "{run:?}");

@@ -3,7 +3,7 @@
 
 use super::{Draft, count, growth, load, numbers};
 use crate::node::Status;
-use crate::plan::{Action, Cause, Gauge};
+use crate::plan::{Action, Cause, Gauge, Rule};
 use crate::snapshot::NodeSnapshot;
 
 /// 500 nodes are back within five cycles.
@@ -20,12 +20,17 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     if draft.config.restart_pace == 0 || waiting.is_empty() || !growth::has_place(draft) {
         return None;
     }
-    let pace = pace(draft, &waiting);
+    let rebooted = waiting.iter().any(|each| each.node.life().comes_back());
+    let pace = pace(draft, rebooted);
     let step = if is_measured(draft) { step(draft, pace) } else { 0 };
+    // What its owner would have started at once is never slower for having run before.
+    let usual =
+        draft.narrower(Rule::MaxConcurrentStarts, draft.snapshot.starting(), draft.config.max_concurrent_starts);
+    let step = if rebooted { step } else { step.max(usual.free()) };
     let (chosen, later) = waiting.split_at(waiting.len().min(step as usize));
-    draft.because_of(Cause::Returning, &numbers(chosen));
+    draft.because_of(Cause::Returning { rebooted }, &numbers(chosen));
     if !later.is_empty() {
-        draft.because(Cause::ReturnsLater { waiting: count(later), pace }, &[]);
+        draft.because(Cause::ReturnsLater { rebooted, waiting: count(later), pace }, &[]);
     }
     Some(chosen.iter().map(|each| growth::start(each)).collect())
 }
@@ -36,10 +41,9 @@ fn returns(draft: &Draft<'_>, each: &NodeSnapshot) -> bool {
 
 /// How many are started at once while none are back. After a restart of the machine everything else on it starts as well; what
 /// nodes alone cost it carried a moment ago.
-fn pace(draft: &Draft<'_>, waiting: &[&NodeSnapshot]) -> u32 {
-    let after_reboot = waiting.iter().any(|each| each.node.life().comes_back());
+fn pace(draft: &Draft<'_>, rebooted: bool) -> u32 {
     let pace = draft.config.restart_pace;
-    if after_reboot { pace } else { pace.max(FALLEN_AT_ONCE) }
+    if rebooted { pace } else { pace.max(FALLEN_AT_ONCE) }
 }
 
 /// Whether the last ones that were started have been there for long enough to be measured.

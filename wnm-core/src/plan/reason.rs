@@ -336,10 +336,15 @@ pub enum Cause {
     },
     /// These nodes fell again soon after they were started, and their pause has not ended.
     Fell,
-    /// These nodes ran until the machine was restarted, and are started again.
-    Returning,
-    /// Nodes that ran until the machine was restarted and wait for a later cycle.
+    /// These nodes ran a moment ago, or until the machine was restarted, and are started again.
+    Returning {
+        /// Whether it was restarted.
+        rebooted: bool,
+    },
+    /// Nodes that ran a moment ago, or until the machine was restarted, and wait for a later cycle.
     ReturnsLater {
+        /// Whether it was restarted.
+        rebooted: bool,
         /// How many.
         waiting: u32,
         /// With how many the return begins.
@@ -459,7 +464,7 @@ impl Reason {
             | C::YoungestOthersStopped
             | C::YoungestRemoved
             | C::Outdated { .. }
-            | C::Returning
+            | C::Returning { .. }
             | C::Proved
             | C::Reverting { .. }
             | C::RoomToStart
@@ -537,7 +542,7 @@ impl Cause {
             Self::Migrating { .. } => Rule::Migrating,
             Self::StoppedByOwner => Rule::StoppedByOwner,
             Self::Broken { .. } => Rule::Broken,
-            Self::Returning | Self::ReturnsLater { .. } => Rule::RestartPace,
+            Self::Returning { .. } | Self::ReturnsLater { .. } => Rule::RestartPace,
             Self::Recovering { .. } => Rule::DelayRestart,
             Self::MetricsPortInUse => Rule::PortInUse,
             Self::RoomToStart => Rule::Start,

@@ -191,8 +191,12 @@ fn sentence(cause: &Cause, number: usize) -> Sentence {
         C::StoppedByOwner => of("stopped by the owner; not started automatically"),
         C::Broken { most } => Of(format!("broken, fell too often; not started automatically (broken_after = {most})")),
         C::Fell => of("fell again soon after the last start; will be retried"),
-        C::Returning => whole("running until the machine was restarted; oldest nodes first"),
-        C::ReturnsLater { waiting, pace } => Whole(format!(
+        C::Returning { rebooted: true } => whole("running until the machine was restarted; oldest nodes first"),
+        C::Returning { rebooted: false } => whole("running until they fell; oldest nodes first"),
+        C::ReturnsLater { rebooted: false, waiting, .. } => {
+            Whole(format!("{} to start again, as the load allows", more(*waiting)))
+        }
+        C::ReturnsLater { rebooted: true, waiting, pace } => Whole(format!(
             "{} to start after the restart of the machine, as the load allows (restart_pace = {pace})",
             more(*waiting)
         )),

@@ -224,9 +224,10 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
         Cause::StartsLater { waiting, limit } => {
             *waiting as usize <= case.count(has(Status::Stopped)) - case.starts().len() && case.is_used_up(*limit)
         }
-        Cause::ReturnsLater { waiting, pace } => {
-            let comes_back = case.count(|each| each.node.life().comes_back());
-            *waiting as usize + case.starts().len() <= comes_back && *pace == config.restart_pace
+        Cause::ReturnsLater { rebooted, waiting, pace } => {
+            let back = case.count(|each| each.node.life().returns());
+            let is_paced = if *rebooted { *pace == config.restart_pace } else { *pace >= config.restart_pace };
+            *waiting as usize + case.starts().len() <= back && is_paced
         }
         Cause::AddsLater { waiting, limit } => {
             *waiting as usize + case.does(Verb::Add).len() + snapshot.nodes.len() == cap as usize
@@ -299,7 +300,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
             let life = each.node.life();
             is(Status::Stopped)(each) && rests(each) && life.failures() == 0 && life.falls() > 1
         }),
-        Cause::Returning => {
+        Cause::Returning { .. } => {
             let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().returns();
             reason.nodes == case.starts() && case.all(reason, comes_back)
         }
