@@ -21,6 +21,12 @@ use crate::storage::rename_new;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key(pub(crate) Vec<u8>);
 
+impl From<Vec<u8>> for Key {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Key({} bytes)", self.0.len())

@@ -3,6 +3,7 @@
 use semver::Version;
 use wnm_core::event::{Event, NodeReport};
 use wnm_core::node::{Desired, Node, NodeId, NodeMetrics, NodeSpec, PortKind, Ports, Status, StoredNode, Verb};
+use wnm_core::removed::Key;
 use wnm_core::snapshot::Counters;
 use wnm_core::store::{Problem, StoredState};
 use wnm_pm::container_host::GroupState;
@@ -17,7 +18,7 @@ fn a_new_record_is_empty_and_not_initialised() {
 }
 
 #[test]
-fn a_machine_is_initialised_once() {
+fn a_machine_is_initialised_once_unless_nothing_is_on_it() {
     let mut scratch = scratch();
     let begin = |value: &str, boot_time| Event::Initialised {
         settings: vec![("node_cap".to_owned(), value.to_owned())],
@@ -28,7 +29,36 @@ fn a_machine_is_initialised_once() {
     assert!(record.initialised);
     assert_eq!(record.settings["node_cap"], "20");
     assert_eq!(record.last_surveyed_boot, 77);
-    assert!(matches!(scratch.refused(&[begin("30", 88)]), Problem::AlreadyInitialised));
+    let change = vec![("cpu_remove".to_owned(), Some("80".to_owned()))];
+    scratch.apply(&[Event::SettingsChanged { changes: change }, Event::TornDown]);
+    assert_eq!(scratch.store.load().expect("the database is read").torn_down_at, Some(NOW));
+    scratch.apply(&[begin("30", 88)]);
+    let record = scratch.store.load().expect("the database is read");
+    assert_eq!((record.torn_down_at, record.settings.len()), (None, 1), "it begins anew");
+    assert_eq!((record.settings["node_cap"].as_str(), record.last_surveyed_boot), ("30", 88));
+    scratch.apply(&[added(node(1))]);
+    assert!(matches!(scratch.refused(&[begin("40", 99)]), Problem::AlreadyInitialised));
+}
+
+#[test]
+fn the_key_of_a_removed_node_is_kept_until_it_is_brought_back_or_its_time_has_passed() {
+    let mut scratch = scratch();
+    let key = |byte: u8| Key::from(vec![byte; 32]);
+    let kept = |number: u32, byte: u8| Event::IdentityKept { node: Box::new(node(number)), key: key(byte) };
+    let gone = |number: u32| Event::Forgotten { id: NodeId(number), why: "removed".to_owned() };
+    scratch.apply(&[added(node(1)), added(node(2)), kept(1, 7), kept(2, 8)]);
+    assert_eq!(scratch.store.removed().expect("it is read"), [], "both are there");
+    scratch.apply(&[kept(1, 9), gone(1), gone(2)]);
+    let removed = scratch.store.removed().expect("it is read");
+    assert_eq!(removed.iter().map(|removed| removed.node.id().0).collect::<Vec<_>>(), [2, 1]);
+    let first = removed[1].clone();
+    scratch.apply(&[Event::BroughtBack { id: first.id, node: Box::new(first.node) }]);
+    assert_eq!(scratch.store.removed().expect("it is read").len(), 1);
+    scratch.apply(&[Event::IdentitiesExpired { before: NOW }]);
+    assert_eq!(scratch.store.removed().expect("it is read").len(), 1, "its time has not passed");
+    scratch.apply(&[Event::IdentitiesExpired { before: NOW + 1 }]);
+    assert_eq!(scratch.store.removed().expect("it is read"), []);
+    assert_eq!(format!("{:?}", key(7)), "Key(32 bytes)", "it is shown to nobody");
 }
 
 #[test]
@@ -67,7 +97,10 @@ fn the_highest_number_stays_until_the_teardown() {
     let record = scratch.store.load().expect("the database is read");
     assert_eq!((record.highest_number_used, record.nodes.len()), (7, 1));
     scratch.apply(&[Event::GroupSeen { group: Box::new(group(1)) }, Event::TornDown]);
-    assert_eq!(scratch.store.load().expect("the database is read"), StoredState::default());
+    assert_eq!(
+        scratch.store.load().expect("the database is read"),
+        StoredState { torn_down_at: Some(NOW), ..StoredState::default() }
+    );
 }
 
 /// A node that is nothing but that.
