@@ -134,7 +134,7 @@ fn remove_is_killed_at_every_step() {
 fn a_removal_by_the_cap_is_killed_at_every_step() {
     let colony = three_nodes();
     for moment in ["remove:intended:1", "remove:done:1", "remove:intended:2", "remove:done:2"] {
-        colony.done(&["never:before:1", "config", "set", "node_cap", "1"]);
+        colony.done(&["never:before:1", "config", "set", "node_cap", "1", "--confirm"]);
         for _ in 0..4 {
             if colony.wnm(&[moment, "run"]).code == SIGKILL {
                 break;

@@ -14,7 +14,9 @@ impl fmt::Display for Action {
             (Some((kind, id)), _) => kind.line(Tense::ToDo, &[id]),
             (None, Self::Resurvey) => "check all nodes after a restart of the machine".to_owned(),
             (None, Self::ForgetPrevious { numbers }) => format!("delete the previous program of {}", names(numbers)),
-            (None, Self::Teardown { numbers, .. }) => format!("remove all {}", counted(numbers.len(), "node")),
+            (None, Self::Teardown { numbers, .. }) => {
+                format!("take everything down: {}", counted(numbers.len(), "node"))
+            }
             (None, _) => "check all nodes".to_owned(),
         };
         formatter.write_str(&words)
@@ -56,6 +58,16 @@ mod tests {
         };
         let mut words: Vec<String> = actions.iter().map(ToString::to_string).collect();
         words.extend([result(None), result(Some("its port is in use"))].iter().map(ToString::to_string));
-        insta::assert_snapshot!(words.join("\n"), @"");
+        insta::assert_snapshot!(words.join("\n"), @"
+        start antnode0007
+        stop antnode0007 until it is started by hand
+        stop antnode0007 and remove it after delay_remove
+        delete the previous program of antnode0001–0002
+        take everything down: 1 node
+        check all nodes
+        check all nodes after a restart of the machine
+        restarted antnode0007
+        failed to restart antnode0007: its port is in use
+        ");
     }
 }

@@ -159,8 +159,7 @@ fn a_version_that_fails_on_the_first_nodes_is_told_and_nothing_grows() {
     ");
     assert_snapshot!(watched.held_back(), @"
     rollout: the roll-out of 0.23.2 is paused: it failed on antnode0002: its process is gone
-    start: the machine has room; oldest nodes first
-    rollout: no node is added with 0.23.2 before it has proved itself
+    restart_pace: running until they fell; oldest nodes first
     ");
 }
 

@@ -172,6 +172,7 @@ fn it_looks_like_this() {
     rpc_port_start = 30  # default
     webrtc_port_start = ""  # default
     node_flavour = "auto"  # default
+    keep_removed_days = 7  # default
     highest_node_id_used = ""  # default
     withheld_numbers = ""  # default
     process_manager = "systemd+user"  # default
