@@ -232,7 +232,9 @@ fn the_sentences_for_one() {
     broken: antnode0001: broken, fell too often; not started automatically (broken_after = 2)
     back_off: antnode0001: fell again soon after the last start; will be retried
     restart_pace: running until the machine was restarted; oldest nodes first
+    restart_pace: running until they fell; oldest nodes first
     restart_pace: 1 more node to start after the restart of the machine, as the load allows (restart_pace = 2)
+    restart_pace: 1 more node to start again, as the load allows
     back_off: antnode0001: failed to start recently; will be retried
     back_off: antnode0001: ended before it was up; will be retried
     delay_restart: antnode0001: given time to recover before a restart (delay_restart = 1 s)
@@ -334,6 +336,7 @@ fn what_is_different_for_three() {
     broken: antnode0001–0003: broken, fell too often; not started automatically (broken_after = 2)
     back_off: antnode0001–0003: fell again soon after the last start; will be retried
     restart_pace: 3 more nodes to start after the restart of the machine, as the load allows (restart_pace = 2)
+    restart_pace: 3 more nodes to start again, as the load allows
     back_off: antnode0001–0003: failed to start recently; will be retried
     back_off: antnode0001–0003: ended before it was up; will be retried
     delay_restart: antnode0001–0003: given time to recover before a restart (delay_restart = 3 s)

@@ -117,15 +117,12 @@ impl Case<'_> {
     }
 
     fn adds_to(&self, group: u32) -> bool {
-        let group_of = |id: NodeId| {
-            let node = self.snapshot.nodes.iter().find(|each| each.node.id() == id);
-            node.and_then(|each| each.node.spec().group)
-        };
-        self.plan.actions.iter().any(|action| match action {
-            Action::Add { node } => node.group == Some(group),
-            Action::Start { number } => group_of(*number) == Some(group),
-            _ => false,
-        })
+        self.plan.actions.iter().any(|action| matches!(action, Action::Add { node } if node.group == Some(group)))
+    }
+
+    fn starts_in(&self, group: u32) -> bool {
+        let starts = self.starts();
+        self.nodes().any(|each| each.node.spec().group == Some(group) && starts.contains(&each.node.id()))
     }
 }
 
@@ -239,7 +236,9 @@ fn machine_is_so(case: &Case<'_>, reason: &Reason) -> Option<bool> {
         }
         Cause::BadLayout { .. } => case.does(Verb::Add).is_empty(),
         Cause::GroupNotUp { group, state } => case.group(*group) == Some(*state) && case.opens(*group),
-        Cause::GroupsNeeded { groups } => groups.iter().all(|group| case.opens(*group) && case.adds_to(*group)),
+        Cause::GroupsNeeded { groups } => {
+            groups.iter().all(|group| case.opens(*group) && (case.adds_to(*group) || case.starts_in(*group)))
+        }
         Cause::FirstGroups { groups, least } => {
             groups.iter().all(|group| case.opens(*group) && !case.adds_to(*group) && group <= least)
         }
