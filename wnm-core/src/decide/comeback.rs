@@ -32,7 +32,20 @@ pub(super) fn actions(draft: &mut Draft<'_>) -> Option<Vec<Action>> {
     if !later.is_empty() {
         draft.because(Cause::ReturnsLater { rebooted, waiting: count(later), pace }, &[]);
     }
-    Some(chosen.iter().map(|each| growth::start(each)).collect())
+    let mut actions: Vec<Action> = chosen.iter().map(|each| growth::start(each)).collect();
+    if !rebooted && later.is_empty() {
+        actions.extend(others(draft, usual.after(actions.len()).free()));
+    }
+    Some(actions)
+}
+
+/// Stopped nodes beside those that return, as many as could be started if those did not.
+fn others(draft: &mut Draft<'_>, most: u32) -> Vec<Action> {
+    let stopped = draft.oldest_first(Status::Stopped).into_iter();
+    let ready = stopped.filter(|each| !each.node.life().returns() && growth::obstacle(draft, each).is_none());
+    let ready: Vec<&NodeSnapshot> = ready.take(most as usize).collect();
+    draft.because_of(Cause::RoomToStart, &numbers(&ready));
+    ready.into_iter().map(growth::start).collect()
 }
 
 fn returns(draft: &Draft<'_>, each: &NodeSnapshot) -> bool {

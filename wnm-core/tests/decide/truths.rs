@@ -120,6 +120,11 @@ impl Case<'_> {
         self.plan.actions.iter().any(|action| matches!(action, Action::Add { node } if node.group == Some(group)))
     }
 
+    fn starts_all(&self, reason: &Reason) -> bool {
+        let starts = self.starts();
+        !reason.nodes.is_empty() && reason.nodes.iter().all(|node| starts.contains(node))
+    }
+
     fn starts_in(&self, group: u32) -> bool {
         let starts = self.starts();
         self.nodes().any(|each| each.node.spec().group == Some(group) && starts.contains(&each.node.id()))
@@ -301,7 +306,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
         }),
         Cause::Returning { .. } => {
             let comes_back = |each: &NodeSnapshot| is(Status::Stopped)(each) && each.node.life().returns();
-            reason.nodes == case.starts() && case.all(reason, comes_back)
+            case.starts_all(reason) && case.all(reason, comes_back)
         }
         Cause::StartFailed | Cause::WentDown => case.all(reason, |each| {
             let ended = each.node.life().last_error().is_some_and(|error| error.starts_with("its process is gone"));
@@ -331,7 +336,7 @@ fn nodes_are_so(case: &Case<'_>, reason: &Reason) -> bool {
         Cause::MetricsPortInUse => case.all(reason, |each| {
             each.lives() && seen(each).is_some_and(|seen| matches!(seen.answer, Answer::Foreign { .. }))
         }),
-        Cause::RoomToStart => reason.nodes == case.starts() && case.all(reason, is(Status::Stopped)),
+        Cause::RoomToStart => case.starts_all(reason) && case.all(reason, is(Status::Stopped)),
         Cause::RoomToAdd { total, cap } => {
             reason.nodes == case.does(Verb::Add) && same(*total, case.snapshot.nodes.len()) && total < cap
         }
