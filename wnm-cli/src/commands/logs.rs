@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use wnm::{LogFault, LogLine, LogPlace, Machine, NodeId, NodeLogs};
 use wnm_core::decide::Selection;
@@ -70,6 +71,11 @@ async fn read(
     lines: usize,
     follow: bool,
 ) -> Result<Exit, Failure> {
+    // Whoever started this may have had the signal ignored.
+    let mut interrupts = follow
+        .then(|| signal(SignalKind::interrupt()))
+        .transpose()
+        .map_err(|error| Failure::Other(format!("cannot listen for an interruption: {error}")))?;
     let mut reader = machine.log_reader(logs);
     let mut page = Page { stream: output.stream(), logs, place: None };
     let mut faults = reader.last(lines, follow, &mut |line| page.write(line)).await;
@@ -78,8 +84,14 @@ async fn read(
     let missed = logs.iter().enumerate().filter(|(node, _)| faults.is_empty() && !reader.has_found(*node));
     missed.for_each(|(_, logs)| output.remark(&missing(logs)));
     let has_journal = logs.iter().flat_map(|logs| &logs.places).any(|place| matches!(place, LogPlace::Journal { .. }));
-    while follow && page.stream.is_read() {
-        sleep(if has_journal { EVERY_OF_JOURNALS } else { EVERY }).await;
+    while let Some(interrupts) = interrupts.as_mut().filter(|_| page.stream.is_read()) {
+        tokio::select! {
+            () = sleep(if has_journal { EVERY_OF_JOURNALS } else { EVERY }) => {}
+            _ = interrupts.recv() => {
+                page.stream.end()?;
+                return Ok(Exit::Interrupted);
+            }
+        }
         let (goes_on, new) = reader.more(&mut |line| page.write(line)).await;
         page.stream.flush();
         warn(output, &new);
