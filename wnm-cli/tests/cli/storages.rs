@@ -56,6 +56,15 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        // Whose program lies on what is unmounted is not found any more by the test that ends.
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let program = fs::read_link(entry.path().join("exe"));
+            if program.is_ok_and(|program| program.starts_with(&self.0)) {
+                let pid = pid.and_then(rustix::process::Pid::from_raw);
+                let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            }
+        }
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
